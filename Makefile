@@ -1,0 +1,92 @@
+# `make demo` and `make test` work on a fresh machine with Python 3.11 or newer: the first of them
+# to run sets up .venv, and later runs bring it up to date when pyproject.toml has changed.
+#
+#   make demo ARGS="..."      pass options on to the demo
+#   make test ARGS="-k hermite"   pass options on to pytest
+#   make PYTHON=/path/to/python3.12 ...   choose the interpreter that .venv is made from
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PYTHON ?=
+ARGS   ?=
+
+# Two processes at most, and one BLAS thread in each: more threads than cores make small matrices slow.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=2
+
+# What `python -c` must accept for an interpreter to be usable.
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint format bench clean distclean
+
+help:
+	@echo "make demo       predict, simulate and compare; writes a table and a figure to demo-output/"
+	@echo "make test       run the tests"
+	@echo "make test-slow  run the tests marked slow"
+	@echo "make lint       check format, lint, types and import directions"
+	@echo "make format     format the code and mend what ruff can mend"
+	@echo "make bench      run the benchmarks"
+	@echo "make clean      remove caches and build outputs (make distclean: .venv and demo-output too)"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@set -e; \
+	if ! "$(BIN)/python" -c 'import pip; $(USABLE)' >/dev/null 2>&1; then \
+	    chosen=; \
+	    for candidate in "$(PYTHON)" python3.14 python3.13 python3.12 python3.11 python3; do \
+	        if [ -n "$$candidate" ] && "$$candidate" -c '$(USABLE)' >/dev/null 2>&1; then \
+	            chosen="$$candidate"; break; \
+	        fi; \
+	    done; \
+	    if [ -z "$$chosen" ]; then \
+	        echo "error: no usable Python found. rmt needs Python 3.11 or newer with the modules venv and" >&2; \
+	        echo "ensurepip (on Debian and Ubuntu the package python3-venv). Tried: $(if $(PYTHON),$(PYTHON) )python3.14" >&2; \
+	        echo "python3.13 python3.12 python3.11 python3. Name one with: make PYTHON=/path/to/python3" >&2; \
+	        exit 1; \
+	    fi; \
+	    if [ -n "$(PYTHON)" ] && [ "$$chosen" != "$(PYTHON)" ]; then \
+	        echo "note: PYTHON=$(PYTHON) is not a usable Python 3.11 or newer; taking $$chosen" >&2; \
+	    fi; \
+	    echo "Creating $(VENV) with $$("$$chosen" --version)"; \
+	    "$$chosen" -m venv --clear "$(VENV)"; \
+	fi; \
+	echo "Installing rmt and its development tools into $(VENV) (minutes, the first time)"; \
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	touch "$@"
+
+demo: $(STAMP)
+	@$(BIN)/python -m validation demo $(ARGS)
+
+test test-slow bench: export OPENBLAS_NUM_THREADS := 1
+test test-slow bench: export OMP_NUM_THREADS := 1
+test test-slow bench: export MKL_NUM_THREADS := 1
+
+test: $(STAMP)
+	@$(PYTEST) $(ARGS)
+
+test-slow: $(STAMP)
+	@$(PYTEST) -m slow $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
+
+bench: $(STAMP)
+	@set -e; for script in benchmarks/bench_*.py; do \
+	    echo "== $$script"; "$(BIN)/python" "$$script" $(ARGS); \
+	done
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV) demo-output

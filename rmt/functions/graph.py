@@ -1,0 +1,322 @@
+"""A small expression graph of numerical operations, and its derivative.
+
+Nodes are numbered in the order of creation, arguments before the nodes that use them; equal nodes
+are one node, so that common subexpressions of a function and its derivative are computed once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+__all__ = ["DOMAIN_OPERATIONS", "Graph", "NodeId"]
+
+NodeId: TypeAlias = int
+
+# Operations that are not real for some real arguments.
+DOMAIN_OPERATIONS = frozenset({"log", "log1p", "sqrt", "power", "asin", "acos", "atanh"})
+
+
+class Graph:
+    """Operations with shared subexpressions.
+
+    Attributes
+    ----------
+    operations : list of str
+        What each node computes.
+    arguments : list of tuple of int
+        The nodes it computes it from.
+    payloads : list
+        A sympy number for ``const``, the index of a variable for ``var``, the exponent for
+        ``ipow``, else None.
+    """
+
+    def __init__(self) -> None:
+        self.operations: list[str] = []
+        self.arguments: list[tuple[NodeId, ...]] = []
+        self.payloads: list[Any] = []
+        self._index: dict[tuple[str, tuple[NodeId, ...], Any], NodeId] = {}
+        self._derivatives: dict[NodeId, NodeId] = {}
+
+    def node(self, operation: str, *arguments: NodeId, payload: Any = None) -> NodeId:
+        """The node of this operation on these arguments; the old one where it exists."""
+        key = (operation, arguments, payload)
+        found = self._index.get(key)
+        if found is None:
+            found = self._index[key] = len(self.operations)
+            self.operations.append(operation)
+            self.arguments.append(arguments)
+            self.payloads.append(payload)
+        return found
+
+    def const(self, number: Any) -> NodeId:
+        """A sympy number (or a Python integer)."""
+        import sympy
+
+        return self.node("const", payload=sympy.sympify(number))
+
+    def is_const(self, node: NodeId) -> bool:
+        return self.operations[node] == "const"
+
+    def _is(self, node: NodeId, value: int) -> bool:
+        return self.is_const(node) and bool(self.payloads[node] == value)
+
+    # Arithmetic with the simplifications that derivatives need
+
+    def add(self, *terms: NodeId) -> NodeId:
+        """The sum; negated terms become subtractions."""
+        import sympy
+
+        constant = sympy.Integer(0)
+        plus: list[NodeId] = []
+        minus: list[NodeId] = []
+        for term in terms:
+            if self.is_const(term):
+                constant = constant + self.payloads[term]
+            elif self.operations[term] == "neg":
+                minus.append(self.arguments[term][0])
+            else:
+                plus.append(term)
+        if constant != 0:
+            plus.append(self.const(constant))
+        if not plus:
+            if not minus:
+                return self.const(0)
+            return self.neg(self.add(*minus))
+        total = plus[0]
+        for term in plus[1:]:
+            total = self.node("add", total, term)
+        for term in minus:
+            total = self.node("sub", total, term)
+        return total
+
+    def sub(self, a: NodeId, b: NodeId) -> NodeId:
+        return self.add(a, self.neg(b))
+
+    def neg(self, a: NodeId) -> NodeId:
+        if self.is_const(a):
+            return self.const(-self.payloads[a])
+        if self.operations[a] == "neg":
+            return self.arguments[a][0]
+        if self.operations[a] == "sub":
+            left, right = self.arguments[a]
+            return self.sub(right, left)
+        if self.operations[a] == "mul" and self.is_const(self.arguments[a][1]):
+            factor, coefficient = self.arguments[a]
+            return self.mul(factor, self.const(-self.payloads[coefficient]))
+        return self.node("neg", a)
+
+    def mul(self, *factors: NodeId) -> NodeId:
+        """The product, numbers collected into one factor that comes last."""
+        import sympy
+
+        coefficient = sympy.Integer(1)
+        others: list[NodeId] = []
+        negative = False
+        for factor in factors:
+            if self.operations[factor] == "neg":
+                negative = not negative
+                factor = self.arguments[factor][0]
+            if self.operations[factor] == "mul" and self.is_const(self.arguments[factor][1]):
+                coefficient = coefficient * self.payloads[self.arguments[factor][1]]
+                factor = self.arguments[factor][0]
+            if self.is_const(factor):
+                coefficient = coefficient * self.payloads[factor]
+            else:
+                others.append(factor)
+        if negative:
+            coefficient = -coefficient
+        if coefficient == 0 or not others:
+            return self.const(coefficient)
+        product = others[0]
+        for factor in others[1:]:
+            product = self.node("mul", product, factor)
+        if coefficient == 1:
+            return product
+        if coefficient == -1:
+            return self.neg(product)
+        return self.node("mul", product, self.const(coefficient))
+
+    def div(self, a: NodeId, b: NodeId) -> NodeId:
+        if self.is_const(b):
+            return self.mul(a, self.const(1 / self.payloads[b]))
+        if self._is(a, 0):
+            return a
+        if self.operations[a] == "neg":
+            return self.neg(self.div(self.arguments[a][0], b))
+        return self.node("div", a, b)
+
+    def integer_power(self, a: NodeId, n: int) -> NodeId:
+        """``a**n`` for a whole number ``n`` of either sign."""
+        if n == 0:
+            return self.const(1)
+        if n < 0:
+            return self.div(self.const(1), self.integer_power(a, -n))
+        if n == 1:
+            return a
+        if self.is_const(a):
+            return self.const(self.payloads[a] ** n)
+        if self.operations[a] == "neg":
+            power = self.integer_power(self.arguments[a][0], n)
+            return power if n % 2 == 0 else self.neg(power)
+        if self.operations[a] == "ipow":
+            return self.node("ipow", self.arguments[a][0], payload=n * self.payloads[a])
+        return self.node("ipow", a, payload=n)
+
+    def select(self, condition: NodeId, a: NodeId, b: NodeId) -> NodeId:
+        """``a`` where the condition holds, else ``b``."""
+        return a if a == b else self.node("where", condition, a, b)
+
+    # Derivative
+
+    def derivative(self, node: NodeId) -> NodeId:
+        """Derivative with respect to variable 0, almost everywhere.
+
+        At a kink it is the derivative of the side that holds there by the conventions
+        ``relu'(0) = 0``, ``min(z, 0)' = 1`` at 0, and ``sign(0) = 0`` for the derivative of
+        ``|z|``; a jump contributes nothing.
+        """
+        # Arguments come first in the numbering, so this loop never recurses deeply.
+        for dependency in self.ancestors([node]):
+            if dependency not in self._derivatives:
+                self._derivatives[dependency] = self._differentiate(dependency)
+        return self._derivatives[node]
+
+    def ancestors(self, nodes: list[NodeId]) -> list[NodeId]:
+        """Every node that these need, themselves included, in the order of creation."""
+        found: set[NodeId] = set()
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            if node not in found:
+                found.add(node)
+                stack.extend(self.arguments[node])
+        return sorted(found)
+
+    def _differentiate(self, node: NodeId) -> NodeId:
+        operation = self.operations[node]
+        arguments = self.arguments[node]
+        if operation == "var":
+            return self.const(1 if self.payloads[node] == 0 else 0)
+        if operation in _CONSTANT_SLOPE:
+            return self.const(0)
+        slopes = [self._derivatives[a] for a in arguments]
+        if operation in ("where", "max", "min"):
+            return self._differentiate_branch(operation, arguments, slopes)
+        if all(self._is(slope, 0) for slope in slopes):
+            return self.const(0)
+        if len(arguments) == 1:
+            return self.mul(self._outer_slope(operation, node, arguments[0]), slopes[0])
+        (a, b), (da, db) = arguments, slopes
+        if operation == "add":
+            return self.add(da, db)
+        if operation == "sub":
+            return self.sub(da, db)
+        if operation == "mul":
+            return self.add(self.mul(da, b), self.mul(a, db))
+        if operation == "div":
+            # (a/b)' = (a' - (a/b) b') / b does not overflow where a/b does not.
+            return self.div(self.sub(da, self.mul(node, db)), b)
+        if operation == "power":
+            return self._differentiate_power(node, a, b, da, db)
+        raise AssertionError(f"no derivative of {operation}")
+
+    def _differentiate_branch(
+        self, operation: str, arguments: tuple[NodeId, ...], slopes: list[NodeId]
+    ) -> NodeId:
+        if operation == "where":
+            return self.select(arguments[0], slopes[1], slopes[2])
+        a, b = arguments
+        if self.is_const(a):
+            (a, b), slopes = (b, a), slopes[::-1]
+        comparison = "gt" if operation == "max" else "le"
+        return self.select(self.node(comparison, a, b), *slopes)
+
+    def _differentiate_power(
+        self, node: NodeId, a: NodeId, b: NodeId, da: NodeId, db: NodeId
+    ) -> NodeId:
+        total = self.const(0)
+        if not self._is(da, 0):
+            lower = self.power(a, self.sub(b, self.const(1)))
+            total = self.mul(b, lower, da)
+        if not self._is(db, 0):
+            total = self.add(total, self.mul(node, self.log(a), db))
+        return total
+
+    def log(self, a: NodeId) -> NodeId:
+        import sympy
+
+        if self.is_const(a):
+            return self.const(sympy.log(self.payloads[a]))
+        return self.node("log", a)
+
+    def power(self, a: NodeId, b: NodeId) -> NodeId:
+        """``a**b`` for real ``a >= 0``; whole and half-integer exponents by products and roots."""
+        if self.is_const(b):
+            exponent = self.payloads[b]
+            if exponent.is_Integer:
+                return self.integer_power(a, int(exponent))
+            if exponent.is_Rational and exponent.q == 2 and not self.is_const(a):
+                return self.integer_power(self.node("sqrt", a), int(exponent.p))
+        return self.node("power", a, b)
+
+    def _outer_slope(self, operation: str, node: NodeId, u: NodeId) -> NodeId:
+        """``g'(u)`` for ``node = g(u)``."""
+        import sympy
+
+        one = self.const(1)
+        if operation in ("exp", "expm1"):
+            return self.node("exp", u)
+        if operation == "neg":
+            return self.const(-1)
+        if operation == "ipow":
+            n = self.payloads[node]
+            return self.mul(self.const(n), self.integer_power(u, n - 1))
+        if operation == "sqrt":
+            return self.div(self.const(sympy.Rational(1, 2)), node)
+        if operation == "log":
+            return self.div(one, u)
+        if operation == "log1p":
+            return self.div(one, self.add(u, one))
+        if operation == "softplus":
+            return self.node("sigmoid", u)
+        if operation == "sigmoid":
+            return self.node("sigmoid_slope", u)
+        if operation == "tanh":
+            return self.node("sech2", u)
+        if operation == "softsign":
+            return self.node("softsign_slope", u)
+        if operation in ("erf", "erfc"):
+            factor = 2 / sympy.sqrt(sympy.pi)
+            bump = self.node("exp", self.neg(self.integer_power(u, 2)))
+            return self.mul(bump, self.const(factor if operation == "erf" else -factor))
+        if operation == "sin":
+            return self.node("cos", u)
+        if operation == "cos":
+            return self.neg(self.node("sin", u))
+        if operation == "tan":
+            return self.add(self.integer_power(node, 2), one)
+        if operation == "sinh":
+            return self.node("cosh", u)
+        if operation == "cosh":
+            return self.node("sinh", u)
+        if operation == "sech":
+            return self.neg(self.mul(node, self.node("tanh", u)))
+        if operation == "sech2":
+            return self.mul(self.const(-2), node, self.node("tanh", u))
+        if operation == "asinh":
+            root = self.node("sqrt", self.add(self.integer_power(u, 2), one))
+            return self.div(one, root)
+        if operation == "atan":
+            return self.div(one, self.add(self.integer_power(u, 2), one))
+        if operation in ("asin", "acos", "atanh"):
+            gap = self.mul(self.sub(one, u), self.add(u, one))
+            slope = self.div(one, gap if operation == "atanh" else self.node("sqrt", gap))
+            return self.neg(slope) if operation == "acos" else slope
+        if operation == "abs":
+            return self.node("sign", u)
+        raise AssertionError(f"no derivative of {operation}")
+
+
+_CONSTANT_SLOPE = frozenset(
+    {"const", "sign", "heaviside", "gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not"}
+)

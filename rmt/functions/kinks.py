@@ -1,0 +1,470 @@
+"""Where a function is not smooth, and the smooth expressions in between."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from rmt.functions.graph import Graph
+from rmt.functions.lowering import lower
+from rmt.functions.program import Program
+from rmt.status import InvalidInputError
+
+if TYPE_CHECKING:
+    import sympy
+
+__all__ = ["SmoothPiece", "axis_kinks", "jumps_among", "smooth_pieces"]
+
+# Roots that have no closed form are looked for in |z| <= SEARCH_RADIUS: the standard normal weight
+# of what lies beyond is below 1e-340.
+SEARCH_RADIUS = 40.0
+FIRST_GRID = 2**14
+LAST_GRID = 2**20
+MAX_KINKS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class SmoothPiece:
+    """An open interval on which a function is one smooth expression.
+
+    ``lower`` and ``upper`` are sympy numbers (infinite at the ends; a Float where the kink has no
+    closed form), ``expression`` holds no ``abs``, ``max``, ``Piecewise`` or the like.
+    """
+
+    lower: Any
+    upper: Any
+    expression: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Kink:
+    exact: Any  # sympy number
+    value: float
+
+
+def smooth_pieces(expr: sympy.Expr, symbol: sympy.Symbol) -> tuple[SmoothPiece, ...]:
+    """Split a function of one variable at its kinks.
+
+    Neighbouring pieces with the same expression are joined (``max(z, z - 1)`` has no kink) unless
+    that expression is itself singular in between (a root or logarithm whose argument vanishes, a
+    pole).
+    """
+    import sympy
+
+    switches = _roots_of_all(_switch_arguments(expr), symbol)
+    ends = [-sympy.oo, *(kink.exact for kink in switches), sympy.oo]
+    resolved = _resolve(expr, symbol, [kink.value for kink in switches])
+    pieces: list[SmoothPiece] = []
+    for piece, lower_end, upper_end in zip(resolved, ends, ends[1:], strict=False):
+        if pieces and _same(pieces[-1].expression, piece):
+            pieces[-1] = SmoothPiece(pieces[-1].lower, upper_end, piece)
+        else:
+            pieces.append(SmoothPiece(lower_end, upper_end, piece))
+    return tuple(part for piece in pieces for part in _split_at_singularities(piece, symbol))
+
+
+def _split_at_singularities(piece: SmoothPiece, symbol: Any) -> list[SmoothPiece]:
+    singular = _roots_of_all(_singular_arguments(piece.expression), symbol)
+    low, high = float(piece.lower), float(piece.upper)
+    inside = [kink for kink in singular if low + _gap(low) < kink.value < high - _gap(high)]
+    ends = [piece.lower, *(kink.exact for kink in inside), piece.upper]
+    return [SmoothPiece(a, b, piece.expression) for a, b in pairwise(ends)]
+
+
+def axis_kinks(
+    expr: sympy.Expr, symbols: tuple[sympy.Symbol, ...]
+) -> tuple[tuple[tuple[float, ...], ...], bool]:
+    """Kinks of a function of several variables on hyperplanes ``z_i = const``.
+
+    Returns one tuple per variable, and whether there may be kinks on other surfaces.
+    """
+    import sympy
+
+    along: list[list[float]] = [[] for _ in symbols]
+    oblique = False
+    arguments = [*_switch_arguments(expr), *_singular_arguments(expr)]
+    factors: list[Any] = []
+    for argument in arguments:
+        for factor in sympy.Mul.make_args(argument):
+            while factor.is_Pow and factor.exp.is_positive:
+                factor = factor.base
+            factors.append(factor)
+    for factor in dict.fromkeys(factors):
+        free = [i for i, symbol in enumerate(symbols) if symbol in factor.free_symbols]
+        if len(free) == 1:
+            along[free[0]] += [kink.value for kink in _roots(factor, symbols[free[0]])]
+        elif free and factor.is_nonzero is not True:
+            oblique = True
+    return tuple(tuple(_distinct(values)) for values in along), oblique
+
+
+def _distinct(values: Iterable[float]) -> list[float]:
+    kept: list[float] = []
+    for value in sorted(values):
+        if not kept or value - kept[-1] > _gap(value):
+            kept.append(value)
+    return kept
+
+
+def _gap(value: float) -> float:
+    """Two roots closer than this are one root, found twice."""
+    return 1e-10 * (1 + abs(value)) if math.isfinite(value) else 0.0
+
+
+def _same(a: Any, b: Any) -> bool:
+    import sympy
+
+    return bool(a == b or sympy.expand(a - b) == 0)
+
+
+# Arguments whose zeros are kinks
+
+
+def _branch_classes() -> tuple[Any, ...]:
+    import sympy
+
+    return (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.Piecewise)
+
+
+def _switch_arguments(expr: Any) -> list[Any]:
+    """Expressions at whose zeros a branch changes, innermost included."""
+    import sympy
+
+    found: dict[Any, None] = {}
+
+    def add_relations(condition: Any) -> None:
+        for relation in condition.atoms(sympy.core.relational.Relational):
+            found[relation.lhs - relation.rhs] = None
+
+    for node in sympy.preorder_traversal(expr):
+        if isinstance(node, (sympy.Abs, sympy.sign, sympy.Heaviside)):
+            found[node.args[0]] = None
+        elif isinstance(node, (sympy.Max, sympy.Min)):
+            arguments = sorted(node.args, key=sympy.default_sort_key)
+            for i, a in enumerate(arguments):
+                for b in arguments[:i]:
+                    found[a - b] = None
+        elif isinstance(node, sympy.Piecewise):
+            for _, condition in node.args:
+                add_relations(condition)
+    return [argument for argument in found if argument.free_symbols]
+
+
+def _singular_arguments(expr: Any) -> list[Any]:
+    """Expressions at whose zeros a root, a logarithm or a quotient is singular."""
+    import sympy
+
+    found: dict[Any, None] = {}
+    for node in sympy.preorder_traversal(expr):
+        if isinstance(node, sympy.exp):
+            continue
+        if node.is_Pow:
+            exponent = node.exp
+            if not (exponent.is_Integer and exponent > 0) and not node.base.is_number:
+                found[node.base] = None
+        elif isinstance(node, (sympy.log, sympy.tan)):
+            found[node.args[0] if isinstance(node, sympy.log) else sympy.cos(node.args[0])] = None
+        elif isinstance(node, (sympy.asin, sympy.acos, sympy.atanh)):
+            found[1 - node.args[0] ** 2] = None
+    return [a for a in found if a.free_symbols and a.is_positive is not True]
+
+
+# Real roots
+
+
+def _roots_of_all(arguments: list[Any], symbol: Any) -> list[_Kink]:
+    """The distinct real roots of all these expressions, sorted."""
+    roots = sorted(
+        (root for argument in arguments for root in _roots(argument, symbol)),
+        key=lambda kink: (kink.value, kink.exact.is_Float),
+    )
+    kept: list[_Kink] = []
+    for root in roots:
+        if not kept or root.value - kept[-1].value > _gap(root.value):
+            kept.append(root)
+        elif kept[-1].exact.is_Float:
+            kept[-1] = root
+    if len(kept) > MAX_KINKS:
+        raise InvalidInputError(
+            f"the function has {len(kept)} kinks in |z| <= {SEARCH_RADIUS:g}; "
+            f"at most {MAX_KINKS} are allowed"
+        )
+    return kept
+
+
+def _roots(argument: Any, symbol: Any) -> list[_Kink]:
+    """Real roots: exact for polynomials, otherwise by a numerical search.
+
+    An argument that has branches of its own is solved on each of its smooth pieces.
+
+    A root of a polynomial whose irreducible factor has degree above two is a sympy Float.
+    """
+    import sympy
+
+    if argument.has(*_branch_classes()):
+        return [
+            root
+            for piece in smooth_pieces(argument, symbol)
+            for root in _roots(piece.expression, symbol)
+            if float(piece.lower) <= root.value <= float(piece.upper)
+        ]
+    roots: list[_Kink] = []
+    for factor in sympy.Mul.make_args(argument):
+        while factor.is_Pow and not isinstance(factor, sympy.exp) and factor.exp.is_positive:
+            factor = factor.base
+        if symbol not in factor.free_symbols or factor.is_positive or isinstance(factor, sympy.exp):
+            continue
+        exact = _exact_roots(factor, symbol)
+        if exact is not None:
+            roots += [_Kink(root, float(root)) for root in exact]
+        else:
+            roots += [
+                _Kink(sympy.Float(root, 17), root) for root in _numerical_roots(factor, symbol)
+            ]
+    return roots
+
+
+def _exact_roots(argument: Any, symbol: Any) -> list[Any] | None:
+    import sympy
+
+    if not argument.is_polynomial(symbol):
+        return None
+    coefficients = sympy.Poly(argument, symbol).all_coeffs()
+    if len(coefficients) == 2:
+        return [-coefficients[1] / coefficients[0]]
+    if len(coefficients) == 3:
+        a, b, c = coefficients
+        discriminant = sympy.expand(b**2 - 4 * a * c)
+        if discriminant.is_negative:
+            return []
+        if discriminant.is_zero:
+            return [-b / (2 * a)]
+        if discriminant.is_positive:
+            root = sympy.sqrt(discriminant)
+            return [sympy.expand((-b + s * root) / (2 * a)) for s in (-1, 1)]
+    polynomial = sympy.Poly(argument, symbol)
+    if (not polynomial.domain.is_QQ and not polynomial.domain.is_ZZ) or len(coefficients) > 61:
+        return None
+    roots: list[Any] = []
+    for factor, _ in polynomial.factor_list()[1]:
+        if factor.degree() <= 2:
+            roots += _exact_roots(factor.as_expr(), symbol) or []
+        else:
+            roots += [root.evalf(25) for root in factor.real_roots()]
+    return roots
+
+
+def _numerical_roots(argument: Any, symbol: Any) -> list[float]:
+    """Zeros in |z| <= SEARCH_RADIUS, those that only touch zero included.
+
+    The grid is refined until the number of zeros stays the same.
+    """
+    graph = Graph()
+    value = lower(graph, argument, (symbol,))
+    program = Program(graph, [value, graph.derivative(value)])
+    points = FIRST_GRID
+    found = _zeros_on_grid(program, points)
+    while points < LAST_GRID:
+        points *= 4
+        finer = _zeros_on_grid(program, points)
+        if len(finer) == len(found):
+            return finer
+        found = finer
+    return found
+
+
+def _zeros_on_grid(program: Program, points: int) -> list[float]:
+    # An irrational offset: a grid that hits round numbers would see 0 rather than a sign change.
+    radius = SEARCH_RADIUS + 1 / math.e**3
+    grid = np.linspace(-radius, radius, points)
+    step = grid[1] - grid[0]
+    values, slopes = program(grid)
+    scale = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+    if scale == 0:
+        return []
+    roots = []
+
+    def value_at(x: float) -> float:
+        return float(program(x)[0])
+
+    def slope_at(x: float) -> float:
+        return float(program(x)[1])
+
+    with np.errstate(invalid="ignore"):
+        crossing = np.flatnonzero(values[:-1] * values[1:] < 0)
+        turning = np.flatnonzero(
+            (slopes[:-1] * slopes[1:] <= 0)
+            & (values[:-1] * slopes[:-1] <= 0)
+            & (values[:-1] * values[1:] >= 0)
+            # An extremum further from zero than the slopes can reach touches nothing.
+            & (np.abs(values[:-1]) <= 4 * step * np.maximum(abs(slopes[:-1]), abs(slopes[1:])))
+        )
+    # A run of zeros is underflow, or a branch that vanishes; its ends are kinks of their own.
+    zero = np.concatenate([[True], values == 0, [True]])
+    alone = zero[1:-1] & ~zero[:-2] & ~zero[2:]
+    roots += [float(grid[i]) for i in np.flatnonzero(alone)]
+    for i in crossing:
+        roots.append(brentq(value_at, grid[i], grid[i + 1], xtol=1e-15, rtol=1e-15))
+    for i in turning:
+        roots += _touching(value_at, slope_at, float(grid[i]), float(grid[i + 1]), scale)
+    if len(roots) > 4 * MAX_KINKS:
+        raise InvalidInputError(
+            f"the function has more than {MAX_KINKS} kinks in |z| <= {SEARCH_RADIUS:g}"
+        )
+    return _distinct(roots)
+
+
+def _touching(value_at: Any, slope_at: Any, a: float, b: float, scale: float) -> list[float]:
+    """Zeros at an extremum between two grid points: a double root, or two roots close together."""
+    slope_a, slope_b = slope_at(a), slope_at(b)
+    if slope_a == 0 or slope_b == 0:
+        turn = a if slope_a == 0 else b
+    else:
+        turn = float(brentq(slope_at, a, b, xtol=1e-15, rtol=1e-15))
+    extreme = value_at(turn)
+    left, right = value_at(a), value_at(b)
+    if extreme * left < 0 and extreme * right < 0:
+        return [
+            float(brentq(value_at, a, turn, xtol=1e-15, rtol=1e-15)),
+            float(brentq(value_at, turn, b, xtol=1e-15, rtol=1e-15)),
+        ]
+    local = max(abs(left), abs(right))
+    rounding = 1e-14 * min(scale, 1 + local)
+    return [turn] if abs(extreme) <= max(rounding, 1e-9 * local) else []
+
+
+# The expression on each side
+
+
+def _resolve(expr: Any, symbol: Any, kinks: list[float]) -> list[Any]:
+    """The smooth expression on every interval between consecutive kinks."""
+    if not kinks:
+        points = [0.1234567]
+    else:
+        middle = [(a + b) / 2 for a, b in pairwise(kinks)]
+        points = [kinks[0] - 0.734, *middle, kinks[-1] + 0.734]
+    return [_branch_at(expr, symbol, point, {}) for point in points]
+
+
+def _branch_at(expr: Any, symbol: Any, point: float, done: dict[Any, Any]) -> Any:
+    """The expression with every branch replaced by the one that holds at a point."""
+    import sympy
+
+    if not expr.args or not expr.free_symbols:
+        return expr
+    if expr in done:
+        return done[expr]
+
+    def branch(e: Any) -> Any:
+        return _branch_at(e, symbol, point, done)
+
+    def number(e: Any) -> Any:
+        return _number_at(branch(e), symbol, point)
+
+    if isinstance(expr, sympy.Abs):
+        inner = branch(expr.args[0])
+        result = inner if number(inner) >= 0 else -inner
+    elif isinstance(expr, sympy.sign):
+        value = number(expr.args[0])
+        result = sympy.Integer((value > 0) - (value < 0))
+    elif isinstance(expr, sympy.Heaviside):
+        value = number(expr.args[0])
+        result = sympy.Rational((value > 0) - (value < 0) + 1, 2)
+    elif isinstance(expr, (sympy.Max, sympy.Min)):
+        arguments = sorted((branch(a) for a in expr.args), key=sympy.default_sort_key)
+        pick = max if isinstance(expr, sympy.Max) else min
+        result = pick(arguments, key=number)
+    elif isinstance(expr, sympy.Piecewise):
+        result = sympy.nan
+        for value, condition in expr.args:
+            if _holds(condition, number):
+                result = branch(value)
+                break
+    else:
+        result = expr.func(*(branch(a) for a in expr.args))
+    done[expr] = result
+    return result
+
+
+def _holds(condition: Any, number: Any) -> bool:
+    import sympy
+
+    if condition in (sympy.true, sympy.false):
+        return bool(condition)
+    if isinstance(condition, sympy.And):
+        return all(_holds(c, number) for c in condition.args)
+    if isinstance(condition, sympy.Or):
+        return any(_holds(c, number) for c in condition.args)
+    if isinstance(condition, sympy.Not):
+        return not _holds(condition.args[0], number)
+    left, right = number(condition.lhs), number(condition.rhs)
+    relation = type(condition).__name__
+    if relation == "Equality":
+        return bool(left == right)
+    if relation == "Unequality":
+        return bool(left != right)
+    if relation in ("StrictLessThan", "LessThan"):
+        return bool(left < right or (relation == "LessThan" and left == right))
+    return bool(left > right or (relation == "GreaterThan" and left == right))
+
+
+def _number_at(expr: Any, symbol: Any, point: float) -> Any:
+    """Value of a smooth expression at a point, in 40 digits."""
+    import mpmath
+
+    if expr.is_Rational:
+        return mpmath.mpf(int(expr.p)) / int(expr.q)
+    graph = Graph()
+    program = Program(graph, [lower(graph, expr, (symbol,))])
+    return program.evaluate([point], 40)[0]
+
+
+# Jumps
+
+
+def jumps_among(pieces: tuple[SmoothPiece, ...], symbol: sympy.Symbol) -> tuple[float, ...]:
+    """The inner ends of pieces at which the function itself is discontinuous.
+
+    Compares the values at a distance ``delta`` on both sides for ``delta = 1e-10 .. 1e-40``: the
+    difference of a continuous function shrinks, that of a jump stays.
+    """
+    import mpmath
+    import sympy
+
+    found = []
+    for left, right in pairwise(pieces):
+        kink = left.upper
+        differences = []
+        with mpmath.workdps(120):
+            at = kink.evalf(110)._to_mpmath(mpmath.mp.prec)
+            if kink.is_Float:
+                at = mpmath.mpf(float(kink))
+            for delta in (mpmath.mpf("1e-10"), mpmath.mpf("1e-40")):
+                sides = [
+                    _limit_value(piece.expression, symbol, at + step)
+                    for piece, step in ((left, -delta), (right, delta))
+                ]
+                differences.append(abs(sides[0] - sides[1]))
+            size = 1 + abs(sides[0])
+            is_jump = not differences[1] <= size * mpmath.mpf("1e-12")
+            shrinks = differences[1] <= differences[0] * mpmath.mpf("1e-2")
+            if mpmath.isnan(differences[1]):
+                is_jump, shrinks = sympy.nan not in (left.expression, right.expression), False
+        if is_jump and not shrinks:
+            found.append(float(kink))
+    return tuple(found)
+
+
+def _limit_value(expr: Any, symbol: Any, point: Any) -> Any:
+    import mpmath
+
+    if expr is None or (not expr.is_finite and expr.is_number):
+        return mpmath.nan
+    graph = Graph()
+    return Program(graph, [lower(graph, expr, (symbol,))]).evaluate([point], 100)[0]

@@ -1,0 +1,519 @@
+"""Graphs as NumPy programs: blocked, with reused buffers, and an arbitrary-precision fallback."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from rmt.functions.graph import DOMAIN_OPERATIONS, Graph, NodeId
+
+__all__ = ["Program"]
+
+FloatArray = NDArray[Any]
+
+# Elements evaluated at a time: the buffers of one block stay in the cache of a core.
+BLOCK = 16384
+
+# Decimal digits of the fallback; it stops when two precisions agree.
+FIRST_DIGITS = 40
+MAX_DIGITS = 3000
+
+
+def _select(condition: Any, a: Any, b: Any, out: FloatArray) -> None:
+    # Much faster than a masked copy.
+    np.copyto(out, np.where(condition, a, b))
+
+
+def _copy(a: Any, out: FloatArray) -> None:
+    np.copyto(out, a)
+
+
+_NUMPY: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "neg": np.negative,
+    "power": np.power,
+    "square": np.square,
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asinh": np.arcsinh,
+    "atanh": np.arctanh,
+    "erf": special.erf,
+    "erfc": special.erfc,
+    "abs": np.absolute,
+    "sign": np.sign,
+    "max": np.maximum,
+    "min": np.minimum,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "not": np.logical_not,
+    "where": _select,
+    "copy": _copy,
+}
+
+_BOOLEAN = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not"})
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "eq": operator.eq,
+    "ne": operator.ne,
+}
+
+
+class Program:
+    """NumPy code for some nodes of a graph.
+
+    Calling it with one array per variable (all of one shape) returns one array per output, in
+    float32 when every input is float32 and in float64 otherwise. Points where an intermediate
+    overflow made the result infinite or nan are evaluated again with unbounded exponents, so that
+    a value that is a number comes out as that number; where the function is not real, nan.
+    """
+
+    def __init__(self, graph: Graph, outputs: Sequence[NodeId]) -> None:
+        self.graph = graph
+        self.outputs = tuple(outputs)
+        self._numeric = _NumericForm(graph)
+        nodes = [self._numeric.visit(node) for node in outputs]
+        self._schedule(self._numeric.graph, nodes)
+        self._repairs = not all(_always_finite(graph, node) for node in outputs)
+        self._domain: Program | None = None
+
+    # Compilation
+
+    def _schedule(self, graph: Graph, outputs: list[NodeId]) -> None:
+        """Order the operations and give every node a slot; slots are reused after the last use."""
+        order = graph.ancestors(outputs)
+        last_use: dict[NodeId, int] = {}
+        for step, node in enumerate(order):
+            for argument in graph.arguments[node]:
+                last_use[argument] = step
+        self._constants: list[tuple[int, float]] = []
+        self._inputs: list[tuple[int, int]] = []
+        self._is_bool_slot: list[bool] = []
+        self._output_slots: list[int] = []
+        self._copies: list[tuple[int, int]] = []
+        self._steps: list[tuple[Callable[..., Any], tuple[int, ...], int]] = []
+        slot_of: dict[NodeId, int] = {}
+        kept: set[int] = set()
+        free: dict[bool, list[int]] = {True: [], False: []}
+
+        def new_slot(boolean: bool) -> int:
+            self._is_bool_slot.append(boolean)
+            return len(self._is_bool_slot) - 1
+
+        for output in outputs:
+            is_operation = graph.operations[output] not in ("const", "var")
+            if is_operation and output not in slot_of:
+                slot_of[output] = new_slot(False)
+                self._output_slots.append(slot_of[output])
+                kept.add(slot_of[output])
+            else:
+                self._output_slots.append(new_slot(False))
+        for step, node in enumerate(order):
+            operation = graph.operations[node]
+            if operation == "const":
+                slot_of[node] = new_slot(False)
+                kept.add(slot_of[node])
+                self._constants.append((slot_of[node], _to_float(graph.payloads[node])))
+                continue
+            if operation == "var":
+                slot_of[node] = new_slot(False)
+                kept.add(slot_of[node])
+                self._inputs.append((slot_of[node], graph.payloads[node]))
+                continue
+            arguments = graph.arguments[node]
+            boolean = operation in _BOOLEAN
+            released = {slot_of[a] for a in arguments if last_use[a] == step} - kept
+            if node not in slot_of:
+                # The slot of an argument that is not needed any more is written in place.
+                reusable = [s for s in released if self._is_bool_slot[s] == boolean]
+                if reusable:
+                    slot_of[node] = reusable[0]
+                elif free[boolean]:
+                    slot_of[node] = free[boolean].pop()
+                else:
+                    slot_of[node] = new_slot(boolean)
+            for slot in released - {slot_of[node]}:
+                free[self._is_bool_slot[slot]].append(slot)
+            inputs = tuple(slot_of[a] for a in arguments)
+            self._steps.append((_NUMPY[operation], inputs, slot_of[node]))
+        for output, slot in zip(outputs, self._output_slots, strict=True):
+            if slot_of[output] != slot:
+                self._steps.append((_copy, (slot_of[output],), slot))
+
+    # Evaluation
+
+    def __call__(self, *arrays: Any) -> tuple[FloatArray, ...]:
+        converted = [np.asarray(a) for a in arrays]
+        single = all(a.dtype == np.float32 for a in converted)
+        dtype = np.dtype(np.float32 if single else np.float64)
+        shape = np.broadcast_shapes(*(a.shape for a in converted))
+        flat = [
+            np.ascontiguousarray(np.broadcast_to(a, shape), dtype=dtype).reshape(-1)
+            for a in converted
+        ]
+        # One allocation: two large ones would be given back to the system, and paged in, every time.
+        results = tuple(np.empty((len(self.outputs), flat[0].size), dtype))
+        with np.errstate(all="ignore"):
+            bad = self._run(flat, results, dtype)
+            if bad is not None:
+                self._repair(flat, results, bad)
+        # Numbers in, numbers out, as NumPy's own functions do.
+        return tuple(result.reshape(shape)[()] for result in results)
+
+    def _run(
+        self, flat: list[FloatArray], results: tuple[FloatArray, ...], dtype: np.dtype[Any]
+    ) -> NDArray[np.intp] | None:
+        size = flat[0].size
+        block = min(BLOCK, max(size, 1))
+        fixed = {
+            *self._output_slots,
+            *(s for s, _ in self._constants),
+            *(s for s, _ in self._inputs),
+        }
+        slots: list[Any] = [
+            None if i in fixed else np.empty(block, np.bool_ if boolean else dtype)
+            for i, boolean in enumerate(self._is_bool_slot)
+        ]
+        for slot, value in self._constants:
+            slots[slot] = dtype.type(value)
+        buffers = [i for i in range(len(slots)) if i not in fixed]
+        bad: list[NDArray[np.intp]] = []
+        for start in range(0, size, block):
+            stop = min(start + block, size)
+            if stop - start < block:
+                for i in buffers:
+                    slots[i] = slots[i][: stop - start]
+            for slot, index in self._inputs:
+                slots[slot] = flat[index][start:stop]
+            for slot, result in zip(self._output_slots, results, strict=True):
+                slots[slot] = result[start:stop]
+            for function, inputs, out in self._steps:
+                function(*[slots[i] for i in inputs], out=slots[out])
+            if self._repairs:
+                for slot in self._output_slots:
+                    finite = np.isfinite(slots[slot])
+                    if not finite.all():
+                        bad.append(np.flatnonzero(~finite) + start)
+        return np.unique(np.concatenate(bad)) if bad else None
+
+    def _repair(
+        self, flat: list[FloatArray], results: tuple[FloatArray, ...], bad: NDArray[np.intp]
+    ) -> None:
+        """Evaluate again, with unbounded exponents, the points whose result is not finite."""
+        points = np.stack([a[bad] for a in flat], axis=1).astype(np.float64)
+        usable = np.isfinite(points).all(axis=1) & self._in_domain(points)
+        bad, points = bad[usable], points[usable]
+        if not bad.size:
+            return
+        unique, inverse = np.unique(points, axis=0, return_inverse=True)
+        values = np.array([self._repaired(point) for point in unique]).reshape(len(unique), -1)
+        values = values[inverse.reshape(-1)]
+        for k, result in enumerate(results):
+            wrong = ~np.isfinite(result[bad])
+            result[bad[wrong]] = values[wrong, k]
+
+    def _in_domain(self, points: FloatArray) -> NDArray[np.bool_]:
+        """False where a root or logarithm certainly has an argument below its domain."""
+        graph = self.graph
+        used = graph.ancestors(list(self.outputs))
+        inside = np.ones(len(points), np.bool_)
+        arguments = [
+            graph.arguments[n][0] for n in used if graph.operations[n] in ("log", "sqrt", "power")
+        ]
+        # Inside a branch that is not taken, a negative argument means nothing.
+        if not arguments or any(graph.operations[n] == "where" for n in used):
+            return inside
+        if self._domain is None:
+            self._domain = Program.__new__(Program)
+            self._domain._init_plain(graph, arguments)
+        for values in self._domain(*points.T):
+            inside &= ~(values < 0)
+        return inside
+
+    def _init_plain(self, graph: Graph, outputs: Sequence[NodeId]) -> None:
+        """Compile without the fallback: nan and infinity stay as they are."""
+        self.graph = graph
+        self.outputs = tuple(outputs)
+        numeric = _NumericForm(graph)
+        self._schedule(numeric.graph, [numeric.visit(node) for node in outputs])
+        self._repairs = False
+        self._domain = None
+
+    def _repaired(self, point: FloatArray) -> list[float]:
+        digits = FIRST_DIGITS
+        previous = self.evaluate([float(x) for x in point], digits)
+        while digits < MAX_DIGITS:
+            digits *= 3
+            current = self.evaluate([float(x) for x in point], digits)
+            if all(_agree(a, b) for a, b in zip(previous, current, strict=True)):
+                break
+            previous = current
+        return [_rounded(value) for value in current]
+
+    def evaluate(self, point: Sequence[Any], digits: int) -> list[Any]:
+        """The outputs at one point in mpmath numbers, computed with this many digits.
+
+        A value that is not real, or not a number, is mpmath's nan.
+        """
+        import mpmath
+
+        graph = self.graph
+        with mpmath.workdps(digits + 10):
+            values: dict[NodeId, Any] = {}
+            for node in graph.ancestors(list(self.outputs)):
+                arguments = [values[a] for a in graph.arguments[node]]
+                try:
+                    values[node] = _exact(
+                        graph.operations[node], graph.payloads[node], arguments, point
+                    )
+                except (ValueError, ZeroDivisionError, OverflowError, TypeError):
+                    values[node] = mpmath.nan
+            return [values[node] for node in self.outputs]
+
+
+_BOUNDED = frozenset(
+    "const tanh sigmoid sech sech2 softsign softsign_slope sin cos atan erf erfc sign "
+    "heaviside".split()
+)
+_LINEAR = frozenset("var add sub neg abs max min where softplus asinh".split())
+
+
+def _always_finite(graph: Graph, output: NodeId) -> bool:
+    """Whether finite arguments give finite values with certainty: nothing to check afterwards.
+
+    True for functions of at most linear growth that are made of bounded functions.
+    """
+    finite: dict[NodeId, bool] = {}
+    bounded: dict[NodeId, bool] = {}
+    for node in graph.ancestors([output]):
+        operation, arguments = graph.operations[node], graph.arguments[node]
+        if operation in _COMPARE or operation in ("and", "or", "not"):
+            finite[node] = bounded[node] = all(finite[a] for a in arguments)
+            continue
+        all_finite = all(finite[a] for a in arguments)
+        all_bounded = all(bounded[a] for a in arguments)
+        if operation == "mul":
+            bounded[node] = all_bounded
+            finite[node] = all_finite and any(bounded[a] for a in arguments)
+        elif operation == "const":
+            finite[node] = bounded[node] = bool(graph.payloads[node].is_finite)
+        elif operation in _BOUNDED:
+            finite[node] = bounded[node] = all_finite
+        else:
+            finite[node] = operation in _LINEAR and all_finite
+            bounded[node] = finite[node] and all_bounded and operation not in ("var", "softplus")
+    return finite[output]
+
+
+def _agree(a: Any, b: Any) -> bool:
+    import mpmath
+
+    if mpmath.isnan(a) or mpmath.isnan(b):
+        return bool(mpmath.isnan(a) and mpmath.isnan(b))
+    return bool(a == b or abs(a - b) <= abs(b) * mpmath.mpf("1e-20"))
+
+
+def _rounded(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _to_float(number: Any) -> float:
+    if number.is_Rational:
+        try:
+            return int(number.p) / int(number.q)
+        except OverflowError:
+            return float("inf") if number > 0 else float("-inf")
+    value = number.evalf(25)
+    return float(value) if value.is_real else float("nan")
+
+
+# Operations that NumPy does not have (or not fast), written with those it has; with full relative
+# accuracy in both tails.
+_MACROS = frozenset(
+    "sigmoid sigmoid_slope softplus sech sech2 softsign softsign_slope heaviside".split()
+)
+
+
+class _NumericForm:
+    """Copies a graph, with macros and powers expanded into NumPy operations."""
+
+    def __init__(self, source: Graph) -> None:
+        self.source = source
+        self.graph = Graph()
+        self.done: dict[NodeId, NodeId] = {}
+
+    def visit(self, node: NodeId) -> NodeId:
+        for dependency in self.source.ancestors([node]):
+            if dependency not in self.done:
+                self.done[dependency] = self._expand(dependency)
+        return self.done[node]
+
+    def _expand(self, node: NodeId) -> NodeId:
+        import sympy
+
+        source, graph = self.source, self.graph
+        operation, payload = source.operations[node], source.payloads[node]
+        arguments = [self.done[a] for a in source.arguments[node]]
+        if operation == "ipow":
+            return self._power(arguments[0], payload)
+        if operation == "add":
+            return graph.add(*arguments)
+        if operation == "mul":
+            return graph.mul(*arguments)
+        if operation == "where":
+            return self._where(*arguments)
+        if operation not in _MACROS:
+            return graph.node(operation, *arguments, payload=payload)
+        (u,) = arguments
+        one = graph.const(1)
+        if operation == "sech2":
+            # An overflow of the square leaves 0, as it should.
+            return graph.div(one, self._power(graph.node("cosh", u), 2))
+        if operation == "heaviside":
+            half = graph.const(sympy.Rational(1, 2))
+            return graph.add(graph.mul(graph.node("sign", u), half), half)
+        if operation in ("sigmoid", "sigmoid_slope"):
+            e = graph.node("exp", graph.neg(u))
+            sigmoid = graph.div(one, graph.add(e, one))
+            # s (1 - s) without cancellation: 1 - s = e s. Where e overflows (u < -709), this is
+            # nan and repaired; exp(-|u|) would cost a second exponential beside the sigmoid's.
+            slope = graph.mul(graph.mul(e, sigmoid), sigmoid)
+            return sigmoid if operation == "sigmoid" else slope
+        size = graph.node("abs", u)
+        if operation == "softsign":
+            return graph.div(u, graph.add(size, one))
+        if operation == "softsign_slope":
+            return graph.div(one, self._power(graph.add(size, one), 2))
+        e = graph.node("exp", graph.neg(size))
+        if operation == "sech":
+            return graph.div(graph.mul(e, graph.const(2)), graph.add(self._power(e, 2), one))
+        assert operation == "softplus"
+        return graph.add(graph.node("max", u, graph.const(0)), graph.node("log1p", e))
+
+    def _power(self, a: NodeId, n: int) -> NodeId:
+        """Powers as products; the intermediate ones are shared."""
+        graph = self.graph
+        if n == 1:
+            return a
+        half = self._power(a, n // 2)
+        square = graph.node("square", half)
+        return square if n % 2 == 0 else graph.node("mul", square, a)
+
+    def _where(self, condition: NodeId, a: NodeId, b: NodeId) -> NodeId:
+        """Branches between numbers as arithmetic on the condition, which is cheaper."""
+        graph = self.graph
+        if graph.is_const(b) and graph.payloads[b] == 0 and graph.operations[a] == "copy":
+            both = graph.node("and", condition, graph.arguments[a][0])
+            return graph.node("copy", both)
+        if graph.is_const(a) and graph.is_const(b):
+            low, high = graph.payloads[b], graph.payloads[a]
+            if low.is_finite and high.is_finite:
+                step = graph.node("copy", condition)
+                return graph.add(graph.mul(step, graph.const(high - low)), graph.const(low))
+        return graph.node("where", condition, a, b)
+
+
+def _exact(operation: str, payload: Any, arguments: list[Any], point: Sequence[Any]) -> Any:
+    """One operation in mpmath arithmetic."""
+    import mpmath
+
+    mp = mpmath.mp
+    if operation == "const":
+        if not payload.is_finite:
+            return mp.nan
+        number = payload.evalf(mp.dps) if not payload.is_Rational else payload
+        return mp.mpf(number.p) / number.q if number.is_Rational else number._to_mpmath(mp.prec)
+    if operation == "var":
+        return mp.mpf(point[payload])
+    if operation in _COMPARE:
+        return _COMPARE[operation](*arguments)
+    if operation == "and":
+        return arguments[0] and arguments[1]
+    if operation == "or":
+        return arguments[0] or arguments[1]
+    if operation == "not":
+        return not arguments[0]
+    if operation == "where":
+        return arguments[1] if arguments[0] else arguments[2]
+    if any(mp.isnan(a) for a in arguments):
+        return mp.nan
+    if operation == "max":
+        return max(arguments)
+    if operation == "min":
+        return min(arguments)
+    if len(arguments) == 2:
+        return _exact_binary(operation, arguments[0], arguments[1])
+    u = arguments[0]
+    if operation == "ipow":
+        return u**payload
+    if operation in DOMAIN_OPERATIONS:
+        value = getattr(mp, operation)(u)
+        return value if isinstance(value, mp.mpf) else mp.nan
+    if operation == "sigmoid":
+        return 1 / (1 + mp.exp(-u))
+    if operation == "sigmoid_slope":
+        e = mp.exp(-abs(u))
+        return e / (1 + e) ** 2
+    if operation == "softplus":
+        return mp.log1p(mp.exp(-abs(u))) + max(u, 0)
+    if operation == "sech2":
+        return mp.sech(u) ** 2
+    if operation == "softsign":
+        return u / (1 + abs(u))
+    if operation == "softsign_slope":
+        return 1 / (1 + abs(u)) ** 2
+    if operation == "heaviside":
+        return mp.mpf(mp.sign(u) + 1) / 2
+    if operation == "neg":
+        return -u
+    if operation == "abs":
+        return abs(u)
+    return getattr(mp, operation)(u)
+
+
+def _exact_binary(operation: str, a: Any, b: Any) -> Any:
+    import mpmath
+
+    if operation == "add":
+        return a + b
+    if operation == "sub":
+        return a - b
+    if operation == "mul":
+        return a * b
+    if operation == "div":
+        return a / b
+    if operation == "power":
+        return a**b if a >= 0 else mpmath.nan
+    raise AssertionError(f"no exact form of {operation}")

@@ -1,0 +1,529 @@
+"""Functions of one to three real variables: symbolic form, fast evaluation, kinks, parity."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmt.functions.expression import (
+    MAX_LENGTH,
+    VARIABLE_NAMES,
+    ExpressionError,
+    build_piecewise,
+    parse_expression,
+    variable,
+)
+from rmt.functions.graph import Graph
+from rmt.functions.lowering import lower
+from rmt.functions.printing import (
+    INEXACT_BITS,
+    INEXACT_DIGITS,
+    UnsupportedExpressionError,
+    to_text,
+)
+from rmt.functions.program import Program
+from rmt.status import InvalidInputError
+
+if TYPE_CHECKING:
+    import sympy
+
+    from rmt.functions.kinks import SmoothPiece
+
+__all__ = ["FunctionLike", "ScalarFunction"]
+
+FunctionLike: TypeAlias = "str | sympy.Expr | ScalarFunction"
+
+PolynomialPiece: TypeAlias = tuple[float, float, tuple[float, ...]]
+
+# Double-precision floats in a sympy expression are read as the shortest decimal they print as.
+_DOUBLE_BITS = 64
+
+
+class ScalarFunction:
+    """A real function ``f(z)``, or ``f(z1, .., zr)`` with ``r <= 3``, known symbolically.
+
+    Made by :meth:`parse`; immutable. Two functions are equal when their canonical texts are, and
+    the hash depends on that text alone (it is the same in every process).
+
+    Attributes
+    ----------
+    text : str
+        Canonical text; parsing it gives the same function.
+    variables : tuple of str
+        ``("z",)``, or ``("z1", .., "zr")`` up to the largest index in use.
+    expression : sympy.Expr
+        In the real symbols :attr:`symbols`.
+
+    Notes
+    -----
+    Evaluation is vectorised and does not overflow where the value is a number: ``log(1 + exp(z))``,
+    ``1/(1 + exp(-z))``, ``z*(1 + erf(z/sqrt(2)))/2`` and the like are evaluated in a stable form, and
+    any point that still comes out infinite or nan is computed again with unbounded exponents. Where
+    the function is not real (``sqrt(z)`` for ``z < 0``) the value is nan, without a warning.
+
+    The derivative is the almost-everywhere one: a jump contributes nothing (no delta function). At
+    the kink itself ``relu'(0) = 0``, ``min(z, 0)'(0) = 1`` and ``abs'(0) = 0``.
+
+    Examples
+    --------
+    >>> f = ScalarFunction.parse("tanh(z + 0.7)")
+    >>> f
+    ScalarFunction('tanh(z + 7/10)')
+    >>> float(f(0.3)) == np.tanh(1.0)
+    True
+    >>> ScalarFunction.parse("max(z, 0)") == ScalarFunction.parse("relu(z)")
+    True
+    """
+
+    text: str
+    variables: tuple[str, ...]
+    expression: sympy.Expr
+
+    def __init__(self, function: FunctionLike) -> None:
+        other = ScalarFunction.parse(function)
+        self.__dict__.update(
+            text=other.text, variables=other.variables, expression=other.expression
+        )
+
+    @classmethod
+    def parse(cls, function: FunctionLike) -> ScalarFunction:
+        """The function of a text, a sympy expression, or a ScalarFunction (returned as it is).
+
+        The variables are inferred: ``z`` alone, or ``z1 .. zr`` up to the largest index used; a
+        constant is a function of ``z``.
+
+        Parameters
+        ----------
+        function : str, sympy.Expr or ScalarFunction
+            For text see :func:`~rmt.functions.parse_expression`. The symbols of a sympy expression
+            go by their names, whatever their assumptions.
+
+        Raises
+        ------
+        ExpressionError
+            Text that is not allowed, with the position.
+        InvalidInputError
+            A sympy expression with other variables or functions; both ``z`` and ``z1`` at once.
+
+        Examples
+        --------
+        >>> ScalarFunction.parse("He3(z)/sqrt(6)").text
+        'sqrt(6)*(z**3 - 3*z)/6'
+        >>> ScalarFunction.parse("z1*z3").variables
+        ('z1', 'z2', 'z3')
+        """
+        if isinstance(function, ScalarFunction):
+            return function
+        if isinstance(function, str):
+            return _from_text(function)
+        return _from_sympy(function)
+
+    @classmethod
+    def _make(cls, expression: Any, text: str, variables: tuple[str, ...]) -> ScalarFunction:
+        self = cls.__new__(cls)
+        self.__dict__.update(text=text, variables=variables, expression=expression)
+        return self
+
+    # Identity
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"ScalarFunction is immutable; cannot set {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"ScalarFunction is immutable; cannot delete {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ScalarFunction):
+            return NotImplemented
+        return self.text == other.text
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        digest = hashlib.sha256(self.text.encode()).digest()
+        return int.from_bytes(digest[:8], "big") >> 4
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_from_text, (self.text,))
+
+    def __repr__(self) -> str:
+        return f"ScalarFunction({self.text!r})"
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_latex_(self) -> str:
+        import sympy
+
+        return f"${sympy.latex(self.expression)}$"
+
+    # Evaluation
+
+    @property
+    def n_variables(self) -> int:
+        """The number ``r`` of variables."""
+        return len(self.variables)
+
+    @property
+    def symbols(self) -> tuple[sympy.Symbol, ...]:
+        """The sympy symbols of :attr:`variables`; they are declared real."""
+        return tuple(variable(name) for name in self.variables)
+
+    def __call__(self, *arrays: ArrayLike) -> NDArray[Any]:
+        """``f`` at the given points.
+
+        Parameters
+        ----------
+        *arrays : array_like
+            One real array per variable; they broadcast.
+
+        Returns
+        -------
+        ndarray
+            Of the broadcast shape; float32 when every input is float32, otherwise float64.
+
+        Examples
+        --------
+        >>> ScalarFunction.parse("z1 + z1*z2")([1.0, 2.0], [[0.0], [1.0]])
+        array([[1., 2.],
+               [2., 4.]])
+        """
+        if len(arrays) != self.n_variables:
+            raise InvalidInputError(
+                f"{self!r} takes {self.n_variables} array(s), one for each of "
+                f"{', '.join(self.variables)}; got {len(arrays)}"
+            )
+        return self._programs[0](*map(_real_array, arrays))[0]
+
+    def derivative(self, z: ArrayLike) -> NDArray[Any]:
+        """``f'(z)`` almost everywhere, for a function of one variable.
+
+        Shapes, dtypes and the values at kinks are described in the class.
+
+        Examples
+        --------
+        >>> ScalarFunction.parse("relu(z)").derivative([-1.0, 0.0, 2.0])
+        array([0., 0., 1.])
+        """
+        self._check_univariate("derivative")
+        return self._programs[1](_real_array(z))[0]
+
+    def value_and_derivative(self, z: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        """``f(z)`` and ``f'(z)`` in one pass that shares what they have in common.
+
+        Examples
+        --------
+        >>> value, slope = ScalarFunction.parse("z**3 - 3*z").value_and_derivative([0.0, 2.0])
+        >>> value.tolist(), slope.tolist()
+        ([0.0, 2.0], [-3.0, 9.0])
+        """
+        self._check_univariate("value_and_derivative")
+        value, slope = self._programs[2](_real_array(z))
+        return value, slope
+
+    def evaluate(self, z: Any, digits: int = 30) -> Any:
+        """``f(z)`` at one point as an mpmath number, computed with this many digits (``r = 1``).
+
+        nan where the function is not real.
+
+        Examples
+        --------
+        >>> import mpmath
+        >>> with mpmath.workdps(30):
+        ...     print(ScalarFunction.parse("tanh(z)").evaluate(mpmath.mpf(1), 30))
+        0.761594155955764888119458282605
+        """
+        self._check_univariate("evaluate")
+        return self._programs[0].evaluate([z], digits)[0]
+
+    def check_real(self) -> None:
+        """Raise when the function is not real everywhere on the real line (or on ``R^r``).
+
+        Probes a grid that reaches ``|z| = 40``, beyond which the Gaussian weight is nothing.
+
+        Raises
+        ------
+        InvalidInputError
+            Names a point where the value is not real.
+
+        Examples
+        --------
+        >>> ScalarFunction.parse("sqrt(z)").check_real()
+        Traceback (most recent call last):
+            ...
+        rmt.status.InvalidInputError: sqrt(z) is not real on the whole real line: ...
+        """
+        # Irrational steps keep the grid away from isolated poles.
+        if self.n_variables == 1:
+            near = np.arange(-400, 401) * (np.pi / 100) + 1e-3 * np.e
+            axes = [np.concatenate([near, np.linspace(-40.1, 40.3, 97)])]
+        else:
+            axes = [np.arange(-12, 13) * (np.pi / 4) + np.e / (100 + i) for i in range(3)]
+        points = np.meshgrid(*axes[: self.n_variables], indexing="ij")
+        undefined = np.isnan(self(*points))
+        if undefined.any():
+            coordinates = [p[undefined] for p in points]
+            nearest = int(np.argmin(sum(np.abs(c) for c in coordinates)))
+            where = ", ".join(
+                f"{name} = {c[nearest]:.4g}"
+                for name, c in zip(self.variables, coordinates, strict=True)
+            )
+            domain = "line" if self.n_variables == 1 else "space"
+            raise InvalidInputError(
+                f"{self.text} is not real on the whole real {domain}: it has no value at {where}"
+            )
+
+    @cached_property
+    def _programs(self) -> tuple[Program, Program, Program]:
+        graph = Graph()
+        value = lower(graph, self.expression, self.symbols)
+        derivative = graph.derivative(value)
+        return (
+            Program(graph, [value]),
+            Program(graph, [derivative]),
+            Program(graph, [value, derivative]),
+        )
+
+    def _check_univariate(self, name: str) -> None:
+        if self.n_variables != 1:
+            raise InvalidInputError(
+                f"{name} needs a function of one variable; {self.text} has {self.n_variables}"
+            )
+
+    # Structure
+
+    @cached_property
+    def smooth_pieces(self) -> tuple[SmoothPiece, ...]:
+        """Intervals with the smooth expression that holds on each (one variable).
+
+        Kinks of a function that has infinitely many are listed for ``|z| <= 40``; the outermost
+        pieces stand for all that lies beyond.
+        """
+        from rmt.functions.kinks import smooth_pieces
+
+        self._check_univariate("smooth_pieces")
+        return smooth_pieces(self.expression, self.symbols[0])
+
+    @cached_property
+    def kinks(self) -> tuple[float, ...]:
+        """Sorted points where the function is not smooth: it or some derivative jumps (``r = 1``).
+
+        Complete for ``|z| <= 40``. Removable ones (``max(z, z - 1)``) are left out.
+
+        Examples
+        --------
+        >>> ScalarFunction.parse("abs(z**2 - 1)").kinks
+        (-1.0, 1.0)
+        """
+        self._check_univariate("kinks")
+        return tuple(float(piece.upper) for piece in self.smooth_pieces[:-1])
+
+    @cached_property
+    def jumps(self) -> tuple[float, ...]:
+        """The kinks at which the function itself is discontinuous (``r = 1``).
+
+        Examples
+        --------
+        >>> ScalarFunction.parse("sign(z) + relu(z - 1)").jumps
+        (0.0,)
+        """
+        from rmt.functions.kinks import jumps_among
+
+        self._check_univariate("jumps")
+        return jumps_among(self.smooth_pieces, self.symbols[0])
+
+    @cached_property
+    def _axis_kinks(self) -> tuple[tuple[tuple[float, ...], ...], bool]:
+        from rmt.functions.kinks import axis_kinks
+
+        if self.n_variables == 1:
+            return (self.kinks,), False
+        return axis_kinks(self.expression, self.symbols)
+
+    def kinks_along(self, index: int) -> tuple[float, ...]:
+        """Values ``c`` such that the function may have a kink on the hyperplane ``z_index = c``.
+
+        Parameters
+        ----------
+        index : int
+            0-based index of the variable.
+
+        Examples
+        --------
+        >>> f = ScalarFunction.parse("relu(z1 - 1)*z2 + abs(z1*z2)")
+        >>> f.kinks_along(0), f.kinks_along(1), f.has_oblique_kinks
+        ((0.0, 1.0), (0.0,), False)
+        """
+        if not 0 <= index < self.n_variables:
+            raise InvalidInputError(
+                f"index: got {index}; {self.text} has variables 0 .. {self.n_variables - 1}"
+            )
+        return self._axis_kinks[0][index]
+
+    @property
+    def has_oblique_kinks(self) -> bool:
+        """Whether there may be kinks on surfaces other than ``z_i = const`` (``r > 1``)."""
+        return self._axis_kinks[1]
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether there is no kink at all."""
+        along, oblique = self._axis_kinks
+        return not oblique and not any(along)
+
+    @cached_property
+    def parity(self) -> int:
+        """+1 if even, -1 if odd, 0 if neither can be shown (``r = 1``).
+
+        Proved symbolically; numbers only rule candidates out.
+
+        Examples
+        --------
+        >>> [ScalarFunction.parse(t).parity for t in ("abs(z)", "sigmoid(z) - 1/2", "relu(z)")]
+        [1, -1, 0]
+        """
+        from rmt.functions.parity import proved_parity
+
+        self._check_univariate("parity")
+        points = np.array([0.3, 0.71, 1.234, 2.05, 3.3])
+        right, left = self(points), self(-points)
+        size = np.abs(right) + np.abs(left) + 1e-12
+        for candidate in (1, -1):
+            if (np.abs(left - candidate * right) <= 1e-9 * size).all():
+                return proved_parity(
+                    self.expression, self.smooth_pieces, self.symbols[0], candidate
+                )
+        return 0
+
+    @cached_property
+    def polynomial_pieces(self) -> tuple[PolynomialPiece, ...] | None:
+        """``((lower, upper, coefficients), ...)`` of a piecewise polynomial, else None (``r = 1``).
+
+        The intervals cover the real line in order; coefficients are ascending.
+
+        Examples
+        --------
+        >>> ScalarFunction.parse("hard_tanh(z)").polynomial_pieces
+        ((-inf, -1.0, (-1.0,)), (-1.0, 1.0, (0.0, 1.0)), (1.0, inf, (1.0,)))
+        """
+        import sympy
+
+        self._check_univariate("polynomial_pieces")
+        (z,) = self.symbols
+        if not all(piece.expression.is_polynomial(z) for piece in self.smooth_pieces):
+            return None
+        return tuple(
+            (
+                float(piece.lower),
+                float(piece.upper),
+                tuple(float(c) for c in sympy.Poly(piece.expression, z).all_coeffs()[::-1]),
+            )
+            for piece in self.smooth_pieces
+        )
+
+
+def _real_array(values: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise InvalidInputError(f"z: expected real numbers, got an array of {array.dtype}")
+    return array
+
+
+def _infer_variables(names: set[str]) -> tuple[str, ...]:
+    if names <= {"z"}:
+        return ("z",)
+    if "z" in names:
+        raise InvalidInputError(
+            "variables: use either z alone or z1, z2, z3; "
+            f"got {', '.join(sorted(names))} in one expression"
+        )
+    largest = max(int(name[1:]) for name in names)
+    return tuple(f"z{i}" for i in range(1, largest + 1))
+
+
+@lru_cache(maxsize=1024)
+def _from_text(text: str) -> ScalarFunction:
+    return _canonical(parse_expression(text, VARIABLE_NAMES))
+
+
+def _from_sympy(function: Any) -> ScalarFunction:
+    import sympy
+
+    if not isinstance(function, sympy.Expr):
+        raise InvalidInputError(
+            "function: expected text, a sympy expression or a ScalarFunction; "
+            f"got {type(function).__name__}"
+        )
+    unknown = sorted(s.name for s in function.free_symbols if s.name not in VARIABLE_NAMES)
+    if unknown:
+        raise InvalidInputError(
+            f"function: unknown variables {', '.join(unknown)} in {function}; allowed are z, or "
+            "z1, z2, z3"
+        )
+    return _canonical(_normalised(function))
+
+
+def _normalised(expr: Any) -> Any:
+    """Our own symbols, numbers and functions in place of sympy's variants of them."""
+    import sympy
+
+    if expr.is_Symbol:
+        return variable(expr.name)
+    if expr.is_Float:
+        return _number(expr)
+    if not expr.args:
+        return expr
+    if isinstance(expr, sympy.Piecewise):
+        return build_piecewise((_normalised(v), _normalised(c)) for v, c in expr.args)
+    if isinstance(expr, sympy.Heaviside):
+        return sympy.Heaviside(_normalised(expr.args[0]))
+    arguments = [_normalised(a) for a in expr.args]
+    if isinstance(expr, (sympy.coth, sympy.cot, sympy.csc, sympy.sec, sympy.csch)):
+        top, bottom = {
+            "coth": (sympy.cosh, sympy.sinh),
+            "cot": (sympy.cos, sympy.sin),
+            "csc": (None, sympy.sin),
+            "sec": (None, sympy.cos),
+            "csch": (None, sympy.sinh),
+        }[type(expr).__name__]
+        return (top(arguments[0]) if top else 1) / bottom(arguments[0])
+    return expr.func(*arguments)
+
+
+def _number(value: Any) -> Any:
+    import sympy
+
+    if value._prec <= _DOUBLE_BITS:
+        return sympy.Rational(repr(float(value)))
+    if value == 0:
+        return sympy.Integer(0)
+    return sympy.Float(sympy.Float(value, INEXACT_DIGITS), precision=INEXACT_BITS)
+
+
+def _canonical(expr: Any) -> ScalarFunction:
+    """The function of an expression, brought to the form that its own text parses to."""
+    for _ in range(8):
+        try:
+            text = to_text(expr)
+        except UnsupportedExpressionError as error:
+            raise InvalidInputError(
+                f"function: {error} is not supported; see parse_expression for what is"
+            ) from None
+        if len(text) > MAX_LENGTH:
+            raise ExpressionError(
+                f"the expression is too large: its text has {len(text)} characters; "
+                f"at most {MAX_LENGTH} are allowed",
+                text,
+            )
+        again = parse_expression(text, VARIABLE_NAMES)
+        if again == expr and to_text(again) == text:
+            names = {symbol.name for symbol in expr.free_symbols}
+            return ScalarFunction._make(expr, text, _infer_variables(names))
+        expr = again
+    raise InvalidInputError(f"function: no canonical form was found for {text}")

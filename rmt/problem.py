@@ -1,0 +1,388 @@
+"""The frozen description of a network, its data and its training schedule."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmt.functions import ScalarFunction
+from rmt.functions.gaussian import negligible_beyond
+from rmt.status import InvalidInputError
+
+if TYPE_CHECKING:
+    import sympy
+
+__all__ = ["Batch", "FunctionLike", "Init", "Problem", "ReadoutLaw", "Step"]
+
+FunctionLike: TypeAlias = "str | sympy.Expr | ScalarFunction"
+Batch: TypeAlias = Literal["reused", "independent"]
+ReadoutLaw: TypeAlias = Literal["gaussian", "rademacher", "uniform"]
+Init: TypeAlias = Literal["sphere", "gaussian"]
+
+MAX_STEPS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One full-batch gradient step of size ``eta = scale * N**exponent``.
+
+    Parameters
+    ----------
+    scale : float
+        ``c > 0``.
+    exponent : float
+        ``alpha`` in [0, 1/2).
+
+    Raises
+    ------
+    InvalidInputError
+        When a value is outside its range.
+
+    Examples
+    --------
+    >>> Step(4, 0.5 - 0.25).size(10_000)
+    40.0
+    """
+
+    scale: float
+    exponent: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scale", _real("Step.scale", self.scale))
+        object.__setattr__(self, "exponent", _real("Step.exponent", self.exponent))
+        if self.scale <= 0:
+            raise InvalidInputError(f"Step.scale must be positive, got {self.scale!r}")
+        if not 0 <= self.exponent < 0.5:
+            raise InvalidInputError(
+                f"Step.exponent must lie in [0, 1/2), got {self.exponent!r}: larger steps leave "
+                "the regime in which the updates act as spikes"
+            )
+
+    def size(self, width: int) -> float:
+        """The learning rate ``eta`` of the step at a given width ``N``."""
+        return self.scale * float(width) ** self.exponent
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False)
+class Problem:
+    """A two-layer network, its data, and one or two full-batch gradient steps on its first layer.
+
+    ``h(x) = N^{-1/2} sum_i a_i sigma(<w_i, x>)`` with ``a_i = g_i / sqrt(N)``; inputs
+    ``x ~ N(0, I_d)``; labels ``y = f(z) + eps`` with ``z = U_*^T x`` for ``r`` orthonormal
+    directions. Step ``s`` is ``W_s = W_{s-1} + eta_s G_s``,
+    ``G_s = -sqrt(N) grad_W (1/2n) |y - h(X)|^2``.
+
+    Parameters
+    ----------
+    activation : str, sympy expression or ScalarFunction
+        ``sigma(z)``; continuous and not constant.
+    target : str, sympy expression or ScalarFunction
+        ``f(z)``, or of two or three index directions ``f(z1, z2[, z3])``.
+    width, dim : int
+        ``N`` and ``d``.
+    samples : int or sequence of int
+        ``n`` of every step's batch, or ``(n_1, n_2)``.
+    steps : Step or sequence of Step
+        One or two; a pair ``(scale, exponent)`` stands for a `Step`.
+    batch : {"reused", "independent"}
+        Whether the second step sees the first batch again or fresh samples.
+    readout : {"gaussian", "rademacher", "uniform"} or array of shape (width,)
+        Law of the ``g_i`` (mean 0, variance 1), or the values ``g_i`` themselves
+        (``a_i = g_i / sqrt(N)``), on which every prediction is then conditional.
+    noise_std : float
+        Standard deviation of the label noise ``eps``.
+    init : {"sphere", "gaussian"}
+        Initial rows uniform on the unit sphere, or ``N(0, I_d / d)``: the same limit.
+
+    Raises
+    ------
+    InvalidInputError
+        Names the argument, what was given and what is allowed.
+
+    Notes
+    -----
+    Immutable and hashable; equality is equality of `content_hash`. Source: theory.md, section 1.
+
+    Examples
+    --------
+    >>> problem = Problem(activation="tanh(z + 7/10)", target="He3(z)/sqrt(6)", width=2000,
+    ...                   dim=1000, samples=4000, steps=[Step(4, 0.3), Step(4, 0.4)])
+    >>> problem.width / problem.dim, problem.samples, problem.batch
+    (2.0, (4000, 4000), 'independent')
+    >>> Problem.from_json(problem.to_json()) == problem
+    True
+    """
+
+    activation: ScalarFunction
+    target: ScalarFunction
+    width: int
+    dim: int
+    samples: tuple[int, ...]
+    steps: tuple[Step, ...]
+    batch: Batch
+    readout: ReadoutLaw | NDArray[np.float64]
+    noise_std: float
+    init: Init
+    content_hash: str
+
+    def __init__(
+        self,
+        activation: FunctionLike,
+        target: FunctionLike,
+        width: int,
+        dim: int,
+        samples: int | Sequence[int],
+        steps: Step | Sequence[Step | tuple[float, float]],
+        batch: Batch = "independent",
+        readout: ReadoutLaw | ArrayLike = "gaussian",
+        noise_std: float = 0.0,
+        init: Init = "sphere",
+    ) -> None:
+        put = object.__setattr__
+        put(self, "width", _positive_integer("width", width))
+        put(self, "dim", _positive_integer("dim", dim))
+        put(self, "steps", _steps(steps))
+        put(self, "batch", _choice("batch", batch, ("reused", "independent")))
+        put(self, "samples", _samples(samples, len(self.steps), self.batch))
+        put(self, "readout", _readout(readout, self.width))
+        put(self, "noise_std", _real("noise_std", noise_std))
+        if self.noise_std < 0:
+            raise InvalidInputError(f"noise_std must not be negative, got {self.noise_std!r}")
+        put(self, "init", _choice("init", init, ("sphere", "gaussian")))
+        put(self, "activation", _function("activation", activation))
+        put(self, "target", _function("target", target))
+        _check_activation(self.activation)
+        _check_target(self.target)
+        if self.n_directions > self.dim:
+            raise InvalidInputError(
+                f"dim must be at least the number of target directions {self.n_directions}, "
+                f"got {self.dim}"
+            )
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        put(self, "content_hash", hashlib.sha256(canonical.encode()).hexdigest())
+
+    @property
+    def n_directions(self) -> int:
+        """``r``, the number of index directions of the target."""
+        return self.target.n_variables
+
+    @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """``eta_s = c_s N**alpha_s`` of each step."""
+        return tuple(step.size(self.width) for step in self.steps)
+
+    @property
+    def aspect_ratio(self) -> float:
+        """``gamma = N / d``."""
+        return self.width / self.dim
+
+    @property
+    def sample_ratios(self) -> tuple[float, ...]:
+        """``phi_b = d / n_b`` of each step's batch."""
+        return tuple(self.dim / n for n in self.samples)
+
+    def replace(self, **changes: Any) -> Problem:
+        """A new problem with some arguments changed.
+
+        Examples
+        --------
+        >>> p = Problem("tanh(z + 1)", "z", 100, 100, 200, Step(1, 0.25))
+        >>> p.replace(width=300).aspect_ratio
+        3.0
+        """
+        return Problem(**{**self._arguments(), **changes})
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "activation": self.activation,
+            "target": self.target,
+            "width": self.width,
+            "dim": self.dim,
+            "samples": self.samples,
+            "steps": self.steps,
+            "batch": self.batch,
+            "readout": self.readout,
+            "noise_std": self.noise_std,
+            "init": self.init,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists; `from_dict` gives the problem back exactly."""
+        readout = self.readout if isinstance(self.readout, str) else self.readout.tolist()
+        return {
+            **self._arguments(),
+            "activation": self.activation.text,
+            "target": self.target.text,
+            "samples": list(self.samples),
+            "steps": [[step.scale, step.exponent] for step in self.steps],
+            "readout": readout,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Problem:
+        """Inverse of `to_dict`; unknown or missing keys are errors."""
+        if not isinstance(data, Mapping):
+            raise InvalidInputError(f"a problem must be a mapping, got {type(data).__name__}")
+        required = {"activation", "target", "width", "dim", "samples", "steps"}
+        optional = {"batch", "readout", "noise_std", "init"}
+        unknown, missing = set(data) - required - optional, required - set(data)
+        if unknown or missing:
+            raise InvalidInputError(
+                f"a problem has the keys {sorted(required)} and optionally {sorted(optional)}; "
+                f"unknown: {sorted(map(str, unknown))}, missing: {sorted(missing)}"
+            )
+        return cls(**data)
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Problem:
+        """Inverse of `to_json`."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidInputError(f"a problem must be a JSON object: {error}") from error
+        return cls.from_dict(data)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Problem) and self.content_hash == other.content_hash
+
+    def __hash__(self) -> int:
+        return hash(self.content_hash)
+
+
+def _real(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise InvalidInputError(f"{name} must be a finite real number, got {value!r}")
+    return float(value)
+
+
+def _positive_integer(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise InvalidInputError(f"{name} must be a positive integer, got {value!r}")
+    return int(value)
+
+
+def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise InvalidInputError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+    return value
+
+
+def _steps(value: Any) -> tuple[Step, ...]:
+    steps = (value,) if isinstance(value, Step) else tuple(value) if _is_sequence(value) else ()
+    if not 1 <= len(steps) <= MAX_STEPS:
+        raise InvalidInputError(f"steps must hold one or two Step(scale, exponent), got {value!r}")
+    made = []
+    for step in steps:
+        if not isinstance(step, Step):
+            if not (_is_sequence(step) and len(step) == 2):
+                raise InvalidInputError(
+                    f"steps must hold Step objects or pairs (scale, exponent), got {step!r}"
+                )
+            step = Step(*step)
+        made.append(step)
+    return tuple(made)
+
+
+def _samples(value: Any, n_steps: int, batch: str) -> tuple[int, ...]:
+    if not _is_sequence(value):
+        return (_positive_integer("samples", value),) * n_steps
+    counts = tuple(_positive_integer("samples", n) for n in value)
+    if len(counts) != n_steps:
+        raise InvalidInputError(
+            f"samples must be one number or one for each of the {n_steps} steps, got {value!r}"
+        )
+    if batch == "reused" and len(set(counts)) > 1:
+        raise InvalidInputError(
+            f"samples must be the same for both steps when the batch is reused, got {value!r}; "
+            "with batch='independent' they may differ"
+        )
+    return counts
+
+
+def _readout(value: Any, width: int) -> str | NDArray[np.float64]:
+    if isinstance(value, str):
+        return _choice("readout", value, ("gaussian", "rademacher", "uniform"))
+    try:
+        vector = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            "readout must be gaussian, rademacher, uniform or a vector of numbers, "
+            f"got {type(value).__name__}"
+        ) from error
+    if vector.shape != (width,):
+        raise InvalidInputError(
+            f"readout must be a vector of length width = {width}, got shape {vector.shape}"
+        )
+    if not np.all(np.isfinite(vector)):
+        raise InvalidInputError("readout must be finite, got infinite or undefined entries")
+    if np.ptp(vector) <= 1e-12 * np.abs(vector).max():
+        raise InvalidInputError(
+            f"readout must have a positive variance, got a vector of {width} equal entries"
+        )
+    vector.flags.writeable = False
+    return vector
+
+
+def _function(name: str, value: Any) -> ScalarFunction:
+    try:
+        return ScalarFunction.parse(value)
+    except InvalidInputError as error:
+        raise type(error)(f"{name}: {error}") from error
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+
+
+@lru_cache(maxsize=256)
+def _check_activation(sigma: ScalarFunction) -> None:
+    if sigma.n_variables != 1:
+        raise InvalidInputError(f"activation must be a function of z alone, got {sigma.text}")
+    if sigma.jumps:
+        raise InvalidInputError(
+            f"activation must be continuous, got {sigma.text} with a jump at z = "
+            f"{', '.join(f'{x:g}' for x in sigma.jumps)}: gradient steps do not see a jump"
+        )
+    _check_second_moment("activation", sigma)
+    grid = np.linspace(-8.0, 8.0, 1601)
+    if np.ptp(sigma(grid)) <= 1e-12 * np.abs(sigma(grid)).max():
+        raise InvalidInputError(f"activation must not be constant, got {sigma.text}")
+
+
+@lru_cache(maxsize=256)
+def _check_target(target: ScalarFunction) -> None:
+    if target.n_variables > 3:
+        raise InvalidInputError(f"target must have at most three variables, got {target.text}")
+    _check_second_moment("target", target)
+    grids = np.meshgrid(*([np.linspace(-6.0, 6.0, 49)] * target.n_variables))
+    if not np.any(target(*grids)):
+        raise InvalidInputError(
+            f"target must have a second moment E[f(z)^2] > 0, got {target.text}, which is zero"
+        )
+
+
+def _check_second_moment(name: str, function: ScalarFunction) -> None:
+    radius = negligible_beyond(function, function.n_variables)
+    if math.isnan(radius):
+        raise InvalidInputError(
+            f"{name} must be finite and real on the whole real line, got {function.text}"
+        )
+    if math.isinf(radius):
+        raise InvalidInputError(
+            f"{name} must have a finite second moment under the standard normal law, got "
+            f"{function.text}: its square grows as fast as exp(z^2/2)"
+        )
+

@@ -1,0 +1,166 @@
+"""The numbers of a problem that the first gradient step leaves behind (theory.md, sections 1-3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt.functions import ScalarFunction
+from rmt.functions.gaussian import expectation, negligible_beyond
+from rmt.problem import Problem
+
+__all__ = ["ActivationMoments", "Constants", "TargetMoments", "constants"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationMoments:
+    """Gaussian moments of the activation, with one absolute error estimate for all of them.
+
+    Attributes
+    ----------
+    mu1, mu2 : float
+        Unnormalised Hermite coefficients ``E[sigma He_k]``.
+    mean_square_slope, slope_variance : float
+        ``E[sigma'^2]`` and ``E[sigma'^2] - mu1^2``.
+    error : float
+    """
+
+    mu1: float
+    mu2: float
+    mean_square_slope: float
+    slope_variance: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class TargetMoments:
+    """Gaussian moments of the noise-free target, with one absolute error estimate for all of them.
+
+    Attributes
+    ----------
+    mean, second_moment : float
+        ``E[f]``, ``E[f^2]``.
+    linear : array, shape (r,)
+        ``b = E[z f]``.
+    half_width : float
+        Where the tail of ``f^2`` under the normal law is negligible.
+    error : float
+    """
+
+    mean: float
+    second_moment: float
+    linear: Array
+    half_width: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """Everything that the second step needs to know of the first, in the symbols of theory.md.
+
+    Attributes
+    ----------
+    mu1, mu2 : float
+        ``E[sigma He_1]``, ``E[sigma He_2]``.
+    b : array, shape (r,)
+        ``E[z y]``.
+    Ey, Ey2 : float
+        ``E[y]`` and ``E[y^2]``, label noise included.
+    B : float
+        ``|beta_1|^2 -> |b|^2 + phi_1 Ey2``.
+    tau : float
+        ``tau^2 = phi_1 Ey2 (E[sigma'^2] - mu1^2)``.
+    rms_slope : float
+        ``E[sigma'^2]^{1/2}``.
+    target_half_width : float
+        Cut-off for integrals over ``z``.
+    error : float
+        Relative error estimate, the largest over these numbers, each relative to its natural scale.
+    """
+
+    mu1: float
+    mu2: float
+    b: Array
+    Ey: float
+    Ey2: float
+    B: float
+    tau: float
+    rms_slope: float
+    target_half_width: float
+    error: float
+
+
+@lru_cache(maxsize=256)
+def activation_moments(sigma: ScalarFunction) -> ActivationMoments:
+    """Moments of ``sigma`` by quadrature, split at its kinks."""
+
+    def integrand(z: Array) -> Array:
+        value, slope = sigma.value_and_derivative(z)
+        return np.stack([slope, slope * z, slope**2])
+
+    result = expectation(
+        integrand, half_width=negligible_beyond(sigma), kinks=[sigma.kinks], rtol=1e-14
+    )
+    mu1, mu2, square = result.value
+    # Exact zeros by symmetry: an odd slope has no mean, an even one no first moment.
+    if sigma.parity == 1:
+        mu1 = 0.0
+    if sigma.parity == -1:
+        mu2 = 0.0
+    # The variance of a constant slope is rounding, not a number.
+    variance = square - mu1**2
+    if variance < 1e-13 * square:
+        variance = 0.0
+    return ActivationMoments(
+        float(mu1), float(mu2), float(square), float(variance), float(result.error.max())
+    )
+
+
+@lru_cache(maxsize=256)
+def target_moments(target: ScalarFunction) -> TargetMoments:
+    """Moments of ``f`` by quadrature, split at its axis-parallel kinks."""
+    r = target.n_variables
+    half_width = negligible_beyond(target, r)
+    kinks = [target.kinks] if r == 1 else [target.kinks_along(i) for i in range(r)]
+
+    def integrand(*z: Array) -> Array:
+        f = target(*z)
+        return np.stack([f, f * f, *(f * zi for zi in z)])
+
+    result = expectation(integrand, half_width=half_width, kinks=kinks, rtol=1e-13)
+    mean, second, linear = result.value[0], result.value[1], result.value[2:].copy()
+    # What symmetry or cancellation leaves at the level of rounding is zero.
+    linear[np.abs(linear) < 1e-15 * math.sqrt(second)] = 0.0
+    if r == 1 and target.parity == 1:
+        linear[:] = 0.0
+    if r == 1 and target.parity == -1:
+        mean = 0.0
+    return TargetMoments(
+        float(mean), float(second), linear, half_width, float(result.error.max())
+    )
+
+
+def constants(problem: Problem) -> Constants:
+    """Constants of a `Problem` (theory.md, section 1 and the start of section 3)."""
+    sigma, f = activation_moments(problem.activation), target_moments(problem.target)
+    phi = problem.sample_ratios[0]
+    second = f.second_moment + problem.noise_std**2
+    scale = math.sqrt(second)
+    return Constants(
+        mu1=sigma.mu1,
+        mu2=sigma.mu2,
+        b=f.linear,
+        Ey=f.mean,
+        Ey2=second,
+        B=float(f.linear @ f.linear) + phi * second,
+        tau=math.sqrt(phi * second * sigma.slope_variance),
+        rms_slope=math.sqrt(sigma.mean_square_slope),
+        target_half_width=f.half_width,
+        error=max(sigma.error / math.sqrt(sigma.mean_square_slope), f.error / scale),
+    )

@@ -1,0 +1,225 @@
+"""What a neuron's slope and output average to in the second step, given ``(y, zeta)``.
+
+A neuron with readout ``g`` has been shifted by the first step: its pre-activation is ``Z + S`` with
+
+    S = t (phi_1 y sigma'(Z) [reused batch only] + mu_1 zeta + mu_2 Ey Z + tau xi),   t = eta_1 g / sqrt N,
+
+``Z, xi`` independent standard normals. The functions below return ``E[sigma(Z + S)]`` and
+``Phi_t = E[sigma'(Z + S)]`` at all points of a `LabelLaw` for many ``t`` (theory.md, section 3).
+
+Independent batch: ``Z + S`` is Gaussian given ``zeta``, so it is one Gaussian smoothing. Reused
+batch: ``sigma'(Z)`` inside makes ``Z + S`` a nonlinear function of ``Z``, and the route depends on the
+activation: smooth, piecewise linear (closed form), or kinked otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from rmt.functions import ScalarFunction
+from rmt.functions.gaussian import gauss_legendre, gaussian_rule
+from rmt.functions.smoothing import HALF_WIDTH, smoothed
+from rmt.spikes.constants import Constants
+from rmt.spikes.labels import LabelLaw, hermite_nodes, significant
+
+__all__ = [
+    "after_independent_batch",
+    "after_reused_batch",
+    "reused_kinked",
+    "reused_piecewise_linear",
+    "reused_smooth",
+]
+
+Array = NDArray[np.float64]
+Pair = tuple[Array, Array]
+
+_TINY = 1e-300
+_BLOCK = 1 << 14  # entries of a temporary array that stays in cache
+
+
+def after_independent_batch(
+    sigma: ScalarFunction, c: Constants, t: Array, law: LabelLaw, nodes_per_unit: float
+) -> Pair:
+    """``E[sigma(Z + S)]``, ``E[sigma'(Z + S)]`` at the ``zeta`` nodes, each of shape (Q, J)."""
+    std = np.hypot(1.0 + t * (c.mu2 * c.Ey), t * c.tau)
+    return smoothed(sigma, np.multiply.outer(t * c.mu1, law.zeta), std[:, None], nodes_per_unit)
+
+
+def after_reused_batch(
+    sigma: ScalarFunction, c: Constants, phi: float, t: Array, law: LabelLaw, nodes_per_unit: float
+) -> Pair:
+    """The same at the points ``(y_a, zeta_j)``, each of shape (Q, A * J), by the best route."""
+    if not sigma.kinks:
+        return reused_smooth(sigma, c, phi, t, law, nodes_per_unit)
+    pieces = sigma.polynomial_pieces
+    if pieces is not None and all(len(coefficients) <= 2 for _, _, coefficients in pieces):
+        return reused_piecewise_linear(sigma, c, phi, t, law)
+    return reused_kinked(sigma, c, phi, t, law, nodes_per_unit)
+
+
+def reused_smooth(
+    sigma: ScalarFunction, c: Constants, phi: float, t: Array, law: LabelLaw, nodes_per_unit: float
+) -> Pair:
+    """Smooth activation: quadrature over ``Z`` on nodes of ``mu_1 zeta + tau xi``.
+
+    ``zeta`` and ``xi`` enter through ``w = mu_1 zeta + tau xi`` alone. The expectation over ``Z`` is
+    taken on Gauss-Hermite nodes of ``w``; that over ``xi`` given ``zeta`` is then Mehler's formula,
+    a fixed matrix, since ``w`` and ``zeta`` are jointly Gaussian.
+    """
+    assert law.y is not None
+    std_w = math.hypot(c.mu1 * math.sqrt(c.B), c.tau)
+    rule = gaussian_rule(nodes_per_unit, HALF_WIDTH)
+    z = rule.nodes[0]
+    kick = np.multiply.outer(phi * law.y, sigma.value_and_derivative(z)[1])  # (A, K)
+    value = np.empty((t.size, law.y.size, law.zeta.size))
+    slope = np.empty_like(value)
+    for q, tq in enumerate(t):
+        order = _nodes_of_w(abs(tq) * std_w, law.n_hermite)
+        to_zeta = _regression(order, law.n_hermite, c.mu1 * math.sqrt(c.B) / std_w)
+        w = (tq * std_w * hermite_nodes(order)[0])[:, None]
+        base = (1.0 + tq * c.mu2 * c.Ey) * z + tq * kick
+        block = max(1, _BLOCK // (order * z.size))
+        for start in range(0, law.y.size, block):
+            rows = slice(start, start + block)
+            parts = sigma.value_and_derivative(base[rows, None, :] + w)
+            value[q, rows] = (parts[0] @ rule.weights) @ to_zeta
+            slope[q, rows] = (parts[1] @ rule.weights) @ to_zeta
+    return value.reshape(t.size, -1), slope.reshape(t.size, -1)
+
+
+def _nodes_of_w(size: float, most: int) -> int:
+    """Gauss-Hermite nodes for a function of ``size * x`` that varies on the scale 1.
+
+    Its Hermite coefficients decay like ``(size^2 / (1 + size^2))^(k/2)``; the number of nodes that a
+    given accuracy takes is ``most`` at ``size >= 1`` and falls in proportion below.
+    """
+    decay = math.log1p(1.0 / max(size, 1e-8) ** 2)
+    return min(most, 4 * math.ceil(max(8.0, most * math.log(2.0) / decay) / 4.0))
+
+
+@lru_cache(maxsize=256)
+def _regression(order: int, n_hermite: int, correlation: float) -> Array:
+    """Matrix from values at the nodes of ``w`` to expectations given the nodes of ``zeta`` (Mehler)."""
+    at_w, at_zeta = hermite_nodes(order)[1], hermite_nodes(n_hermite)[1][:, significant(n_hermite)]
+    damped = at_w.T * correlation ** np.arange(order)
+    return np.asarray(at_w[0][:, None] * (damped @ (at_zeta[:order] / at_zeta[0])))
+
+
+def reused_piecewise_linear(
+    sigma: ScalarFunction, c: Constants, phi: float, t: Array, law: LabelLaw
+) -> Pair:
+    """Piecewise linear activation: closed form by the bivariate normal distribution function.
+
+    On a piece of ``sigma`` that contains ``Z`` the slope is a constant ``s_p``, so there
+    ``Z + S = V + m_p`` with ``V = alpha Z + t tau xi`` Gaussian and ``m_p = t (phi y s_p + mu_1 zeta)``.
+    With ``rho^2 = E[V^2]``, ``r = alpha / rho``, ``q = |t| tau / rho`` and ``x = (kappa - m_p) / rho``
+    for a kink ``kappa`` where the slope jumps by ``J``, everything follows from
+
+        P(Z < u, V > kappa - m_p)       = Phi(u) - Phi_2(u, x; r)
+        E[V / rho; Z < u, V > rho x]    = p(x) Phi((u - r x)/q) - r p(u) Phi((r u - x)/q).
+    """
+    assert law.y is not None and sigma.polynomial_pieces is not None
+    pieces = [
+        (low, high, (*coefficients, 0.0, 0.0)[:2])
+        for low, high, coefficients in sigma.polynomial_pieces
+    ]
+    t = t[:, None, None]
+    alpha = 1.0 + t * (c.mu2 * c.Ey)
+    q = np.maximum(np.abs(t) * c.tau, _TINY)
+    rho = np.hypot(alpha, q)
+    r, q = alpha / rho, q / rho
+    value = np.zeros((t.shape[0], law.y.size, law.zeta.size))
+    slope = np.zeros_like(value)
+    first_constant, first_slope = pieces[0][2]
+    for low, high, (_, inner_slope) in pieces:
+        m = t * (phi * inner_slope * law.y[:, None] + c.mu1 * law.zeta)
+        mass = special.ndtr(high) - special.ndtr(low)
+        mean = m * mass + alpha * (_density(low) - _density(high))  # E[V + m; piece]
+        value += first_constant * mass + first_slope * mean
+        slope += first_slope * mass
+        for before, after in zip(pieces[:-1], pieces[1:], strict=True):
+            jump = after[2][1] - before[2][1]
+            kappa = after[0]
+            x = (kappa - m) / rho
+            above = _upper_mass(high, x, r, q) - _upper_mass(low, x, r, q)
+            first = _upper_mean(high, x, r, q) - _upper_mean(low, x, r, q)
+            value += jump * (rho * first - (kappa - m) * above)
+            slope += jump * above
+    shape = (t.shape[0], -1)
+    return value.reshape(shape), slope.reshape(shape)
+
+
+def _density(u: float) -> float:
+    return math.exp(-(u**2) / 2.0) / math.sqrt(2.0 * math.pi)
+
+
+def _upper_mass(u: float, x: Array, r: Array, q: Array) -> Array | float:
+    """``P(Z < u, X > x)`` for standard normals of correlation ``r``, ``q = sqrt(1 - r^2)`` given."""
+    if u == -math.inf:
+        return 0.0
+    if u == math.inf:
+        return np.asarray(special.ndtr(-x))
+    u = u if u != 0 else _TINY
+    x = np.where(x == 0, _TINY, x)
+    owen = special.owens_t(u, (x - r * u) / (u * q)) + special.owens_t(x, (u - r * x) / (x * q))
+    both_below = (special.ndtr(u) + special.ndtr(x)) / 2.0 - owen - np.where(u * x < 0, 0.5, 0.0)
+    return np.asarray(special.ndtr(u) - both_below)
+
+
+def _upper_mean(u: float, x: Array, r: Array, q: Array) -> Array | float:
+    """``E[X; Z < u, X > x]``."""
+    if u == -math.inf:
+        return 0.0
+    density = np.exp(-(x**2) / 2.0) / math.sqrt(2.0 * math.pi)
+    if u == math.inf:
+        return np.asarray(density)
+    return np.asarray(
+        density * special.ndtr((u - r * x) / q) - r * _density(u) * special.ndtr((r * u - x) / q)
+    )
+
+
+def reused_kinked(
+    sigma: ScalarFunction, c: Constants, phi: float, t: Array, law: LabelLaw, nodes_per_unit: float
+) -> Pair:
+    """Any kinked activation: ``xi`` smoothed first, then panels over ``Z`` graded towards the kinks.
+
+    Smoothed over ``xi``, ``sigma'`` at ``Z + S`` still rises within ``|t| tau`` of each of its kinks, and
+    for small ``t`` it does so next to a kink of the inner ``sigma'(Z)``. Panels that grow geometrically
+    from width ``|t| tau`` away from the kinks resolve both, for every ``t`` at the same cost.
+    """
+    assert law.y is not None
+    value = np.empty((t.size, law.y.size, law.zeta.size))
+    slope = np.empty_like(value)
+    order = max(6, math.ceil(1.5 * nodes_per_unit))
+    for q, tq in enumerate(t):
+        z, weights = _graded_rule(sigma.kinks, abs(tq) * c.tau, order)
+        inner = sigma.value_and_derivative(z)[1]
+        base = (1.0 + tq * c.mu2 * c.Ey) * z
+        for a, y in enumerate(law.y):
+            mean = base + tq * (phi * y * inner + c.mu1 * law.zeta[:, None])
+            parts = smoothed(sigma, mean, abs(tq) * c.tau, nodes_per_unit)
+            value[q, a], slope[q, a] = parts[0] @ weights, parts[1] @ weights
+    return value.reshape(t.size, -1), slope.reshape(t.size, -1)
+
+
+def _graded_rule(kinks: tuple[float, ...], layer: float, order: int) -> Pair:
+    """Gauss-Legendre panels on |z| < 8.5, from width ``layer`` at the kinks growing by 1.7."""
+    edges = {-HALF_WIDTH, HALF_WIDTH, *(k for k in kinks if abs(k) < HALF_WIDTH)}
+    distance, width = 0.0, min(1.0, max(layer, 1e-9))
+    while distance < 2.0 * HALF_WIDTH:
+        distance += width
+        width = min(1.0, 1.7 * width)
+        for kink in kinks:
+            edges |= {e for e in (kink - distance, kink + distance) if abs(e) < HALF_WIDTH}
+    points = np.array(sorted(edges))
+    points = points[np.concatenate([[True], np.diff(points) > 1e-12])]
+    x, w = gauss_legendre(order)
+    half = np.diff(points)[:, None] / 2.0
+    z = (points[:-1, None] + half * (x + 1.0)).ravel()
+    weights = (half * w).ravel() * np.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi)
+    return z, weights

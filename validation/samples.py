@@ -1,0 +1,252 @@
+"""Many simulated networks of one problem, and their means with standard errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from threadpoolctl import threadpool_limits
+
+from rmt.problem import Problem
+from rmt.status import InvalidInputError
+from validation.observe import Histogram, Observation, observe
+from validation.simulate import simulate
+
+__all__ = ["Samples", "run_samples"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+_DEFAULT_BINS = 80
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """What was observed in several simulated networks of one problem.
+
+    Attributes
+    ----------
+    problem : Problem
+        What was simulated.
+    seed : int
+        Seed of all samples.
+    singular_values : array (n_samples, k)
+        Largest singular values of the last weights, in decreasing order.
+    target_overlaps : array (n_samples, k, r)
+        Squared overlap of the right singular vector of each with each target direction.
+    residual : float
+        Largest relative residual of any triplet (see `Observation`).
+    histogram : Histogram or None
+        Full spectra, of as many samples as were asked for.
+    """
+
+    problem: Problem
+    seed: int
+    singular_values: FloatArray
+    target_overlaps: FloatArray
+    residual: float
+    histogram: Histogram | None = None
+
+    @classmethod
+    def collect(
+        cls,
+        problem: Problem,
+        seed: int,
+        observations: Iterable[Observation],
+        bins: ArrayLike | None = None,
+    ) -> Samples:
+        """Put observations of the same problem together, in the order given.
+
+        Full spectra go into a histogram with the given bin edges; without these, 80 equal bins
+        that hold the first spectrum.
+
+        Raises
+        ------
+        InvalidInputError
+            Without any observation, or for observations of different sizes.
+        """
+        values: list[FloatArray] = []
+        overlaps: list[FloatArray] = []
+        histogram = None if bins is None else Histogram.empty(bins)
+        residual = 0.0
+        for seen in observations:
+            if values and seen.target_overlaps.shape != overlaps[0].shape:
+                raise InvalidInputError(
+                    "observations must all have the same numbers of triplets and directions, got "
+                    f"{seen.target_overlaps.shape} after {overlaps[0].shape}"
+                )
+            values.append(seen.singular_values)
+            overlaps.append(seen.target_overlaps)
+            residual = max(residual, seen.residual)
+            if seen.spectrum is not None:
+                if histogram is None:
+                    top = 1.02 * float(seen.spectrum[0])
+                    histogram = Histogram.empty(np.linspace(0.0, top, _DEFAULT_BINS + 1))
+                histogram = histogram.add(seen.spectrum)
+        if not values:
+            raise InvalidInputError("observations must hold at least one, got none")
+        return cls(problem, seed, np.array(values), np.array(overlaps), residual, histogram)
+
+    @property
+    def n_samples(self) -> int:
+        """How many networks were simulated."""
+        return int(self.singular_values.shape[0])
+
+    @property
+    def n_observed(self) -> int:
+        """``k``, the number of triplets observed in each."""
+        return int(self.singular_values.shape[1])
+
+    @property
+    def mean_singular_values(self) -> FloatArray:
+        """Shape (k,)."""
+        return np.asarray(self.singular_values.mean(axis=0))
+
+    @property
+    def mean_target_overlaps(self) -> FloatArray:
+        """Shape (k, r)."""
+        return np.asarray(self.target_overlaps.mean(axis=0))
+
+    @property
+    def singular_value_errors(self) -> FloatArray:
+        """Standard errors of the means, shape (k,); infinite for a single sample."""
+        return _standard_error(self.singular_values)
+
+    @property
+    def target_overlap_errors(self) -> FloatArray:
+        """Standard errors of the means, shape (k, r); infinite for a single sample."""
+        return _standard_error(self.target_overlaps)
+
+    def count_beyond(self, threshold: float) -> NDArray[np.int64]:
+        """Observed singular values above a threshold in each sample, at most ``k``."""
+        return np.asarray(np.count_nonzero(self.singular_values > threshold, axis=1))
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.n_samples} samples, seed {self.seed}, standard errors in brackets",
+            "spike   singular value         squared overlaps",
+        ]
+        for i in range(self.n_observed):
+            value, error = self.mean_singular_values[i], self.singular_value_errors[i]
+            overlaps = "  ".join(
+                f"{o:.4f} ({e:.4f})"
+                for o, e in zip(
+                    self.mean_target_overlaps[i], self.target_overlap_errors[i], strict=True
+                )
+            )
+            lines.append(f"{i:5d}   {value:9.4f} ({error:.4f})   {overlaps}")
+        return "\n".join(lines)
+
+
+def run_samples(
+    problem: Problem,
+    n_samples: int,
+    seed: int = 0,
+    *,
+    n_outliers: int = 4,
+    n_spectra: int = 0,
+    bins: ArrayLike | None = None,
+    dtype: DTypeLike = np.float64,
+    threads: int | None = None,
+    progress: bool | str = False,
+) -> Samples:
+    """Simulate several networks of a problem, one after the other, and observe each.
+
+    Parameters
+    ----------
+    problem : Problem
+        What to simulate.
+    n_samples : int
+        How many networks; their sample indices are ``0 .. n_samples - 1``.
+    seed : int
+        Not negative.
+    n_outliers : int
+        Triplets to observe in each; cut to ``min(N, d)``.
+    n_spectra : int
+        Of how many samples to keep the full spectrum too, in the histogram.
+    bins : array, optional
+        Bin edges of that histogram; by default 80 equal bins that hold the first spectrum.
+    dtype : float64 or float32
+        Precision of the simulation.
+    threads : int, optional
+        Threads of the element-wise work and of the BLAS, which is limited for the time of the
+        call. By default every core for the former, and the BLAS as it is set (all cores, unless
+        its environment variables say otherwise).
+    progress : bool or str
+        Whether to show a progress bar on standard error; a string is its label.
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    InvalidInputError
+        For counts out of range.
+    ConvergenceError
+        When the weights of a sample overflow; a note says which sample it was.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> samples = run_samples(problem, 5, n_outliers=2)
+    >>> samples.singular_values.shape, samples.target_overlaps.shape
+    ((5, 2), (5, 2, 1))
+    """
+    count = _integer("n_samples", n_samples, 1)
+    spectra = _integer("n_spectra", n_spectra, 0)
+    observed = min(_integer("n_outliers", n_outliers, 1), problem.width, problem.dim)
+    if threads is not None:
+        threads = _integer("threads", threads, 1)
+
+    def observations() -> Iterator[Observation]:
+        for index in _with_progress(range(count), progress):
+            try:
+                sample = simulate(problem, seed, index, dtype, threads=threads)
+            except ArithmeticError as error:
+                error.add_note(f"in sample {index} of seed {seed}")
+                raise
+            yield observe(
+                sample.weights[-1],
+                observed,
+                n_directions=problem.n_directions,
+                spectrum=index < spectra,
+            )
+
+    with _limited_blas(threads):
+        return Samples.collect(problem, seed, observations(), bins)
+
+
+def _standard_error(values: FloatArray) -> FloatArray:
+    n = values.shape[0]
+    if n < 2:
+        return np.full(values.shape[1:], np.inf)
+    return np.asarray(values.std(axis=0, ddof=1) / np.sqrt(n))
+
+
+def _with_progress(indices: range, progress: bool | str) -> Iterable[int]:
+    if progress is False:
+        return indices
+    from tqdm import tqdm
+
+    label = progress if isinstance(progress, str) else None
+    bar: Iterable[int] = tqdm(indices, desc=label, unit="network", dynamic_ncols=True)
+    return bar
+
+
+def _limited_blas(threads: int | None) -> AbstractContextManager[Any]:
+    if threads is None:
+        return nullcontext()
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=threads, user_api="blas")
+    return limits
+
+
+def _integer(name: str, value: Any, smallest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < smallest:
+        raise InvalidInputError(f"{name} must be an integer of at least {smallest}, got {value!r}")
+    return int(value)
