@@ -129,6 +129,8 @@ def run_demo(
 
     if n_samples < 2:
         raise InvalidInputError(f"samples must be at least 2, got {n_samples}")
+    if seed < 0:
+        raise InvalidInputError(f"seed must not be negative, got {seed}")
     chosen = tuple(CASES.values()) if cases is None else tuple(cases)
     width = max(len(found.name) for found in chosen)
     predictions = tuple(predict(found.problem) for found in chosen)

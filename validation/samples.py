@@ -199,6 +199,7 @@ def run_samples(
     ((5, 2), (5, 2, 1))
     """
     count = _integer("n_samples", n_samples, 1)
+    seed = _integer("seed", seed, 0)
     spectra = _integer("n_spectra", n_spectra, 0)
     observed = min(_integer("n_outliers", n_outliers, 1), problem.width, problem.dim)
     if threads is not None:

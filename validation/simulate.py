@@ -184,7 +184,8 @@ def simulate(
                     problem.activation, weights[-1], readout, batches[-1], map_rows, scale=rate
                 )
                 update += weights[-1]
-            if not np.isfinite(update.sum()):
+                finite = np.isfinite(update).all()
+            if not finite:
                 raise ConvergenceError(
                     f"the weights after step {step + 1} are not finite: learning rate {rate:g}, "
                     f"largest label {np.abs(batches[-1].labels).max():g}",
@@ -224,10 +225,12 @@ def _gradient(
 
         def weigh(row: int, pre: Array = pre, y: Array = y) -> None:
             piece = pre[row : row + piece_rows]
-            value, slope = activation.value_and_derivative(piece)
-            # einsum, not BLAS: several threads are here at once, and its sums have a fixed order.
-            output = np.einsum("ji,i->j", value, readout) / width
-            np.multiply(slope, (y[row : row + piece_rows] - output)[:, None], out=piece)
+            # Each thread has its own error state. An overflow is found in the weights.
+            with np.errstate(over="ignore", invalid="ignore"):
+                value, slope = activation.value_and_derivative(piece)
+                # Not by BLAS: several threads are here at once, and einsum sums in a fixed order.
+                output = np.einsum("ji,i->j", value, readout) / width
+                np.multiply(slope, (y[row : row + piece_rows] - output)[:, None], out=piece)
 
         map_rows(weigh, range(0, x.shape[0], piece_rows))
         if start == 0:

@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from rmt.functions.graph import Graph
 from rmt.functions.lowering import lower
@@ -288,15 +287,7 @@ def _zeros_on_grid(program: Program, points: int) -> list[float]:
     scale = np.abs(values[np.isfinite(values)]).max(initial=0.0)
     if scale == 0:
         return []
-    roots = []
-
-    def value_at(x: float) -> float:
-        return float(program(x)[0])
-
-    def slope_at(x: float) -> float:
-        return float(program(x)[1])
-
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         crossing = np.flatnonzero(values[:-1] * values[1:] < 0)
         turning = np.flatnonzero(
             (slopes[:-1] * slopes[1:] <= 0)
@@ -305,38 +296,50 @@ def _zeros_on_grid(program: Program, points: int) -> list[float]:
             # An extremum further from zero than the slopes can reach touches nothing.
             & (np.abs(values[:-1]) <= 4 * step * np.maximum(abs(slopes[:-1]), abs(slopes[1:])))
         )
-    # A run of zeros is underflow, or a branch that vanishes; its ends are kinks of their own.
-    zero = np.concatenate([[True], values == 0, [True]])
-    alone = zero[1:-1] & ~zero[:-2] & ~zero[2:]
-    roots += [float(grid[i]) for i in np.flatnonzero(alone)]
-    for i in crossing:
-        roots.append(brentq(value_at, grid[i], grid[i + 1], xtol=1e-15, rtol=1e-15))
-    for i in turning:
-        roots += _touching(value_at, slope_at, float(grid[i]), float(grid[i + 1]), scale)
-    if len(roots) > 4 * MAX_KINKS:
+    if len(crossing) > MAX_KINKS:
         raise InvalidInputError(
             f"the function has more than {MAX_KINKS} kinks in |z| <= {SEARCH_RADIUS:g}"
         )
-    return _distinct(roots)
+    # A run of zeros is underflow, or a branch that vanishes; its ends are kinks of their own.
+    zero = np.concatenate([[True], values == 0, [True]])
+    alone = zero[1:-1] & ~zero[:-2] & ~zero[2:]
+    roots = [
+        grid[alone],
+        _bisect(lambda x: program(x)[0], grid[crossing], grid[crossing + 1]),
+        _touching(program, grid[turning], grid[turning + 1], float(scale)),
+    ]
+    return _distinct(np.concatenate(roots).tolist())
 
 
-def _touching(value_at: Any, slope_at: Any, a: float, b: float, scale: float) -> list[float]:
-    """Zeros at an extremum between two grid points: a double root, or two roots close together."""
-    slope_a, slope_b = slope_at(a), slope_at(b)
-    if slope_a == 0 or slope_b == 0:
-        turn = a if slope_a == 0 else b
-    else:
-        turn = float(brentq(slope_at, a, b, xtol=1e-15, rtol=1e-15))
-    extreme = value_at(turn)
-    left, right = value_at(a), value_at(b)
-    if extreme * left < 0 and extreme * right < 0:
-        return [
-            float(brentq(value_at, a, turn, xtol=1e-15, rtol=1e-15)),
-            float(brentq(value_at, turn, b, xtol=1e-15, rtol=1e-15)),
+def _bisect(function: Any, low: Any, high: Any) -> Any:
+    """Sign changes of a function between two arrays of points, down to neighbouring floats."""
+    if not len(low):
+        return low
+    sign = np.sign(function(low))
+    for _ in range(64):
+        middle = (low + high) / 2
+        below = np.sign(function(middle)) == sign
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return high
+
+
+def _touching(program: Program, low: Any, high: Any, scale: float) -> Any:
+    """Zeros at an extremum between grid points: a double root, or two roots close together."""
+    if not len(low):
+        return low
+    turn = _bisect(lambda x: program(x)[1], low, high)
+    left, extreme, right = (program(x)[0] for x in (low, turn, high))
+    through = (extreme * left < 0) & (extreme * right < 0)
+    local = np.maximum(abs(left), abs(right))
+    rounding = 1e-14 * np.minimum(scale, 1 + local)
+    touches = ~through & (abs(extreme) <= np.maximum(rounding, 1e-9 * local))
+    return np.concatenate(
+        [
+            turn[touches],
+            _bisect(lambda x: program(x)[0], low[through], turn[through]),
+            _bisect(lambda x: program(x)[0], turn[through], high[through]),
         ]
-    local = max(abs(left), abs(right))
-    rounding = 1e-14 * min(scale, 1 + local)
-    return [turn] if abs(extreme) <= max(rounding, 1e-9 * local) else []
+    )
 
 
 # The expression on each side

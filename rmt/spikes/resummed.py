@@ -8,15 +8,20 @@ of an integral operator on ``L2(law of g)``,
 
 discretised by a Gauss rule of that law.
 
-What limits the accuracy: five resolutions (see `Resolution`), each converging geometrically for
-analytic functions. All of them are coarsened together for the error estimate, and when it is too
-large each alone, to find out which to refine.
+What limits the accuracy are the numbers of nodes of five variables, each converging geometrically for
+analytic functions (`rmt.spikes.refinement` balances them):
+
+    readout   Gauss nodes of the law of g
+    zeta      Gauss-Hermite nodes of zeta = <beta_1, x>
+    inner     nodes per unit of the pre-activation Z
+    target    nodes per unit of the index z
+    labels    Chebyshev nodes of the label y (reused batch only)
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,47 +30,17 @@ from rmt.problem import Problem
 from rmt.spikes.constants import Constants, constants
 from rmt.spikes.labels import LabelLaw, independent_law, joint_law
 from rmt.spikes.readout import readout_rule
+from rmt.spikes.refinement import Resolution, refine
 from rmt.spikes.second_step import after_independent_batch, after_reused_batch
 from rmt.status import ConvergenceError, Status
 
-__all__ = ["Resolution", "SpikeStrengths", "resummed_strengths"]
+__all__ = ["SpikeStrengths", "resummed_strengths"]
 
 Array = NDArray[np.float64]
 
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
 _MAX_SPIKES = 12
-_COARSENING = {"readout": 0.8, "zeta": 0.8, "inner": 0.8, "labels": 0.8, "target": 0.5}
-_SAFETY = 2.0
-_SHARE = 0.05  # of the tolerance, that each variable may use up
-_MAX_WORK = 1e9
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """How finely each variable of the problem is discretised.
-
-    Attributes
-    ----------
-    readout : float
-        Gauss nodes of the law of ``g``.
-    zeta : float
-        Gauss-Hermite nodes of ``zeta``.
-    inner : float
-        Nodes per unit of the pre-activation ``Z``.
-    target : float
-        Nodes per unit of the index ``z``.
-    labels : float
-        Chebyshev nodes of ``y`` (reused batch only).
-    """
-
-    readout: float
-    zeta: float
-    inner: float
-    target: float
-    labels: float
-
-    def scaled(self, **factors: float) -> Resolution:
-        return replace(self, **{name: getattr(self, name) * f for name, f in factors.items()})
+_MAX_WORK = 3e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +75,6 @@ class SpikeStrengths:
     status: Status
 
 
-_STARTING_RESOLUTION = Resolution(readout=20.0, zeta=32.0, inner=4.0, target=12.0, labels=28.0)
-
-
 def resummed_strengths(
     problem: Problem, rtol: float = 1e-6, throw: bool = True
 ) -> SpikeStrengths:
@@ -112,9 +84,9 @@ def resummed_strengths(
     ----------
     problem : Problem
     rtol : float
-        Tolerance on the strengths, relative to themselves or, for spikes below the threshold
-        ``(N/d)^{1/4}``, to the threshold; absolute tolerance on the squared alignments, likewise
-        relaxed below the threshold by ``threshold / strength``.
+        Relative tolerance on the strengths, absolute tolerance on the squared alignments. Below the
+        threshold ``theta_c = (N/d)^{1/4}`` they are relaxed: ``theta^2`` relative to ``theta_c^2``, and
+        alignments by ``theta_c / theta``.
     throw : bool
         When False a result that did not converge is returned with its status instead of raised.
 
@@ -126,25 +98,32 @@ def resummed_strengths(
     c = constants(problem)
     if len(problem.steps) == 1:
         return _one_step(problem, c)
-    names = _dimensions(problem)
-    resolution = _STARTING_RESOLUTION
-    while True:
-        fine = _solve(problem, c, resolution)
-        result = _compared(problem, c, fine, resolution, names)
-        excess = _excess(problem, result, rtol)
-        if excess <= 1.0:
-            return result
-        if not np.all(np.isfinite(fine.strengths)):
-            result = replace(result, status=Status.NOT_FINITE)
-            break
-        refined = _refined(problem, c, fine, resolution, rtol)
-        if _work(problem, refined) > _MAX_WORK:
-            result = replace(result, status=Status.NOT_CONVERGED)
-            break
-        resolution = refined
-    if throw:
+    threshold = problem.aspect_ratio**0.25
+    refined = refine(
+        lambda resolution: _solve(problem, c, resolution),
+        _as_vector,
+        lambda solution: _scale(solution, threshold),
+        _starting_resolution(problem),
+        lambda resolution: _work(problem, resolution),
+        rtol,
+        _MAX_WORK,
+    )
+    scale = _scale(refined.solution, threshold)
+    theta_errors, alignment_errors = _as_spikes((refined.errors + 2.0 * c.error) * scale, c.b.size)
+    kept = int(np.count_nonzero(_reported(refined.solution.strengths, threshold)))
+    result = replace(
+        refined.solution,
+        strengths=refined.solution.strengths[:kept],
+        alignments=refined.solution.alignments[:kept],
+        left_functions=refined.solution.left_functions[:kept],
+        strength_errors=theta_errors[:kept],
+        alignment_sq_errors=alignment_errors[:kept],
+        status=refined.status,
+    )
+    if throw and not result.status.ok:
         raise ConvergenceError(
-            f"{result.status.value} Largest error {excess * rtol:.1e}, requested {rtol:.1e}.",
+            f"{result.status.value} Largest relative error {refined.errors.max():.1e}, "
+            f"requested {rtol:.1e}.",
             result.status,
             result,
         )
@@ -180,7 +159,7 @@ def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStren
     large = 3.0 * c.rms_slope * phi1 * math.sqrt(c.Ey2) * reused + 2.0 * abs(c.mu1) * math.sqrt(c.B)
     g, w = readout_rule(
         problem.readout,
-        _even(resolution.readout),
+        _even(resolution.get("readout", 2.0)),
         min(max(1.0 / (kick * large), 0.05), 4.0) if large > 0 else 4.0,
         bool(sigma.kinks),
     )
@@ -193,14 +172,14 @@ def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStren
         law = joint_law(
             *common,
             label_scale,
-            round(resolution.labels),
-            round(resolution.zeta),
-            resolution.target,
+            round(resolution["labels"]),
+            round(resolution["zeta"]),
+            resolution["target"],
         )
-        output, phi_t = after_reused_batch(sigma, c, phi1, t, law, resolution.inner)
+        output, phi_t = after_reused_batch(sigma, c, phi1, t, law, resolution["inner"])
     else:
-        law = independent_law(*common, round(resolution.zeta), resolution.target)
-        output, phi_t = after_independent_batch(sigma, c, t, law, resolution.inner)
+        law = independent_law(*common, round(resolution["zeta"]), resolution["target"])
+        output, phi_t = after_independent_batch(sigma, c, t, law, resolution["inner"])
     h = (w * g) @ output
     zeta = law.zeta if law.y is None else np.tile(law.zeta, law.y.size)
 
@@ -245,84 +224,58 @@ def _even(order: float) -> int:
     return 2 * max(1, round(order / 2.0))
 
 
-def _dimensions(problem: Problem) -> tuple[str, ...]:
-    names = [field.name for field in fields(Resolution)]
+def _starting_resolution(problem: Problem) -> Resolution:
+    resolution = {
+        "readout": 20.0,
+        "zeta": 32.0,
+        "inner": 4.0,
+        "target": {1: 12.0, 2: 5.0}.get(problem.n_directions, 3.0),
+        "labels": 28.0,
+    }
     if problem.batch == "independent":
-        names.remove("labels")
+        del resolution["labels"]
     if isinstance(problem.readout, str) and problem.readout == "rademacher":
-        names.remove("readout")
-    return tuple(names)
+        del resolution["readout"]
+    return resolution
 
 
-def _refined(
-    problem: Problem, c: Constants, fine: SpikeStrengths, resolution: Resolution, rtol: float
-) -> Resolution:
-    """The resolution at which the coarsening of each variable will cost its share of the tolerance.
+def _as_vector(solution: SpikeStrengths) -> Array:
+    """Strengths, then squared alignments, of the `_MAX_SPIKES` strongest spikes."""
+    rank, r = solution.alignments.shape
+    vector = np.zeros((1 + r, _MAX_SPIKES))
+    vector[0, :rank] = solution.strengths
+    vector[1:, :rank] = solution.alignments.T**2
+    return vector.ravel()
 
-    Each variable is coarsened alone. Convergence is taken as geometric in the number of nodes,
-    ``error = exp(-rate * n)``; a variable that is finer than it need be is made coarser.
+
+def _scale(solution: SpikeStrengths, threshold: float) -> Array:
+    """What the entries of `_as_vector` must be accurate relative to.
+
+    The operator gives ``theta^2``, so below the threshold an accuracy relative to ``threshold^2`` in
+    ``theta^2`` is asked for. Spikes that are not reported count for nothing.
     """
-    factors = {}
-    for name in _dimensions(problem):
-        result = _compared(problem, c, fine, resolution, (name,))
-        change = rtol * _excess(problem, result, rtol)
-        growth = math.log(_SHARE * rtol) / math.log(min(max(change, 1e-16), 0.1))
-        factors[name] = min(max(growth, 0.6), 3.0)
-    return resolution.scaled(**factors)
+    rank, r = solution.alignments.shape
+    strengths = np.full(_MAX_SPIKES, np.inf)
+    strengths[:rank] = solution.strengths
+    relaxed = np.maximum(1.0, threshold / strengths)
+    relaxed[~(_reported(strengths, threshold) & np.isfinite(strengths))] = np.inf
+    return np.concatenate([np.maximum(strengths, threshold) * relaxed, np.tile(relaxed, r)])
 
 
-def _compared(
-    problem: Problem,
-    c: Constants,
-    fine: SpikeStrengths,
-    resolution: Resolution,
-    names: tuple[str, ...],
-) -> SpikeStrengths:
-    """A solve with the change under coarsening of some variables as its error estimate."""
-    coarse = _solve(problem, c, resolution.scaled(**{name: _COARSENING[name] for name in names}))
-    return _with_errors(problem, c, fine, coarse)
+def _reported(strengths: Array, threshold: float) -> NDArray[np.bool_]:
+    return strengths > _KEEP * threshold
 
 
-def _with_errors(
-    problem: Problem, c: Constants, fine: SpikeStrengths, coarse: SpikeStrengths
-) -> SpikeStrengths:
-    """Attach the change between two solves as the error estimate; drop negligible spikes."""
-    threshold = problem.aspect_ratio**0.25
-    kept = int(np.count_nonzero(fine.strengths > _KEEP * threshold))
-    theta, o = fine.strengths[:kept], fine.alignments[:kept]
-    other = np.zeros_like(theta), np.zeros_like(o)
-    shared = min(kept, coarse.strengths.size)
-    other[0][:shared], other[1][:shared] = coarse.strengths[:shared], coarse.alignments[:shared]
-    top = theta[0] if kept else 0.0
-    floor = (c.error + 1e-14) * top
-    theta_error = _SAFETY * np.abs(theta - other[0]) + floor * top / np.maximum(theta, 1e-300)
-    o_error = _SAFETY * np.abs(o**2 - other[1] ** 2) + (theta_error / theta)[:, None] * o**2
-    return replace(
-        fine,
-        strengths=theta,
-        alignments=o,
-        left_functions=fine.left_functions[:kept],
-        strength_errors=theta_error,
-        alignment_sq_errors=o_error,
-    )
-
-
-def _excess(problem: Problem, result: SpikeStrengths, rtol: float) -> float:
-    """Largest error in units of the tolerance."""
-    threshold = problem.aspect_ratio**0.25
-    relative_strength = np.minimum(result.strengths / threshold, 1.0)
-    errors = [
-        *(result.strength_errors / np.maximum(result.strengths, threshold)),
-        *(result.alignment_sq_errors * relative_strength[:, None]).ravel(),
-    ]
-    worst = max(errors, default=0.0) / rtol
-    return math.inf if math.isnan(worst) else float(worst)
+def _as_spikes(vector: Array, r: int) -> tuple[Array, Array]:
+    """Inverse of `_as_vector`."""
+    rows = vector.reshape(1 + r, _MAX_SPIKES)
+    return rows[0], rows[1:].T
 
 
 def _work(problem: Problem, resolution: Resolution) -> float:
     """Rough number of function evaluations of a solve."""
-    inner = 17.0 * resolution.inner * resolution.readout * resolution.zeta
+    inner = 17.0 * resolution["inner"] * resolution["zeta"] * resolution.get("readout", 2.0)
     if problem.batch == "reused":
-        inner *= resolution.labels
-    target = (18.0 * resolution.target) ** problem.n_directions * resolution.zeta
+        inner *= resolution["labels"]
+    target = (18.0 * resolution["target"]) ** problem.n_directions * resolution["zeta"]
     return inner + target
