@@ -69,7 +69,7 @@ class Step:
 
     def size(self, width: int) -> float:
         """The learning rate ``eta`` of the step at a given width ``N``."""
-        return self.scale * float(width) ** self.exponent
+        return float(self.scale * width**self.exponent)
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
@@ -114,8 +114,14 @@ class Problem:
 
     Examples
     --------
-    >>> problem = Problem(activation="tanh(z + 7/10)", target="He3(z)/sqrt(6)", width=2000,
-    ...                   dim=1000, samples=4000, steps=[Step(4, 0.3), Step(4, 0.4)])
+    >>> problem = Problem(
+    ...     activation="tanh(z + 7/10)",
+    ...     target="He3(z)/sqrt(6)",
+    ...     width=2000,
+    ...     dim=1000,
+    ...     samples=4000,
+    ...     steps=[Step(4, 0.3), Step(4, 0.4)],
+    ... )
     >>> problem.width / problem.dim, problem.samples, problem.batch
     (2.0, (4000, 4000), 'independent')
     >>> Problem.from_json(problem.to_json()) == problem
@@ -385,4 +391,3 @@ def _check_second_moment(name: str, function: ScalarFunction) -> None:
             f"{name} must have a finite second moment under the standard normal law, got "
             f"{function.text}: its square grows as fast as exp(z^2/2)"
         )
-

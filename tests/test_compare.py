@@ -25,8 +25,8 @@ def prediction(values=VALUES, overlaps=OVERLAPS, problem=PROBLEM, error=1e-6, ed
     outliers = [
         SimpleNamespace(
             singular_value=value,
-            target_overlap=overlap,
-            errors=SimpleNamespace(singular_value=error, target_overlap=(error,) * len(overlap)),
+            target_overlaps=overlap,
+            error=SimpleNamespace(singular_value=error, target_overlaps=(error,) * len(overlap)),
         )
         for value, overlap in zip(values, overlaps, strict=True)
     ]

@@ -14,8 +14,6 @@ from validation.compare import Comparison
 from validation.demo import Demo, prepare_folder, run_demo
 from validation.figures import comparison_figure
 
-pytest.importorskip("rmt.predict")
-
 
 def small_case(name: str, target: str, **changes) -> Case:
     steps = [Step(4, 0.3), Step(4, 0.4)]

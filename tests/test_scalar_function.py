@@ -6,6 +6,7 @@ import math
 import pickle
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -100,7 +101,7 @@ REFERENCES: dict[str, tuple[Callable[[Any], Any], tuple[float, ...]]] = {
 
 
 def condition(reference: Callable[[Any], Any], z: float) -> tuple[Any, Any, float, float]:
-    """Value and slope (differences in many digits), and the change of each under a rounding of z."""
+    """Value and slope (differences in many digits), and the change under a rounding of z."""
     with mp.workdps(70 if abs(z) < 12 else 350):
         x = mp.mpf(z)
         h = mp.mpf(10) ** -20
@@ -138,7 +139,8 @@ def test_value_and_derivative_against_mpmath(text: str) -> None:
 def test_shapes_and_types() -> None:
     f = parse("tanh(z)")
     assert f(np.zeros((3, 1, 4))).shape == (3, 1, 4)
-    assert f(0.5) == np.tanh(0.5) and np.ndim(f(0.5)) == 0
+    assert f(0.5) == np.tanh(0.5)
+    assert np.ndim(f(0.5)) == 0
     assert f([]).shape == (0,)
     assert f([1, 2]).dtype == np.float64
     assert f(np.zeros(3, np.float32)).dtype == np.float32
@@ -190,7 +192,9 @@ def test_constants_have_the_shape_of_the_input() -> None:
     assert f.variables == ("z",)
     assert np.array_equal(f(np.ones((2, 3))), np.full((2, 3), 3.0))
     assert np.array_equal(f.derivative(np.ones(4)), np.zeros(4))
-    assert f.parity == 1 and f.is_smooth and f.polynomial_pieces == ((-math.inf, math.inf, (3.0,)),)
+    assert f.parity == 1
+    assert f.is_smooth
+    assert f.polynomial_pieces == ((-math.inf, math.inf, (3.0,)),)
     assert parse("z - z").polynomial_pieces == ((-math.inf, math.inf, (0.0,)),)
 
 
@@ -217,7 +221,8 @@ def test_identity() -> None:
     assert f == parse("tanh(7/10 + z)") == ScalarFunction(sympy.tanh(sympy.Symbol("z") + 0.7))
     assert parse(f) is f
     assert hash(f) == hash(parse("tanh(7/10 + z)"))
-    assert f != parse("tanh(z)") and f != "tanh(z + 7/10)"
+    assert f != parse("tanh(z)")
+    assert f != "tanh(z + 7/10)"
     assert {f: 1}[parse("tanh(z + 7/10)")] == 1
     assert (repr(f), str(f)) == ("ScalarFunction('tanh(z + 7/10)')", "tanh(z + 7/10)")
     for change in (
@@ -234,7 +239,9 @@ def test_pickle(text: str) -> None:
     f = parse(text)
     f(*[np.ones(2)] * f.n_variables)
     again = pickle.loads(pickle.dumps(f))
-    assert again == f and hash(again) == hash(f) and again.expression == f.expression
+    assert again == f
+    assert hash(again) == hash(f)
+    assert again.expression == f.expression
 
 
 def test_not_text_nor_expression() -> None:
@@ -377,7 +384,8 @@ def test_pieces_are_the_function() -> None:
 
 def test_exact_ends_of_pieces() -> None:
     first, second = parse("abs(z**2 - 2)").smooth_pieces[:2]
-    assert first.upper == -sympy.sqrt(2) and second.upper == sympy.sqrt(2)
+    assert first.upper == -sympy.sqrt(2)
+    assert second.upper == sympy.sqrt(2)
     assert parse("hard_tanh(3*z)").smooth_pieces[1].upper == sympy.Rational(1, 3)
 
 
@@ -390,11 +398,15 @@ def test_too_many_kinks() -> None:
 def test_kinks_in_several_variables() -> None:
     f = parse("relu(z1 - 1)*z2 + abs(z1*z3)")
     assert [f.kinks_along(i) for i in range(3)] == [(0.0, 1.0), (), (0.0,)]
-    assert not f.has_oblique_kinks and not f.is_smooth
+    assert not f.has_oblique_kinks
+    assert not f.is_smooth
     g = parse("relu(z1 + z2)")
-    assert g.has_oblique_kinks and not g.is_smooth and g.kinks_along(0) == ()
+    assert g.has_oblique_kinks
+    assert not g.is_smooth
+    assert g.kinks_along(0) == ()
     h = parse("tanh(z1 + z2) + sqrt(1 + z1**2 + z2**2)")
-    assert h.is_smooth and not h.has_oblique_kinks
+    assert h.is_smooth
+    assert not h.has_oblique_kinks
     assert parse("relu(z)").kinks_along(0) == (0.0,)
     assert not parse("relu(z)").has_oblique_kinks
     for index in (-1, 3):
@@ -471,8 +483,9 @@ def test_polynomial_pieces_agree_with_the_function() -> None:
         f = parse(text)
         pieces = f.polynomial_pieces
         assert pieces is not None
-        assert pieces[0][0] == -math.inf and pieces[-1][1] == math.inf
-        assert all(a[1] == b[0] for a, b in zip(pieces, pieces[1:], strict=False))
+        assert pieces[0][0] == -math.inf
+        assert pieces[-1][1] == math.inf
+        assert all(a[1] == b[0] for a, b in pairwise(pieces))
         for low, high, coefficients in pieces:
             x = np.linspace(max(low, -4), min(high, 4), 9)[1:-1]
             expected = np.polynomial.polynomial.polyval(x, coefficients)
@@ -625,4 +638,5 @@ def test_doctests() -> None:
         rmt.functions.scalar_function,
     ):
         result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
-        assert result.failed == 0 and result.attempted > 0, module.__name__
+        assert result.failed == 0, module.__name__
+        assert result.attempted > 0, module.__name__

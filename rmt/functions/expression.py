@@ -144,8 +144,8 @@ def parse_expression(text: str, variables: Sequence[str] = ("z",)) -> sympy.Expr
     a node that is not on the whitelist is an error. Allowed are
 
     * the variables, ``pi`` and ``e`` (also ``E``); numbers, which become exact rationals (``0.7``
-      is 7/10), except that a decimal with 25 or more digits stands for an inexact number and becomes a
-      sympy Float;
+      is 7/10), except that a decimal with 25 or more digits stands for an inexact number and
+      becomes a sympy Float;
     * ``+ - * / **`` and brackets;
     * the functions of the catalogue: ``He0`` .. ``He12`` (probabilists' Hermite polynomials),
       ``relu``, ``leaky_relu(z, slope)``, ``elu``, ``selu``, ``celu``, ``gelu``, ``silu`` or
@@ -262,7 +262,7 @@ class _Reader:
                 )
         for token in _TOKEN.finditer(self.line):
             following = _TOKEN.match(self.line, token.end())
-            if following is None or not token[0][0] in "0123456789." or following[0][0] == ".":
+            if following is None or token[0][0] not in "0123456789." or following[0][0] == ".":
                 continue
             if following[0][0] == "_" or (token[0] == "0" and following[0][0] in "xXoObB"):
                 self._fail("write numbers in plain decimal digits", token.start())
@@ -499,7 +499,7 @@ class _Reader:
                 if type(operator) not in _COMPARISONS:
                     self._fail("allowed comparisons are < <= > >= == !=", node)
             relations = [
-                getattr(sp, _COMPARISONS[type(operator)])(left, right)
+                build_relation(_COMPARISONS[type(operator)], left, right)
                 for operator, left, right in zip(node.ops, sides, sides[1:], strict=False)
             ]
             return sp.And(*relations)
@@ -519,7 +519,8 @@ class _Reader:
             and not node.keywords
         ):
             left, right = (self._expression(argument, depth + 1) for argument in node.args)
-            return getattr(sp, node.func.id)(left, right)
+            name = "Equality" if node.func.id == "Eq" else "Unequality"
+            return build_relation(name, left, right)
         self._fail("a condition of Piecewise is a comparison such as z < 0, or True", node)
 
     def _remove_hermite(self, node: ast.Call, depth: int) -> Any:
@@ -574,6 +575,17 @@ class _Reader:
             size = 1 + sum(self._size(argument) for argument in expr.args)
             self.sizes[expr] = size
         return size
+
+
+def build_relation(name: str, left: Any, right: Any) -> Any:
+    """A sympy relation, decided when both sides are numbers and otherwise left as it is.
+
+    Evaluating it would fold a Piecewise on either side into conditions.
+    """
+    import sympy
+
+    decided = not (left.free_symbols or right.free_symbols)
+    return getattr(sympy, name)(left, right, evaluate=decided)
 
 
 def build_piecewise(branches: Iterable[tuple[Any, Any]]) -> Any:

@@ -117,7 +117,7 @@ def gaussian_rule(
 
 
 def tensor_rule(rules: Sequence[GaussianRule]) -> GaussianRule:
-    """Product of one-dimensional rules: a rule for ``N(0, I_r)``, nodes whose weight is zero dropped."""
+    """Product of one-dimensional rules, for ``N(0, I_r)``; nodes of no weight are dropped."""
     nodes = np.stack(np.meshgrid(*(rule.nodes[0] for rule in rules), indexing="ij"))
     weights = rules[0].weights
     for rule in rules[1:]:
@@ -130,11 +130,12 @@ def tensor_rule(rules: Sequence[GaussianRule]) -> GaussianRule:
 def negligible_beyond(
     function: Callable[..., Any], n_variables: int = 1, negligible: float = NEGLIGIBLE
 ) -> float:
-    """Least radius beyond which ``function(z)^2 (1 + |z|^2)^2`` times the Gaussian density is small.
+    """Least radius beyond which ``f(z)^2 (1 + |z|^2)^2`` times the Gaussian density is small.
 
-    Small is ``negligible`` times its largest value. Scanned along the axes and the diagonals up to |z| = 38, where the density underflows. Returns
-    ``inf`` when the product does not decay there: the second moment is infinite, or so close to
-    infinite that double precision cannot tell; ``nan`` when the function is not finite and real.
+    Small is ``negligible`` times its largest value. Scanned along the axes and the diagonals up to
+    |z| = 38, where the density underflows. Returns ``inf`` when the product does not decay there:
+    the second moment is infinite, or so close to infinite that double precision cannot tell;
+    ``nan`` when the function is not finite and real.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from rmt.status import InvalidInputError
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["SmoothPiece", "axis_kinks", "jumps_among", "smooth_pieces"]
+__all__ = ["SmoothPiece", "axis_kinks", "jumps_among", "smooth_pieces", "switch_arguments"]
 
 # Roots that have no closed form are looked for in |z| <= SEARCH_RADIUS: the standard normal weight
 # of what lies beyond is below 1e-340.
@@ -56,7 +56,7 @@ def smooth_pieces(expr: sympy.Expr, symbol: sympy.Symbol) -> tuple[SmoothPiece, 
     """
     import sympy
 
-    switches = _roots_of_all(_switch_arguments(expr), symbol)
+    switches = _roots_of_all(switch_arguments(expr), symbol)
     ends = [-sympy.oo, *(kink.exact for kink in switches), sympy.oo]
     resolved = _resolve(expr, symbol, [kink.value for kink in switches])
     pieces: list[SmoothPiece] = []
@@ -87,7 +87,7 @@ def axis_kinks(
 
     along: list[list[float]] = [[] for _ in symbols]
     oblique = False
-    arguments = [*_switch_arguments(expr), *_singular_arguments(expr)]
+    arguments = [*switch_arguments(expr), *_singular_arguments(expr)]
     factors: list[Any] = []
     for argument in arguments:
         for factor in sympy.Mul.make_args(argument):
@@ -131,7 +131,7 @@ def _branch_classes() -> tuple[Any, ...]:
     return (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.Piecewise)
 
 
-def _switch_arguments(expr: Any) -> list[Any]:
+def switch_arguments(expr: Any) -> list[Any]:
     """Expressions at whose zeros a branch changes, innermost included."""
     import sympy
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rmt.functions.kinks import switch_arguments
+
 if TYPE_CHECKING:
     import sympy
 
@@ -23,13 +25,27 @@ def proved_parity(
     mirrored = expr.subs(symbol, -symbol)
     if mirrored == candidate * expr:
         return candidate
-    for piece, opposite in zip(pieces, reversed(pieces), strict=True):
-        if piece.lower != -opposite.upper or piece.upper != -opposite.lower:
+    ends = [piece.upper for piece in pieces[:-1]]
+    if any(end.is_Float for end in ends):
+        # Ends known in decimals only are mirrored exactly when the equations they solve are.
+        if not _has_mirrored_switches(expr, symbol):
             return 0
+    elif any(end + opposite != 0 for end, opposite in zip(ends, reversed(ends), strict=True)):
+        return 0
+    for piece, opposite in zip(pieces, reversed(pieces), strict=True):
         difference = piece.expression - candidate * opposite.expression.subs(symbol, -symbol)
         if not _is_zero(difference, symbol):
             return 0
     return candidate
+
+
+def _has_mirrored_switches(expr: Any, symbol: Any) -> bool:
+    """Whether ``z -> -z`` maps the expressions whose zeros are kinks to one another."""
+    import sympy
+
+    arguments = [sympy.expand(argument) for argument in switch_arguments(expr)]
+    either = {*arguments, *(sympy.expand(-argument) for argument in arguments)}
+    return all(sympy.expand(argument.subs(symbol, -symbol)) in either for argument in arguments)
 
 
 def _is_zero(expr: Any, symbol: Any) -> bool:
@@ -44,7 +60,7 @@ def _is_zero(expr: Any, symbol: Any) -> bool:
 
 
 def _in_exponentials(expr: Any, symbol: Any) -> Any:
-    """Hyperbolic functions written in exponentials, ``log(1 + exp(-u))`` as ``log(1 + exp(u)) - u``.
+    """Hyperbolic functions in exponentials, and ``log(1 + exp(-u))`` as ``log(1 + exp(u)) - u``.
 
     Every exponential is then a power of one symbol, so that the whole is a rational function.
     """

@@ -132,8 +132,9 @@ def _decimal(value: Any, digits: int) -> str:
     """``value > 0`` in decimal with exactly ``digits`` significant digits."""
     from mpmath.libmp import to_digits_exp
 
-    _, mantissa, exponent = to_digits_exp(value._mpf_, digits)
-    mantissa = mantissa.ljust(digits, "0")[:digits]
+    _, found, power = to_digits_exp(value._mpf_, digits)
+    exponent = int(power)
+    mantissa = str(found).ljust(digits, "0")[:digits]
     if -6 <= exponent < 0:
         return "0." + "0" * (-exponent - 1) + mantissa
     if 0 <= exponent < digits - 1:
@@ -231,4 +232,8 @@ def _write_condition(condition: Any) -> str:
         return word.join(f"({_write_condition(a)})" for a in arguments)
     if isinstance(condition, sympy.Not):
         return f"not ({_write_condition(condition.args[0])})"
+    if isinstance(condition, sympy.ITE):
+        # sympy makes these when it folds one Piecewise into another.
+        test, first, second = (_write_condition(a) for a in condition.args)
+        return f"(({test}) and ({first})) or ((not ({test})) and ({second}))"
     raise UnsupportedExpressionError(type(condition).__name__)

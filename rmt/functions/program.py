@@ -180,7 +180,7 @@ class Program:
             np.ascontiguousarray(np.broadcast_to(a, shape), dtype=dtype).reshape(-1)
             for a in converted
         ]
-        # One allocation: two large ones would be given back to the system, and paged in, every time.
+        # One allocation: two large ones would go back to the system, and be paged in, every time.
         results = tuple(np.empty((len(self.outputs), flat[0].size), dtype))
         with np.errstate(all="ignore"):
             bad = self._run(flat, results, dtype)

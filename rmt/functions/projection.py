@@ -26,7 +26,7 @@ LAST_RADIUS = 40
 def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
     """``f - E[f(Z) He_k(Z)]/k! He_k``: the function without its ``He_k`` component.
 
-    ``Z`` is standard normal, ``He_k`` the probabilists' Hermite polynomial and ``k`` the degree. The
+    ``Z`` is standard normal, ``He_k`` the probabilists' Hermite polynomial, ``k`` the degree. The
     coefficient is exact for piecewise polynomials, and for polynomials times the exponential, sine
     or cosine of a linear function; otherwise it is integrated to 30 digits and enters as a decimal
     of 25 digits, so that the text of the result reads back exactly.
@@ -61,7 +61,7 @@ def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
     >>> remove_hermite("relu(z)")
     ScalarFunction('-z/2 + max(z, 0)')
     >>> remove_hermite("3*tanh(2*z)")
-    ScalarFunction('-2.2...*z + 3*tanh(2*z)')
+    ScalarFunction('-2.188432594458360450861340*z + 3*tanh(2*z)')
     """
     parsed = ScalarFunction.parse(function)
     if isinstance(degree, bool) or not isinstance(degree, int):
@@ -188,7 +188,7 @@ def _exponential_moment(term: Any, z: Any) -> Any:
 
 
 def _numerical_moment(function: ScalarFunction, degree: int) -> Any:
-    """``E[f He_k]`` rounded to 25 digits, as a sympy Float (0 below 1e-25 of the function's size)."""
+    """``E[f He_k]`` rounded to 25 digits, a sympy Float; 0 below 1e-25 of the function's size."""
     import mpmath
     import sympy
 

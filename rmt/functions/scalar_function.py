@@ -14,6 +14,7 @@ from rmt.functions.expression import (
     VARIABLE_NAMES,
     ExpressionError,
     build_piecewise,
+    build_relation,
     parse_expression,
     variable,
 )
@@ -61,9 +62,9 @@ class ScalarFunction:
     Notes
     -----
     Evaluation is vectorised and does not overflow where the value is a number: ``log(1 + exp(z))``,
-    ``1/(1 + exp(-z))``, ``z*(1 + erf(z/sqrt(2)))/2`` and the like are evaluated in a stable form, and
-    any point that still comes out infinite or nan is computed again with unbounded exponents. Where
-    the function is not real (``sqrt(z)`` for ``z < 0``) the value is nan, without a warning.
+    ``1/(1 + exp(-z))``, ``z*(1 + erf(z/sqrt(2)))/2`` and the like are evaluated in a stable form,
+    and any point that still comes out infinite or nan is computed again with unbounded exponents.
+    Where the function is not real (``sqrt(z)`` for ``z < 0``) the value is nan, without a warning.
 
     The derivative is the almost-everywhere one: a jump contributes nothing (no delta function). At
     the kink itself ``relu'(0) = 0``, ``min(z, 0)'(0) = 1`` and ``abs'(0) = 0``.
@@ -73,7 +74,7 @@ class ScalarFunction:
     >>> f = ScalarFunction.parse("tanh(z + 0.7)")
     >>> f
     ScalarFunction('tanh(z + 7/10)')
-    >>> float(f(0.3)) == np.tanh(1.0)
+    >>> bool(f(0.3) == np.tanh(1.0))
     True
     >>> ScalarFunction.parse("max(z, 0)") == ScalarFunction.parse("relu(z)")
     True
@@ -484,6 +485,11 @@ def _normalised(expr: Any) -> Any:
     if isinstance(expr, sympy.Heaviside):
         return sympy.Heaviside(_normalised(expr.args[0]))
     arguments = [_normalised(a) for a in expr.args]
+    if isinstance(expr, sympy.core.relational.Relational):
+        return build_relation(type(expr).__name__, *arguments)
+    if isinstance(expr, sympy.ITE):
+        test, first, second = arguments
+        return sympy.Or(sympy.And(test, first), sympy.And(sympy.Not(test), second))
     if isinstance(expr, (sympy.coth, sympy.cot, sympy.csc, sympy.sec, sympy.csch)):
         top, bottom = {
             "coth": (sympy.cosh, sympy.sinh),

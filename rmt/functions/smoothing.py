@@ -96,7 +96,9 @@ def _piecewise_polynomial(
     for low, high, coefficients in pieces:
         a, b = (low - m) / safe, (high - m) / safe
         upper_tail = a > 0
-        moments = [special.ndtr(np.where(upper_tail, -a, b)) - special.ndtr(np.where(upper_tail, -b, a))]
+        moments = [
+            special.ndtr(np.where(upper_tail, -a, b)) - special.ndtr(np.where(upper_tail, -b, a))
+        ]
         boundary = [
             (end, np.exp(-(x**2) / 2.0) * (safe / math.sqrt(2.0 * math.pi)), sign)
             for end, x, sign in ((low, a, 1.0), (high, b, -1.0))

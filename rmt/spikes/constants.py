@@ -72,6 +72,8 @@ class Constants:
         ``E[z y]``.
     Ey, Ey2 : float
         ``E[y]`` and ``E[y^2]``, label noise included.
+    target_variance : float
+        ``Var[f]``, label noise left out.
     B : float
         ``|beta_1|^2 -> |b|^2 + phi_1 Ey2``.
     tau : float
@@ -89,6 +91,7 @@ class Constants:
     b: Array
     Ey: float
     Ey2: float
+    target_variance: float
     B: float
     tau: float
     rms_slope: float
@@ -101,7 +104,7 @@ def activation_moments(sigma: ScalarFunction) -> ActivationMoments:
     """Moments of ``sigma`` by quadrature, split at its kinks."""
 
     def integrand(z: Array) -> Array:
-        value, slope = sigma.value_and_derivative(z)
+        slope = sigma.value_and_derivative(z)[1]
         return np.stack([slope, slope * z, slope**2])
 
     result = expectation(
@@ -141,9 +144,7 @@ def target_moments(target: ScalarFunction) -> TargetMoments:
         linear[:] = 0.0
     if r == 1 and target.parity == -1:
         mean = 0.0
-    return TargetMoments(
-        float(mean), float(second), linear, half_width, float(result.error.max())
-    )
+    return TargetMoments(float(mean), float(second), linear, half_width, float(result.error.max()))
 
 
 def constants(problem: Problem) -> Constants:
@@ -158,6 +159,7 @@ def constants(problem: Problem) -> Constants:
         b=f.linear,
         Ey=f.mean,
         Ey2=second,
+        target_variance=max(f.second_moment - f.mean**2, 0.0),
         B=float(f.linear @ f.linear) + phi * second,
         tau=math.sqrt(phi * second * sigma.slope_variance),
         rms_slope=math.sqrt(sigma.mean_square_slope),

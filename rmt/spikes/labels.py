@@ -43,8 +43,8 @@ class LabelLaw:
     n_hermite : int
         Number of all those nodes, and of the Hermite polynomials behind the weights.
     y : array, shape (A,), or None
-        Label nodes; the points are then the pairs ``(y_a, zeta_j)`` and ``P = A J``. None when ``F``
-        depends on ``zeta`` alone, ``P = J``.
+        Label nodes; the points are then the pairs ``(y_a, zeta_j)`` and ``P = A J``. None when
+        ``F`` depends on ``zeta`` alone, ``P = J``.
     one, y1, y2 : array, shape (P,)
         Weights of ``m = 1, y, y^2``.
     z1, zy : array, shape (r, P)
@@ -63,7 +63,7 @@ class LabelLaw:
 
 @lru_cache(maxsize=64)
 def hermite_nodes(order: int) -> tuple[Array, Array]:
-    """Gauss-Hermite nodes of ``N(0, 1)`` and the orthogonal matrix ``V[k, j] = he_k(x_j) sqrt(w_j)``."""
+    """Gauss-Hermite nodes of ``N(0, 1)`` and the orthogonal ``V[k, j] = he_k(x_j) sqrt(w_j)``."""
     nodes = eigvalsh_tridiagonal(np.zeros(order), np.sqrt(np.arange(1.0, order)))
     nodes = (nodes - nodes[::-1]) / 2.0
     # The recurrence is accurate at the outermost nodes, where eigenvectors have lost all digits.
@@ -88,7 +88,7 @@ def significant(order: int) -> slice:
 
 
 def mehler_weights(coefficients: Array, correlation: float) -> Array:
-    """Weights on the significant Gauss-Hermite nodes from ``E[m he_k(z_b)]``, ``k`` the last axis."""
+    """Weights on the significant nodes from ``E[m he_k(z_b)]``, ``k`` the last axis."""
     order = coefficients.shape[-1]
     vectors = hermite_nodes(order)[1][:, significant(order)]
     damped = coefficients * correlation ** np.arange(order)
@@ -130,8 +130,8 @@ def joint_law(
 ) -> LabelLaw:
     """Law for functions of ``(y, zeta)`` (the first batch reused).
 
-    Functions of ``y`` are interpolated by Chebyshev polynomials in ``asinh(y / label_scale)``: labels
-    of an unbounded target spread over decades, and beyond the scale at which they move a
+    Functions of ``y`` are interpolated by Chebyshev polynomials in ``asinh(y / label_scale)``:
+    labels of an unbounded target spread over decades, and beyond the scale at which they move a
     pre-activation by O(1) what is integrated varies with their logarithm. The powers of ``y``
     themselves are integrated exactly, not interpolated.
     """
@@ -234,9 +234,7 @@ def _project(
 
 
 @lru_cache(maxsize=32)
-def _target_rule(
-    target: ScalarFunction, half_width: float, nodes_per_unit: float
-) -> GaussianRule:
+def _target_rule(target: ScalarFunction, half_width: float, nodes_per_unit: float) -> GaussianRule:
     r = target.n_variables
     kinks = [target.kinks] if r == 1 else [target.kinks_along(i) for i in range(r)]
     return tensor_rule([gaussian_rule(nodes_per_unit, half_width, k) for k in kinks])

@@ -1,8 +1,9 @@
 """Quadrature rules for the law of the readout coefficients ``g_i``.
 
-What is integrated over ``g`` varies fast near ``g = 0`` (a step moves a neuron by an amount proportional
-to ``g``, and large labels saturate it at once) and slowly in the tails. So the rules are Gauss rules
-of the law of ``v = asinh(g / scale)``: exact for polynomials in ``v`` instead of in ``g``.
+What is integrated over ``g`` varies fast near ``g = 0`` (a step moves a neuron by an amount
+proportional to ``g``, and large labels saturate it at once) and slowly in the tails. So the rules
+are Gauss rules of the law of ``v = asinh(g / scale)``: exact for polynomials in ``v`` instead of in
+``g``.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def readout_rule(
     >>> bool(abs(w @ g**6 - 15) < 1e-9)
     True
     >>> g, w = readout_rule("gaussian", 24, 1.0, True)  # E|g|^3 = 2 sqrt(2/pi)
-    >>> bool(abs(w @ abs(g)**3 - 2 * math.sqrt(2 / math.pi)) < 1e-9)
+    >>> bool(abs(w @ abs(g) ** 3 - 2 * math.sqrt(2 / math.pi)) < 1e-9)
     True
     """
     if isinstance(readout, str):

@@ -1,12 +1,12 @@
 """The driver that refines a discretisation until its error estimate meets a tolerance.
 
-It knows nothing of what is solved: a resolution is a number of nodes for each of several variables, a
-solution a vector of numbers. Convergence is expected to be geometric in each number of nodes and
-checked to be: three resolutions, all variables coarsened alike by 0.8 from one to the next, give two
-changes ``d_1`` (fine) and ``d_2`` (coarse), and the error of the finest is estimated as
-``3 d_1 min(1, d_1 / d_2)``. For geometric convergence that is cautious (the true one is
-``d_1 (d_1 / d_2)^{5/4}``); for algebraic convergence of order ``p`` it is ``3 * 0.8^p d_1`` against a true
-error of ``d_1 / (0.8^-p - 1)``, a bound for ``p >= 1.2``.
+It knows nothing of what is solved: a resolution is a number of nodes for each of several variables,
+a solution a vector of numbers. Convergence is expected to be geometric in each number of nodes and
+checked to be: three resolutions, all variables coarsened alike by 0.8 from one to the next, give
+two changes ``d_1`` (fine) and ``d_2`` (coarse), and the error of the finest is estimated as ``3 d_1
+min(1, d_1 / d_2)``. For geometric convergence that is cautious (the true one is ``d_1 (d_1 /
+d_2)^{5/4}``); for algebraic convergence of order ``p`` it is ``3 * 0.8^p d_1`` against a true error
+of ``d_1 / (0.8^-p - 1)``, a bound for ``p >= 1.2``.
 """
 
 from __future__ import annotations

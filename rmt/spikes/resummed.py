@@ -1,15 +1,15 @@
 """Level 1, resummed: the spikes at finite width, to all orders in the step (theory.md, section 3).
 
-The mean update of row ``i`` is a function ``P(g_i)`` of its readout; ``P P^T`` has the non-zero spectrum
-of an integral operator on ``L2(law of g)``,
+The mean update of row ``i`` is a function ``P(g_i)`` of its readout; ``P P^T`` has the non-zero
+spectrum of an integral operator on ``L2(law of g)``,
 
     K(g, g') = g g' [ eta_1^2 mu_1^2 B + eta_1 eta_2 mu_1 (<beta_1, v(t)> + <beta_1, v(t')>)
                       + eta_2^2 <v(t), v(t')> ],          t = eta_1 g / sqrt(N),
 
 discretised by a Gauss rule of that law.
 
-What limits the accuracy are the numbers of nodes of five variables, each converging geometrically for
-analytic functions (`rmt.spikes.refinement` balances them):
+What limits the accuracy are the numbers of nodes of five variables, each converging geometrically
+for analytic functions (`rmt.spikes.refinement` balances them):
 
     readout   Gauss nodes of the law of g
     zeta      Gauss-Hermite nodes of zeta = <beta_1, x>
@@ -32,7 +32,7 @@ from rmt.spikes.labels import LabelLaw, independent_law, joint_law
 from rmt.spikes.readout import readout_rule
 from rmt.spikes.refinement import Resolution, refine
 from rmt.spikes.second_step import after_independent_batch, after_reused_batch
-from rmt.status import ConvergenceError, Status
+from rmt.status import Status
 
 __all__ = ["SpikeStrengths", "resummed_strengths"]
 
@@ -75,9 +75,7 @@ class SpikeStrengths:
     status: Status
 
 
-def resummed_strengths(
-    problem: Problem, rtol: float = 1e-6, throw: bool = True
-) -> SpikeStrengths:
+def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
     """Strengths and target alignments of all spikes, to a requested accuracy.
 
     Parameters
@@ -85,15 +83,13 @@ def resummed_strengths(
     problem : Problem
     rtol : float
         Relative tolerance on the strengths, absolute tolerance on the squared alignments. Below the
-        threshold ``theta_c = (N/d)^{1/4}`` they are relaxed: ``theta^2`` relative to ``theta_c^2``, and
-        alignments by ``theta_c / theta``.
-    throw : bool
-        When False a result that did not converge is returned with its status instead of raised.
+        threshold ``theta_c = (N/d)^{1/4}`` they are relaxed: ``theta^2`` relative to ``theta_c^2``,
+        and alignments by ``theta_c / theta``.
 
-    Raises
-    ------
-    ConvergenceError
-        With the best result so far as ``best``.
+    Returns
+    -------
+    SpikeStrengths
+        Whether the tolerance was met is its ``status``; the caller decides what to do if not.
     """
     c = constants(problem)
     if len(problem.steps) == 1:
@@ -111,7 +107,7 @@ def resummed_strengths(
     scale = _scale(refined.solution, threshold)
     theta_errors, alignment_errors = _as_spikes((refined.errors + 2.0 * c.error) * scale, c.b.size)
     kept = int(np.count_nonzero(_reported(refined.solution.strengths, threshold)))
-    result = replace(
+    return replace(
         refined.solution,
         strengths=refined.solution.strengths[:kept],
         alignments=refined.solution.alignments[:kept],
@@ -120,14 +116,6 @@ def resummed_strengths(
         alignment_sq_errors=alignment_errors[:kept],
         status=refined.status,
     )
-    if throw and not result.status.ok:
-        raise ConvergenceError(
-            f"{result.status.value} Largest relative error {refined.errors.max():.1e}, "
-            f"requested {rtol:.1e}.",
-            result.status,
-            result,
-        )
-    return result
 
 
 def _one_step(problem: Problem, c: Constants) -> SpikeStrengths:
@@ -251,8 +239,8 @@ def _as_vector(solution: SpikeStrengths) -> Array:
 def _scale(solution: SpikeStrengths, threshold: float) -> Array:
     """What the entries of `_as_vector` must be accurate relative to.
 
-    The operator gives ``theta^2``, so below the threshold an accuracy relative to ``threshold^2`` in
-    ``theta^2`` is asked for. Spikes that are not reported count for nothing.
+    The operator gives ``theta^2``, so below the threshold an accuracy relative to ``threshold^2``
+    in ``theta^2`` is asked for. Spikes that are not reported count for nothing.
     """
     rank, r = solution.alignments.shape
     strengths = np.full(_MAX_SPIKES, np.inf)

@@ -2,18 +2,20 @@
 
 A neuron with readout ``g`` has been shifted by the first step: its pre-activation is ``Z + S`` with
 
-    S = t (phi_1 y sigma'(Z) [reused batch only] + mu_1 zeta + mu_2 Ey Z + tau xi),   t = eta_1 g / sqrt N,
+    S = t (phi_1 y sigma'(Z) [reused batch only] + mu_1 zeta + mu_2 Ey Z + tau xi),   t = eta_1 g /
+    sqrt N,
 
 ``Z, xi`` independent standard normals. The functions below return ``E[sigma(Z + S)]`` and
 ``Phi_t = E[sigma'(Z + S)]`` at all points of a `LabelLaw` for many ``t`` (theory.md, section 3).
 
 Independent batch: ``Z + S`` is Gaussian given ``zeta``, so it is one Gaussian smoothing. Reused
-batch: ``sigma'(Z)`` inside makes ``Z + S`` a nonlinear function of ``Z``, and the route depends on the
-activation: smooth, piecewise linear (closed form), or kinked otherwise.
+batch: ``sigma'(Z)`` inside makes ``Z + S`` a nonlinear function of ``Z``, and the route depends on
+the activation: smooth, piecewise linear (closed form), or kinked otherwise.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import lru_cache
 
@@ -67,9 +69,9 @@ def reused_smooth(
 ) -> Pair:
     """Smooth activation: quadrature over ``Z`` on nodes of ``mu_1 zeta + tau xi``.
 
-    ``zeta`` and ``xi`` enter through ``w = mu_1 zeta + tau xi`` alone. The expectation over ``Z`` is
-    taken on Gauss-Hermite nodes of ``w``; that over ``xi`` given ``zeta`` is then Mehler's formula,
-    a fixed matrix, since ``w`` and ``zeta`` are jointly Gaussian.
+    ``zeta`` and ``xi`` enter through ``w = mu_1 zeta + tau xi`` alone. The expectation over ``Z``
+    is taken on Gauss-Hermite nodes of ``w``; that over ``xi`` given ``zeta`` is then Mehler's
+    formula, a fixed matrix, since ``w`` and ``zeta`` are jointly Gaussian.
     """
     assert law.y is not None
     std_w = math.hypot(c.mu1 * math.sqrt(c.B), c.tau)
@@ -95,8 +97,8 @@ def reused_smooth(
 def _nodes_of_w(size: float, most: int) -> int:
     """Gauss-Hermite nodes for a function of ``size * x`` that varies on the scale 1.
 
-    Its Hermite coefficients decay like ``(size^2 / (1 + size^2))^(k/2)``; the number of nodes that a
-    given accuracy takes is ``most`` at ``size >= 1`` and falls in proportion below.
+    Its Hermite coefficients decay like ``(size^2 / (1 + size^2))^(k/2)``; the number of nodes that
+    a given accuracy takes is ``most`` at ``size >= 1`` and falls in proportion below.
     """
     decay = math.log1p(1.0 / max(size, 1e-8) ** 2)
     return min(most, 4 * math.ceil(max(8.0, most * math.log(2.0) / decay) / 4.0))
@@ -104,7 +106,7 @@ def _nodes_of_w(size: float, most: int) -> int:
 
 @lru_cache(maxsize=256)
 def _regression(order: int, n_hermite: int, correlation: float) -> Array:
-    """Matrix from values at the nodes of ``w`` to expectations given the nodes of ``zeta`` (Mehler)."""
+    """From values at the nodes of ``w`` to expectations given the nodes of ``zeta`` (Mehler)."""
     at_w, at_zeta = hermite_nodes(order)[1], hermite_nodes(n_hermite)[1][:, significant(n_hermite)]
     damped = at_w.T * correlation ** np.arange(order)
     return np.asarray(at_w[0][:, None] * (damped @ (at_zeta[:order] / at_zeta[0])))
@@ -115,9 +117,9 @@ def reused_piecewise_linear(
 ) -> Pair:
     """Piecewise linear activation: closed form by the bivariate normal distribution function.
 
-    On a piece of ``sigma`` that contains ``Z`` the slope is a constant ``s_p``, so there
-    ``Z + S = V + m_p`` with ``V = alpha Z + t tau xi`` Gaussian and ``m_p = t (phi y s_p + mu_1 zeta)``.
-    With ``rho^2 = E[V^2]``, ``r = alpha / rho``, ``q = |t| tau / rho`` and ``x = (kappa - m_p) / rho``
+    On a piece of ``sigma`` that contains ``Z`` the slope is a constant ``s_p``, so there ``Z + S =
+    V + m_p`` with ``V = alpha Z + t tau xi`` Gaussian and ``m_p = t (phi y s_p + mu_1 zeta)``. With
+    ``rho^2 = E[V^2]``, ``r = alpha / rho``, ``q = |t| tau / rho`` and ``x = (kappa - m_p) / rho``
     for a kink ``kappa`` where the slope jumps by ``J``, everything follows from
 
         P(Z < u, V > kappa - m_p)       = Phi(u) - Phi_2(u, x; r)
@@ -142,7 +144,7 @@ def reused_piecewise_linear(
         mean = m * mass + alpha * (_density(low) - _density(high))  # E[V + m; piece]
         value += first_constant * mass + first_slope * mean
         slope += first_slope * mass
-        for before, after in zip(pieces[:-1], pieces[1:], strict=True):
+        for before, after in itertools.pairwise(pieces):
             jump = after[2][1] - before[2][1]
             kappa = after[0]
             x = (kappa - m) / rho
@@ -159,7 +161,7 @@ def _density(u: float) -> float:
 
 
 def _upper_mass(u: float, x: Array, r: Array, q: Array) -> Array | float:
-    """``P(Z < u, X > x)`` for standard normals of correlation ``r``, ``q = sqrt(1 - r^2)`` given."""
+    """``P(Z < u, X > x)`` for standard normals of correlation ``r``, ``q = sqrt(1 - r^2)``."""
     if u == -math.inf:
         return 0.0
     if u == math.inf:
@@ -186,11 +188,12 @@ def _upper_mean(u: float, x: Array, r: Array, q: Array) -> Array | float:
 def reused_kinked(
     sigma: ScalarFunction, c: Constants, phi: float, t: Array, law: LabelLaw, nodes_per_unit: float
 ) -> Pair:
-    """Any kinked activation: ``xi`` smoothed first, then panels over ``Z`` graded towards the kinks.
+    """Any kinked activation: ``xi`` smoothed first, then panels over ``Z`` graded to the kinks.
 
-    Smoothed over ``xi``, ``sigma'`` at ``Z + S`` still rises within ``|t| tau`` of each of its kinks, and
-    for small ``t`` it does so next to a kink of the inner ``sigma'(Z)``. Panels that grow geometrically
-    from width ``|t| tau`` away from the kinks resolve both, for every ``t`` at the same cost.
+    Smoothed over ``xi``, ``sigma'`` at ``Z + S`` still rises within ``|t| tau`` of each of its
+    kinks, and for small ``t`` it does so next to a kink of the inner ``sigma'(Z)``. Panels that
+    grow geometrically from width ``|t| tau`` away from the kinks resolve both, for every ``t`` at
+    the same cost.
     """
     assert law.y is not None
     value = np.empty((t.size, law.y.size, law.zeta.size))

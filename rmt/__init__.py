@@ -1,0 +1,29 @@
+"""Random-matrix theory of feature learning in two-layer networks of linear width."""
+
+from rmt.functions import ExpressionError, ScalarFunction, remove_hermite
+from rmt.predict import Prediction, Spike, SpikeError, predict
+from rmt.problem import Problem, Step
+from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
+from rmt.spectra.outliers import Outliers, rectangular_outliers
+from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "ConvergenceError",
+    "ExpressionError",
+    "InvalidInputError",
+    "MarchenkoPasturBulk",
+    "Outliers",
+    "Prediction",
+    "Problem",
+    "RmtError",
+    "ScalarFunction",
+    "Spike",
+    "SpikeError",
+    "Status",
+    "Step",
+    "predict",
+    "rectangular_outliers",
+    "remove_hermite",
+]

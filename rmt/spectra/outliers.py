@@ -1,0 +1,86 @@
+"""From the strength of a spike to the outlier it makes, and how much of its directions it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmt.status import InvalidInputError
+
+__all__ = ["Outliers", "rectangular_outliers"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Outliers:
+    """Outliers of a spiked rectangular matrix, one per strength.
+
+    Attributes
+    ----------
+    singular_value, left_overlap, right_overlap : array
+        The shape of the strengths. Overlaps are squared inner products of the singular vectors with
+        the directions of the spike.
+    is_outlier : array of bool
+        False below the threshold; the singular value is then the bulk edge and the overlaps 0.
+    """
+
+    singular_value: Array
+    left_overlap: Array
+    right_overlap: Array
+    is_outlier: NDArray[np.bool_]
+
+
+def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
+    """Outliers of ``W_0 + sum_k theta_k u_k v_k^T`` on the Marchenko-Pastur bulk.
+
+    ``W_0`` is ``N x d`` with iid entries of variance ``1/d``; ``u_k``, ``v_k`` are orthonormal and
+    independent of it. For ``theta > gamma^{1/4}``, ``gamma = N/d``,
+
+        s             = sqrt((1 + theta^2)(gamma + theta^2)) / theta
+        left overlap  = 1 - gamma (1 + theta^2) / (theta^2 (theta^2 + gamma))
+        right overlap = 1 - (gamma + theta^2) / (theta^2 (theta^2 + 1)),
+
+    otherwise ``s`` is the bulk edge ``1 + sqrt(gamma)``.
+
+    Parameters
+    ----------
+    strength : array_like
+        ``theta >= 0``.
+    aspect_ratio : float
+        ``gamma = N / d > 0``.
+
+    Raises
+    ------
+    InvalidInputError
+        For a negative strength or an aspect ratio that is not positive.
+
+    Notes
+    -----
+    Benaych-Georges & Nadakuditi 2012; theory.md, section 3. Closed forms, exact to rounding.
+
+    Examples
+    --------
+    >>> found = rectangular_outliers([2.0, 0.5], aspect_ratio=1.0)
+    >>> found.singular_value.tolist(), found.left_overlap.tolist()
+    ([2.5, 2.0], [0.75, 0.0])
+    """
+    theta, gamma = np.asarray(strength, dtype=float), float(aspect_ratio)
+    if not gamma > 0:
+        raise InvalidInputError(f"aspect_ratio must be positive, got {aspect_ratio!r}")
+    if np.any(~(theta >= 0)):
+        raise InvalidInputError(f"strength must not be negative, got {strength!r}")
+    above = theta**4 > gamma
+    t2 = np.where(above, theta, 1.0 + gamma) ** 2
+    # (theta^4 - gamma) in the numerators loses no digits close to the threshold.
+    excess = t2**2 - gamma
+    return Outliers(
+        singular_value=np.where(
+            above, np.sqrt((1.0 + t2) * (gamma + t2) / t2), 1.0 + np.sqrt(gamma)
+        ),
+        left_overlap=np.where(above, excess / (t2 * (t2 + gamma)), 0.0),
+        right_overlap=np.where(above, excess / (t2 * (t2 + 1.0)), 0.0),
+        is_outlier=above,
+    )
