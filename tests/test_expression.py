@@ -335,7 +335,7 @@ def parse_or_skip(text: str) -> ScalarFunction:
     raise AssertionError(f"{text}: {reason}")
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TREES)
 def test_round_trip_of_random_expressions(text: str) -> None:
     f = parse_or_skip(text)
@@ -360,6 +360,26 @@ def test_values_agree_with_sympy(text: str) -> None:
         value = float(f(point))
         # Cancellation inside the expression is the expression's own; 1e-6 catches wrong formulas.
         assert value == pytest.approx(float(exact), rel=1e-6, abs=1e-9)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(TREES)
+def test_no_kink_is_missed(text: str) -> None:
+    """On each piece the function is the smooth expression of that piece, up to both ends."""
+    f = parse_or_skip(text)
+    try:
+        pieces = f.smooth_pieces
+    except InvalidInputError as error:
+        assume("kinks" not in str(error))
+        raise
+    for piece in pieces:
+        low, high = max(float(piece.lower), -6.0), min(float(piece.upper), 6.0)
+        if high - low < 1e-6 or (not piece.expression.is_finite and piece.expression.is_number):
+            continue
+        inside = low + (high - low) * np.array([1e-4, 0.03, 0.21, 0.47, 0.83, 0.99, 1 - 1e-4])
+        expected, value = ScalarFunction.parse(piece.expression)(inside), f(inside)
+        usable = np.isfinite(expected) & np.isfinite(value) & (np.abs(expected) < 1e100)
+        np.testing.assert_allclose(value[usable], expected[usable], rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize(

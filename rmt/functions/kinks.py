@@ -26,6 +26,8 @@ SEARCH_RADIUS = 40.0
 FIRST_GRID = 2**14
 LAST_GRID = 2**20
 MAX_KINKS = 2_000
+# Points of the grid at which an overflow is worth a second evaluation.
+MAX_REPAIRS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,24 +268,34 @@ def _numerical_roots(argument: Any, symbol: Any) -> list[float]:
     """
     graph = Graph()
     value = lower(graph, argument, (symbol,))
-    program = Program(graph, [value, graph.derivative(value)])
+    outputs = [value, graph.derivative(value)]
+    programs = Program(graph, outputs, repair=False), Program(graph, outputs)
     points = FIRST_GRID
-    found = _zeros_on_grid(program, points)
+    found = _zeros_on_grid(programs, points)
     while points < LAST_GRID:
         points *= 4
-        finer = _zeros_on_grid(program, points)
+        finer = _zeros_on_grid(programs, points)
         if len(finer) == len(found):
             return finer
         found = finer
     return found
 
 
-def _zeros_on_grid(program: Program, points: int) -> list[float]:
+def _zeros_on_grid(programs: tuple[Program, Program], points: int) -> list[float]:
     # An irrational offset: a grid that hits round numbers would see 0 rather than a sign change.
     radius = SEARCH_RADIUS + 1 / math.e**3
+    plain, program = programs
     grid = np.linspace(-radius, radius, points)
-    step = grid[1] - grid[0]
-    values, slopes = program(grid)
+    values, slopes = plain(grid)
+    overflowed = np.flatnonzero(~np.isfinite(values))
+    dropped = np.ones(points, bool)
+    dropped[overflowed[:: 1 + len(overflowed) // MAX_REPAIRS]] = False
+    dropped &= ~np.isfinite(values)
+    grid = grid[~dropped]
+    values, slopes = values[~dropped], slopes[~dropped]
+    again = ~np.isfinite(values)
+    values[again], slopes[again] = program(grid[again])
+    step = np.diff(grid)
     scale = np.abs(values[np.isfinite(values)]).max(initial=0.0)
     if scale == 0:
         return []

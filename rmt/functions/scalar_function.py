@@ -265,7 +265,7 @@ class ScalarFunction:
             near = np.arange(-400, 401) * (np.pi / 100) + 1e-3 * np.e
             axes = [np.concatenate([near, np.linspace(-40.1, 40.3, 97)])]
         else:
-            axes = [np.arange(-12, 13) * (np.pi / 4) + np.e / (100 + i) for i in range(3)]
+            axes = [np.arange(-6, 7) * (np.pi / 2) + np.e / (100 + i) for i in range(3)]
         points = np.meshgrid(*axes[: self.n_variables], indexing="ij")
         undefined = np.isnan(self(*points))
         if undefined.any():

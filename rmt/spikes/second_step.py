@@ -22,6 +22,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+from scipy.interpolate import CubicSpline
 
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gauss_legendre, gaussian_rule
@@ -193,7 +194,7 @@ def reused_kinked(
     Smoothed over ``xi``, ``sigma'`` at ``Z + S`` still rises within ``|t| tau`` of each of its
     kinks, and for small ``t`` it does so next to a kink of the inner ``sigma'(Z)``. Panels that
     grow geometrically from width ``|t| tau`` away from the kinks resolve both, for every ``t`` at
-    the same cost.
+    the same cost. The smoothed functions are splined once for each ``t``.
     """
     assert law.y is not None
     value = np.empty((t.size, law.y.size, law.zeta.size))
@@ -203,11 +204,31 @@ def reused_kinked(
         z, weights = _graded_rule(sigma.kinks, abs(tq) * c.tau, order)
         inner = sigma.value_and_derivative(z)[1]
         base = (1.0 + tq * c.mu2 * c.Ey) * z
+        low, high = base.min(), base.max()
+        reach = abs(tq) * (phi * np.abs(law.y).max() * np.abs(inner).max())
+        reach += abs(tq * c.mu1) * np.abs(law.zeta).max()
+        spline = _smoothed_spline(
+            sigma, abs(tq) * c.tau, low - reach, high + reach, nodes_per_unit
+        )
         for a, y in enumerate(law.y):
             mean = base + tq * (phi * y * inner + c.mu1 * law.zeta[:, None])
-            parts = smoothed(sigma, mean, abs(tq) * c.tau, nodes_per_unit)
-            value[q, a], slope[q, a] = parts[0] @ weights, parts[1] @ weights
+            value[q, a], slope[q, a] = np.einsum("jkp,k->pj", spline(mean), weights)
     return value.reshape(t.size, -1), slope.reshape(t.size, -1)
+
+
+def _smoothed_spline(
+    sigma: ScalarFunction, std: float, low: float, high: float, nodes_per_unit: float
+) -> CubicSpline:
+    """``E[sigma(m + std xi)]`` and ``E[sigma'(m + std xi)]`` as a spline in ``m``, fine at the kinks."""
+    coarse = max(0.1 / nodes_per_unit, (high - low) / 20_000)
+    knots = [np.arange(low, high + coarse, coarse)]
+    fine = min(std / (5.0 * nodes_per_unit), coarse)
+    for kink in sigma.kinks:
+        if fine < coarse:
+            knots.append(np.arange(kink - 9.0 * std, kink + 9.0 * std, max(fine, 1e-12)))
+    m = np.unique(np.concatenate(knots))
+    m = m[np.concatenate([[True], np.diff(m) > 0.2 * fine])]
+    return CubicSpline(m, np.stack(smoothed(sigma, m, std, nodes_per_unit), axis=1))
 
 
 def _graded_rule(kinks: tuple[float, ...], layer: float, order: int) -> Pair:
