@@ -260,7 +260,7 @@ def predict(
     ... )
     >>> prediction = predict(problem)
     >>> [round(spike.singular_value, 3) for spike in prediction.outliers]
-    [31.347, 3.633]
+    [31.432, 4.11]
     """
     if not isinstance(problem, Problem):
         raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
@@ -285,7 +285,8 @@ def _prediction(problem: Problem, method: Method, factors: SpikeStrengths) -> Pr
     return Prediction(
         problem=problem,
         method=method,
-        spikes=_spikes(factors, problem.aspect_ratio),
+        # An N x d matrix has no more singular values.
+        spikes=_spikes(factors, problem.aspect_ratio, min(problem.width, problem.dim)),
         bulk=MarchenkoPasturBulk(problem.aspect_ratio),
         notes=_notes(problem, factors),
         status=factors.status,
@@ -293,7 +294,7 @@ def _prediction(problem: Problem, method: Method, factors: SpikeStrengths) -> Pr
     )
 
 
-def _spikes(factors: SpikeStrengths, aspect_ratio: float) -> tuple[Spike, ...]:
+def _spikes(factors: SpikeStrengths, aspect_ratio: float, at_most: int) -> tuple[Spike, ...]:
     theta, theta_error = factors.strengths, factors.strength_errors
     outliers = rectangular_outliers(theta, aspect_ratio)
     # Position and overlaps increase with the strength: their errors follow from its interval.
@@ -302,7 +303,7 @@ def _spikes(factors: SpikeStrengths, aspect_ratio: float) -> tuple[Spike, ...]:
         for sign in (-1.0, 1.0)
     ]
     spikes = []
-    for k in range(theta.size):
+    for k in range(min(theta.size, at_most)):
         alignments = factors.alignments[k] ** 2
         alignment_errors = factors.alignment_sq_errors[k]
         errors = {
@@ -348,12 +349,12 @@ def _notes(problem: Problem, factors: SpikeStrengths) -> tuple[str, ...]:
             f"spike {int(np.flatnonzero(undecided)[0])} is at the threshold strength within its "
             "error estimate: whether it leaves the bulk is undecided; ask for a smaller rtol"
         )
-    if abs(c.mu1) <= 1e-12:
+    if abs(c.mu1) <= 1e-12 * c.rms_slope:
         notes.append(
             "mu_1 = E[sigma'(Z)] = 0: the first step leaves no spike of its own, and W_1 stays in "
             "the bulk"
         )
-    if c.target_variance <= 1e-12 * c.Ey2:
+    if not np.any(c.b) and c.target_variance <= 1e-12 * (c.target_variance + c.Ey**2):
         notes.append("the target is constant: there is no signal to learn")
     elif not np.any(c.b):
         notes.append(

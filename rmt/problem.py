@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral, Real
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmt.functions import ScalarFunction
+from rmt.functions import ExpressionError, ScalarFunction
 from rmt.functions.gaussian import negligible_beyond
 from rmt.status import InvalidInputError
 
@@ -29,6 +29,7 @@ ReadoutLaw: TypeAlias = Literal["gaussian", "rademacher", "uniform"]
 Init: TypeAlias = Literal["sphere", "gaussian"]
 
 MAX_STEPS = 2
+LARGEST_SIZE = 10**100  # far beyond any limit of interest, and products of sizes do not overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,14 +270,22 @@ class Problem:
 
 
 def _real(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    number = math.nan
+    if isinstance(value, Real) and not isinstance(value, bool):
+        try:
+            number = float(value) + 0.0  # no negative zero: equal problems have equal hashes
+        except OverflowError:  # an integer beyond the range of floats
+            number = math.inf
+    if not math.isfinite(number):
         raise InvalidInputError(f"{name} must be a finite real number, got {value!r}")
-    return float(value)
+    return number
 
 
 def _positive_integer(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise InvalidInputError(f"{name} must be a positive integer, got {value!r}")
+    if int(value) > LARGEST_SIZE:
+        raise InvalidInputError(f"{name} must be at most {LARGEST_SIZE:.0e}, got {value!r}")
     return int(value)
 
 
@@ -322,12 +331,15 @@ def _readout(value: Any, width: int) -> str | NDArray[np.float64]:
     if isinstance(value, str):
         return _choice("readout", value, ("gaussian", "rademacher", "uniform"))
     try:
-        vector = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        numbers = np.asarray(value)
+    except (TypeError, ValueError):  # ragged
+        numbers = np.asarray(None)
+    if numbers.dtype.kind not in "fiu":  # no text, no complex numbers
         raise InvalidInputError(
-            "readout must be gaussian, rademacher, uniform or a vector of numbers, "
+            "readout must be gaussian, rademacher, uniform or a vector of real numbers, "
             f"got {type(value).__name__}"
-        ) from error
+        )
+    vector = np.array(numbers, dtype=np.float64)
     if vector.shape != (width,):
         raise InvalidInputError(
             f"readout must be a vector of length width = {width}, got shape {vector.shape}"
@@ -345,12 +357,16 @@ def _readout(value: Any, width: int) -> str | NDArray[np.float64]:
 def _function(name: str, value: Any) -> ScalarFunction:
     try:
         return ScalarFunction.parse(value)
+    except ExpressionError as error:
+        raise ExpressionError(f"{name}: {error.reason}", error.text, error.position) from error
     except InvalidInputError as error:
-        raise type(error)(f"{name}: {error}") from error
+        raise InvalidInputError(f"{name}: {error}") from error
 
 
 def _is_sequence(value: Any) -> bool:
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | Set)
 
 
 @lru_cache(maxsize=256)
@@ -363,6 +379,11 @@ def _check_activation(sigma: ScalarFunction) -> None:
             f"{', '.join(f'{x:g}' for x in sigma.jumps)}: gradient steps do not see a jump"
         )
     _check_second_moment("activation", sigma)
+    if _diverges(lambda z: sigma.value_and_derivative(z)[1], sigma.kinks):
+        raise InvalidInputError(
+            "activation must have a slope of finite second moment under the standard normal law, "
+            f"got {sigma.text}"
+        )
     grid = np.linspace(-8.0, 8.0, 1601)
     if np.ptp(sigma(grid)) <= 1e-12 * np.abs(sigma(grid)).max():
         raise InvalidInputError(f"activation must not be constant, got {sigma.text}")
@@ -373,7 +394,11 @@ def _check_target(target: ScalarFunction) -> None:
     if target.n_variables > 3:
         raise InvalidInputError(f"target must have at most three variables, got {target.text}")
     _check_second_moment("target", target)
-    grids = np.meshgrid(*([np.linspace(-6.0, 6.0, 49)] * target.n_variables))
+    axis = np.linspace(-6.0, 6.0, 49)
+    if target.n_variables == 1:  # no piece between two kinks is overlooked
+        ends = np.union1d(axis, [kink for kink in target.kinks if abs(kink) < 6.0])
+        axis = np.union1d(axis, (ends[1:] + ends[:-1]) / 2.0)
+    grids = np.meshgrid(*([axis] * target.n_variables))
     if not np.any(target(*grids)):
         raise InvalidInputError(
             f"target must have a second moment E[f(z)^2] > 0, got {target.text}, which is zero"
@@ -386,8 +411,20 @@ def _check_second_moment(name: str, function: ScalarFunction) -> None:
         raise InvalidInputError(
             f"{name} must be finite and real on the whole real line, got {function.text}"
         )
-    if math.isinf(radius):
+    if math.isinf(radius) or (function.n_variables == 1 and _diverges(function, function.kinks)):
         raise InvalidInputError(
             f"{name} must have a finite second moment under the standard normal law, got "
-            f"{function.text}: its square grows as fast as exp(z^2/2)"
+            f"{function.text}: its square has a pole, or grows about as fast as exp(z^2/2) (or "
+            "beyond double precision)"
         )
+
+
+def _diverges(function: Callable[[Any], Any], kinks: Sequence[float]) -> bool:
+    """Whether ``f^2`` cannot be integrated next to a kink: ``|f| ~ distance^{-p}``, p >= 1/2."""
+    near, far = 1e-9, 1e-6
+    for kink in kinks:
+        for side in (-1.0, 1.0):
+            values = np.abs(function(kink + side * np.array([near, far])))
+            if values[0] > 0 and not values[0] ** 2 * near < 0.5 * values[1] ** 2 * far:
+                return True
+    return False

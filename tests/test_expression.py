@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from rmt.functions import ExpressionError, ScalarFunction, parse_expression
 from rmt.functions.catalogue import CATALOGUE
-from rmt.functions.expression import VARIABLE_NAMES, variable
+from rmt.functions.construction import VARIABLE_NAMES, variable
 from rmt.functions.printing import to_text
 from rmt.status import InvalidInputError
 

@@ -578,6 +578,18 @@ def test_target_of_information_exponent_three() -> None:
     assert (f.parity, f.variables) == (-1, ("z",))
 
 
+@pytest.mark.parametrize("steepness", [1, 10, 60])
+def test_remove_hermite_of_steep_functions(steepness: int) -> None:
+    """The poles of ``tanh(s z)`` are at a distance ``pi/(2 s)`` of the real line."""
+    f = remove_hermite(f"tanh({steepness}*z)", 1)
+    (z,) = f.symbols
+    found = (sympy.tanh(steepness * z) - f.expression).coeff(z)
+    with mp.workdps(40):
+        ends = [0, *(mp.mpf(k) / steepness for k in (1, 2, 4, 8, 16)), 3, 6, 15]
+        exact = 2 * mp.quad(lambda x: x * mp.tanh(steepness * x) * mp.npdf(x), sorted(ends))
+        assert abs(found._to_mpmath(120) - exact) < mp.mpf("1e-24")
+
+
 def test_remove_hermite_in_other_variables() -> None:
     f = parse("remove_hermite(z2**3, 1) + z1")
     z1, z2 = f.symbols
@@ -621,22 +633,3 @@ def test_value_and_derivative_cost_little_more_than_the_function() -> None:
     tanh, relu = parse("tanh(z)"), parse("relu(z)")
     assert best(lambda: tanh.value_and_derivative(x)) < 6 * best(lambda: np.tanh(x))
     assert best(lambda: relu.value_and_derivative(x)) < 6 * best(lambda: np.tanh(x))
-
-
-def test_doctests() -> None:
-    import doctest
-
-    import rmt.functions.expression
-    import rmt.functions.printing
-    import rmt.functions.projection
-    import rmt.functions.scalar_function
-
-    for module in (
-        rmt.functions.expression,
-        rmt.functions.printing,
-        rmt.functions.projection,
-        rmt.functions.scalar_function,
-    ):
-        result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
-        assert result.failed == 0, module.__name__
-        assert result.attempted > 0, module.__name__

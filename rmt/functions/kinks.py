@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rmt.functions.graph import Graph
 from rmt.functions.lowering import lower
 from rmt.functions.program import Program
-from rmt.status import InvalidInputError
+from rmt.functions.roots import check_number, distinct, exact_roots, numerical_roots, root_gap
 
 if TYPE_CHECKING:
     import sympy
 
 __all__ = ["SmoothPiece", "axis_kinks", "jumps_among", "smooth_pieces", "switch_arguments"]
-
-# Roots that have no closed form are looked for in |z| <= SEARCH_RADIUS: the standard normal weight
-# of what lies beyond is below 1e-340.
-SEARCH_RADIUS = 40.0
-FIRST_GRID = 2**14
-LAST_GRID = 2**20
-MAX_KINKS = 2_000
-# Points of the grid at which an overflow is worth a second evaluation.
-MAX_REPAIRS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +60,7 @@ def smooth_pieces(expr: sympy.Expr, symbol: sympy.Symbol) -> tuple[SmoothPiece, 
 def _split_at_singularities(piece: SmoothPiece, symbol: Any) -> list[SmoothPiece]:
     singular = _roots_of_all(_singular_arguments(piece.expression), symbol)
     low, high = float(piece.lower), float(piece.upper)
-    inside = [kink for kink in singular if low + _gap(low) < kink.value < high - _gap(high)]
+    inside = [kink for kink in singular if low + root_gap(low) < kink.value < high - root_gap(high)]
     ends = [piece.lower, *(kink.exact for kink in inside), piece.upper]
     return [SmoothPiece(a, b, piece.expression) for a, b in pairwise(ends)]
 
@@ -102,20 +89,7 @@ def axis_kinks(
             along[free[0]] += [kink.value for kink in _roots(factor, symbols[free[0]])]
         elif free and factor.is_nonzero is not True:
             oblique = True
-    return tuple(tuple(_distinct(values)) for values in along), oblique
-
-
-def _distinct(values: Iterable[float]) -> list[float]:
-    kept: list[float] = []
-    for value in sorted(values):
-        if not kept or value - kept[-1] > _gap(value):
-            kept.append(value)
-    return kept
-
-
-def _gap(value: float) -> float:
-    """Two roots closer than this are one root, found twice."""
-    return 1e-10 * (1 + abs(value)) if math.isfinite(value) else 0.0
+    return tuple(tuple(distinct(values)) for values in along), oblique
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -187,15 +161,11 @@ def _roots_of_all(arguments: list[Any], symbol: Any) -> list[_Kink]:
     )
     kept: list[_Kink] = []
     for root in roots:
-        if not kept or root.value - kept[-1].value > _gap(root.value):
+        if not kept or root.value - kept[-1].value > root_gap(root.value):
             kept.append(root)
         elif kept[-1].exact.is_Float:
             kept[-1] = root
-    if len(kept) > MAX_KINKS:
-        raise InvalidInputError(
-            f"the function has {len(kept)} kinks in |z| <= {SEARCH_RADIUS:g}; "
-            f"at most {MAX_KINKS} are allowed"
-        )
+    check_number(len(kept))
     return kept
 
 
@@ -221,137 +191,14 @@ def _roots(argument: Any, symbol: Any) -> list[_Kink]:
             factor = factor.base
         if symbol not in factor.free_symbols or factor.is_positive or isinstance(factor, sympy.exp):
             continue
-        exact = _exact_roots(factor, symbol)
+        exact = exact_roots(factor, symbol)
         if exact is not None:
             roots += [_Kink(root, float(root)) for root in exact]
         else:
             roots += [
-                _Kink(sympy.Float(root, 17), root) for root in _numerical_roots(factor, symbol)
+                _Kink(sympy.Float(root, 17), root) for root in numerical_roots(factor, symbol)
             ]
     return roots
-
-
-def _exact_roots(argument: Any, symbol: Any) -> list[Any] | None:
-    import sympy
-
-    if not argument.is_polynomial(symbol):
-        return None
-    coefficients = sympy.Poly(argument, symbol).all_coeffs()
-    if len(coefficients) == 2:
-        return [-coefficients[1] / coefficients[0]]
-    if len(coefficients) == 3:
-        a, b, c = coefficients
-        discriminant = sympy.expand(b**2 - 4 * a * c)
-        if discriminant.is_negative:
-            return []
-        if discriminant.is_zero:
-            return [-b / (2 * a)]
-        if discriminant.is_positive:
-            root = sympy.sqrt(discriminant)
-            return [sympy.expand((-b + s * root) / (2 * a)) for s in (-1, 1)]
-    polynomial = sympy.Poly(argument, symbol)
-    if (not polynomial.domain.is_QQ and not polynomial.domain.is_ZZ) or len(coefficients) > 61:
-        return None
-    roots: list[Any] = []
-    for factor, _ in polynomial.factor_list()[1]:
-        if factor.degree() <= 2:
-            roots += _exact_roots(factor.as_expr(), symbol) or []
-        else:
-            roots += [root.evalf(25) for root in factor.real_roots()]
-    return roots
-
-
-def _numerical_roots(argument: Any, symbol: Any) -> list[float]:
-    """Zeros in |z| <= SEARCH_RADIUS, those that only touch zero included.
-
-    The grid is refined until the number of zeros stays the same.
-    """
-    graph = Graph()
-    value = lower(graph, argument, (symbol,))
-    outputs = [value, graph.derivative(value)]
-    programs = Program(graph, outputs, repair=False), Program(graph, outputs)
-    points = FIRST_GRID
-    found = _zeros_on_grid(programs, points)
-    while points < LAST_GRID:
-        points *= 4
-        finer = _zeros_on_grid(programs, points)
-        if len(finer) == len(found):
-            return finer
-        found = finer
-    return found
-
-
-def _zeros_on_grid(programs: tuple[Program, Program], points: int) -> list[float]:
-    # An irrational offset: a grid that hits round numbers would see 0 rather than a sign change.
-    radius = SEARCH_RADIUS + 1 / math.e**3
-    plain, program = programs
-    grid = np.linspace(-radius, radius, points)
-    values, slopes = plain(grid)
-    overflowed = np.flatnonzero(~np.isfinite(values))
-    dropped = np.ones(points, bool)
-    dropped[overflowed[:: 1 + len(overflowed) // MAX_REPAIRS]] = False
-    dropped &= ~np.isfinite(values)
-    grid = grid[~dropped]
-    values, slopes = values[~dropped], slopes[~dropped]
-    again = ~np.isfinite(values)
-    values[again], slopes[again] = program(grid[again])
-    step = np.diff(grid)
-    scale = np.abs(values[np.isfinite(values)]).max(initial=0.0)
-    if scale == 0:
-        return []
-    with np.errstate(invalid="ignore", over="ignore"):
-        crossing = np.flatnonzero(values[:-1] * values[1:] < 0)
-        turning = np.flatnonzero(
-            (slopes[:-1] * slopes[1:] <= 0)
-            & (values[:-1] * slopes[:-1] <= 0)
-            & (values[:-1] * values[1:] >= 0)
-            # An extremum further from zero than the slopes can reach touches nothing.
-            & (np.abs(values[:-1]) <= 4 * step * np.maximum(abs(slopes[:-1]), abs(slopes[1:])))
-        )
-    if len(crossing) > MAX_KINKS:
-        raise InvalidInputError(
-            f"the function has more than {MAX_KINKS} kinks in |z| <= {SEARCH_RADIUS:g}"
-        )
-    # A run of zeros is underflow, or a branch that vanishes; its ends are kinks of their own.
-    zero = np.concatenate([[True], values == 0, [True]])
-    alone = zero[1:-1] & ~zero[:-2] & ~zero[2:]
-    roots = [
-        grid[alone],
-        _bisect(lambda x: program(x)[0], grid[crossing], grid[crossing + 1]),
-        _touching(program, grid[turning], grid[turning + 1], float(scale)),
-    ]
-    return _distinct(np.concatenate(roots).tolist())
-
-
-def _bisect(function: Any, low: Any, high: Any) -> Any:
-    """Sign changes of a function between two arrays of points, down to neighbouring floats."""
-    if not len(low):
-        return low
-    sign = np.sign(function(low))
-    for _ in range(64):
-        middle = (low + high) / 2
-        below = np.sign(function(middle)) == sign
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return high
-
-
-def _touching(program: Program, low: Any, high: Any, scale: float) -> Any:
-    """Zeros at an extremum between grid points: a double root, or two roots close together."""
-    if not len(low):
-        return low
-    turn = _bisect(lambda x: program(x)[1], low, high)
-    left, extreme, right = (program(x)[0] for x in (low, turn, high))
-    through = (extreme * left < 0) & (extreme * right < 0)
-    local = np.maximum(abs(left), abs(right))
-    rounding = 1e-14 * np.minimum(scale, 1 + local)
-    touches = ~through & (abs(extreme) <= np.maximum(rounding, 1e-9 * local))
-    return np.concatenate(
-        [
-            turn[touches],
-            _bisect(lambda x: program(x)[0], low[through], turn[through]),
-            _bisect(lambda x: program(x)[0], turn[through], high[through]),
-        ]
-    )
 
 
 # The expression on each side

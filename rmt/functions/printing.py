@@ -107,14 +107,20 @@ def _wrap(expr: Any, level: int) -> str:
 
 def _write_ratio(p: int, q: int) -> tuple[str, int]:
     """``p/q > 0``, in decimal where that is exact and the fraction would be hard to read."""
-    places = 0
-    while q > MAX_DENOMINATOR and places < INEXACT_DIGITS and 10**places % q:
-        places += 1
-    scaled = p * 10**places // q
-    if places and 10**places % q == 0 and len(str(scaled)) < INEXACT_DIGITS:
-        digits = str(scaled).rjust(places + 1, "0")
-        return f"{digits[:-places]}.{digits[-places:]}", _ATOM
-    return f"{p}/{q}", _PRODUCT
+    if q > MAX_DENOMINATOR:
+        places, rest = 0, q
+        for prime in (2, 5):
+            power = 0
+            while rest % prime == 0:
+                rest, power = rest // prime, power + 1
+            places = max(places, power)
+        digits = str(p * 10**places // q)
+        if rest == 1 and len(digits) < INEXACT_DIGITS:
+            if places > len(digits) + 6:
+                return f"{digits}e-{places}", _ATOM
+            digits = digits.rjust(places + 1, "0")
+            return f"{digits[:-places]}.{digits[-places:]}", _ATOM
+    return f"{p}/{q}" if q != 1 else str(p), _PRODUCT if q != 1 else _ATOM
 
 
 def _write_float(value: Any) -> tuple[str, int]:
@@ -184,7 +190,7 @@ def _write_product(expr: Any) -> tuple[str, int]:
             above.append(text if binding >= _POWER else f"({text})")
     sign = "-" if coefficient < 0 else ""
     ratio, binding = _write_ratio(abs(int(coefficient.p)), int(coefficient.q))
-    if binding == _ATOM:
+    if binding == _ATOM and coefficient.q != 1:
         above.insert(0, ratio)
     else:
         if abs(coefficient.p) != 1 or not above:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from rmt.functions.graph import DOMAIN_OPERATIONS, Graph, NodeId
+from rmt.functions.exact import exact_values
+from rmt.functions.graph import Graph, NodeId
+from rmt.functions.numeric_form import NumericForm, always_finite
 
 __all__ = ["Program"]
 
@@ -78,15 +79,6 @@ _NUMPY: dict[str, Callable[..., Any]] = {
 
 _BOOLEAN = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not"})
 
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "lt": operator.lt,
-    "le": operator.le,
-    "eq": operator.eq,
-    "ne": operator.ne,
-}
-
 
 class Program:
     """NumPy code for some nodes of a graph.
@@ -101,9 +93,9 @@ class Program:
     def __init__(self, graph: Graph, outputs: Sequence[NodeId], *, repair: bool = True) -> None:
         self.graph = graph
         self.outputs = tuple(outputs)
-        numeric = _NumericForm(graph)
+        numeric = NumericForm(graph)
         self._schedule(numeric.graph, [numeric.visit(node) for node in outputs])
-        self._repairs = repair and not all(_always_finite(graph, node) for node in outputs)
+        self._repairs = repair and not all(always_finite(graph, node) for node in outputs)
         self._domain: Program | None = None
 
     # Compilation
@@ -274,54 +266,7 @@ class Program:
 
         A value that is not real, or not a number, is mpmath's nan.
         """
-        import mpmath
-
-        graph = self.graph
-        with mpmath.workdps(digits + 10):
-            values: dict[NodeId, Any] = {}
-            for node in graph.ancestors(list(self.outputs)):
-                arguments = [values[a] for a in graph.arguments[node]]
-                try:
-                    values[node] = _exact(
-                        graph.operations[node], graph.payloads[node], arguments, point
-                    )
-                except (ValueError, ZeroDivisionError, OverflowError, TypeError):
-                    values[node] = mpmath.nan
-            return [values[node] for node in self.outputs]
-
-
-_BOUNDED = frozenset(
-    "const tanh sigmoid sech sech2 softsign softsign_slope sin cos atan erf erfc sign "
-    "heaviside".split()
-)
-_LINEAR = frozenset("var add sub neg abs max min where softplus asinh".split())
-
-
-def _always_finite(graph: Graph, output: NodeId) -> bool:
-    """Whether finite arguments give finite values with certainty: nothing to check afterwards.
-
-    True for functions of at most linear growth that are made of bounded functions.
-    """
-    finite: dict[NodeId, bool] = {}
-    bounded: dict[NodeId, bool] = {}
-    for node in graph.ancestors([output]):
-        operation, arguments = graph.operations[node], graph.arguments[node]
-        if operation in _COMPARE or operation in ("and", "or", "not"):
-            finite[node] = bounded[node] = all(finite[a] for a in arguments)
-            continue
-        all_finite = all(finite[a] for a in arguments)
-        all_bounded = all(bounded[a] for a in arguments)
-        if operation == "mul":
-            bounded[node] = all_bounded
-            finite[node] = all_finite and any(bounded[a] for a in arguments)
-        elif operation == "const":
-            finite[node] = bounded[node] = bool(graph.payloads[node].is_finite)
-        elif operation in _BOUNDED:
-            finite[node] = bounded[node] = all_finite
-        else:
-            finite[node] = operation in _LINEAR and all_finite
-            bounded[node] = finite[node] and all_bounded and operation not in ("var", "softplus")
-    return finite[output]
+        return exact_values(self.graph, self.outputs, point, digits)
 
 
 def _agree(a: Any, b: Any) -> bool:
@@ -347,163 +292,3 @@ def _to_float(number: Any) -> float:
             return float("inf") if number > 0 else float("-inf")
     value = number.evalf(25)
     return float(value) if value.is_real else float("nan")
-
-
-# Operations that NumPy does not have (or not fast), written with those it has; with full relative
-# accuracy in both tails.
-_MACROS = frozenset(
-    "sigmoid sigmoid_slope softplus sech sech2 softsign softsign_slope heaviside".split()
-)
-
-
-class _NumericForm:
-    """Copies a graph, with macros and powers expanded into NumPy operations."""
-
-    def __init__(self, source: Graph) -> None:
-        self.source = source
-        self.graph = Graph()
-        self.done: dict[NodeId, NodeId] = {}
-
-    def visit(self, node: NodeId) -> NodeId:
-        for dependency in self.source.ancestors([node]):
-            if dependency not in self.done:
-                self.done[dependency] = self._expand(dependency)
-        return self.done[node]
-
-    def _expand(self, node: NodeId) -> NodeId:
-        import sympy
-
-        source, graph = self.source, self.graph
-        operation, payload = source.operations[node], source.payloads[node]
-        arguments = [self.done[a] for a in source.arguments[node]]
-        if operation == "ipow":
-            return self._power(arguments[0], payload)
-        if operation == "add":
-            return graph.add(*arguments)
-        if operation == "mul":
-            return graph.mul(*arguments)
-        if operation == "where":
-            return self._where(*arguments)
-        if operation not in _MACROS:
-            return graph.node(operation, *arguments, payload=payload)
-        (u,) = arguments
-        one = graph.const(1)
-        if operation == "sech2":
-            # An overflow of the square leaves 0, as it should.
-            return graph.div(one, self._power(graph.node("cosh", u), 2))
-        if operation == "heaviside":
-            half = graph.const(sympy.Rational(1, 2))
-            return graph.add(graph.mul(graph.node("sign", u), half), half)
-        if operation in ("sigmoid", "sigmoid_slope"):
-            e = graph.node("exp", graph.neg(u))
-            sigmoid = graph.div(one, graph.add(e, one))
-            # s (1 - s) without cancellation: 1 - s = e s. Where e overflows (u < -709), this is
-            # nan and repaired; exp(-|u|) would cost a second exponential beside the sigmoid's.
-            slope = graph.mul(graph.mul(e, sigmoid), sigmoid)
-            return sigmoid if operation == "sigmoid" else slope
-        size = graph.node("abs", u)
-        if operation == "softsign":
-            return graph.div(u, graph.add(size, one))
-        if operation == "softsign_slope":
-            return graph.div(one, self._power(graph.add(size, one), 2))
-        e = graph.node("exp", graph.neg(size))
-        if operation == "sech":
-            return graph.div(graph.mul(e, graph.const(2)), graph.add(self._power(e, 2), one))
-        assert operation == "softplus"
-        return graph.add(graph.node("max", u, graph.const(0)), graph.node("log1p", e))
-
-    def _power(self, a: NodeId, n: int) -> NodeId:
-        """Powers as products; the intermediate ones are shared."""
-        graph = self.graph
-        if n == 1:
-            return a
-        half = self._power(a, n // 2)
-        square = graph.node("square", half)
-        return square if n % 2 == 0 else graph.node("mul", square, a)
-
-    def _where(self, condition: NodeId, a: NodeId, b: NodeId) -> NodeId:
-        """Branches between numbers as arithmetic on the condition, which is cheaper."""
-        graph = self.graph
-        if graph.is_const(b) and graph.payloads[b] == 0 and graph.operations[a] == "copy":
-            both = graph.node("and", condition, graph.arguments[a][0])
-            return graph.node("copy", both)
-        if graph.is_const(a) and graph.is_const(b):
-            low, high = graph.payloads[b], graph.payloads[a]
-            if low.is_finite and high.is_finite:
-                step = graph.node("copy", condition)
-                return graph.add(graph.mul(step, graph.const(high - low)), graph.const(low))
-        return graph.node("where", condition, a, b)
-
-
-def _exact(operation: str, payload: Any, arguments: list[Any], point: Sequence[Any]) -> Any:
-    """One operation in mpmath arithmetic."""
-    import mpmath
-
-    mp = mpmath.mp
-    if operation == "const":
-        if not payload.is_finite:
-            return mp.nan
-        number = payload.evalf(mp.dps) if not payload.is_Rational else payload
-        return mp.mpf(number.p) / number.q if number.is_Rational else number._to_mpmath(mp.prec)
-    if operation == "var":
-        return mp.mpf(point[payload])
-    if operation in _COMPARE:
-        return _COMPARE[operation](*arguments)
-    if operation == "and":
-        return arguments[0] and arguments[1]
-    if operation == "or":
-        return arguments[0] or arguments[1]
-    if operation == "not":
-        return not arguments[0]
-    if operation == "where":
-        return arguments[1] if arguments[0] else arguments[2]
-    if any(mp.isnan(a) for a in arguments):
-        return mp.nan
-    if operation == "max":
-        return max(arguments)
-    if operation == "min":
-        return min(arguments)
-    if len(arguments) == 2:
-        return _exact_binary(operation, arguments[0], arguments[1])
-    u = arguments[0]
-    if operation == "ipow":
-        return u**payload
-    if operation in DOMAIN_OPERATIONS:
-        value = getattr(mp, operation)(u)
-        return value if isinstance(value, mp.mpf) else mp.nan
-    if operation == "sigmoid":
-        return 1 / (1 + mp.exp(-u))
-    if operation == "sigmoid_slope":
-        e = mp.exp(-abs(u))
-        return e / (1 + e) ** 2
-    if operation == "softplus":
-        return mp.log1p(mp.exp(-abs(u))) + max(u, 0)
-    if operation == "sech2":
-        return mp.sech(u) ** 2
-    if operation == "softsign":
-        return u / (1 + abs(u))
-    if operation == "softsign_slope":
-        return 1 / (1 + abs(u)) ** 2
-    if operation == "heaviside":
-        return mp.mpf(mp.sign(u) + 1) / 2
-    if operation == "neg":
-        return -u
-    if operation == "abs":
-        return abs(u)
-    return getattr(mp, operation)(u)
-
-
-def _exact_binary(operation: str, a: Any, b: Any) -> Any:
-    import mpmath
-
-    if operation == "add":
-        return a + b
-    if operation == "sub":
-        return a - b
-    if operation == "mul":
-        return a * b
-    if operation == "div":
-        return a / b
-    if operation == "power":
-        return a**b if a >= 0 else mpmath.nan
-    raise AssertionError(f"no exact form of {operation}")

@@ -257,11 +257,14 @@ def _trapezoid(integrand: Any, radius: int) -> tuple[Any, Any, Any]:
         total += mpmath.fsum(middle)
         size += mpmath.fsum(middle, absolute=True)
         steps_per_unit *= 2
-        value, error = total / steps_per_unit, abs(total / steps_per_unit - previous)
-        # One more halving squares the error, so half of the digits now are all of them then.
-        settled = error <= size / steps_per_unit * mpmath.mpf(10) ** -(DIGITS + 2)
-        if settled or steps_per_unit >= 512:
-            return value, size / steps_per_unit, error
+        value = total / steps_per_unit
+        change = abs(value - previous)
+        # Halving h squares the relative error, so that of the new value is about the square of
+        # the change; the factor 1000 is for the constants.
+        scale = size / steps_per_unit
+        error = 1000 * scale * (change / scale) ** 2 if scale else mpmath.mpf(0)
+        if error <= scale * mpmath.mpf(10) ** -(DIGITS + 2) or steps_per_unit >= 1024:
+            return value, scale, error
         previous = value
 
 

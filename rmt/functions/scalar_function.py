@@ -9,23 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmt.functions.expression import (
-    MAX_LENGTH,
-    VARIABLE_NAMES,
-    ExpressionError,
-    build_piecewise,
-    build_relation,
-    parse_expression,
-    variable,
-)
+from rmt.functions.canonical import canonical_form, normalised
+from rmt.functions.construction import VARIABLE_NAMES, variable
+from rmt.functions.expression import parse_expression
 from rmt.functions.graph import Graph
 from rmt.functions.lowering import lower
-from rmt.functions.printing import (
-    INEXACT_BITS,
-    INEXACT_DIGITS,
-    UnsupportedExpressionError,
-    to_text,
-)
 from rmt.functions.program import Program
 from rmt.status import InvalidInputError
 
@@ -39,9 +27,6 @@ __all__ = ["FunctionLike", "ScalarFunction"]
 FunctionLike: TypeAlias = "str | sympy.Expr | ScalarFunction"
 
 PolynomialPiece: TypeAlias = tuple[float, float, tuple[float, ...]]
-
-# Double-precision floats in a sympy expression are read as the shortest decimal they print as.
-_DOUBLE_BITS = 64
 
 
 class ScalarFunction:
@@ -436,21 +421,9 @@ def _real_array(values: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _infer_variables(names: set[str]) -> tuple[str, ...]:
-    if names <= {"z"}:
-        return ("z",)
-    if "z" in names:
-        raise InvalidInputError(
-            "variables: use either z alone or z1, z2, z3; "
-            f"got {', '.join(sorted(names))} in one expression"
-        )
-    largest = max(int(name[1:]) for name in names)
-    return tuple(f"z{i}" for i in range(1, largest + 1))
-
-
 @lru_cache(maxsize=1024)
 def _from_text(text: str) -> ScalarFunction:
-    return _canonical(parse_expression(text, VARIABLE_NAMES))
+    return ScalarFunction._make(*canonical_form(parse_expression(text, VARIABLE_NAMES)))
 
 
 def _from_sympy(function: Any) -> ScalarFunction:
@@ -467,69 +440,4 @@ def _from_sympy(function: Any) -> ScalarFunction:
             f"function: unknown variables {', '.join(unknown)} in {function}; allowed are z, or "
             "z1, z2, z3"
         )
-    return _canonical(_normalised(function))
-
-
-def _normalised(expr: Any) -> Any:
-    """Our own symbols, numbers and functions in place of sympy's variants of them."""
-    import sympy
-
-    if expr.is_Symbol:
-        return variable(expr.name)
-    if expr.is_Float:
-        return _number(expr)
-    if not expr.args:
-        return expr
-    if isinstance(expr, sympy.Piecewise):
-        return build_piecewise((_normalised(v), _normalised(c)) for v, c in expr.args)
-    if isinstance(expr, sympy.Heaviside):
-        return sympy.Heaviside(_normalised(expr.args[0]))
-    arguments = [_normalised(a) for a in expr.args]
-    if isinstance(expr, sympy.core.relational.Relational):
-        return build_relation(type(expr).__name__, *arguments)
-    if isinstance(expr, sympy.ITE):
-        test, first, second = arguments
-        return sympy.Or(sympy.And(test, first), sympy.And(sympy.Not(test), second))
-    if isinstance(expr, (sympy.coth, sympy.cot, sympy.csc, sympy.sec, sympy.csch)):
-        top, bottom = {
-            "coth": (sympy.cosh, sympy.sinh),
-            "cot": (sympy.cos, sympy.sin),
-            "csc": (None, sympy.sin),
-            "sec": (None, sympy.cos),
-            "csch": (None, sympy.sinh),
-        }[type(expr).__name__]
-        return (top(arguments[0]) if top else 1) / bottom(arguments[0])
-    return expr.func(*arguments)
-
-
-def _number(value: Any) -> Any:
-    import sympy
-
-    if value._prec <= _DOUBLE_BITS:
-        return sympy.Rational(repr(float(value)))
-    if value == 0:
-        return sympy.Integer(0)
-    return sympy.Float(sympy.Float(value, INEXACT_DIGITS), precision=INEXACT_BITS)
-
-
-def _canonical(expr: Any) -> ScalarFunction:
-    """The function of an expression, brought to the form that its own text parses to."""
-    for _ in range(8):
-        try:
-            text = to_text(expr)
-        except UnsupportedExpressionError as error:
-            raise InvalidInputError(
-                f"function: {error} is not supported; see parse_expression for what is"
-            ) from None
-        if len(text) > MAX_LENGTH:
-            raise ExpressionError(
-                f"the expression is too large: its text has {len(text)} characters; "
-                f"at most {MAX_LENGTH} are allowed",
-                text,
-            )
-        again = parse_expression(text, VARIABLE_NAMES)
-        if again == expr and to_text(again) == text:
-            names = {symbol.name for symbol in expr.free_symbols}
-            return ScalarFunction._make(expr, text, _infer_variables(names))
-        expr = again
-    raise InvalidInputError(f"function: no canonical form was found for {text}")
+    return ScalarFunction._make(*canonical_form(normalised(function)))

@@ -74,12 +74,13 @@ def _between_kinks(
     total = np.zeros(m.shape), np.zeros(m.shape)
     points: list[float] = [-math.inf, *function.kinks, math.inf]
     for low, high, left, right in zip(edges[:-1], edges[1:], points[:-1], points[1:], strict=True):
-        half = (high - low) / 2.0
-        z = low[..., None] + half[..., None] * (x + 1.0)
-        weights = half[..., None] * w * np.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi)
-        inside = np.clip(m[..., None] + s[..., None] * z, left, right)
+        some = high > low  # most means are far from most pieces
+        half = (high[some] - low[some])[:, None] / 2.0
+        z = low[some][:, None] + half * (x + 1.0)
+        weights = half * w * np.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi)
+        inside = np.clip(m[some][:, None] + s[some][:, None] * z, left, right)
         for sum_, part in zip(total, function.value_and_derivative(inside), strict=True):
-            sum_ += np.sum(weights * part, axis=-1)
+            sum_[some] += np.einsum("pk,pk->p", weights, part)
     return total
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.spectra.marchenko_pastur import positive_ratio
 from rmt.status import InvalidInputError
 
 __all__ = ["Outliers", "rectangular_outliers"]
@@ -55,7 +56,7 @@ def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
     Raises
     ------
     InvalidInputError
-        For a negative strength or an aspect ratio that is not positive.
+        For a strength that is negative or not finite, an aspect ratio that is not positive.
 
     Notes
     -----
@@ -67,20 +68,21 @@ def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
     >>> found.singular_value.tolist(), found.left_overlap.tolist()
     ([2.5, 2.0], [0.75, 0.0])
     """
-    theta, gamma = np.asarray(strength, dtype=float), float(aspect_ratio)
-    if not gamma > 0:
-        raise InvalidInputError(f"aspect_ratio must be positive, got {aspect_ratio!r}")
-    if np.any(~(theta >= 0)):
-        raise InvalidInputError(f"strength must not be negative, got {strength!r}")
-    above = theta**4 > gamma
+    gamma = positive_ratio(aspect_ratio)
+    if np.asarray(strength).dtype.kind not in "fiu":
+        raise InvalidInputError(f"strength must be real numbers, got {strength!r}")
+    theta = np.asarray(strength, dtype=float)
+    if not np.all((theta >= 0) & np.isfinite(theta)):
+        raise InvalidInputError(f"strength must be finite and not negative, got {strength!r}")
+    above = theta > gamma**0.25
     t2 = np.where(above, theta, 1.0 + gamma) ** 2
-    # (theta^4 - gamma) in the numerators loses no digits close to the threshold.
-    excess = t2**2 - gamma
+    # (theta^4 - gamma) / theta^2, in which no large strength overflows.
+    excess = np.maximum(t2 - gamma / t2, 0.0)
     return Outliers(
         singular_value=np.where(
-            above, np.sqrt((1.0 + t2) * (gamma + t2) / t2), 1.0 + np.sqrt(gamma)
+            above, np.sqrt((1.0 + t2) * (1.0 + gamma / t2)), 1.0 + np.sqrt(gamma)
         ),
-        left_overlap=np.where(above, excess / (t2 * (t2 + gamma)), 0.0),
-        right_overlap=np.where(above, excess / (t2 * (t2 + 1.0)), 0.0),
+        left_overlap=np.where(above, excess / (t2 + gamma), 0.0),
+        right_overlap=np.where(above, excess / (t2 + 1.0), 0.0),
         is_outlier=above,
     )

@@ -243,7 +243,7 @@ def _target_rule(target: ScalarFunction, half_width: float, nodes_per_unit: floa
 @lru_cache(maxsize=256)
 def _label_range(target: ScalarFunction) -> tuple[float, float]:
     """Least and greatest noise-free label, but for those of negligible weight, with a margin."""
-    half_width = negligible_beyond(target, target.n_variables, 1e-13)
+    half_width = negligible_beyond(target, target.n_variables, 1e-17)
     rule = _target_rule(target, half_width, {1: 16.0, 2: 5.0}.get(target.n_variables, 3.0))
     values = target(*rule.nodes)
     low, high = float(values.min()), float(values.max())

@@ -189,46 +189,70 @@ def _upper_mean(u: float, x: Array, r: Array, q: Array) -> Array | float:
 def reused_kinked(
     sigma: ScalarFunction, c: Constants, phi: float, t: Array, law: LabelLaw, nodes_per_unit: float
 ) -> Pair:
-    """Any kinked activation: ``xi`` smoothed first, then panels over ``Z`` graded to the kinks.
+    """Any kinked activation: ``xi`` smoothed first, then the law of ``Z`` pushed onto a grid.
 
-    Smoothed over ``xi``, ``sigma'`` at ``Z + S`` still rises within ``|t| tau`` of each of its
-    kinks, and for small ``t`` it does so next to a kink of the inner ``sigma'(Z)``. Panels that
-    grow geometrically from width ``|t| tau`` away from the kinks resolve both, for every ``t`` at
-    the same cost. The smoothed functions are splined once for each ``t``.
+    Smoothed over ``xi``, ``sigma'`` at ``Z + S = U + t mu_1 zeta`` still rises within ``|t| tau`` of
+    each of its kinks, and for small ``t`` it does so next to a kink of the inner ``sigma'(Z)``. Panels
+    over ``Z`` that grow geometrically from width ``|t| tau`` away from the kinks resolve both, for
+    every ``t`` at the same cost. The law of ``U = alpha Z + t phi y sigma'(Z)`` given ``y`` is spread
+    over a grid of ``u`` (by the weights of cubic interpolation), after which all ``zeta`` are one
+    matrix product.
     """
     assert law.y is not None
     value = np.empty((t.size, law.y.size, law.zeta.size))
     slope = np.empty_like(value)
     order = max(6, math.ceil(1.5 * nodes_per_unit))
     for q, tq in enumerate(t):
-        z, weights = _graded_rule(sigma.kinks, abs(tq) * c.tau, order)
+        std = abs(tq) * c.tau
+        z, weights = _graded_rule(sigma.kinks, std, order)
         inner = sigma.value_and_derivative(z)[1]
-        base = (1.0 + tq * c.mu2 * c.Ey) * z
-        low, high = base.min(), base.max()
-        reach = abs(tq) * (phi * np.abs(law.y).max() * np.abs(inner).max())
-        reach += abs(tq * c.mu1) * np.abs(law.zeta).max()
-        spline = _smoothed_spline(
-            sigma, abs(tq) * c.tau, low - reach, high + reach, nodes_per_unit
-        )
-        for a, y in enumerate(law.y):
-            mean = base + tq * (phi * y * inner + c.mu1 * law.zeta[:, None])
-            value[q, a], slope[q, a] = np.einsum("jkp,k->pj", spline(mean), weights)
+        u = (1.0 + tq * c.mu2 * c.Ey) * z + np.multiply.outer(tq * phi * law.y, inner)
+        shift = tq * c.mu1 * law.zeta
+        reach = np.abs(shift).max()
+        grid = _graded_grid(sigma.kinks, std, u.min(), u.max(), reach, nodes_per_unit)
+        far = grid[0] - reach, grid[-1] + reach
+        fine = _graded_grid(sigma.kinks, std, *far, 0.0, 1.5 * nodes_per_unit)
+        smooth = CubicSpline(fine, np.stack(smoothed(sigma, fine, std, nodes_per_unit), axis=1))
+        law_of_u = _spread(u, weights, grid)
+        at_grid = smooth(grid[:, None] + shift)  # (grid, zeta, value or slope)
+        value[q], slope[q] = law_of_u @ at_grid[..., 0], law_of_u @ at_grid[..., 1]
     return value.reshape(t.size, -1), slope.reshape(t.size, -1)
 
 
-def _smoothed_spline(
-    sigma: ScalarFunction, std: float, low: float, high: float, nodes_per_unit: float
-) -> CubicSpline:
-    """``E[sigma(m + std xi)]`` and ``E[sigma'(m + std xi)]`` as a spline in ``m``, fine at the kinks."""
-    coarse = max(0.1 / nodes_per_unit, (high - low) / 20_000)
-    knots = [np.arange(low, high + coarse, coarse)]
-    fine = min(std / (5.0 * nodes_per_unit), coarse)
-    for kink in sigma.kinks:
-        if fine < coarse:
-            knots.append(np.arange(kink - 9.0 * std, kink + 9.0 * std, max(fine, 1e-12)))
-    m = np.unique(np.concatenate(knots))
-    m = m[np.concatenate([[True], np.diff(m) > 0.2 * fine])]
-    return CubicSpline(m, np.stack(smoothed(sigma, m, std, nodes_per_unit), axis=1))
+def _graded_grid(
+    kinks: tuple[float, ...],
+    layer: float,
+    low: float,
+    high: float,
+    reach: float,
+    nodes_per_unit: float,
+) -> Array:
+    """Points from ``low`` to ``high``, closer where a kink smoothed over ``layer`` may be shifted to."""
+    coarse = max(0.2 / nodes_per_unit, (high - low) / 20_000)
+    fine = max(layer / (2.5 * nodes_per_unit), 1e-9)
+    points = [np.arange(low - 2.0 * coarse, high + 3.0 * coarse, coarse)]
+    if fine < coarse:
+        width = reach + 9.0 * layer
+        for kink in kinks:
+            near = np.arange(kink - width, kink + width + fine, fine)
+            points.append(near[(near > low) & (near < high)])
+    grid = np.unique(np.concatenate(points))
+    return grid[np.concatenate([[True], np.diff(grid) > 0.2 * min(fine, coarse)])]
+
+
+def _spread(u: Array, weights: Array, grid: Array) -> Array:
+    """Row by row, weights on ``grid`` that integrate cubics like ``weights`` at the points ``u``."""
+    first = np.clip(np.searchsorted(grid, u) - 2, 0, grid.size - 4)
+    nodes = [grid[first + i] for i in range(4)]
+    rows = (np.arange(u.shape[0]) * grid.size)[:, None] + first
+    spread = np.zeros(u.shape[0] * grid.size)
+    for i in range(4):
+        cardinal = np.broadcast_to(weights, u.shape).copy()
+        for j in range(4):
+            if j != i:
+                cardinal *= (u - nodes[j]) / (nodes[i] - nodes[j])
+        spread += np.bincount((rows + i).ravel(), cardinal.ravel(), spread.size)
+    return spread.reshape(u.shape[0], grid.size)
 
 
 def _graded_rule(kinks: tuple[float, ...], layer: float, order: int) -> Pair:

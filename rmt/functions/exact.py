@@ -1,0 +1,116 @@
+"""Graphs in arbitrary precision: the same operations in mpmath arithmetic."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rmt.functions.graph import DOMAIN_OPERATIONS, Graph, NodeId
+
+__all__ = ["exact_values"]
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "eq": operator.eq,
+    "ne": operator.ne,
+}
+
+
+def exact_values(
+    graph: Graph, outputs: Sequence[NodeId], point: Sequence[Any], digits: int
+) -> list[Any]:
+    """The outputs at one point as mpmath numbers, computed with this many digits.
+
+    A value that is not real, or not a number, is mpmath's nan.
+    """
+    import mpmath
+
+    with mpmath.workdps(digits + 10):
+        values: dict[NodeId, Any] = {}
+        for node in graph.ancestors(list(outputs)):
+            arguments = [values[a] for a in graph.arguments[node]]
+            try:
+                values[node] = _exact(
+                    graph.operations[node], graph.payloads[node], arguments, point
+                )
+            except (ValueError, ZeroDivisionError, OverflowError, TypeError):
+                values[node] = mpmath.nan
+        return [values[node] for node in outputs]
+
+
+def _exact(operation: str, payload: Any, arguments: list[Any], point: Sequence[Any]) -> Any:
+    """One operation in mpmath arithmetic."""
+    import mpmath
+
+    mp = mpmath.mp
+    if operation == "const":
+        if not payload.is_finite:
+            return mp.nan
+        number = payload.evalf(mp.dps) if not payload.is_Rational else payload
+        return mp.mpf(number.p) / number.q if number.is_Rational else number._to_mpmath(mp.prec)
+    if operation == "var":
+        return mp.mpf(point[payload])
+    if operation in _COMPARE:
+        return _COMPARE[operation](*arguments)
+    if operation == "and":
+        return arguments[0] and arguments[1]
+    if operation == "or":
+        return arguments[0] or arguments[1]
+    if operation == "not":
+        return not arguments[0]
+    if operation == "where":
+        return arguments[1] if arguments[0] else arguments[2]
+    if any(mp.isnan(a) for a in arguments):
+        return mp.nan
+    if operation == "max":
+        return max(arguments)
+    if operation == "min":
+        return min(arguments)
+    if len(arguments) == 2:
+        return _exact_binary(operation, arguments[0], arguments[1])
+    u = arguments[0]
+    if operation == "ipow":
+        return u**payload
+    if operation in DOMAIN_OPERATIONS:
+        value = getattr(mp, operation)(u)
+        return value if isinstance(value, mp.mpf) else mp.nan
+    if operation == "sigmoid":
+        return 1 / (1 + mp.exp(-u))
+    if operation == "sigmoid_slope":
+        e = mp.exp(-abs(u))
+        return e / (1 + e) ** 2
+    if operation == "softplus":
+        return mp.log1p(mp.exp(-abs(u))) + max(u, 0)
+    if operation == "sech2":
+        return mp.sech(u) ** 2
+    if operation == "softsign":
+        return u / (1 + abs(u))
+    if operation == "softsign_slope":
+        return 1 / (1 + abs(u)) ** 2
+    if operation == "heaviside":
+        return mp.mpf(mp.sign(u) + 1) / 2
+    if operation == "neg":
+        return -u
+    if operation == "abs":
+        return abs(u)
+    return getattr(mp, operation)(u)
+
+
+def _exact_binary(operation: str, a: Any, b: Any) -> Any:
+    import mpmath
+
+    if operation == "add":
+        return a + b
+    if operation == "sub":
+        return a - b
+    if operation == "mul":
+        return a * b
+    if operation == "div":
+        return a / b
+    if operation == "power":
+        return a**b if a >= 0 else mpmath.nan
+    raise AssertionError(f"no exact form of {operation}")
