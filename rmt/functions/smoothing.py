@@ -95,7 +95,8 @@ def _piecewise_polynomial(
     safe = np.maximum(s, _TINY)
     value, derivative = np.zeros(m.shape), np.zeros(m.shape)
     for low, high, coefficients in pieces:
-        a, b = (low - m) / safe, (high - m) / safe
+        # Beyond 40 the distribution function is 0 or 1 to the last bit.
+        a, b = (np.clip((end - m) / safe, -40.0, 40.0) for end in (low, high))
         upper_tail = a > 0
         moments = [
             special.ndtr(np.where(upper_tail, -a, b)) - special.ndtr(np.where(upper_tail, -b, a))

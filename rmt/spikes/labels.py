@@ -25,7 +25,7 @@ from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import GaussianRule, gaussian_rule, negligible_beyond, tensor_rule
 from rmt.spikes.constants import Constants
 
-__all__ = ["LabelLaw", "hermite_nodes", "independent_law", "joint_law"]
+__all__ = ["LabelLaw", "hermite_nodes", "independent_law", "joint_law", "orthonormal_hermite", "significant"]
 
 Array = NDArray[np.float64]
 
@@ -61,17 +61,25 @@ class LabelLaw:
     zy: Array
 
 
+def orthonormal_hermite(x: Array, count: int, factor: Array | float = 1.0) -> Array:
+    """``factor he_k(x)``, ``he_k = He_k / sqrt(k!)``, for ``k < count``; shape (count, *x.shape)."""
+    values = np.empty((count, *x.shape))
+    values[0] = factor
+    if count > 1:
+        values[1] = x * factor
+    for k in range(2, count):
+        values[k] = (x * values[k - 1] - math.sqrt(k - 1) * values[k - 2]) / math.sqrt(k)
+    return values
+
+
 @lru_cache(maxsize=64)
 def hermite_nodes(order: int) -> tuple[Array, Array]:
     """Gauss-Hermite nodes of ``N(0, 1)`` and the orthogonal ``V[k, j] = he_k(x_j) sqrt(w_j)``."""
     nodes = eigvalsh_tridiagonal(np.zeros(order), np.sqrt(np.arange(1.0, order)))
     nodes = (nodes - nodes[::-1]) / 2.0
-    # The recurrence is accurate at the outermost nodes, where eigenvectors have lost all digits.
-    vectors = np.ones((order, order))
-    if order > 1:
-        vectors[1] = nodes
-    for k in range(2, order):
-        vectors[k] = (nodes * vectors[k - 1] - math.sqrt(k - 1) * vectors[k - 2]) / math.sqrt(k)
+    # The recurrence is accurate at the outermost nodes, where eigenvectors have lost all digits; the
+    # factor keeps it from overflowing there.
+    vectors = orthonormal_hermite(nodes, order, np.exp(-(nodes**2) / 4.0))
     vectors /= np.linalg.norm(vectors, axis=0)
     nodes.flags.writeable = vectors.flags.writeable = False
     return nodes, vectors
@@ -221,14 +229,9 @@ def _project(
     chunk = max(1, _CHUNK // (n_monomials + degrees))
     for start in range(0, rule.weights.size, chunk):
         z = rule.nodes[:, start : start + chunk]
-        hermite = np.empty((degrees, z.shape[1]))
-        hermite[0] = rule.weights[start : start + chunk]
-        if degrees > 1:
-            along = (c.b @ z) / norm
-            hermite[1] = along * hermite[0]
-            for k in range(2, degrees):
-                hermite[k] = along * hermite[k - 1] - math.sqrt(k - 1) * hermite[k - 2]
-                hermite[k] /= math.sqrt(k)
+        hermite = orthonormal_hermite(
+            c.b @ z / max(norm, 1e-300), degrees, rule.weights[start : start + chunk]
+        )
         coefficients[:, :degrees] += monomials(z) @ hermite.T
     return mehler_weights(coefficients, norm / math.sqrt(c.B))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -75,6 +75,8 @@ def refine(
     rtol : float
     """
     resolution = dict(start)
+    best: Refined[Solution] | None = None
+    stalled = 0
     while True:
         fine = solve(resolution)
         coarse = solve({name: n * COARSENING for name, n in resolution.items()})
@@ -84,10 +86,19 @@ def refine(
         # A change may be small by accident: none is trusted to be below a hundredth of the largest.
         errors = SAFETY * np.maximum(change, 0.01 * largest)
         worst = SAFETY * largest
-        if not math.isfinite(worst):
-            return Refined(fine, errors, Status.NOT_FINITE, resolution)
+        found = Refined(fine, errors, Status.CONVERGED, resolution)
         if worst <= rtol:
-            return Refined(fine, errors, Status.CONVERGED, resolution)
+            return found
+        if not math.isfinite(worst):
+            return best or replace(found, status=Status.NOT_FINITE)
+        if best is None or worst < 0.5 * best.errors.max():
+            stalled = 0
+        else:
+            stalled += 1
+        if best is None or worst < best.errors.max():
+            best = replace(found, status=Status.NOT_CONVERGED)
+        if stalled == 4:  # rounding, or a singularity that the rules do not know of
+            return best
         goal = math.log(SHARE * rtol)
         if worst <= 5.0 * rtol:
             growth = 1.0 + math.log(3.0 * worst / rtol) / -goal
@@ -101,5 +112,5 @@ def refine(
                 growth = goal / math.log(min(max(moved, 1e-16), 0.1))
                 finer[name] = n * min(max(growth, 0.6), 3.0)
         if work(finer) > max_work:
-            return Refined(fine, errors, Status.NOT_CONVERGED, resolution)
+            return best
         resolution = finer

@@ -28,7 +28,7 @@ from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gauss_legendre, gaussian_rule
 from rmt.functions.smoothing import HALF_WIDTH, smoothed
 from rmt.spikes.constants import Constants
-from rmt.spikes.labels import LabelLaw, hermite_nodes, significant
+from rmt.spikes.labels import LabelLaw, hermite_nodes, orthonormal_hermite, significant
 
 __all__ = [
     "after_independent_batch",
@@ -42,6 +42,7 @@ Array = NDArray[np.float64]
 Pair = tuple[Array, Array]
 
 _TINY = 1e-300
+_MOST_OF_W = 2.0
 _BLOCK = 1 << 14  # entries of a temporary array that stays in cache
 
 
@@ -76,12 +77,16 @@ def reused_smooth(
     """
     assert law.y is not None
     std_w = math.hypot(c.mu1 * math.sqrt(c.B), c.tau)
-    rule = gaussian_rule(nodes_per_unit, HALF_WIDTH)
-    z = rule.nodes[0]
-    kick = np.multiply.outer(phi * law.y, sigma.value_and_derivative(z)[1])  # (A, K)
+    # d(Z + S)/dZ of a large label: the integrand over Z narrows in proportion.
+    grid = np.linspace(-HALF_WIDTH, HALF_WIDTH, 341)
+    curvature = np.abs(np.gradient(sigma.value_and_derivative(grid)[1], grid)).max()
+    narrowing = 1.0 + np.abs(t) * (3.0 * phi * math.sqrt(c.Ey2) * curvature)
     value = np.empty((t.size, law.y.size, law.zeta.size))
     slope = np.empty_like(value)
     for q, tq in enumerate(t):
+        rule = gaussian_rule(nodes_per_unit * narrowing[q], HALF_WIDTH)
+        z = rule.nodes[0]
+        kick = np.multiply.outer(phi * law.y, sigma.value_and_derivative(z)[1])  # (A, K)
         order = _nodes_of_w(abs(tq) * std_w, law.n_hermite)
         to_zeta = _regression(order, law.n_hermite, c.mu1 * math.sqrt(c.B) / std_w)
         w = (tq * std_w * hermite_nodes(order)[0])[:, None]
@@ -95,22 +100,24 @@ def reused_smooth(
     return value.reshape(t.size, -1), slope.reshape(t.size, -1)
 
 
-def _nodes_of_w(size: float, most: int) -> int:
+def _nodes_of_w(size: float, n_hermite: int) -> int:
     """Gauss-Hermite nodes for a function of ``size * x`` that varies on the scale 1.
 
-    Its Hermite coefficients decay like ``(size^2 / (1 + size^2))^(k/2)``; the number of nodes that
-    a given accuracy takes is ``most`` at ``size >= 1`` and falls in proportion below.
+    Its Hermite coefficients decay like ``(size^2 / (1 + size^2))^(k/2)``: the number of nodes that a
+    given accuracy takes grows with the size, as long as the large sizes are not too rare to matter.
     """
     decay = math.log1p(1.0 / max(size, 1e-8) ** 2)
-    return min(most, 4 * math.ceil(max(8.0, most * math.log(2.0) / decay) / 4.0))
+    share = min(math.log(2.0) / decay, _MOST_OF_W)
+    return 4 * math.ceil(max(8.0, n_hermite * share) / 4.0)
 
 
 @lru_cache(maxsize=256)
 def _regression(order: int, n_hermite: int, correlation: float) -> Array:
     """From values at the nodes of ``w`` to expectations given the nodes of ``zeta`` (Mehler)."""
-    at_w, at_zeta = hermite_nodes(order)[1], hermite_nodes(n_hermite)[1][:, significant(n_hermite)]
+    x, at_w = hermite_nodes(order)
+    x_zeta = hermite_nodes(n_hermite)[0][significant(n_hermite)]
     damped = at_w.T * correlation ** np.arange(order)
-    return np.asarray(at_w[0][:, None] * (damped @ (at_zeta[:order] / at_zeta[0])))
+    return np.asarray(at_w[0][:, None] * (damped @ orthonormal_hermite(x_zeta, order)))
 
 
 def reused_piecewise_linear(

@@ -1,0 +1,176 @@
+"""The command ``rmt``: what it prints, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rmt import ConvergenceError, Problem, Status, Step, predict
+from rmt.cli import main
+
+BASE = ["predict", "--activation", "tanh(z + 7/10)", "--target", "z", "--width", "300"]
+GOOD = [*BASE, "--step", "4,0.3", "--step", "4,0.4"]
+
+
+def test_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(GOOD) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    problem = Problem("tanh(z + 7/10)", "z", 300, 300, 600, [Step(4, 0.3), Step(4, 0.4)])
+    for spike in predict(problem).outliers:
+        assert f"{spike.singular_value:.5g}" in captured.out
+        assert f"{spike.target_overlap:.4f}" in captured.out
+    assert "N = 300, d = 300, n = 600" in captured.out
+    assert "independent batch" in captured.out
+
+
+def test_json_is_the_prediction(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--dim", "200", "--samples", "500", "--batch", "reused", "--readout", "rademacher"]
+    options += ["--noise", "0.25", "--rtol", "1e-4", "--method", "resummed", "--json"]
+    assert main([*GOOD, *options]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    problem = Problem(
+        "tanh(z + 7/10)",
+        "z",
+        width=300,
+        dim=200,
+        samples=500,
+        steps=[Step(4, 0.3), Step(4, 0.4)],
+        batch="reused",
+        readout="rademacher",
+        noise_std=0.25,
+    )
+    assert json.loads(captured.out) == predict(problem, rtol=1e-4).to_dict()
+
+
+def test_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    def problem(*more: str) -> dict[str, object]:
+        assert main([*BASE, "--step", "2,0.25", "--json", *more]) == 0
+        data: dict[str, object] = json.loads(capsys.readouterr().out)["problem"]
+        return data
+
+    plain = problem()
+    assert (plain["dim"], plain["samples"]) == (300, [600])
+    assert (plain["batch"], plain["readout"]) == ("independent", "gaussian")
+    assert (plain["noise_std"], plain["init"]) == (0.0, "sphere")
+    assert plain["steps"] == [[2.0, 0.25]]
+    # samples follow dim, not the width
+    assert problem("--dim", "50")["samples"] == [100]
+    assert problem("--samples", "70")["samples"] == [70]
+
+
+def test_two_batch_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*GOOD, "--samples", "400,900", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["problem"]["samples"] == [400, 900]
+
+
+BAD = {
+    "no command": ([], "COMMAND"),
+    "unknown command": (["forecast"], "forecast"),
+    "no activation": (
+        ["predict", "--target", "z", "--width", "9", "--step", "1,0"],
+        "--activation",
+    ),
+    "no step": (BASE, "--step"),
+    "three steps": ([*GOOD, "--step", "1,0"], "steps must hold one or two"),
+    "step that is no pair": ([*BASE, "--step", "4"], "'4'"),
+    "step with three numbers": ([*BASE, "--step", "4,0.3,1"], "'4,0.3,1'"),
+    "step that is no number": ([*BASE, "--step", "four,0.3"], "SCALE,EXPONENT"),
+    "step exponent": ([*BASE, "--step", "4,0.5"], "Step.exponent must lie in [0, 1/2), got 0.5"),
+    "step scale": ([*BASE, "--step", "0,0.3"], "Step.scale must be positive"),
+    "step nan": ([*BASE, "--step", "nan,0.3"], "Step.scale must be a finite real number"),
+    "width": ([*GOOD, "--width", "-5"], "width must be a positive integer, got -5"),
+    "width that is no integer": ([*GOOD, "--width", "2.5"], "--width"),
+    "dim": ([*GOOD, "--dim", "0"], "dim must be a positive integer, got 0"),
+    "samples": ([*GOOD, "--samples", "0"], "samples must be a positive integer, got 0"),
+    "samples text": ([*GOOD, "--samples", "many"], "'many'"),
+    "three batches": ([*GOOD, "--samples", "1,2,3"], "samples must be one number or one for each"),
+    "unequal reused batches": (
+        [*GOOD, "--samples", "100,200", "--batch", "reused"],
+        "samples must be the same",
+    ),
+    "batch": ([*GOOD, "--batch", "recycled"], "batch must be one of reused, independent"),
+    "readout": ([*GOOD, "--readout", "cauchy"], "readout must be one of gaussian, rademacher"),
+    "noise": ([*GOOD, "--noise", "-1"], "noise_std must not be negative"),
+    "noise nan": ([*GOOD, "--noise", "nan"], "noise_std must be a finite real number"),
+    "method": ([*GOOD, "--method", "guess"], "guess"),
+    "rtol": ([*GOOD, "--rtol", "1"], "rtol must lie between"),
+    "rtol nan": ([*GOOD, "--rtol", "nan"], "rtol must lie between"),
+    "text": ([*GOOD, "--activation", "tanh(z"], "(position 4)"),
+    "unknown name": ([*GOOD, "--target", "z + zz"], "(position 4)"),
+    "code": ([*GOOD, "--target", "__import__('os')"], "unknown name '__import__'"),
+    "second moment": ([*GOOD, "--target", "exp(z**2)"], "target must have a finite second moment"),
+    "zero target": ([*GOOD, "--target", "0*z"], "target must have a second moment"),
+    "constant activation": ([*GOOD, "--activation", "3"], "activation must not be constant"),
+    "jump": ([*GOOD, "--activation", "sign(z)"], "activation must be continuous"),
+    "unknown option": ([*GOOD, "--depth", "3"], "--depth"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, one line on standard error, nothing on standard output."""
+    arguments, expected = BAD[name]
+    try:
+        code = main(arguments)
+    except SystemExit as stop:  # from the parser of the options
+        code = stop.code  # type: ignore[assignment]
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.endswith("\n")
+    assert captured.err.startswith("rmt")
+    assert expected in captured.err
+
+
+def test_not_converged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ConvergenceError("two\nlines", Status.NOT_CONVERGED)
+
+    monkeypatch.setattr("rmt.cli.predict", fail)
+    assert main(GOOD) == 1
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "rmt: error: two lines\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["predict", "--help"]])
+def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "predict" in captured.out
+
+
+def test_installed_script() -> None:
+    script = Path(sys.executable).with_name("rmt")
+    if not script.exists():
+        pytest.skip("the package is not installed in this environment")
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    good = subprocess.run(
+        [script, *BASE, "--step", "4,0.3", "--json"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert good.returncode == 0
+    assert good.stderr == ""
+    spike = json.loads(good.stdout)["spikes"][0]
+    # One step on a linear target: theta^2 = (eta mu_1)^2 (1 + phi), phi = 1/2.
+    mu1 = predict(Problem("tanh(z + 7/10)", "z", 300, 300, 10**15, Step(1, 0))).spikes[0].strength
+    assert spike["strength"] == pytest.approx(4 * 300**0.3 * mu1 * math.sqrt(1.5), rel=1e-9)
+    bad = subprocess.run(
+        [script, *BASE, "--step", "4,0.7"], capture_output=True, text=True, env=environment
+    )
+    assert bad.returncode == 2
+    assert bad.stdout == ""
+    assert len(bad.stderr.splitlines()) == 1

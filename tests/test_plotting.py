@@ -1,0 +1,82 @@
+"""The picture of a prediction: its artists hold the numbers of the prediction."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot  # noqa: E402
+
+from rmt import Prediction, Problem, Step, predict  # noqa: E402
+from rmt.plotting import draw_prediction  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def close_figures() -> Iterator[None]:
+    yield
+    pyplot.close("all")
+
+
+def prediction(scale: float, gamma: float = 1.0) -> Prediction:
+    width = round(1000 * gamma)
+    steps = [Step(scale, 0.3), Step(scale, 0.4)]
+    return predict(Problem("tanh(z + 7/10)", "He3(z)/sqrt(6)", width, 1000, 2000, steps))
+
+
+def marks(ax: Axes) -> list[float]:
+    return [float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() == "v"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "gamma", "n_outliers"), [(0.01, 1.0, 0), (4, 1.0, 3), (4, 4.0, 3), (0.01, 0.25, 0)]
+)
+def test_artists(scale: float, gamma: float, n_outliers: int) -> None:
+    found = prediction(scale, gamma)
+    assert len(found.outliers) == n_outliers
+    ax = draw_prediction(found)
+    assert isinstance(ax, Axes)
+    # The bulk: a curve over its support that holds the density.
+    (curve,) = [line for line in ax.lines if line.get_label() == "bulk"]
+    x, y = (np.asarray(data, dtype=float) for data in curve.get_data())
+    low, high = found.bulk.edges[0]
+    assert (x[0], x[-1]) == (low, high)
+    np.testing.assert_array_equal(y, found.bulk.pdf(x))
+    # A mark and a number at each outlier, and no other.
+    assert marks(ax) == [spike.singular_value for spike in found.outliers]
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == [f"{s.singular_value:.3g}\n{s.target_overlap:.2f}" for s in found.outliers]
+    # All of it in view.
+    left, right = ax.get_xlim()
+    assert left < max(low, high / 40)
+    assert right > max([high, *(spike.singular_value for spike in found.outliers)])
+    assert ax.get_ylim()[1] > y.max()
+    legend = ax.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == (["bulk", "outliers"] if n_outliers else ["bulk"])
+    assert ax.get_xlabel()
+    assert ax.get_ylabel()
+    ax.figure.canvas.draw()  # renders without a warning
+
+
+def test_draws_on_given_axes() -> None:
+    figure, (first, second) = pyplot.subplots(1, 2)
+    found = prediction(4)
+    assert found.plot(second) is second
+    assert len(first.lines) == 0
+    assert len(marks(second)) == 3
+    assert pyplot.get_fignums() == [figure.number]
+    assert found.plot() is not second  # a new figure
+
+
+def test_matplotlib_is_loaded_for_drawing_only() -> None:
+    code = "import sys, rmt, rmt.plotting; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
