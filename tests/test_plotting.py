@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
-from rmt import Prediction, Problem, Step, predict  # noqa: E402
-from rmt.plotting import draw_prediction  # noqa: E402
+from rmt import Prediction, Problem, Step, predict
+from rmt.plotting import draw_prediction
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,14 @@ from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import GaussianRule, gaussian_rule, negligible_beyond, tensor_rule
 from rmt.spikes.constants import Constants
 
-__all__ = ["LabelLaw", "hermite_nodes", "independent_law", "joint_law", "orthonormal_hermite", "significant"]
+__all__ = [
+    "LabelLaw",
+    "hermite_nodes",
+    "independent_law",
+    "joint_law",
+    "orthonormal_hermite",
+    "significant",
+]
 
 Array = NDArray[np.float64]
 
@@ -62,7 +69,7 @@ class LabelLaw:
 
 
 def orthonormal_hermite(x: Array, count: int, factor: Array | float = 1.0) -> Array:
-    """``factor he_k(x)``, ``he_k = He_k / sqrt(k!)``, for ``k < count``; shape (count, *x.shape)."""
+    """``factor * he_k(x)``, ``he_k = He_k / sqrt(k!)``, ``k < count``; shape (count, *x.shape)."""
     values = np.empty((count, *x.shape))
     values[0] = factor
     if count > 1:
@@ -77,8 +84,8 @@ def hermite_nodes(order: int) -> tuple[Array, Array]:
     """Gauss-Hermite nodes of ``N(0, 1)`` and the orthogonal ``V[k, j] = he_k(x_j) sqrt(w_j)``."""
     nodes = eigvalsh_tridiagonal(np.zeros(order), np.sqrt(np.arange(1.0, order)))
     nodes = (nodes - nodes[::-1]) / 2.0
-    # The recurrence is accurate at the outermost nodes, where eigenvectors have lost all digits; the
-    # factor keeps it from overflowing there.
+    # The recurrence is accurate at the outermost nodes, where eigenvectors have lost all digits;
+    # the factor keeps it from overflowing there.
     vectors = orthonormal_hermite(nodes, order, np.exp(-(nodes**2) / 4.0))
     vectors /= np.linalg.norm(vectors, axis=0)
     nodes.flags.writeable = vectors.flags.writeable = False

@@ -1,10 +1,11 @@
 """The driver that refines a discretisation until its error estimate meets a tolerance.
 
-It knows nothing of what is solved: a resolution is a number of nodes for each of several variables, a
-solution a vector of numbers. Twice the change ``d`` between a solve and the same with all variables
-coarsened by 0.8 is taken as the error. For geometric convergence that is cautious (the true error is
-about ``d^{5/4}``); for algebraic convergence of order ``p`` the true error is ``d / (0.8^-p - 1)``, less
-than ``2 d`` for ``p >= 1.9``; where rounding has stopped the convergence, ``d`` is of its size.
+It knows nothing of what is solved: a resolution is a number of nodes for each of several variables,
+a solution a vector of numbers. Twice the change ``d`` between a solve and the same with all
+variables coarsened by 0.8 is taken as the error. For geometric convergence that is cautious (the
+true error is about ``d^{5/4}``); for algebraic convergence of order ``p`` the true error is ``d /
+(0.8^-p - 1)``, less than ``2 d`` for ``p >= 1.9``; where rounding has stopped the convergence,
+``d`` is of its size.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ Resolution = Mapping[str, float]
 
 COARSENING = 0.8
 SAFETY = 2.0
+PREFACTOR = 3.0
 SHARE = 0.05  # of the tolerance, that each variable may use up
 
 
@@ -76,7 +78,7 @@ def refine(
     """
     resolution = dict(start)
     best: Refined[Solution] | None = None
-    stalled = 0
+    stalled = near = 0
     while True:
         fine = solve(resolution)
         coarse = solve({name: n * COARSENING for name, n in resolution.items()})
@@ -99,17 +101,18 @@ def refine(
             best = replace(found, status=Status.NOT_CONVERGED)
         if stalled == 4:  # rounding, or a singularity that the rules do not know of
             return best
-        goal = math.log(SHARE * rtol)
+        # Model: the change under coarsening is PREFACTOR * exp(-rate * n).
+        goal = math.log(PREFACTOR / (SHARE * rtol))
         if worst <= 5.0 * rtol:
-            growth = 1.0 + math.log(3.0 * worst / rtol) / -goal
+            near += 1  # each time that the model has promised too much it is trusted less
+            growth = 1.0 + near * math.log(3.0 * worst / rtol) / goal
             finer = {name: n * growth for name, n in resolution.items()}
         else:
             finer = {}
             for name, n in resolution.items():
                 alone = as_vector(solve({**resolution, name: n * COARSENING}))
                 moved = (np.abs(as_vector(fine) - alone) / unit).max(initial=0.0)
-                # exp(-rate 0.8 n) = moved, and exp(-rate 0.8 n') should be the goal.
-                growth = goal / math.log(min(max(moved, 1e-16), 0.1))
+                growth = goal / math.log(PREFACTOR / min(max(moved, 1e-16), 0.1))
                 finer[name] = n * min(max(growth, 0.6), 3.0)
         if work(finer) > max_work:
             return best

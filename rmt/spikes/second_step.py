@@ -103,8 +103,9 @@ def reused_smooth(
 def _nodes_of_w(size: float, n_hermite: int) -> int:
     """Gauss-Hermite nodes for a function of ``size * x`` that varies on the scale 1.
 
-    Its Hermite coefficients decay like ``(size^2 / (1 + size^2))^(k/2)``: the number of nodes that a
-    given accuracy takes grows with the size, as long as the large sizes are not too rare to matter.
+    Its Hermite coefficients decay like ``(size^2 / (1 + size^2))^(k/2)``: the number of nodes that
+    a given accuracy takes grows with the size, as long as the large sizes are not too rare to
+    matter.
     """
     decay = math.log1p(1.0 / max(size, 1e-8) ** 2)
     share = min(math.log(2.0) / decay, _MOST_OF_W)
@@ -114,7 +115,7 @@ def _nodes_of_w(size: float, n_hermite: int) -> int:
 @lru_cache(maxsize=256)
 def _regression(order: int, n_hermite: int, correlation: float) -> Array:
     """From values at the nodes of ``w`` to expectations given the nodes of ``zeta`` (Mehler)."""
-    x, at_w = hermite_nodes(order)
+    at_w = hermite_nodes(order)[1]
     x_zeta = hermite_nodes(n_hermite)[0][significant(n_hermite)]
     damped = at_w.T * correlation ** np.arange(order)
     return np.asarray(at_w[0][:, None] * (damped @ orthonormal_hermite(x_zeta, order)))
@@ -198,12 +199,12 @@ def reused_kinked(
 ) -> Pair:
     """Any kinked activation: ``xi`` smoothed first, then the law of ``Z`` pushed onto a grid.
 
-    Smoothed over ``xi``, ``sigma'`` at ``Z + S = U + t mu_1 zeta`` still rises within ``|t| tau`` of
-    each of its kinks, and for small ``t`` it does so next to a kink of the inner ``sigma'(Z)``. Panels
-    over ``Z`` that grow geometrically from width ``|t| tau`` away from the kinks resolve both, for
-    every ``t`` at the same cost. The law of ``U = alpha Z + t phi y sigma'(Z)`` given ``y`` is spread
-    over a grid of ``u`` (by the weights of cubic interpolation), after which all ``zeta`` are one
-    matrix product.
+    Smoothed over ``xi``, ``sigma'`` at ``Z + S = U + t mu_1 zeta`` still rises within ``|t| tau``
+    of each of its kinks, and for small ``t`` it does so next to a kink of the inner ``sigma'(Z)``.
+    Panels over ``Z`` that grow geometrically from width ``|t| tau`` away from the kinks resolve
+    both, for every ``t`` at the same cost. The law of ``U = alpha Z + t phi y sigma'(Z)`` given
+    ``y`` is spread over a grid of ``u`` (by the weights of cubic interpolation), after which all
+    ``zeta`` are one matrix product.
     """
     assert law.y is not None
     value = np.empty((t.size, law.y.size, law.zeta.size))
@@ -234,7 +235,7 @@ def _graded_grid(
     reach: float,
     nodes_per_unit: float,
 ) -> Array:
-    """Points from ``low`` to ``high``, closer where a kink smoothed over ``layer`` may be shifted to."""
+    """Points from ``low`` to ``high``, closer where a smoothed kink may be shifted to."""
     coarse = max(0.2 / nodes_per_unit, (high - low) / 20_000)
     fine = max(layer / (2.5 * nodes_per_unit), 1e-9)
     points = [np.arange(low - 2.0 * coarse, high + 3.0 * coarse, coarse)]
@@ -244,11 +245,12 @@ def _graded_grid(
             near = np.arange(kink - width, kink + width + fine, fine)
             points.append(near[(near > low) & (near < high)])
     grid = np.unique(np.concatenate(points))
-    return grid[np.concatenate([[True], np.diff(grid) > 0.2 * min(fine, coarse)])]
+    apart = np.diff(grid) > 0.2 * min(fine, coarse)
+    return np.asarray(grid[np.concatenate([[True], apart])])
 
 
 def _spread(u: Array, weights: Array, grid: Array) -> Array:
-    """Row by row, weights on ``grid`` that integrate cubics like ``weights`` at the points ``u``."""
+    """Row by row, weights on ``grid`` that integrate cubics like ``weights`` at points ``u``."""
     first = np.clip(np.searchsorted(grid, u) - 2, 0, grid.size - 4)
     nodes = [grid[first + i] for i in range(4)]
     rows = (np.arange(u.shape[0]) * grid.size)[:, None] + first
