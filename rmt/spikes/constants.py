@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.functions import ScalarFunction
-from rmt.functions.gaussian import expectation, negligible_beyond
+from rmt.functions.gaussian import expectation, gaussian_rule, negligible_beyond, tensor_rule
 from rmt.problem import Problem
 
 __all__ = ["ActivationMoments", "Constants", "TargetMoments", "constants"]
@@ -48,6 +48,8 @@ class TargetMoments:
         ``E[f]``, ``E[f^2]``.
     linear : array, shape (r,)
         ``b = E[z f]``.
+    large : float
+        ``|f|`` above which lies a share of 1e-6 of ``E[f^2]``.
     half_width : float
         Where the tail of ``f^2`` under the normal law is negligible.
     error : float
@@ -56,6 +58,7 @@ class TargetMoments:
     mean: float
     second_moment: float
     linear: Array
+    large: float
     half_width: float
     error: float
 
@@ -80,6 +83,8 @@ class Constants:
         ``tau^2 = phi_1 Ey2 (E[sigma'^2] - mu1^2)``.
     rms_slope : float
         ``E[sigma'^2]^{1/2}``.
+    large_label : float
+        The ``|y|`` that few labels exceed, so few that they carry 1e-6 of ``Ey2``.
     target_half_width : float
         Cut-off for integrals over ``z``.
     error : float
@@ -95,6 +100,7 @@ class Constants:
     B: float
     tau: float
     rms_slope: float
+    large_label: float
     target_half_width: float
     error: float
 
@@ -144,7 +150,24 @@ def target_moments(target: ScalarFunction) -> TargetMoments:
         linear[:] = 0.0
     if r == 1 and target.parity == -1:
         mean = 0.0
-    return TargetMoments(float(mean), float(second), linear, half_width, float(result.error.max()))
+    return TargetMoments(
+        float(mean),
+        float(second),
+        linear,
+        _large_label(target, half_width, float(second)),
+        half_width,
+        float(result.error.max()),
+    )
+
+
+def _large_label(target: ScalarFunction, half_width: float, second_moment: float) -> float:
+    r = target.n_variables
+    rule = tensor_rule([gaussian_rule({1: 16.0, 2: 5.0}.get(r, 2.0), half_width)] * r)
+    size = np.abs(target(*rule.nodes))
+    order = np.argsort(size)[::-1]
+    above = np.cumsum((rule.weights * size**2)[order])
+    first = int(np.searchsorted(above, 1e-6 * second_moment))
+    return float(size[order][min(first, size.size - 1)])
 
 
 def constants(problem: Problem) -> Constants:
@@ -163,6 +186,7 @@ def constants(problem: Problem) -> Constants:
         B=float(f.linear @ f.linear) + phi * second,
         tau=math.sqrt(phi * second * sigma.slope_variance),
         rms_slope=math.sqrt(sigma.mean_square_slope),
+        large_label=math.hypot(f.large, 5.0 * problem.noise_std),
         target_half_width=f.half_width,
         error=max(sigma.error / math.sqrt(sigma.mean_square_slope), f.error / scale),
     )

@@ -55,6 +55,7 @@ class Refined(Generic[Solution]):
 def refine(
     solve: Callable[[Resolution], Solution],
     as_vector: Callable[[Solution], Array],
+    least_error: Callable[[Solution], Array],
     scale: Callable[[Solution], Array],
     start: Resolution,
     work: Callable[[Resolution], float],
@@ -67,9 +68,9 @@ def refine(
     ----------
     solve : callable
         Resolution to solution.
-    as_vector, scale : callable
-        The numbers of a solution that are to converge, and the size relative to which each must;
-        vectors of a fixed length.
+    as_vector, least_error, scale : callable
+        The numbers of a solution that are to converge, what each is known to be off by, and the
+        size relative to which each must converge; vectors of a fixed length.
     start : mapping of str to float
         The first resolution; its keys are the variables.
     work : callable
@@ -84,6 +85,7 @@ def refine(
         coarse = solve({name: n * COARSENING for name, n in resolution.items()})
         unit = scale(fine)
         change = np.abs(as_vector(fine) - as_vector(coarse)) / unit
+        change = np.maximum(change, least_error(fine) / unit)
         largest = change.max(initial=0.0)
         # A change may be small by accident: none is trusted to be below a hundredth of the largest.
         errors = SAFETY * np.maximum(change, 0.01 * largest)

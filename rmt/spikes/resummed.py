@@ -40,6 +40,7 @@ Array = NDArray[np.float64]
 
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
 _MAX_SPIKES = 12
+_TINY = 1e-200
 _MAX_WORK = 3e8
 
 
@@ -98,6 +99,9 @@ def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
     refined = refine(
         lambda resolution: _solve(problem, c, resolution),
         _as_vector,
+        lambda solution: np.concatenate(
+            [_padded(solution.strength_errors), np.zeros(_MAX_SPIKES * c.b.size)]
+        ),
         lambda solution: _scale(solution, threshold),
         _starting_resolution(problem),
         lambda resolution: _work(problem, resolution),
@@ -106,7 +110,7 @@ def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
     )
     scale = _scale(refined.solution, threshold)
     theta_errors, alignment_errors = _as_spikes((refined.errors + 2.0 * c.error) * scale, c.b.size)
-    kept = int(np.count_nonzero(_reported(refined.solution.strengths, threshold)))
+    kept = int(np.count_nonzero(refined.solution.strengths > _KEEP * threshold))
     return replace(
         refined.solution,
         strengths=refined.solution.strengths[:kept],
@@ -138,17 +142,17 @@ def _one_step(problem: Problem, c: Constants) -> SpikeStrengths:
 
 
 def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStrengths:
-    """One solve at a fixed resolution; errors are not estimated."""
+    """One solve at a fixed resolution; errors are not estimated, but for those that show."""
     sigma, reused = problem.activation, problem.batch == "reused"
     eta1, eta2 = problem.learning_rates
     phi1, phi2 = problem.sample_ratios
     kick = eta1 / math.sqrt(problem.width)  # t = kick * g
     # The readout with which a large label, or a large zeta, moves the pre-activation by about 1.
-    large = 3.0 * c.rms_slope * phi1 * math.sqrt(c.Ey2) * reused + 2.0 * abs(c.mu1) * math.sqrt(c.B)
+    large = 0.7 * c.rms_slope * phi1 * c.large_label * reused + 2.0 * abs(c.mu1) * math.sqrt(c.B)
     g, w = readout_rule(
         problem.readout,
         _even(resolution.get("readout", 2.0)),
-        min(max(1.0 / (kick * large), 0.05), 4.0) if large > 0 else 4.0,
+        min(max(1.0 / (kick * large), 0.002), 4.0) if large > 0 else 4.0,
         bool(sigma.kinks),
     )
     t = kick * g
@@ -190,10 +194,16 @@ def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStren
     step1 = eta1 * c.mu1
     kernel = step1**2 * c.B + eta1 * eta2 * c.mu1 * (beta1_v[:, None] + beta1_v) + eta2**2 * v_v
     scaled = np.sqrt(w) * g
-    eigenvalues, vectors = np.linalg.eigh(scaled[:, None] * kernel * scaled)
+    operator = scaled[:, None] * kernel * scaled
+    if not np.all(np.isfinite(operator)):
+        operator = np.full_like(operator, np.nan)
+        eigenvalues, vectors = operator[0], operator
+    else:
+        eigenvalues, vectors = np.linalg.eigh(operator)
+    # The operator is positive: what is negative is an error, of every eigenvalue.
+    negative = max(-eigenvalues.min(), 0.0)
     order = np.argsort(eigenvalues)[::-1][:_MAX_SPIKES]
-    theta = np.sqrt(np.maximum(eigenvalues[order], 0.0))
-    order, theta = order[theta > 0], theta[theta > 0]
+    theta = np.sqrt(np.maximum(eigenvalues[order], _TINY))
     left = vectors[:, order].T
     projections = (left * scaled) @ (step1 * c.b + eta2 * E_z_psi)
     return SpikeStrengths(
@@ -202,7 +212,7 @@ def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStren
         readout_nodes=g,
         readout_weights=w,
         left_functions=left / np.sqrt(w),
-        strength_errors=np.zeros(theta.size),
+        strength_errors=negative / (theta + math.sqrt(negative) + _TINY),
         alignment_sq_errors=np.zeros(projections.shape),
         status=Status.CONVERGED,
     )
@@ -216,7 +226,7 @@ def _starting_resolution(problem: Problem) -> Resolution:
     resolution = {
         "readout": 20.0,
         "zeta": 24.0,
-        "inner": 2.0 if problem.batch == "reused" and not problem.activation.kinks else 4.0,
+        "inner": 1.7 if problem.batch == "reused" and not problem.activation.kinks else 4.0,
         "target": {1: 12.0, 2: 5.0}.get(problem.n_directions, 3.0),
         "labels": 28.0,
     }
@@ -229,11 +239,12 @@ def _starting_resolution(problem: Problem) -> Resolution:
 
 def _as_vector(solution: SpikeStrengths) -> Array:
     """Strengths, then squared alignments, of the `_MAX_SPIKES` strongest spikes."""
-    rank, r = solution.alignments.shape
-    vector = np.zeros((1 + r, _MAX_SPIKES))
-    vector[0, :rank] = solution.strengths
-    vector[1:, :rank] = solution.alignments.T**2
-    return vector.ravel()
+    rows = (solution.strengths, *(solution.alignments.T**2))
+    return np.concatenate([_padded(row) for row in rows])
+
+
+def _padded(values: Array) -> Array:
+    return np.concatenate([values, np.zeros(_MAX_SPIKES - values.size)])
 
 
 def _scale(solution: SpikeStrengths, threshold: float) -> Array:
@@ -242,16 +253,14 @@ def _scale(solution: SpikeStrengths, threshold: float) -> Array:
     The operator gives ``theta^2``, so below the threshold an accuracy relative to ``threshold^2``
     in ``theta^2`` is asked for. Spikes that are not reported count for nothing.
     """
-    rank, r = solution.alignments.shape
-    strengths = np.full(_MAX_SPIKES, np.inf)
-    strengths[:rank] = solution.strengths
-    relaxed = np.maximum(1.0, threshold / strengths)
-    relaxed[~(_reported(strengths, threshold) & np.isfinite(strengths))] = np.inf
-    return np.concatenate([np.maximum(strengths, threshold) * relaxed, np.tile(relaxed, r)])
-
-
-def _reported(strengths: Array, threshold: float) -> NDArray[np.bool_]:
-    return strengths > _KEEP * threshold
+    strengths = _padded(solution.strengths)
+    reported = strengths > _KEEP * threshold
+    if not reported.any():  # then the first must be seen to be weak
+        reported[0] = True
+    relaxed = threshold / np.clip(strengths, _KEEP * threshold, threshold)
+    relaxed[~reported] = np.inf
+    scale = np.maximum(strengths, threshold) * relaxed
+    return np.concatenate([scale, np.tile(relaxed, solution.alignments.shape[1])])
 
 
 def _as_spikes(vector: Array, r: int) -> tuple[Array, Array]:

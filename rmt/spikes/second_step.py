@@ -43,6 +43,7 @@ Pair = tuple[Array, Array]
 
 _TINY = 1e-300
 _MOST_OF_W = 2.0
+_LARGE = 0.1  # of the largest label that counts, to which the integral over Z is resolved
 _BLOCK = 1 << 14  # entries of a temporary array that stays in cache
 
 
@@ -77,26 +78,33 @@ def reused_smooth(
     """
     assert law.y is not None
     std_w = math.hypot(c.mu1 * math.sqrt(c.B), c.tau)
-    # d(Z + S)/dZ of a large label: the integrand over Z narrows in proportion.
-    grid = np.linspace(-HALF_WIDTH, HALF_WIDTH, 341)
-    curvature = np.abs(np.gradient(sigma.value_and_derivative(grid)[1], grid)).max()
-    narrowing = 1.0 + np.abs(t) * (3.0 * phi * math.sqrt(c.Ey2) * curvature)
     value = np.empty((t.size, law.y.size, law.zeta.size))
     slope = np.empty_like(value)
+    # Z + S moves with Z up to 1 + |t phi y sigma''| times as fast: the integrand narrows with t and y.
+    grid = np.linspace(-HALF_WIDTH, HALF_WIDTH, 341)
+    curvature = np.abs(np.gradient(sigma.value_and_derivative(grid)[1], grid)).max()
+    narrowing = phi * curvature * np.minimum(np.abs(law.y), _LARGE * c.large_label)
+    narrowing = 1.0 + np.multiply.outer(np.abs(t), narrowing)
+    levels = np.ceil(2.0 * np.log2(narrowing)).astype(int)  # in half octaves
+    rules = {}
+    for level in np.unique(levels):
+        rule = gaussian_rule(nodes_per_unit * 2.0 ** (level / 2.0), HALF_WIDTH)
+        rules[level] = rule.nodes[0], rule.weights, sigma.value_and_derivative(rule.nodes[0])[1]
     for q, tq in enumerate(t):
-        rule = gaussian_rule(nodes_per_unit * narrowing[q], HALF_WIDTH)
-        z = rule.nodes[0]
-        kick = np.multiply.outer(phi * law.y, sigma.value_and_derivative(z)[1])  # (A, K)
         order = _nodes_of_w(abs(tq) * std_w, law.n_hermite)
         to_zeta = _regression(order, law.n_hermite, c.mu1 * math.sqrt(c.B) / std_w)
         w = (tq * std_w * hermite_nodes(order)[0])[:, None]
-        base = (1.0 + tq * c.mu2 * c.Ey) * z + tq * kick
-        block = max(1, _BLOCK // (order * z.size))
-        for start in range(0, law.y.size, block):
-            rows = slice(start, start + block)
-            parts = sigma.value_and_derivative(base[rows, None, :] + w)
-            value[q, rows] = (parts[0] @ rule.weights) @ to_zeta
-            slope[q, rows] = (parts[1] @ rule.weights) @ to_zeta
+        at_w = np.empty((2, law.y.size, order))
+        for level in np.unique(levels[q]):
+            z, weights, inner = rules[level]
+            labels = np.flatnonzero(levels[q] == level)
+            block = max(1, _BLOCK // (order * z.size))
+            for rows in np.split(labels, range(block, labels.size, block)):
+                kick = np.multiply.outer(tq * phi * law.y[rows], inner)
+                u = (1.0 + tq * c.mu2 * c.Ey) * z + kick
+                parts = sigma.value_and_derivative(u[:, None, :] + w)
+                at_w[0, rows], at_w[1, rows] = parts[0] @ weights, parts[1] @ weights
+        value[q], slope[q] = at_w @ to_zeta
     return value.reshape(t.size, -1), slope.reshape(t.size, -1)
 
 
