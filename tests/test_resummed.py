@@ -136,7 +136,7 @@ POLYNOMIAL_TARGET = "He3(z)/3 + z/2 + He2(z)/4 + 3/10"
 @pytest.mark.parametrize("batch", ["independent", "reused"])
 @pytest.mark.parametrize("readout", ["rademacher", "gaussian", "uniform"])
 def test_linear_activation_is_one_spike(batch, readout):
-    """``sigma(z) = z``: ``Phi = 1``, ``h = kappa (phi y [reused] + zeta)``, a kernel of rank one."""
+    """``sigma(z) = z``: ``Phi = 1``, ``h = kappa (phi y [reused] + zeta)``, rank one."""
     problem = Problem(
         "z", POLYNOMIAL_TARGET, 900, 600, 1500, [(3, 0.2), (2, 0.35)], batch=batch, readout=readout
     )
@@ -168,7 +168,7 @@ def test_quadratic_activation(batch):
         batch=batch,
         readout="rademacher",
     )
-    found = resummed_strengths(problem, rtol=1e-8)
+    found = resummed_strengths(problem, rtol=1e-10)
     t = 3 * 900**0.2 / 30
     phi1 = 0.4 if batch == "reused" else 0.0
     # sigma' = 1 + Z, mu_1 = mu_2 = 1. The part of E[sigma(Z + S)] that is odd in t is
@@ -180,8 +180,8 @@ def test_quadratic_activation(batch):
         lambda y, zeta, Ey: t * (2 * phi1 * y + zeta + Ey),
         mu1=1.0,
     )
-    assert found.strengths == pytest.approx(theta[:2], rel=1e-8)
-    assert found.alignments[:, 0] ** 2 == pytest.approx(o2[:2, 0], rel=1e-7)
+    assert found.strengths == pytest.approx(theta[:2], rel=1e-10)
+    assert found.alignments[:, 0] ** 2 == pytest.approx(o2[:2, 0], rel=1e-9)
     assert np.all(np.abs(found.strengths - theta[:2]) <= found.strength_errors)
 
 

@@ -28,6 +28,8 @@ class ActivationMoments:
         Unnormalised Hermite coefficients ``E[sigma He_k]``.
     mean_square_slope, slope_variance : float
         ``E[sigma'^2]`` and ``E[sigma'^2] - mu1^2``.
+    slope_growth : int
+        Degree of the growth of ``sigma'`` for large arguments; 0 when it is bounded.
     error : float
     """
 
@@ -35,6 +37,7 @@ class ActivationMoments:
     mu2: float
     mean_square_slope: float
     slope_variance: float
+    slope_growth: int
     error: float
 
 
@@ -83,6 +86,8 @@ class Constants:
         ``tau^2 = phi_1 Ey2 (E[sigma'^2] - mu1^2)``.
     rms_slope : float
         ``E[sigma'^2]^{1/2}``.
+    slope_growth : int
+        Degree of the growth of ``sigma'``.
     large_label : float
         The ``|y|`` that few labels exceed, so few that they carry 1e-6 of ``Ey2``.
     target_half_width : float
@@ -100,6 +105,7 @@ class Constants:
     B: float
     tau: float
     rms_slope: float
+    slope_growth: int
     large_label: float
     target_half_width: float
     error: float
@@ -127,8 +133,20 @@ def activation_moments(sigma: ScalarFunction) -> ActivationMoments:
     if variance < 1e-13 * square:
         variance = 0.0
     return ActivationMoments(
-        float(mu1), float(mu2), float(square), float(variance), float(result.error.max())
+        float(mu1),
+        float(mu2),
+        float(square),
+        float(variance),
+        _growth(sigma),
+        float(result.error.max()),
     )
+
+
+def _growth(sigma: ScalarFunction) -> int:
+    near, far = (np.abs(sigma.derivative(np.array([-z, z]))).max() for z in (20.0, 40.0))
+    if not far > 1.2 * near > 0:
+        return 0
+    return min(round(math.log2(far / near)), 4) if math.isfinite(far) else 4
 
 
 @lru_cache(maxsize=256)
@@ -186,6 +204,7 @@ def constants(problem: Problem) -> Constants:
         B=float(f.linear @ f.linear) + phi * second,
         tau=math.sqrt(phi * second * sigma.slope_variance),
         rms_slope=math.sqrt(sigma.mean_square_slope),
+        slope_growth=sigma.slope_growth,
         large_label=math.hypot(f.large, 5.0 * problem.noise_std),
         target_half_width=f.half_width,
         error=max(sigma.error / math.sqrt(sigma.mean_square_slope), f.error / scale),

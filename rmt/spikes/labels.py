@@ -140,6 +140,7 @@ def joint_law(
     noise_std: float,
     c: Constants,
     label_scale: float,
+    growth: int,
     n_labels: int,
     n_zeta: int,
     nodes_per_unit: float,
@@ -148,29 +149,35 @@ def joint_law(
 
     Functions of ``y`` are interpolated by Chebyshev polynomials in ``asinh(y / label_scale)``:
     labels of an unbounded target spread over decades, and beyond the scale at which they move a
-    pre-activation by O(1) what is integrated varies with their logarithm. The powers of ``y``
-    themselves are integrated exactly, not interpolated.
+    pre-activation by O(1) what is integrated varies with their logarithm. What is interpolated is
+    divided by ``(1 + (y / label_scale)^2)^growth``, so that it stays bounded and loses no digits,
+    and the powers of ``y`` are integrated exactly.
     """
     r = target.n_variables
     low, high = _label_range(target)
     clean = nodes = _LabelNodes(low, high, label_scale, n_labels)
 
+    def bound(y: Array) -> Array | float:
+        return (1.0 + (y / label_scale) ** 2) ** growth if growth else 1.0
+
     def monomials(z: Array) -> Array:
         f = target(*z)
-        basis = clean.polynomials(f)
+        basis = clean.polynomials(f) * bound(f)
         with_f = f * basis
         linear = [zi * block for block in (basis, with_f) for zi in z]
         return np.concatenate([basis, with_f, f * with_f, *linear])
 
     moments = _project(target, c, n_zeta, nodes_per_unit, monomials, (3 + 2 * r) * clean.count)
     moments = moments.reshape(3 + 2 * r, clean.count, -1)
-    weights = np.einsum("na,mnj->maj", clean.to_coefficients, moments)
+    weights = np.einsum("na,mnj->maj", clean.to_coefficients / bound(clean.nodes), moments)
     one, y1, y2, z1, zy = weights[0], weights[1], weights[2], weights[3 : 3 + r], weights[3 + r :]
     if noise_std > 0:
         nodes = _LabelNodes(low - 8.0 * noise_std, high + 8.0 * noise_std, label_scale, n_labels)
         rule = gaussian_rule(max(4.0, n_labels / 8.0), 8.0)
         eps = noise_std * rule.nodes[0]
-        spread = nodes.cardinals(clean.nodes[:, None] + eps)  # (noisy node, clean node, eps)
+        y = clean.nodes[:, None] + eps
+        spread = nodes.cardinals(y) * bound(y)  # (noisy node, clean node, eps)
+        spread = spread / np.reshape(bound(nodes.nodes), (-1, 1, 1))
         s0, s1, s2 = (spread @ (rule.weights * eps**k) for k in range(3))
         # y = f + eps: every power of y is expanded in f and eps.
         y2 = s0 @ y2 + 2.0 * s1 @ y1 + s2 @ one
@@ -191,8 +198,8 @@ def joint_law(
 class _LabelNodes:
     """Interpolation nodes between two labels, and the polynomials behind them.
 
-    Chebyshev nodes ``x = cos(angle)`` are mapped by ``p = arcsin(STRETCH x) / arcsin(STRETCH)``, which
-    spaces them almost evenly (Kosloff & Tal-Ezer 1993), and ``p`` runs over ``asinh(y / scale)``.
+    Chebyshev nodes ``x = cos(angle)`` are mapped by ``p = arcsin(STRETCH x) / arcsin(STRETCH)``,
+    which spaces them almost evenly (Kosloff & Tal-Ezer 1993); ``p`` runs over ``asinh(y / scale)``.
     """
 
     def __init__(self, low: float, high: float, scale: float, count: int) -> None:

@@ -164,6 +164,7 @@ def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStren
         law = joint_law(
             *common,
             label_scale,
+            2 * c.slope_growth + 1 if c.slope_growth else 0,
             round(resolution["labels"]),
             round(resolution["zeta"]),
             resolution["target"],

@@ -80,7 +80,7 @@ def reused_smooth(
     std_w = math.hypot(c.mu1 * math.sqrt(c.B), c.tau)
     value = np.empty((t.size, law.y.size, law.zeta.size))
     slope = np.empty_like(value)
-    # Z + S moves with Z up to 1 + |t phi y sigma''| times as fast: the integrand narrows with t and y.
+    # Z + S moves with Z up to 1 + |t phi y sigma''| times as fast, and the integrand narrows.
     grid = np.linspace(-HALF_WIDTH, HALF_WIDTH, 341)
     curvature = np.abs(np.gradient(sigma.value_and_derivative(grid)[1], grid)).max()
     narrowing = phi * curvature * np.minimum(np.abs(law.y), _LARGE * c.large_label)

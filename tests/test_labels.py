@@ -1,0 +1,112 @@
+"""The joint law of ``(y, z, zeta)`` as weights, against Monte-Carlo-free direct quadrature."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from rmt.functions import ScalarFunction
+from rmt.problem import Problem
+from rmt.spikes.constants import constants
+from rmt.spikes.labels import hermite_nodes, independent_law, joint_law
+
+TARGETS = {
+    "tanh(z) + He2(z)/3": lambda z: np.tanh(z) + (z**2 - 1) / 3,
+    "He3(z)/sqrt(6)": lambda z: (z**3 - 3 * z) / math.sqrt(6),
+    "z1 + z1*z2": lambda a, b: a + a * b,
+    "abs(z) - 1/2": lambda z: np.abs(z) - 0.5,
+    "sign(z)": np.sign,
+}
+
+
+def rule(half_width, count):
+    """Gauss-Legendre on both sides of zero, times the normal density."""
+    x, w = np.polynomial.legendre.leggauss(count)
+    z = half_width * (x + 1) / 2
+    w = w * half_width / 2 * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return np.concatenate([-z[::-1], z]), np.concatenate([w[::-1], w])
+
+
+def direct(f, r, c, noise, F, monomial):
+    """``E[F(y, zeta) monomial(y, z)]`` over (z, omega, eps) with ``zeta = b.z + s omega``."""
+    axes = [rule(8.5, 40 if r == 1 else 30)] * r + [np.polynomial.hermite_e.hermegauss(30)]
+    if noise:
+        axes.append(np.polynomial.hermite_e.hermegauss(24))
+    axes[r:] = [(x, w / w.sum()) for x, w in axes[r:]]
+    total = np.meshgrid(*(x for x, _ in axes), indexing="ij")
+    weights = axes[0][1]
+    for _, w in axes[1:]:
+        weights = np.multiply.outer(weights, w)
+    z = total[:r]
+    y = f(*z) + (noise * total[r + 1] if noise else 0)
+    s = math.sqrt(c.B - c.b @ c.b)
+    zeta = sum(bi * zi for bi, zi in zip(c.b, z, strict=True)) + s * total[r]
+    return np.sum(weights * F(y, zeta) * monomial(y, z))
+
+
+def bounded(y, zeta):
+    return np.tanh(0.3 * y + 0.4 * zeta) ** 2 + np.cos(0.5 * zeta) / (1 + 0.05 * y**2)
+
+
+def of_zeta(y, zeta):
+    return np.tanh(0.7 * zeta + 0.2) ** 2 + 0 * y
+
+
+@pytest.mark.parametrize(("text", "noise"), list(itertools.product(TARGETS, [0.0, 0.6])))
+def test_joint_law(text, noise):
+    f, r, c = problem_constants(text, noise)
+    law = joint_law(ScalarFunction.parse(text), noise, c, 2.0, 0, 90, 40, 14.0 if r == 1 else 6.0)
+    y, zeta = (a.ravel() for a in np.meshgrid(law.y, law.zeta, indexing="ij"))
+    values = bounded(y, zeta)
+    check(law, values, lambda m: direct(f, r, c, noise, bounded, m), r)
+
+
+@pytest.mark.parametrize("growth", [1, 3])
+def test_joint_law_with_growth(growth):
+    """Functions that grow with the label are integrated with their growth divided out."""
+    text = "He3(z)/sqrt(6)"
+    f, r, c = problem_constants(text, 0.3)
+    law = joint_law(ScalarFunction.parse(text), 0.3, c, 2.0, growth, 70, 24, 14.0)
+    y = np.repeat(law.y, law.zeta.size)
+    found = law.one @ ((1 + 0.2 * y) ** (2 * growth))
+    expected = direct(
+        f, r, c, 0.3, lambda y, zeta: (1 + 0.2 * y) ** (2 * growth) + 0 * zeta, lambda y, z: 1
+    )
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("text", "noise"), list(itertools.product(TARGETS, [0.0, 0.6])))
+def test_independent_law(text, noise):
+    f, r, c = problem_constants(text, noise)
+    law = independent_law(ScalarFunction.parse(text), noise, c, 60, 14.0 if r == 1 else 6.0)
+    check(law, of_zeta(0.0, law.zeta), lambda m: direct(f, r, c, noise, of_zeta, m), r)
+
+
+def problem_constants(text, noise):
+    problem = Problem("tanh(z + 7/10)", text, 500, 500, 1000, [(1, 0.2), (1, 0.2)], noise_std=noise)
+    return TARGETS[text], problem.n_directions, constants(problem)
+
+
+def check(law, values, expectation, r):
+    monomials = {
+        "one": (law.one, lambda y, z: 1),
+        "y1": (law.y1, lambda y, z: y),
+        "y2": (law.y2, lambda y, z: y**2),
+    }
+    for i in range(r):
+        monomials[f"z{i}"] = law.z1[i], lambda y, z, i=i: z[i]
+        monomials[f"z{i} y"] = law.zy[i], lambda y, z, i=i: z[i] * y
+    for name, (weights, monomial) in monomials.items():
+        assert weights @ values == pytest.approx(expectation(monomial), rel=2e-7, abs=2e-7), name
+
+
+@pytest.mark.parametrize("order", [1, 2, 7, 64, 300])
+def test_hermite_nodes_are_orthogonal(order):
+    nodes, vectors = hermite_nodes(order)
+    assert np.all(np.isfinite(vectors))
+    kept = min(order, 40)
+    gram = vectors[:kept] @ vectors[:kept].T
+    assert gram == pytest.approx(np.eye(kept), abs=1e-12)
+    if order > 1:
+        assert vectors[0] ** 2 @ nodes**2 == pytest.approx(1, rel=1e-12)

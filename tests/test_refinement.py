@@ -1,0 +1,75 @@
+"""The refinement driver on sequences whose errors are known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from rmt.spikes.refinement import refine
+from rmt.status import Status
+
+
+def run(error, rtol=1e-8, start=8.0, max_work=1e4, least=0.0):
+    calls = []
+
+    def solve(resolution):
+        calls.append(dict(resolution))
+        return np.array([1.0 + error(resolution)])
+
+    found = refine(
+        solve,
+        as_vector=lambda solution: solution,
+        least_error=lambda solution: np.full(1, least),
+        scale=lambda solution: np.ones(1),
+        start={"a": start, "b": start},
+        work=lambda resolution: math.prod(resolution.values()),
+        rtol=rtol,
+        max_work=max_work,
+    )
+    return found, calls
+
+
+@pytest.mark.parametrize("rates", [(0.5, 0.5), (0.3, 1.5), (2.0, 0.25)])
+def test_geometric_convergence_reaches_the_tolerance(rates):
+    def error(resolution):
+        return sum(math.exp(-rate * n) for rate, n in zip(rates, resolution.values(), strict=True))
+
+    found, calls = run(error)
+    assert found.status is Status.CONVERGED
+    assert abs(found.solution[0] - 1) <= found.errors[0] <= 1e-8
+    # The slow variable was refined, the fast one was not taken along for long.
+    slow, fast = ("a", "b") if rates[0] < rates[1] else ("b", "a")
+    if rates[0] != rates[1]:
+        assert found.resolution[slow] > 2 * found.resolution[fast]
+    assert len(calls) < 20
+
+
+@pytest.mark.parametrize("order", [2, 4, 8])
+def test_algebraic_convergence_is_not_underestimated(order):
+    found, _ = run(lambda r: r["a"] ** -order, rtol=1e-6, max_work=1e9)
+    assert abs(found.solution[0] - 1) <= found.errors[0]
+
+
+def test_too_much_work_returns_the_best_with_its_status():
+    found, _ = run(lambda r: 1 / math.log(r["a"]), max_work=1e3)
+    assert found.status is Status.NOT_CONVERGED
+    assert found.errors[0] > 1e-8
+
+
+def test_stalled_convergence_stops():
+    rng = np.random.default_rng(0)
+    found, calls = run(lambda r: 1e-5 * rng.standard_normal(), max_work=math.inf)
+    assert found.status is Status.NOT_CONVERGED
+    assert len(calls) < 60
+    assert 1e-7 < found.errors[0] < 1e-3
+
+
+def test_not_finite():
+    found, _ = run(lambda r: math.nan)
+    assert found.status is Status.NOT_FINITE
+
+
+def test_known_error_is_respected():
+    found, _ = run(lambda r: math.exp(-3 * r["a"]), least=1e-6, max_work=1e5)
+    assert found.status is Status.NOT_CONVERGED
+    assert found.errors[0] >= 1e-6

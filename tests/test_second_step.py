@@ -1,0 +1,156 @@
+"""The routes to ``E[sigma(Z + S)]`` and ``Phi_t`` against each other and against brute force."""
+
+import math
+
+import numpy as np
+import pytest
+
+from rmt.functions import ScalarFunction
+from rmt.problem import Problem
+from rmt.spikes import second_step
+from rmt.spikes.constants import constants
+from rmt.spikes.labels import joint_law
+
+T = np.array([-3.0, -0.4, -0.01, 0.02, 0.7, 2.5])
+
+
+def setting(activation, noise=0.2, n_zeta=24):
+    problem = Problem(
+        activation,
+        "tanh(z) + He2(z)/3",
+        500,
+        500,
+        1000,
+        [(1, 0.3), (1, 0.3)],
+        batch="reused",
+        noise_std=noise,
+    )
+    c = constants(problem)
+    law = joint_law(problem.target, noise, c, 1.0, 0, 9, n_zeta, 12.0)
+    return problem.activation, c, problem.sample_ratios[0], law
+
+
+def brute_force(sigma, c, phi, t, y, zeta):
+    """Dense panels over Z, split at the kinks, and a dense trapezoid rule over xi."""
+    xi = np.linspace(-8.5, 8.5, 601)
+    w_xi = (xi[1] - xi[0]) * np.exp(-(xi**2) / 2) / math.sqrt(2 * math.pi)
+    edges = np.unique(np.concatenate([np.linspace(-8.5, 8.5, 301), sigma.kinks]))
+    x, w = np.polynomial.legendre.leggauss(4)
+    half = np.diff(edges)[:, None] / 2
+    z = (edges[:-1, None] + half * (x + 1)).ravel()
+    weights = (half * w).ravel() * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    shift = phi * y * sigma.derivative(z)[:, None] + c.mu1 * zeta + c.tau * xi
+    s = t * (shift + c.mu2 * c.Ey * z[:, None])
+    value, slope = sigma.value_and_derivative(z[:, None] + s)
+    return weights @ value @ w_xi, weights @ slope @ w_xi
+
+
+@pytest.mark.parametrize(
+    ("activation", "tolerance"),
+    [
+        ("tanh(z + 7/10)", 1e-9),
+        ("erf(z)", 1e-9),
+        ("gelu(z)", 1e-9),
+        ("z + z**2/4", 1e-9),
+        ("elu(z - 1/3)", 1e-6),
+        ("relu(z + 1/5)", 3e-4),
+        ("hard_tanh(2*z - 1/2)", 3e-4),
+    ],
+)
+def test_reused_against_brute_force(activation, tolerance):
+    """The tolerance is that of the brute force, which does not split at the outer kinks."""
+    sigma, c, phi, law = setting(activation, n_zeta=80)
+    value, slope = second_step.after_reused_batch(sigma, c, phi, T, law, 6.0)
+    J = law.zeta.size
+    for q in range(T.size):
+        for a in (2, 5):
+            for j in (J // 2, J // 2 + 6):
+                expected = brute_force(sigma, c, phi, T[q], law.y[a], law.zeta[j])
+                found = value[q, a * J + j], slope[q, a * J + j]
+                assert found == pytest.approx(expected, rel=tolerance, abs=tolerance)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    ["relu(z)", "leaky_relu(z + 2/5, 3/10)", "hard_tanh(2*z - 1/2)", "abs(z - 1)", "relu6(3*z)"],
+)
+def test_closed_form_agrees_with_graded_panels(activation):
+    """Bivariate normal probabilities against quadrature that does not use piecewise linearity."""
+    sigma, c, phi, law = setting(activation)
+    closed = second_step.reused_piecewise_linear(sigma, c, phi, T, law)
+    # Labels of 30 (of no weight) ask for more panels.
+    usual = np.repeat(np.abs(law.y), law.zeta.size) < 10
+    previous = 1e-3
+    for nodes_per_unit, tolerance in [(12.0, 1e-5), (24.0, 1e-8)]:
+        panels = second_step.reused_kinked(sigma, c, phi, T, law, nodes_per_unit)
+        error = max(
+            np.abs(exact - found)[:, usual].max()
+            for exact, found in zip(closed, panels, strict=True)
+        )
+        assert error < min(tolerance, previous / 20)
+        previous = error
+
+
+def test_graded_panels_agree_with_the_smooth_route():
+    """A smooth activation, told that it has a kink at 0."""
+    sigma, c, phi, law = setting("tanh(z + 7/10)", n_zeta=80)
+
+    class Kinked:
+        kinks = (0.0,)
+        polynomial_pieces = None
+        value_and_derivative = staticmethod(sigma.value_and_derivative)
+
+    smooth = second_step.reused_smooth(sigma, c, phi, T, law, 6.0)
+    panels = second_step.reused_kinked(Kinked, c, phi, T, law, 12.0)
+    # Truncated Hermite series lose digits at the outermost zeta; there their weight is nothing.
+    central = np.abs(np.tile(law.zeta, law.y.size)) < 3 * math.sqrt(c.B)
+    central &= np.repeat(np.abs(law.y), law.zeta.size) < 10
+    for a, b in zip(smooth, panels, strict=True):
+        assert np.abs(a - b)[:, central].max() < 1e-6
+
+
+def test_no_step_changes_nothing():
+    """``t -> 0``: ``E[sigma(Z)]`` and ``mu_1``, on every route."""
+    for activation in ("tanh(z + 7/10)", "relu(z)", "elu(z)"):
+        sigma, c, phi, law = setting(activation)
+        value, slope = second_step.after_reused_batch(sigma, c, phi, np.array([1e-9]), law, 24.0)
+        z, w = np.polynomial.hermite_e.hermegauss(120)
+        mean = (w / w.sum()) @ sigma(z)
+        assert slope == pytest.approx(np.full(slope.shape, c.mu1), abs=1e-7)
+        assert value == pytest.approx(np.full(value.shape, mean), abs=2e-3)
+
+
+def test_independent_batch_is_one_smoothing():
+    """ReLU: ``E[(m + s Z)_+] = m Phi(m/s) + s p(m/s)`` with the mean and spread of theory.md."""
+    sigma, c, _, law = setting("relu(z)")
+    value, slope = second_step.after_independent_batch(sigma, c, T, law, 6.0)
+    m = np.outer(T * c.mu1, law.zeta)
+    s = np.hypot(1 + T * c.mu2 * c.Ey, T * c.tau)[:, None]
+    cdf = np.vectorize(lambda x: math.erfc(-x / math.sqrt(2)) / 2)(m / s)
+    pdf = np.exp(-((m / s) ** 2) / 2) / math.sqrt(2 * math.pi)
+    assert slope == pytest.approx(cdf, abs=1e-14)
+    assert value == pytest.approx(m * cdf + s * pdf, abs=1e-13)
+
+
+def test_resolution_in_z_converges_geometrically():
+    sigma, c, phi, law = setting("tanh(z + 7/10)", n_zeta=60)
+    fine = second_step.reused_smooth(sigma, c, phi, T, law, 8.0)[1]
+    central = np.abs(np.tile(law.zeta, law.y.size)) < 3 * math.sqrt(c.B)
+    errors = [
+        np.abs(second_step.reused_smooth(sigma, c, phi, T, law, n)[1] - fine)[:, central].max()
+        for n in (0.5, 1.0, 2.0)
+    ]
+    # Doubling the density squares the error, up to a factor.
+    assert errors[1] < 3 * errors[0] ** 2 * 1e1
+    assert errors[2] < 3 * errors[1] ** 2 * 1e1
+    assert errors[2] < 1e-7
+
+
+def test_piecewise_linear_route_refuses_nothing_else():
+    assert ScalarFunction.parse("relu(z)**2").kinks == (0.0,)
+    sigma, c, phi, law = setting("relu(z)**2")
+    value, slope = second_step.after_reused_batch(sigma, c, phi, T[4:5], law, 8.0)
+    J = law.zeta.size
+    expected = brute_force(sigma, c, phi, T[4], law.y[4], law.zeta[J // 2])
+    assert value[0, 4 * J + J // 2] == pytest.approx(expected[0], rel=1e-4)
+    assert slope[0, 4 * J + J // 2] == pytest.approx(expected[1], rel=1e-4)
