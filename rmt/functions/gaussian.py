@@ -176,6 +176,7 @@ def expectation(
     kinks: Sequence[Sequence[float]] = ((),),
     rtol: float = 1e-12,
     max_nodes: int = 4_000_000,
+    throw: bool = True,
 ) -> Expectation:
     """``E[integrand(z)]`` for ``z ~ N(0, I_r)``, refined until two resolutions agree.
 
@@ -189,6 +190,8 @@ def expectation(
         For each of the ``r`` variables the values where the integrand is not smooth.
     rtol : float
         Tolerance relative to ``E|integrand|``, entry by entry.
+    throw : bool
+        When False the best value is returned with its error estimate where ``rtol`` is not reached.
 
     Returns
     -------
@@ -230,6 +233,8 @@ def expectation(
                 return best
         previous = value
         resolution *= 1.5
+    if best is not None and not throw:
+        return best
     raise ConvergenceError(
         f"an expectation over {dims} normal variables did not converge with {max_nodes} nodes; "
         "kinks that are not parallel to the axes make it slow",

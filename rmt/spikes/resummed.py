@@ -97,7 +97,7 @@ def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
         return _one_step(problem, c)
     threshold = problem.aspect_ratio**0.25
     refined = refine(
-        lambda resolution: _solve(problem, c, resolution),
+        lambda resolution: _solve_or_nan(problem, c, resolution),
         _as_vector,
         lambda solution: np.concatenate(
             [_padded(solution.strength_errors), np.zeros(_MAX_SPIKES * c.b.size)]
@@ -201,8 +201,8 @@ def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStren
         eigenvalues, vectors = operator[0], operator
     else:
         eigenvalues, vectors = np.linalg.eigh(operator)
-    # The operator is positive: what is negative is an error, of every eigenvalue.
-    negative = max(-eigenvalues.min(), 0.0)
+    # The operator is positive: what is negative is an error, of every eigenvalue; so is rounding.
+    negative = max(-eigenvalues.min(), 1e-15 * abs(eigenvalues).max())
     order = np.argsort(eigenvalues)[::-1][:_MAX_SPIKES]
     theta = np.sqrt(np.maximum(eigenvalues[order], _TINY))
     left = vectors[:, order].T
@@ -219,6 +219,25 @@ def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStren
     )
 
 
+def _solve_or_nan(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStrengths:
+    """A solve whose numbers are nan where floating point gave up, for the driver to see."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return _solve(problem, c, resolution)
+    except (OverflowError, np.linalg.LinAlgError, MemoryError):
+        undefined = np.full(_MAX_SPIKES, np.nan)
+        return SpikeStrengths(
+            strengths=undefined,
+            alignments=np.full((_MAX_SPIKES, c.b.size), np.nan),
+            readout_nodes=undefined,
+            readout_weights=undefined,
+            left_functions=undefined[:, None],
+            strength_errors=undefined,
+            alignment_sq_errors=np.full((_MAX_SPIKES, c.b.size), np.nan),
+            status=Status.NOT_FINITE,
+        )
+
+
 def _even(order: float) -> int:
     return 2 * max(1, round(order / 2.0))
 
@@ -227,7 +246,7 @@ def _starting_resolution(problem: Problem) -> Resolution:
     resolution = {
         "readout": 20.0,
         "zeta": 24.0,
-        "inner": 1.7 if problem.batch == "reused" and not problem.activation.kinks else 4.0,
+        "inner": 2.0 if problem.batch == "reused" and not problem.activation.kinks else 4.0,
         "target": {1: 12.0, 2: 5.0}.get(problem.n_directions, 3.0),
         "labels": 28.0,
     }

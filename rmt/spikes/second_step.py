@@ -43,6 +43,8 @@ Pair = tuple[Array, Array]
 
 _TINY = 1e-300
 _MOST_OF_W = 2.0
+_NARROWEST = 64.0
+_STENCIL = 8
 _LARGE = 0.1  # of the largest label that counts, to which the integral over Z is resolved
 _BLOCK = 1 << 14  # entries of a temporary array that stays in cache
 
@@ -72,40 +74,104 @@ def reused_smooth(
 ) -> Pair:
     """Smooth activation: quadrature over ``Z`` on nodes of ``mu_1 zeta + tau xi``.
 
-    ``zeta`` and ``xi`` enter through ``w = mu_1 zeta + tau xi`` alone. The expectation over ``Z``
-    is taken on Gauss-Hermite nodes of ``w``; that over ``xi`` given ``zeta`` is then Mehler's
-    formula, a fixed matrix, since ``w`` and ``zeta`` are jointly Gaussian.
+    ``zeta`` and ``xi`` enter through ``w = mu_1 zeta + tau xi`` alone, and ``Z + S = U + t w`` with
+    ``U = alpha Z + t phi y sigma'(Z)``. The expectation over ``Z`` is taken on Gauss-Hermite
+    nodes of ``w``, where it pays after the law of ``U`` given ``y`` has been spread over a grid. That over
+    ``xi`` given ``zeta`` is Mehler's formula, a fixed matrix, since ``w`` and ``zeta`` are jointly
+    Gaussian.
     """
     assert law.y is not None
     std_w = math.hypot(c.mu1 * math.sqrt(c.B), c.tau)
     value = np.empty((t.size, law.y.size, law.zeta.size))
     slope = np.empty_like(value)
-    # Z + S moves with Z up to 1 + |t phi y sigma''| times as fast, and the integrand narrows.
-    grid = np.linspace(-HALF_WIDTH, HALF_WIDTH, 341)
-    curvature = np.abs(np.gradient(sigma.value_and_derivative(grid)[1], grid)).max()
+    # U moves with Z up to 1 + |t phi y sigma''| times as fast, and the integrand narrows.
+    probe = np.linspace(-HALF_WIDTH, HALF_WIDTH, 341)
+    curvature = np.abs(np.gradient(sigma.derivative(probe), probe)).max()
     narrowing = phi * curvature * np.minimum(np.abs(law.y), _LARGE * c.large_label)
     narrowing = 1.0 + np.multiply.outer(np.abs(t), narrowing)
-    levels = np.ceil(2.0 * np.log2(narrowing)).astype(int)  # in half octaves
+    levels = np.ceil(2.0 * np.log2(np.minimum(narrowing, _NARROWEST))).astype(int)  # half octaves
     rules = {}
     for level in np.unique(levels):
         rule = gaussian_rule(nodes_per_unit * 2.0 ** (level / 2.0), HALF_WIDTH)
-        rules[level] = rule.nodes[0], rule.weights, sigma.value_and_derivative(rule.nodes[0])[1]
+        rules[level] = rule.nodes[0], rule.weights, sigma.derivative(rule.nodes[0])
+    spacing = 1.0 / (5.0 * nodes_per_unit)
     for q, tq in enumerate(t):
-        order = _nodes_of_w(abs(tq) * std_w, law.n_hermite)
-        to_zeta = _regression(order, law.n_hermite, c.mu1 * math.sqrt(c.B) / std_w)
-        w = (tq * std_w * hermite_nodes(order)[0])[:, None]
-        at_w = np.empty((2, law.y.size, order))
+        groups = []
         for level in np.unique(levels[q]):
             z, weights, inner = rules[level]
-            labels = np.flatnonzero(levels[q] == level)
-            block = max(1, _BLOCK // (order * z.size))
-            for rows in np.split(labels, range(block, labels.size, block)):
-                kick = np.multiply.outer(tq * phi * law.y[rows], inner)
-                u = (1.0 + tq * c.mu2 * c.Ey) * z + kick
-                parts = sigma.value_and_derivative(u[:, None, :] + w)
-                at_w[0, rows], at_w[1, rows] = parts[0] @ weights, parts[1] @ weights
-        value[q], slope[q] = at_w @ to_zeta
+            same = np.flatnonzero(levels[q] == level)
+            block = max(1, _BLOCK // z.size)
+            for rows in np.split(same, range(block, same.size, block)):
+                u = np.multiply.outer(tq * phi * law.y[rows], inner)
+                u += (1.0 + tq * c.mu2 * c.Ey) * z
+                groups.append((rows, u, weights))
+        order = _nodes_of_w(abs(tq) * std_w, law.n_hermite)
+        w = tq * std_w * hermite_nodes(order)[0]
+        at_w = _mean_over_z(sigma, groups, law.y.size, w, spacing)
+        value[q], slope[q] = at_w @ _regression(
+            order, law.n_hermite, c.mu1 * math.sqrt(c.B) / std_w
+        )
     return value.reshape(t.size, -1), slope.reshape(t.size, -1)
+
+
+def _mean_over_z(
+    sigma: ScalarFunction,
+    groups: list[tuple[NDArray[np.int64], Array, Array]],
+    n_rows: int,
+    w: Array,
+    spacing: float,
+) -> Array:
+    """``E[sigma(U + w)]`` and ``E[sigma'(U + w)]``, shape (2, n_rows, w.size), for groups of rows.
+
+    A group holds the rows, values of ``U`` in each and their common weights. Either every value
+    is evaluated with every ``w``, or the law of ``U`` is first spread over a grid: whichever is
+    cheaper, by costs counted in evaluations.
+    """
+    low = min(u.min() for _, u, _ in groups) - _STENCIL * spacing
+    high = max(u.max() for _, u, _ in groups) + _STENCIL * spacing
+    count = math.ceil((high - low) / spacing)
+    points = sum(u.size for _, u, _ in groups)
+    means = np.zeros((2, n_rows, w.size))
+    if points * w.size < points * 10.0 + count * w.size * (1.0 + 0.015 * n_rows):
+        for rows, u, weights in groups:
+            block = max(1, _BLOCK // (u.shape[1] * w.size))
+            for start in range(0, rows.size, block):
+                some = slice(start, start + block)
+                parts = sigma.value_and_derivative(u[some, None, :] + w[:, None])
+                for mean, part in zip(means, parts, strict=True):
+                    mean[rows[some]] = part @ weights
+        return means
+    law_of_u = np.empty((n_rows, count))
+    for rows, u, weights in groups:
+        law_of_u[rows] = _spread_evenly((u - low) / spacing, weights, count)
+    block = max(1, _BLOCK // w.size)
+    for start in range(0, count, block):
+        grid = low + spacing * np.arange(start, min(start + block, count))
+        parts = sigma.value_and_derivative(grid[:, None] + w)
+        for mean, part in zip(means, parts, strict=True):
+            mean += law_of_u[:, start : start + block] @ part
+    return means
+
+
+def _spread_evenly(position: Array, weights: Array, count: int) -> Array:
+    """Row by row, weights on ``0 .. count - 1`` that integrate like ``weights`` at the positions.
+
+    Exact for polynomials of degree 7: the weights of Lagrange interpolation on the 8 nearest nodes.
+    """
+    first = position.astype(np.int64) - (_STENCIL // 2 - 1)
+    distances = [position - first - i for i in range(_STENCIL)]
+    rows = (np.arange(position.shape[0]) * count)[:, None] + first
+    before = [np.broadcast_to(weights, position.shape)]
+    for distance in distances[:-1]:
+        before.append(before[-1] * distance)
+    after = np.ones_like(position)
+    total = np.zeros(position.shape[0] * count)
+    for i in reversed(range(_STENCIL)):
+        scale = math.factorial(i) * math.factorial(_STENCIL - 1 - i) * (-1) ** (_STENCIL - 1 - i)
+        cardinal = before[i] * after / scale
+        total += np.bincount((rows + i).ravel(), cardinal.ravel(), total.size)
+        after *= distances[i]
+    return total.reshape(position.shape[0], count)
 
 
 def _nodes_of_w(size: float, n_hermite: int) -> int:
