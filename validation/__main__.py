@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument(
         "--samples",
         type=int,
-        default=24,
+        default=40,
         metavar="K",
-        help="networks of each problem (default 24)",
+        help="networks of each problem (default 40)",
     )
     demo.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default 0)")
     demo.add_argument(

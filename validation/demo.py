@@ -101,7 +101,7 @@ class Demo:
 
 
 def run_demo(
-    n_samples: int = 24,
+    n_samples: int = 40,
     seed: int = 0,
     *,
     cases: Sequence[Case] | None = None,

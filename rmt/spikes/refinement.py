@@ -87,8 +87,8 @@ def refine(
         change = np.abs(as_vector(fine) - as_vector(coarse)) / unit
         change = np.maximum(change, least_error(fine) / unit)
         largest = change.max(initial=0.0)
-        # A change may be small by accident: none is trusted to be below a hundredth of the largest.
-        errors = SAFETY * np.maximum(change, 0.01 * largest)
+        # A change may be small by accident: none is trusted to be below half the largest.
+        errors = SAFETY * np.maximum(change, 0.5 * largest)
         worst = SAFETY * largest
         found = Refined(fine, errors, Status.CONVERGED, resolution)
         if worst <= rtol:
@@ -105,7 +105,7 @@ def refine(
             return best
         # Model: the change under coarsening is PREFACTOR * exp(-rate * n).
         goal = math.log(PREFACTOR / (SHARE * rtol))
-        if worst <= 5.0 * rtol:
+        if worst <= 50.0 * rtol:  # cheaper than to ask each variable
             near += 1  # each time that the model has promised too much it is trusted less
             growth = 1.0 + near * math.log(3.0 * worst / rtol) / goal
             finer = {name: n * growth for name, n in resolution.items()}

@@ -245,10 +245,10 @@ def _even(order: float) -> int:
 def _starting_resolution(problem: Problem) -> Resolution:
     resolution = {
         "readout": 20.0,
-        "zeta": 24.0,
+        "zeta": 40.0,
         "inner": 2.0 if problem.batch == "reused" and not problem.activation.kinks else 4.0,
-        "target": {1: 12.0, 2: 5.0}.get(problem.n_directions, 3.0),
-        "labels": 28.0,
+        "target": {1: 10.0, 2: 3.5}.get(problem.n_directions, 2.5),
+        "labels": 40.0,
     }
     if problem.batch == "independent":
         del resolution["labels"]

@@ -75,10 +75,10 @@ def reused_smooth(
     """Smooth activation: quadrature over ``Z`` on nodes of ``mu_1 zeta + tau xi``.
 
     ``zeta`` and ``xi`` enter through ``w = mu_1 zeta + tau xi`` alone, and ``Z + S = U + t w`` with
-    ``U = alpha Z + t phi y sigma'(Z)``. The expectation over ``Z`` is taken on Gauss-Hermite
-    nodes of ``w``, where it pays after the law of ``U`` given ``y`` has been spread over a grid. That over
-    ``xi`` given ``zeta`` is Mehler's formula, a fixed matrix, since ``w`` and ``zeta`` are jointly
-    Gaussian.
+    ``U = alpha Z + t phi y sigma'(Z)``. The expectation over ``Z`` is taken on Gauss-Hermite nodes
+    of ``w``, where it pays after the law of ``U`` given ``y`` has been spread over a grid. That
+    over ``xi`` given ``zeta`` is Mehler's formula, a fixed matrix, since ``w`` and ``zeta`` are
+    jointly Gaussian.
     """
     assert law.y is not None
     std_w = math.hypot(c.mu1 * math.sqrt(c.B), c.tau)

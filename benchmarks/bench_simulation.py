@@ -1,8 +1,8 @@
 """Time of one simulated network against that of the bare matrix products it consists of.
 
-Run ``python -m benchmarks.simulation`` (or the file itself) from the repository root. The two are
-timed in turn in one process, on the same number of threads, and the medians are compared. The
-products of a step are ``X W^T`` and ``D^T X`` into existing arrays; nothing else is counted.
+Run ``python benchmarks/bench_simulation.py`` from the repository root. The two are timed in turn in
+one process, on the same number of threads, and the medians are compared. The products of a step are
+``X W^T`` and ``D^T X`` into existing arrays; nothing else is counted.
 """
 
 from __future__ import annotations

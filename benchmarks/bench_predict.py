@@ -1,0 +1,133 @@
+"""Time and error of `rmt.predict` against a plain quadrature of the same equations.
+
+Run ``python benchmarks/bench_predict.py`` from the repository root. The baseline is what one
+writes first: tensor Gauss-Hermite rules over ``(z, omega)`` and ``(Z, xi)``, another over the
+readout, and everything evaluated at every node. Both run in turn in this process, on one thread;
+the table gives medians, their ratio, and the largest relative error of the outliers' strengths
+against a solve at ``rtol = 1e-9``. Predictions are warm: texts are parsed and quadrature rules
+cached, results not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+import rmt
+from rmt.spikes.resummed import resummed_strengths
+
+Array = NDArray[np.float64]
+
+CASES = {
+    "tanh": ("tanh(z + 7/10)", "sin(2*z)", 2000, [(4, 0.3), (4, 0.4)]),
+    "erf": ("erf(z + 1/2)", "tanh(z)", 2000, [(2, 0.3), (3, 0.4)]),
+    "gelu": ("gelu(z)", "tanh(z) + cos(2*z)/2", 2000, [(2, 0.3), (3, 0.35)]),
+    "relu": ("relu(z)", "sin(2*z)", 2000, [(4, 0.3), (4, 0.4)]),
+    "information exponent 3": (
+        "tanh(z + 7/10)",
+        "remove_hermite(3*tanh(2*z), 1)",
+        2000,
+        [(4, 0.3), (4, 0.4)],
+    ),
+    "two indices": ("tanh(z + 7/10)", "z1 + z1*z2", 3000, [(2, 0.35), (2, 0.4)]),
+}
+
+
+def gauss_hermite(order: int) -> tuple[Array, Array]:
+    x, w = np.polynomial.hermite_e.hermegauss(order)
+    return x, w / w.sum()
+
+
+def plain(problem: rmt.Problem, n_z: int = 20, n_inner: int = 24, n_g: int = 20) -> Array:
+    """Strengths by tensor Gauss-Hermite quadrature of theory.md, section 3, single process."""
+    sigma, f, r = problem.activation, problem.target, problem.n_directions
+    reused = problem.batch == "reused"
+    eta1, eta2 = problem.learning_rates
+    phi1, phi2 = problem.sample_ratios
+    Z, wZ = gauss_hermite(n_inner)
+    xi, w_xi = gauss_hermite(10)
+    slope = sigma.derivative(Z)
+    mu1, mu2 = wZ @ slope, wZ @ (slope * Z)
+    variance = wZ @ slope**2 - mu1**2
+    x, wx = gauss_hermite(n_z)
+    omega, wo = gauss_hermite(12)
+    grids = np.meshgrid(*([x] * r), omega, indexing="ij")
+    weights = wx
+    for w in [*([wx] * (r - 1)), wo]:
+        weights = np.multiply.outer(weights, w)
+    keep = weights.ravel() > 1e-12
+    weights = weights.ravel()[keep]
+    *z, om = (grid.ravel()[keep] for grid in grids)
+    y = f(*z)
+    b = np.array([weights @ (zi * y) for zi in z])
+    Ey, Ey2 = weights @ y, weights @ y**2
+    B = b @ b + phi1 * Ey2
+    tau = math.sqrt(phi1 * Ey2 * variance)
+    zeta = b @ np.array(z) + math.sqrt(phi1 * Ey2) * om
+    g, w = gauss_hermite(n_g)
+    phi_t, h = np.empty((g.size, y.size)), np.zeros(y.size)
+    for q, t in enumerate(eta1 * g / math.sqrt(problem.width)):
+        linear = mu1 * zeta[:, None, None] + (tau * xi)[:, None] + mu2 * Ey * Z
+        kick = phi1 * y[:, None, None] * slope if reused else 0.0
+        value, derivative = sigma.value_and_derivative(Z + t * (kick + linear))
+        h += w[q] * g[q] * (value @ wZ @ w_xi)
+        phi_t[q] = derivative @ wZ @ w_xi
+    psi = (y - h) * phi_t
+    gamma = np.block([[np.eye(r), b[:, None]], [b[None, :], np.array([[B]])]])
+    first = np.stack([psi @ (weights * v) for v in (*z, zeta)], axis=1)
+    E_y_psi = psi @ (weights * y)
+    m = np.linalg.solve(gamma, first.T).T
+    beta1_v = first[:, -1] + phi1 * E_y_psi * reused
+    v_v = (phi1 if reused else phi2) * (psi * weights) @ psi.T + m @ first.T
+    if reused:
+        v_v += phi1 * (np.outer(m[:, -1], E_y_psi) + np.outer(E_y_psi, m[:, -1]))
+    kernel = (eta1 * mu1) ** 2 * B + eta2**2 * v_v
+    kernel += eta1 * eta2 * mu1 * (beta1_v[:, None] + beta1_v)
+    scaled = np.sqrt(w) * g
+    values = np.linalg.eigvalsh(scaled[:, None] * kernel * scaled)
+    return np.asarray(np.sqrt(np.maximum(values[::-1], 0.0)))
+
+
+def seconds(task: Callable[[rmt.Problem], object], problem: rmt.Problem) -> float:
+    start = time.perf_counter()
+    task(problem)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=7)
+    repetitions = parser.parse_args().repetitions
+    print(
+        f"{'case':<24}{'batch':<13}{'predict':>10}{'plain':>11}{'ratio':>8}  errors: predict  plain"
+    )
+    with threadpool_limits(limits=1):
+        for name, (activation, target, samples, steps) in CASES.items():
+            for batch in ("independent", "reused"):
+                problem = rmt.Problem(activation, target, 1000, 1000, samples, steps, batch=batch)
+                exact = resummed_strengths(problem, 1e-9).strengths
+                outliers = exact[exact > 1.0]
+                found = rmt.predict(problem)
+                error = max(
+                    abs(spike.strength / theta - 1)
+                    for spike, theta in zip(found.spikes, outliers, strict=False)
+                )
+                plain_error = np.abs(plain(problem)[: outliers.size] / outliers - 1).max()
+                pairs = [
+                    (seconds(rmt.predict, problem), seconds(plain, problem))
+                    for _ in range(repetitions)
+                ]
+                own, other = (statistics.median(times) for times in zip(*pairs, strict=True))
+                times = f"{1e3 * own:7.1f} ms{1e3 * other:8.1f} ms{own / other:8.3f}"
+                print(f"{name:<24}{batch:<13}{times}  {error:15.1e}  {plain_error:.1e}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
