@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import NoReturn
 
 from rmt.predict import METHODS, predict
@@ -51,13 +52,14 @@ def _parser() -> _Parser:
         prog="rmt",
         description="Random-matrix theory of feature learning in two-layer networks.",
     )
+    parser.add_argument("--version", action="version", version=f"rmt {version('rmt')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command = commands.add_parser(
         "predict",
         help="outliers of the weights after one or two gradient steps",
         description="Predict the outliers of the first-layer weights after one or two gradient "
         "steps, and their squared overlaps with the target directions.",
-        epilog="example: rmt predict --activation 'tanh(z + 7/10)' --target 'He3(z)/sqrt(6)' "
+        epilog="example: rmt predict --activation 'tanh(z + 7/10)' --target 'sin(2*z)' "
         "--width 2000 --step 4,0.3 --step 4,0.4 --batch reused",
     )
     add = command.add_argument
@@ -87,7 +89,7 @@ def _parser() -> _Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code (0; 1: not converged; 2: bad input)."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     dim = options.width if options.dim is None else options.dim
     try:
         problem = Problem(
@@ -108,6 +110,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(1, error)
     print(json.dumps(prediction.to_dict(), indent=1) if options.json else prediction)
     return 0
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """``--target -z**2`` as ``--target=-z**2``: a formula may begin with a minus sign."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in {"--activation", "--target", "--step"}:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _fail(code: int, error: Exception) -> int:

@@ -18,7 +18,9 @@ OUTLIER_COLOUR = "#D55E00"
 
 
 def draw_prediction(prediction: Prediction, ax: Axes | None = None) -> Axes:
-    """Bulk density of the singular values with a mark at each outlier, on a logarithmic axis.
+    """Bulk density of the singular values with a mark at each outlier.
+
+    The axis is linear as far as the bulk reaches and logarithmic beyond.
 
     Parameters
     ----------
@@ -30,7 +32,9 @@ def draw_prediction(prediction: Prediction, ax: Axes | None = None) -> Axes:
         try:
             from matplotlib import pyplot
         except ImportError as error:
-            raise ImportError("plotting needs matplotlib: pip install 'rmt[plot]'") from error
+            raise ImportError(
+                "plotting needs matplotlib (the extra 'plot' of this package)"
+            ) from error
         _, ax = pyplot.subplots(figsize=(6.4, 3.4), layout="constrained")
     low, high = prediction.bulk.edges[0]
     s = np.linspace(low, high, 1001)
@@ -38,22 +42,38 @@ def draw_prediction(prediction: Prediction, ax: Axes | None = None) -> Axes:
     ax.fill_between(s, density, color=BULK_COLOUR, alpha=0.25, linewidth=0)
     ax.plot(s, density, color=BULK_COLOUR, label="bulk")
     top = float(density.max())
-    for k, spike in enumerate(prediction.outliers):
-        label = "outliers" if k == 0 else "_nolegend_"
-        ax.vlines(spike.singular_value, 0, 0.55 * top, color=OUTLIER_COLOUR, label=label)
-        ax.plot(spike.singular_value, 0.55 * top, "v", color=OUTLIER_COLOUR)
+    previous, level = 0.0, 0
+    for k, spike in enumerate(reversed(prediction.outliers)):
+        position = spike.singular_value
+        # Neighbours closer than a label is wide take turns in height.
+        level = level + 1 if position < 1.9 * previous else 0
+        previous = position
+        height = (0.3 + 0.2 * (level % 3)) * top
+        label = "outliers (singular value, target overlap)" if k == 0 else "_nolegend_"
+        ax.vlines(position, 0, height, color=OUTLIER_COLOUR, label=label)
+        ax.plot(position, height, "v", color=OUTLIER_COLOUR)
+        overlaps = ", ".join(f"{overlap:.2f}" for overlap in spike.target_overlaps)
         ax.annotate(
-            f"{spike.singular_value:.3g}\n{spike.target_overlap:.2f}",
-            (spike.singular_value, 0.6 * top),
+            f"{position:.3g}\n{overlaps}",
+            (position, height + 0.04 * top),
             ha="center",
             va="bottom",
             fontsize="small",
         )
-    largest = max([high, *(spike.singular_value for spike in prediction.outliers)])
-    ax.set_xscale("log")
-    ax.set_xlim(max(low, high / 40.0) * 0.9, largest * 1.4)
-    ax.set_ylim(0, 1.1 * top)
-    ax.set_xlabel("singular value (below each mark's number: squared overlap with the target)")
+    ax.set_ylim(0, 1.25 * top)
+    ax.set_xlabel("singular value of the weights")
+    if prediction.outliers:
+        largest = prediction.outliers[0].singular_value
+        linear_to = 1.5 * high
+        if largest > linear_to:  # linear as far as the bulk reaches, logarithmic beyond
+            ax.set_xscale("symlog", linthresh=linear_to, linscale=2.0)
+            ax.axvline(linear_to, color="0.6", linewidth=0.7, linestyle=":")
+            ax.set_xlabel("singular value of the weights (logarithmic beyond the dotted line)")
+        ticks = [t for t in (0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000) if t < 1.6 * largest]
+        ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        ax.set_xlim(0.9 * low, 1.6 * largest)
+    else:
+        ax.set_title("no outlier", fontsize="medium")
     ax.set_ylabel("density of the bulk")
-    ax.legend(frameon=False, loc="upper right")
+    ax.legend(frameon=False, loc="upper right", fontsize="small")
     return ax

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -26,6 +28,7 @@ Array = NDArray[np.float64]
 Method: TypeAlias = Literal["resummed"]
 
 METHODS = ("resummed",)
+_HEAVY = 50.0  # the size of the rarest labels that count, in standard deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ class Prediction:
     bulk: MarchenkoPasturBulk
     notes: tuple[str, ...]
     status: Status
-    factors: SpikeStrengths = field(repr=False)
+    factors: SpikeStrengths = field(repr=False)  # left functions and their quadrature nodes
 
     @property
     def outliers(self) -> tuple[Spike, ...]:
@@ -160,7 +163,9 @@ class Prediction:
         try:
             import pandas
         except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install 'rmt[frame]'") from error
+            raise ImportError(
+                "to_frame needs pandas (the extra 'frame' of this package)"
+            ) from error
         rows = []
         for spike in self.spikes:
             row = spike.to_dict()
@@ -187,7 +192,7 @@ class Prediction:
         batch = f", {problem.batch} batch" if len(problem.steps) > 1 else ""
         low, high = self.bulk.edges[0]
         lines = [
-            f"activation {problem.activation.text}, target {problem.target.text}",
+            f"activation {_short(problem.activation.text)}, target {_short(problem.target.text)}",
             f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "
             f"{readout} readout, noise {problem.noise_std:g}",
             f"bulk of singular values [{low:.4f}, {high:.4f}], {len(self.outliers)} outlier"
@@ -227,7 +232,10 @@ def predict(
     method : {"resummed"}
         Level of theory: finite width, all orders in the first step.
     rtol : float
-        Relative tolerance on the strengths, from 1e-10 to 1e-2.
+        Relative tolerance on the strengths and absolute tolerance on the squared alignments of
+        outliers, from 1e-10 to 1e-2. It is relaxed for spikes below the threshold
+        ``theta_c = (N/d)^{1/4}``: to ``rtol * theta_c^2`` in ``theta^2``, and by
+        ``theta_c / theta`` in the alignments.
     throw : bool
         Whether a solve that did not converge raises, or is returned with its `status`.
 
@@ -248,17 +256,17 @@ def predict(
 
     Examples
     --------
-    >>> from rmt.problem import Step
-    >>> problem = Problem(
+    >>> import rmt
+    >>> problem = rmt.Problem(
     ...     "tanh(z + 7/10)",
     ...     "He3(z)/sqrt(6)",
     ...     width=2000,
     ...     dim=2000,
     ...     samples=4000,
-    ...     steps=[Step(4, 0.3), Step(4, 0.4)],
+    ...     steps=[rmt.Step(4, 0.3), rmt.Step(4, 0.4)],
     ...     readout="rademacher",
     ... )
-    >>> prediction = predict(problem)
+    >>> prediction = rmt.predict(problem)
     >>> [round(spike.singular_value, 3) for spike in prediction.outliers]
     [31.432, 4.11]
     """
@@ -266,15 +274,18 @@ def predict(
         raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
     if method not in METHODS:
         raise InvalidInputError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    if not 1e-10 <= rtol <= 1e-2:
+    if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
         raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
     factors = resummed_strengths(problem, rtol)
     prediction = _prediction(problem, method, factors)
     if throw and not factors.status.ok:
-        relative = factors.strength_errors / factors.strengths
+        relative = (spike.error.strength / spike.strength for spike in prediction.outliers)
+        errors = ", ".join(f"{error:.1e}" for error in relative)
         raise ConvergenceError(
-            f"{factors.status.value} Relative errors of the strengths: "
-            f"{', '.join(f'{error:.1e}' for error in relative)}; requested {rtol:.1e}.",
+            f"{factors.status.value} Requested: rtol = {rtol:.1e}; relative errors of the "
+            f"outliers' strengths: {errors or 'none found'}. "
+            "The prediction so far is the attribute `best` of this error, and is what "
+            "throw=False returns.",
             factors.status,
             prediction,
         )
@@ -334,6 +345,18 @@ def _spikes(factors: SpikeStrengths, aspect_ratio: float, at_most: int) -> tuple
     return tuple(spikes)
 
 
+def _short(text: str) -> str:
+    """The text of a function with long decimals cut to six digits, for display."""
+    return re.sub(r"\d+\.\d{8,}", lambda number: f"{float(number[0]):.6g}", text)
+
+
+def _spikes_named(chosen: NDArray[np.bool_]) -> str:
+    numbers = [str(k) for k in np.flatnonzero(chosen)]
+    if len(numbers) == 1:
+        return f"spike {numbers[0]} is"
+    return f"spikes {', '.join(numbers[:-1])} and {numbers[-1]} are"
+
+
 def _notes(problem: Problem, factors: SpikeStrengths) -> tuple[str, ...]:
     c = constants(problem)
     notes = []
@@ -348,6 +371,23 @@ def _notes(problem: Problem, factors: SpikeStrengths) -> tuple[str, ...]:
         notes.append(
             f"spike {int(np.flatnonzero(undecided)[0])} is at the threshold strength within its "
             "error estimate: whether it leaves the bulk is undecided; ask for a smaller rtol"
+        )
+    # The bulk of a finite network is wider than its limit by a relative amount of this order.
+    widening = problem.width ** (2.0 * max(step.exponent for step in problem.steps) - 1.0)
+    edge = 1.0 + math.sqrt(problem.aspect_ratio)
+    values = rectangular_outliers(factors.strengths, problem.aspect_ratio).singular_value
+    near = (factors.strengths > threshold) & (values < edge * (1.0 + widening))
+    if np.any(near):
+        notes.append(
+            f"{_spikes_named(near)} within {widening:.0%} of the bulk's edge: at this width the "
+            "bulk is wider than its limit by an amount of that order, N^(2 alpha - 1), and may "
+            "reach it"
+        )
+    if c.large_label > _HEAVY * math.sqrt(c.Ey2):
+        notes.append(
+            "the target has heavy tails (rare labels of up to "
+            f"{c.large_label / math.sqrt(c.Ey2):.0f} times the typical size count): networks of "
+            "finite width scatter and come close to this prediction slowly"
         )
     if abs(c.mu1) <= 1e-12 * c.rms_slope:
         notes.append(

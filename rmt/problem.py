@@ -162,8 +162,10 @@ class Problem:
         put(self, "samples", _samples(samples, len(self.steps), self.batch))
         put(self, "readout", _readout(readout, self.width))
         put(self, "noise_std", _real("noise_std", noise_std))
-        if self.noise_std < 0:
-            raise InvalidInputError(f"noise_std must not be negative, got {self.noise_std!r}")
+        if not 0 <= self.noise_std <= 1e100:
+            raise InvalidInputError(
+                f"noise_std must lie between 0 and 1e100, got {self.noise_std!r}"
+            )
         put(self, "init", _choice("init", init, ("sphere", "gaussian")))
         put(self, "activation", _function("activation", activation))
         put(self, "target", _function("target", target))
@@ -373,12 +375,12 @@ def _is_sequence(value: Any) -> bool:
 def _check_activation(sigma: ScalarFunction) -> None:
     if sigma.n_variables != 1:
         raise InvalidInputError(f"activation must be a function of z alone, got {sigma.text}")
+    _check_second_moment("activation", sigma)
     if sigma.jumps:
         raise InvalidInputError(
             f"activation must be continuous, got {sigma.text} with a jump at z = "
             f"{', '.join(f'{x:g}' for x in sigma.jumps)}: gradient steps do not see a jump"
         )
-    _check_second_moment("activation", sigma)
     if _diverges(lambda z: sigma.value_and_derivative(z)[1], sigma.kinks):
         raise InvalidInputError(
             "activation must have a slope of finite second moment under the standard normal law, "

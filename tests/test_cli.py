@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ BAD = {
     ),
     "batch": ([*GOOD, "--batch", "recycled"], "batch must be one of reused, independent"),
     "readout": ([*GOOD, "--readout", "cauchy"], "readout must be one of gaussian, rademacher"),
-    "noise": ([*GOOD, "--noise", "-1"], "noise_std must not be negative"),
+    "noise": ([*GOOD, "--noise", "-1"], "noise_std must lie between 0 and 1e100"),
     "noise nan": ([*GOOD, "--noise", "nan"], "noise_std must be a finite real number"),
     "method": ([*GOOD, "--method", "guess"], "guess"),
     "rtol": ([*GOOD, "--rtol", "1"], "rtol must lie between"),
@@ -174,3 +175,16 @@ def test_installed_script() -> None:
     assert bad.returncode == 2
     assert bad.stdout == ""
     assert len(bad.stderr.splitlines()) == 1
+
+
+def test_a_formula_may_begin_with_a_minus_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["predict", "--activation", "tanh(z)", "--target", "-z**2", "--width", "300"]
+    assert main([*arguments, "--step", "1,0.2"]) == 0
+    assert "target -z**2" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert re.fullmatch(r"rmt \d+\.\d+\.\S+\n", capsys.readouterr().out)

@@ -50,8 +50,8 @@ def test_artists(scale: float, gamma: float, n_outliers: int) -> None:
     assert (x[0], x[-1]) == (low, high)
     np.testing.assert_array_equal(y, found.bulk.pdf(x))
     # A mark and a number at each outlier, and no other.
-    assert marks(ax) == [spike.singular_value for spike in found.outliers]
-    texts = [text.get_text() for text in ax.texts]
+    assert sorted(marks(ax), reverse=True) == [s.singular_value for s in found.outliers]
+    texts = [text.get_text() for text in reversed(ax.texts)]
     assert texts == [f"{s.singular_value:.3g}\n{s.target_overlap:.2f}" for s in found.outliers]
     # All of it in view.
     left, right = ax.get_xlim()
@@ -61,7 +61,9 @@ def test_artists(scale: float, gamma: float, n_outliers: int) -> None:
     legend = ax.get_legend()
     assert legend is not None
     labels = [text.get_text() for text in legend.get_texts()]
-    assert labels == (["bulk", "outliers"] if n_outliers else ["bulk"])
+    assert labels == (
+        ["bulk", "outliers (singular value, target overlap)"] if n_outliers else ["bulk"]
+    )
     assert ax.get_xlabel()
     assert ax.get_ylabel()
     ax.figure.canvas.draw()  # renders without a warning

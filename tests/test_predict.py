@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,24 @@ def test_signal_buried_in_noise_or_offset_is_not_a_constant() -> None:
 
 
 def test_no_notes_on_a_plain_problem() -> None:
-    assert notes() == ""
+    assert notes(steps=Step(4, 0.3)) == ""
+
+
+def test_note_of_an_outlier_near_the_edge() -> None:
+    """At N = 1000 and alpha = 0.4 the bulk is wider by some 1000^(-0.2) = 25 percent."""
+    prediction = found(width=1000, dim=1000, samples=2000)
+    near = [
+        k for k, s in enumerate(prediction.spikes) if s.is_outlier and s.singular_value < 2 * 1.252
+    ]
+    (note,) = [note for note in prediction.notes if "of the bulk's edge" in note]
+    assert "within 25%" in note
+    assert [int(k) for k in re.findall(r"\d+", note.split("within")[0])] == near
+    assert near
+
+
+def test_note_of_heavy_tails() -> None:
+    assert "heavy tails" in notes(target="He3(z)", steps=Step(4, 0.3))
+    assert "heavy tails" not in notes(target="He2(z) + z", steps=Step(4, 0.3))
 
 
 def test_note_of_no_outlier() -> None:
@@ -191,7 +209,7 @@ def test_notes_of_a_given_readout() -> None:
     rng = np.random.default_rng(1)
     g = rng.standard_normal(400)
     g = (g - g.mean()) / g.std()
-    assert notes(readout=g) == ""
+    assert notes(readout=g, steps=Step(4, 0.3)) == ""
     shifted = found(readout=g + 0.4, steps=Step(1, 0.3))
     assert any("mean 0.4 and standard deviation 1:" in note for note in shifted.notes)
     small = found(readout=g / 20, steps=Step(1, 0.3))
@@ -227,7 +245,9 @@ def test_not_converged(batch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = found(batch=batch)
     monkeypatch.setattr("rmt.spikes.resummed._MAX_WORK", 1.0)  # no refinement
     problem = made(batch=batch)
-    with pytest.raises(ConvergenceError, match=r"Relative errors of the strengths") as caught:
+    with pytest.raises(
+        ConvergenceError, match=r"relative errors of the outliers' strengths: \d"
+    ) as caught:
         predict(problem, rtol=1e-10)
     assert caught.value.status is Status.NOT_CONVERGED
     best = caught.value.best

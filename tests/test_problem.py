@@ -498,7 +498,7 @@ def problems(draw: st.DrawFn) -> Problem:
         steps=draw(st.lists(steps, min_size=n_steps, max_size=n_steps)),
         batch=batch,
         readout=readout,
-        noise_std=draw(st.floats(0.0, 1e300)),
+        noise_std=draw(st.floats(0.0, 1e100)),
         init=draw(st.sampled_from(["sphere", "gaussian"])),
     )
 

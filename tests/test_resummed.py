@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from rmt.problem import Problem, Step
 from rmt.spectra.outliers import rectangular_outliers
+from rmt.spikes import resummed
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import Status
 
@@ -65,6 +67,43 @@ def test_two_index_reference(batch, precision):
         assert outliers.singular_value[k] == pytest.approx(position, rel=precision)
         overlaps = outliers.right_overlap[k] * found.alignments[k] ** 2
         assert overlaps == pytest.approx(case["overlaps"][k], abs=1.5e-3)
+
+
+@pytest.mark.parametrize("damage", [np.nan, np.inf])
+def test_undefined_numbers_are_never_an_answer(monkeypatch, damage):
+    """A kernel that is not finite has no spikes to show: that must not pass for convergence."""
+    honest = resummed.after_independent_batch
+
+    def damaged(*arguments):
+        value, slope = honest(*arguments)
+        slope[0, 0] = damage
+        return value, slope
+
+    monkeypatch.setattr(resummed, "after_independent_batch", damaged)
+    problem = Problem("tanh(z + 7/10)", "sin(2*z)", 500, 500, 900, [(2, 0.3), (2, 0.3)])
+    assert resummed_strengths(problem).status is Status.NOT_FINITE
+
+
+def test_an_indefinite_kernel_shows_in_the_errors(monkeypatch):
+    """Wrong weights make the kernel indefinite: its negative part bounds the errors from below."""
+    honest = resummed.independent_law
+
+    def damaged(*arguments):
+        law = honest(*arguments)
+        return replace(law, y2=law.y2 - 30.0 * law.one)
+
+    monkeypatch.setattr(resummed, "independent_law", damaged)
+    problem = Problem("tanh(z + 7/10)", "sin(2*z)", 500, 500, 900, [(2, 0.3), (2, 0.3)])
+    found = resummed_strengths(problem)
+    assert found.status is Status.NOT_CONVERGED
+
+
+def test_rounding_is_not_reported_as_outliers():
+    """``theta_0 = 1e11`` leaves ``theta^2`` accurate to 1e6 or so: nothing below is certain."""
+    problem = Problem("tanh(z + 7/10)", "sin(2*z)", 1000, 1000, 2000, [(1e10, 0.49), (1, 0)])
+    found = resummed_strengths(problem)
+    assert found.status is Status.NOT_CONVERGED
+    assert np.all(found.strength_errors[1:] > 0.1 * found.strengths[1:])
 
 
 def gauss_hermite(order):

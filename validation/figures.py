@@ -148,7 +148,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 def require_matplotlib() -> None:
     """Raise `RmtError`, naming the extra to install, where matplotlib is missing."""
     if find_spec("matplotlib") is None:
-        raise RmtError("figures need matplotlib: pip install 'rmt[validation]'")
+        raise RmtError("figures need matplotlib (the extra 'validation' of this package)")
 
 
 def _draw_spectrum(axes: Axes, panel: Panel, linear_to: float, top: float) -> None:

@@ -41,7 +41,7 @@ Array = NDArray[np.float64]
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
 _MAX_SPIKES = 12
 _TINY = 1e-200
-_MAX_WORK = 3e8
+_MAX_WORK = 6e8
 
 
 @dataclass(frozen=True, slots=True)
