@@ -1,7 +1,8 @@
 """Random-matrix theory of feature learning in two-layer networks of linear width."""
 
 from rmt.functions import ExpressionError, ScalarFunction, remove_hermite
-from rmt.predict import Prediction, Spike, SpikeError, predict
+from rmt.predict import predict
+from rmt.prediction import Prediction, Spike, SpikeError
 from rmt.problem import Problem, Step
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers import Outliers, rectangular_outliers

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from rmt.predict import Prediction
+    from rmt.prediction import Prediction
 
 __all__ = ["draw_prediction"]
 

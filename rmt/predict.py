@@ -3,218 +3,24 @@
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass, field
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.prediction import Method, Prediction, Spike, SpikeError
 from rmt.problem import Problem
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers import rectangular_outliers
 from rmt.spikes.constants import constants
 from rmt.spikes.resummed import SpikeStrengths, resummed_strengths
-from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.status import ConvergenceError, InvalidInputError
 
-if TYPE_CHECKING:
-    import pandas
-    from matplotlib.axes import Axes
+__all__ = ["predict"]
 
-__all__ = ["Method", "Prediction", "Spike", "SpikeError", "predict"]
-
-Array = NDArray[np.float64]
-Method: TypeAlias = Literal["resummed"]
 
 METHODS = ("resummed",)
 _HEAVY = 50.0  # the size of the rarest labels that count, in standard deviations
-
-
-@dataclass(frozen=True, slots=True)
-class SpikeError:
-    """Absolute error estimates of the numbers of a `Spike`, under the same names."""
-
-    strength: float
-    singular_value: float
-    left_overlap: float
-    right_overlap: float
-    target_alignments: tuple[float, ...]
-    target_overlaps: tuple[float, ...]
-
-    @property
-    def target_overlap(self) -> float:
-        """Error estimate of the sum over the target directions."""
-        return sum(self.target_overlaps)
-
-
-@dataclass(frozen=True, slots=True)
-class Spike:
-    """One direction that the training has added to the weights.
-
-    All overlaps are squared inner products, between 0 and 1.
-
-    Attributes
-    ----------
-    strength : float
-        ``theta_k``, the singular value of the mean update.
-    singular_value : float
-        Of the weights; the bulk edge when the spike makes no outlier.
-    left_overlap, right_overlap : float
-        Of the outlier's singular vectors with the spike's own directions; 0 without an outlier.
-    target_alignments : tuple of r floats
-        ``o_k^2`` of the spike's right direction with each target direction.
-    target_overlaps : tuple of r floats
-        Of the right singular vector with each target direction: ``right_overlap * o_k^2``.
-    is_outlier : bool
-        Whether the strength is above the threshold ``(N/d)^{1/4}``.
-    error : SpikeError
-        Absolute error estimate of each number: of the solution of the theory's equations, not of
-        their distance from a finite network.
-    """
-
-    strength: float
-    singular_value: float
-    left_overlap: float
-    right_overlap: float
-    target_alignments: tuple[float, ...]
-    target_overlaps: tuple[float, ...]
-    is_outlier: bool
-    error: SpikeError
-
-    @property
-    def target_overlap(self) -> float:
-        """Squared overlap of the right singular vector with the span of all target directions."""
-        return sum(self.target_overlaps)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists."""
-        return {
-            "strength": self.strength,
-            "singular_value": self.singular_value,
-            "left_overlap": self.left_overlap,
-            "right_overlap": self.right_overlap,
-            "target_alignments": list(self.target_alignments),
-            "target_overlaps": list(self.target_overlaps),
-            "target_overlap": self.target_overlap,
-            "is_outlier": self.is_outlier,
-            "error": {
-                "strength": self.error.strength,
-                "singular_value": self.error.singular_value,
-                "left_overlap": self.error.left_overlap,
-                "right_overlap": self.error.right_overlap,
-                "target_alignments": list(self.error.target_alignments),
-                "target_overlaps": list(self.error.target_overlaps),
-                "target_overlap": self.error.target_overlap,
-            },
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the theory says of the weights after the last step.
-
-    Attributes
-    ----------
-    problem : Problem
-    method : str
-        Level of theory.
-    spikes : tuple of Spike
-        Strongest first, down to 1/20 of the threshold strength.
-    bulk : MarchenkoPasturBulk
-        Law of the other singular values.
-    notes : tuple of str
-        What is special about the problem, in plain words.
-    status : Status
-    """
-
-    problem: Problem
-    method: Method
-    spikes: tuple[Spike, ...]
-    bulk: MarchenkoPasturBulk
-    notes: tuple[str, ...]
-    status: Status
-    factors: SpikeStrengths = field(repr=False)  # left functions and their quadrature nodes
-
-    @property
-    def outliers(self) -> tuple[Spike, ...]:
-        """The spikes that leave the bulk."""
-        return tuple(spike for spike in self.spikes if spike.is_outlier)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists, ready for JSON."""
-        return {
-            "method": self.method,
-            "status": self.status.name,
-            "problem": self.problem.to_dict(),
-            "problem_hash": self.problem.content_hash,
-            "bulk": {
-                "law": "Marchenko-Pastur",
-                "aspect_ratio": self.bulk.aspect_ratio,
-                "edges": [list(interval) for interval in self.bulk.edges],
-            },
-            "n_outliers": len(self.outliers),
-            "spikes": [spike.to_dict() for spike in self.spikes],
-            "notes": list(self.notes),
-        }
-
-    def to_frame(self) -> pandas.DataFrame:
-        """One row per spike, as a pandas frame (needs the extra ``frame``)."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas (the extra 'frame' of this package)"
-            ) from error
-        rows = []
-        for spike in self.spikes:
-            row = spike.to_dict()
-            del row["error"], row["target_alignments"], row["target_overlaps"]
-            for i, overlap in enumerate(spike.target_overlaps):
-                row[f"target_overlap_{i + 1}"] = overlap
-            row["strength_error"] = spike.error.strength
-            row["singular_value_error"] = spike.error.singular_value
-            row["target_overlap_error"] = spike.error.target_overlap
-            rows.append(row)
-        return pandas.DataFrame(rows)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the bulk and the outliers (needs the extra ``plot``); returns the axes."""
-        from rmt.plotting import draw_prediction
-
-        return draw_prediction(self, ax)
-
-    def __str__(self) -> str:
-        problem, r = self.problem, self.problem.n_directions
-        readout = problem.readout if isinstance(problem.readout, str) else "given"
-        steps = ", ".join(f"{step.scale:g} N^{step.exponent:g}" for step in problem.steps)
-        samples = " + ".join(str(n) for n in dict.fromkeys(problem.samples))
-        batch = f", {problem.batch} batch" if len(problem.steps) > 1 else ""
-        low, high = self.bulk.edges[0]
-        lines = [
-            f"activation {_short(problem.activation.text)}, target {_short(problem.target.text)}",
-            f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "
-            f"{readout} readout, noise {problem.noise_std:g}",
-            f"bulk of singular values [{low:.4f}, {high:.4f}], {len(self.outliers)} outlier"
-            f"{'' if len(self.outliers) == 1 else 's'} ({self.method})",
-        ]
-        names = ["overlap with target"] if r == 1 else [f"overlap with e{i + 1}" for i in range(r)]
-        header = ["spike", "strength", "singular value", "left", "right", *names]
-        lines.append("  ".join(header))
-        for k, spike in enumerate(self.spikes):
-            cells = [f"{k}", f"{spike.strength:.5g}"]
-            if spike.is_outlier:
-                overlaps = (spike.left_overlap, spike.right_overlap, *spike.target_overlaps)
-                cells += [f"{spike.singular_value:.5g}", *(f"{value:.4f}" for value in overlaps)]
-            else:
-                cells += ["in the bulk"] + [""] * (2 + r)
-            lines.append(
-                "  ".join(
-                    cell.rjust(len(name)) for cell, name in zip(cells, header, strict=True)
-                ).rstrip()
-            )
-        lines += [f"note: {note}" for note in self.notes]
-        return "\n".join(lines)
 
 
 def predict(
@@ -343,11 +149,6 @@ def _spikes(factors: SpikeStrengths, aspect_ratio: float, at_most: int) -> tuple
             )
         )
     return tuple(spikes)
-
-
-def _short(text: str) -> str:
-    """The text of a function with long decimals cut to six digits, for display."""
-    return re.sub(r"\d+\.\d{8,}", lambda number: f"{float(number[0]):.6g}", text)
 
 
 def _spikes_named(chosen: NDArray[np.bool_]) -> str:

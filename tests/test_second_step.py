@@ -7,7 +7,7 @@ import pytest
 
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem
-from rmt.spikes import second_step
+from rmt.spikes import second_step, second_step_kinked
 from rmt.spikes.constants import constants
 from rmt.spikes.labels import joint_law
 
@@ -76,12 +76,12 @@ def test_reused_against_brute_force(activation, tolerance):
 def test_closed_form_agrees_with_graded_panels(activation):
     """Bivariate normal probabilities against quadrature that does not use piecewise linearity."""
     sigma, c, phi, law = setting(activation)
-    closed = second_step.reused_piecewise_linear(sigma, c, phi, T, law)
+    closed = second_step_kinked.reused_piecewise_linear(sigma, c, phi, T, law)
     # Labels of 30 (of no weight) ask for more panels.
     usual = np.repeat(np.abs(law.y), law.zeta.size) < 10
     previous = 1e-3
     for nodes_per_unit, tolerance in [(12.0, 1e-5), (24.0, 1e-8)]:
-        panels = second_step.reused_kinked(sigma, c, phi, T, law, nodes_per_unit)
+        panels = second_step_kinked.reused_kinked(sigma, c, phi, T, law, nodes_per_unit)
         error = max(
             np.abs(exact - found)[:, usual].max()
             for exact, found in zip(closed, panels, strict=True)
@@ -100,7 +100,7 @@ def test_graded_panels_agree_with_the_smooth_route():
         value_and_derivative = staticmethod(sigma.value_and_derivative)
 
     smooth = second_step.reused_smooth(sigma, c, phi, T, law, 6.0)
-    panels = second_step.reused_kinked(Kinked, c, phi, T, law, 12.0)
+    panels = second_step_kinked.reused_kinked(Kinked, c, phi, T, law, 12.0)
     # Truncated Hermite series lose digits at the outermost zeta; there their weight is nothing.
     central = np.abs(np.tile(law.zeta, law.y.size)) < 3 * math.sqrt(c.B)
     central &= np.repeat(np.abs(law.y), law.zeta.size) < 10

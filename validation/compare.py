@@ -14,7 +14,7 @@ from rmt.status import InvalidInputError
 from validation.samples import Samples
 
 if TYPE_CHECKING:
-    from rmt.predict import Prediction
+    from rmt.prediction import Prediction
 
 __all__ = ["BeyondBulk", "Comparison", "ComparisonRow", "compare"]
 

@@ -20,7 +20,7 @@ from validation.figures import Panel, comparison_figure, save_figure
 from validation.samples import run_samples
 
 if TYPE_CHECKING:
-    from rmt.predict import Prediction
+    from rmt.prediction import Prediction
 
 __all__ = ["Demo", "prepare_folder", "run_demo"]
 

@@ -111,6 +111,9 @@ def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
     scale = _scale(refined.solution, threshold)
     theta_errors, alignment_errors = _as_spikes((refined.errors + 2.0 * c.error) * scale, c.b.size)
     kept = int(np.count_nonzero(refined.solution.strengths > _KEEP * threshold))
+    status = refined.status
+    if status.ok and 2.0 * c.error > rtol:  # moments of a target with oblique kinks
+        status = Status.NOT_CONVERGED
     return replace(
         refined.solution,
         strengths=refined.solution.strengths[:kept],
@@ -118,7 +121,7 @@ def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
         left_functions=refined.solution.left_functions[:kept],
         strength_errors=theta_errors[:kept],
         alignment_sq_errors=alignment_errors[:kept],
-        status=refined.status,
+        status=status,
     )
 
 
