@@ -52,7 +52,8 @@ class Graph:
         """A sympy number (or a Python integer)."""
         import sympy
 
-        return self.node("const", payload=sympy.sympify(number))
+        exact = number if isinstance(number, sympy.Basic) else sympy.Integer(number)
+        return self.node("const", payload=exact)
 
     def is_const(self, node: NodeId) -> bool:
         return self.operations[node] == "const"
