@@ -117,14 +117,18 @@ def gaussian_rule(
 
 
 def tensor_rule(rules: Sequence[GaussianRule]) -> GaussianRule:
-    """Product of one-dimensional rules, for ``N(0, I_r)``; nodes of no weight are dropped."""
+    """Product of one-dimensional rules, for ``N(0, I_r)``.
+
+    Nodes further from the origin than the rules reach along the axes are dropped.
+    """
     nodes = np.stack(np.meshgrid(*(rule.nodes[0] for rule in rules), indexing="ij"))
     weights = rules[0].weights
     for rule in rules[1:]:
         weights = np.multiply.outer(weights, rule.weights)
-    flat = weights.ravel()
-    keep = flat > NEGLIGIBLE * flat.max() * 1e-12
-    return GaussianRule(nodes.reshape(len(rules), -1)[:, keep], flat[keep])
+    flat = nodes.reshape(len(rules), -1)
+    reach = max(np.abs(rule.nodes).max() for rule in rules)
+    keep = np.sum(flat**2, axis=0) <= reach**2 * (1.0 + 1e-12)
+    return GaussianRule(flat[:, keep], weights.ravel()[keep])
 
 
 def negligible_beyond(

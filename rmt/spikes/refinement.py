@@ -116,6 +116,8 @@ def refine(
                 moved = (np.abs(as_vector(fine) - alone) / unit).max(initial=0.0)
                 growth = goal / math.log(PREFACTOR / min(max(moved, 1e-16), 0.1))
                 finer[name] = n * min(max(growth, 0.6), 3.0)
-        if work(finer) > max_work:
-            return best
+        while work(finer) > max_work:  # go as far as the work allows
+            finer = {name: math.sqrt(n * finer[name]) for name, n in resolution.items()}
+            if max(finer[name] / n for name, n in resolution.items()) < 1.1:
+                return best
         resolution = finer
