@@ -1,4 +1,4 @@
-"""The error estimates of `predict` bound the distance from a solve to a tolerance 100 times smaller."""
+"""The error estimates of `predict` bound the distance from a much finer solve."""
 
 import itertools
 
@@ -28,7 +28,8 @@ TARGETS = (
     "z1*z2 + z1",
 )
 ALL = list(itertools.product(ACTIVATIONS, TARGETS, ("independent", "reused")))
-QUICK = ALL[::7]
+# Heavy tails and two indices on a reused batch take longest.
+QUICK = [case for case in ALL[::7] if case[1] in TARGETS[:3]]
 
 
 def check(activation, target, batch):
