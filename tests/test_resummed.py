@@ -328,3 +328,26 @@ def test_brute_force(batch, text, f, r, spacing, n_omega):
     theta, o2 = brute_force(problem, f, r, spacing, n_omega, 24, 0.3, 12)
     assert found.strengths[:2] == pytest.approx(theta[:2], rel=2e-6)
     assert found.alignments[:2] ** 2 == pytest.approx(o2[:2], abs=5e-6)
+
+
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_two_indices_that_are_one(batch):
+    """``f(z1 + z2)`` is ``f(sqrt(2) z)`` in rotated axes; its alignment is shared by both."""
+    same = {"width": 800, "dim": 800, "samples": 1600, "steps": [(2, 0.3), (2, 0.4)]}
+    two = resummed_strengths(Problem("tanh(z + 7/10)", "tanh(z1 + z2)", batch=batch, **same))
+    one = resummed_strengths(Problem("tanh(z + 7/10)", "tanh(sqrt(2)*z)", batch=batch, **same))
+    assert two.strengths[:3] == pytest.approx(one.strengths[:3], rel=2e-6)
+    halves = np.repeat(one.alignments[:2] ** 2 / 2, 2, axis=1)
+    assert two.alignments[:2] ** 2 == pytest.approx(halves, abs=2e-6)
+
+
+def test_oblique_kink_is_slow_but_honest():
+    """A kink along z1 = -z2 limits the moments; the estimate says so, and covers the error."""
+    same = {"width": 800, "dim": 800, "samples": 1600, "steps": [(2, 0.3), (2, 0.4)]}
+    exact = resummed_strengths(Problem("tanh(z + 7/10)", "relu(sqrt(2)*z)", **same), 1e-8)
+    oblique = Problem("tanh(z + 7/10)", "relu(z1 + z2)", **same)
+    for rtol, status in [(1e-3, Status.CONVERGED), (1e-6, Status.NOT_CONVERGED)]:
+        found = resummed_strengths(oblique, rtol)
+        assert found.status is status
+        error = np.abs(found.strengths[:2] - exact.strengths[:2])
+        assert np.all(error <= found.strength_errors[:2])
