@@ -1,4 +1,4 @@
-"""The command ``rmt``: predictions from a shell."""
+"""The command ``rmt``: predictions and Hermite expansions from a shell."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ import json
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from rmt.functions import ScalarFunction
+from rmt.hermite import (
+    generative_exponent,
+    hermite_expansion,
+    information_exponent,
+    reuse_exponent,
+    staircase,
+)
 from rmt.predict import METHODS, predict
 from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError
@@ -54,6 +62,13 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="version", version=f"rmt {version('rmt')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_predict(commands)
+    _add_hermite(commands)
+    _add_exponents(commands)
+    return parser
+
+
+def _add_predict(commands: Any) -> None:
     command = commands.add_parser(
         "predict",
         help="outliers of the weights after one or two gradient steps",
@@ -83,33 +98,108 @@ def _parser() -> _Parser:
     add("--method", default="resummed", choices=METHODS, help="level of theory")
     add("--rtol", type=float, default=1e-6, help="relative tolerance (default: 1e-6)")
     add("--json", action="store_true", help="print JSON instead of a table")
-    return parser
+    command.set_defaults(run=_run_predict)
+
+
+def _add_hermite(commands: Any) -> None:
+    command = commands.add_parser(
+        "hermite",
+        help="Hermite coefficients of a function, exact where possible",
+        description="Hermite coefficients E[f(Z) He_k(Z)] of a function of one standard normal "
+        "variable (probabilists' polynomials): closed forms where they exist, otherwise numbers "
+        "with an error bound.",
+        epilog="example: rmt hermite 'relu(z + 1/2)' --order 8",
+    )
+    add = command.add_argument
+    add("function", metavar="TEXT", help="f(z), such as 'gelu(z)' or 'max(z, 0)**2'")
+    add("--order", type=int, default=8, metavar="K", help="highest order (default: 8)")
+    add("--orthonormal", action="store_true", help="divide by sqrt(k!)")
+    add("--digits", type=int, metavar="D", help="correct digits where there is no closed form")
+    add("--general-term", action="store_true", help="print the coefficient as an expression in k")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--latex", action="store_true", help="print the series in LaTeX")
+    form.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add("--plot", metavar="FILE", help="also draw function, partial sums and decay to this file")
+    command.set_defaults(run=_run_hermite)
+
+
+def _add_exponents(commands: Any) -> None:
+    command = commands.add_parser(
+        "exponents",
+        help="information, reuse and generative exponent; leap of a multi-index target",
+        description="The exponents that decide how hard a target is to learn: information, reuse "
+        "and generative exponent of f(z); information exponent, leap and the order in which "
+        "directions are learned for f(z1, z2[, z3]).",
+        epilog="example: rmt exponents 'He3(z)'",
+    )
+    command.add_argument("function", metavar="TEXT", help="f(z), or f(z1, z2[, z3])")
+    command.add_argument("--json", action="store_true", help="print JSON instead of text")
+    command.set_defaults(run=_run_exponents)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code (0; 1: not converged; 2: bad input)."""
     parser = _parser()
     options = parser.parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
-    dim = options.width if options.dim is None else options.dim
     try:
-        problem = Problem(
-            activation=options.activation,
-            target=options.target,
-            width=options.width,
-            dim=dim,
-            samples=2 * dim if options.samples is None else options.samples,
-            steps=options.steps,
-            batch=options.batch,
-            readout=options.readout,
-            noise_std=options.noise,
-        )
-        prediction = predict(problem, method=options.method, rtol=options.rtol)
+        print(options.run(options))
     except InvalidInputError as error:
         return _fail(2, error)
     except ConvergenceError as error:
         return _fail(1, error)
-    print(json.dumps(prediction.to_dict(), indent=1) if options.json else prediction)
     return 0
+
+
+def _run_predict(options: argparse.Namespace) -> object:
+    dim = options.width if options.dim is None else options.dim
+    problem = Problem(
+        activation=options.activation,
+        target=options.target,
+        width=options.width,
+        dim=dim,
+        samples=2 * dim if options.samples is None else options.samples,
+        steps=options.steps,
+        batch=options.batch,
+        readout=options.readout,
+        noise_std=options.noise,
+    )
+    prediction = predict(problem, method=options.method, rtol=options.rtol)
+    return json.dumps(prediction.to_dict(), indent=1) if options.json else prediction
+
+
+def _run_hermite(options: argparse.Namespace) -> str:
+    expansion = hermite_expansion(options.function, options.order, digits=options.digits)
+    if options.plot is not None:
+        try:
+            expansion.plot().savefig(options.plot, dpi=150)
+        except (OSError, ValueError, ImportError) as error:
+            raise InvalidInputError(f"--plot {options.plot}: {error}") from error
+    general = str(expansion.general_term()) if options.general_term else None
+    if options.json:
+        document = expansion.to_dict()
+        if general is not None:
+            document["general_term"] = general
+        return json.dumps(document, indent=1)
+    if options.latex:
+        return expansion.latex()
+    text = expansion.table(options.orthonormal)
+    return text if general is None else f"{text}\nE[f He_k] = {general}"
+
+
+def _run_exponents(options: argparse.Namespace) -> str:
+    function = ScalarFunction.parse(options.function)
+    exponents = [information_exponent(function)]
+    if function.n_variables == 1:
+        exponents += [reuse_exponent(function), generative_exponent(function)]
+    stairs = staircase(function) if function.n_variables > 1 else None
+    if options.json:
+        document: dict[str, object] = {"function": function.text}
+        document |= {e.name.replace(" ", "_"): e.to_dict() for e in exponents}
+        if stairs is not None:
+            document["staircase"] = stairs.to_dict()
+        return json.dumps(document, indent=1)
+    lines = [str(exponent) for exponent in exponents]
+    return "\n".join(lines if stairs is None else [*lines, str(stairs)])
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+    from rmt.hermite import HermiteExpansion
     from rmt.prediction import Prediction
 
-__all__ = ["draw_prediction"]
+__all__ = ["draw_expansion", "draw_prediction"]
 
 BULK_COLOUR = "#0072B2"
 OUTLIER_COLOUR = "#D55E00"
+
+
+def _pyplot() -> Any:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError("plotting needs matplotlib (the extra 'plot' of this package)") from error
+    return pyplot
 
 
 def draw_prediction(prediction: Prediction, ax: Axes | None = None) -> Axes:
@@ -29,13 +39,7 @@ def draw_prediction(prediction: Prediction, ax: Axes | None = None) -> Axes:
         A new figure is made when left out.
     """
     if ax is None:
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError(
-                "plotting needs matplotlib (the extra 'plot' of this package)"
-            ) from error
-        _, ax = pyplot.subplots(figsize=(6.4, 3.4), layout="constrained")
+        _, ax = _pyplot().subplots(figsize=(6.4, 3.4), layout="constrained")
     low, high = prediction.bulk.edges[0]
     s = np.linspace(low, high, 1001)
     density = prediction.bulk.pdf(s)
@@ -77,3 +81,54 @@ def draw_prediction(prediction: Prediction, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("density of the bulk")
     ax.legend(frameon=False, loc="upper right", fontsize="small")
     return ax
+
+
+def draw_expansion(expansion: HermiteExpansion, half_width: float = 3.5) -> Figure:
+    """A function with its Hermite partial sums, next to the decay of its coefficients.
+
+    Parameters
+    ----------
+    expansion : HermiteExpansion
+    half_width : float
+        The function is drawn for ``|z|`` up to this.
+    """
+    figure: Figure
+    figure, (left, right) = _pyplot().subplots(
+        1, 2, figsize=(9.0, 3.6), layout="constrained", width_ratios=(1.15, 1)
+    )
+    z = np.linspace(-half_width, half_width, 801)
+    f = expansion.function(z)
+    orders = [k for k in (1, 3, 10, 30, 100) if k < expansion.order] + [expansion.order]
+    shades = np.linspace(0.35, 1.0, len(orders))
+    colours = _pyplot().get_cmap("viridis_r")(shades)
+    for order, colour in zip(orders, colours, strict=True):
+        left.plot(z, expansion(z, order), color=colour, linewidth=1.2, label=f"order {order}")
+    left.plot(z, f, color="black", linewidth=1.6, linestyle=(0, (4, 2)), label="f")
+    span = float(f.max() - f.min()) or 1.0
+    left.set_ylim(f.min() - 0.3 * span, f.max() + 0.3 * span)
+    left.set_xlabel("z")
+    left.set_title(_shortened(expansion.function.text), fontsize="medium")
+    left.legend(frameon=False, fontsize="small")
+
+    c = np.abs(expansion.orthonormal_array)
+    errors = np.array(expansion.errors)
+    k = np.arange(c.size)
+    seen = c > errors
+    right.semilogy(k[seen], c[seen], "o", color=BULK_COLOUR, markersize=4, label="$|c_k|$")
+    decay = expansion.decay()
+    if decay.kind == "algebraic" and np.count_nonzero(seen[1:]) > 1:
+        last = int(k[seen][-1])
+        tail = np.arange(1, c.size)
+        envelope = c[last] * (tail / last) ** -decay.rate
+        right.semilogy(tail, envelope, color=OUTLIER_COLOUR, label=f"$k^{{-{decay.rate:g}}}$")
+    if not seen.all() and np.any(errors > 0):
+        right.axhline(errors.max(), color="0.6", linestyle=":", label="error bound")
+    right.set_xlabel("order k")
+    right.set_ylabel("$|E[f\\,He_k]|/\\sqrt{k!}$")
+    right.set_title(f"L2 norm of the rest: {expansion.truncation_error():.2g}", fontsize="medium")
+    right.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 48 else text[:45] + "..."

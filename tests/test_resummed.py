@@ -341,13 +341,13 @@ def test_two_indices_that_are_one(batch):
     assert two.alignments[:2] ** 2 == pytest.approx(halves, abs=2e-6)
 
 
-def test_oblique_kink_is_slow_but_honest():
-    """A kink along z1 = -z2 limits the moments; the estimate says so, and covers the error."""
+def test_oblique_kink():
+    """A kink along z1 = -z2: its moments are exact, the other integrals are covered by the estimate."""
     same = {"width": 800, "dim": 800, "samples": 1600, "steps": [(2, 0.3), (2, 0.4)]}
     exact = resummed_strengths(Problem("tanh(z + 7/10)", "relu(sqrt(2)*z)", **same), 1e-8)
     oblique = Problem("tanh(z + 7/10)", "relu(z1 + z2)", **same)
-    for rtol, status in [(1e-3, Status.CONVERGED), (1e-6, Status.NOT_CONVERGED)]:
+    for rtol in (1e-3, 1e-6):
         found = resummed_strengths(oblique, rtol)
-        assert found.status is status
+        assert found.status is Status.CONVERGED
         error = np.abs(found.strengths[:2] - exact.strengths[:2])
         assert np.all(error <= found.strength_errors[:2])

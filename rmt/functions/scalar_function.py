@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.functions.canonical import canonical_form, normalised
-from rmt.functions.construction import VARIABLE_NAMES, variable
+from rmt.functions.construction import VARIABLE_NAMES, build_piecewise, build_relation, variable
 from rmt.functions.expression import parse_expression
 from rmt.functions.graph import Graph
 from rmt.functions.lowering import lower
@@ -295,6 +295,26 @@ class ScalarFunction:
 
         self._check_univariate("smooth_pieces")
         return smooth_pieces(self.expression, self.symbols[0])
+
+    @cached_property
+    def derivative_function(self) -> ScalarFunction:
+        """The almost-everywhere derivative as a function of its own (``r = 1``).
+
+        Examples
+        --------
+        >>> ScalarFunction.parse("tanh(z)").derivative_function
+        ScalarFunction('1 - tanh(z)**2')
+        """
+        import sympy
+
+        (z,) = self.symbols
+        branches = []
+        for piece in self.smooth_pieces:
+            below = sympy.true
+            if piece.upper.is_finite:
+                below = build_relation("StrictLessThan", z, piece.upper)
+            branches.append((sympy.diff(piece.expression, z), below))
+        return ScalarFunction.parse(build_piecewise(branches))
 
     @cached_property
     def kinks(self) -> tuple[float, ...]:

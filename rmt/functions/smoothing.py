@@ -1,19 +1,24 @@
 """Gaussian smoothing of a function and of its derivative: ``E[f(m + s Z)]``, ``E[f'(m + s Z)]``.
 
-Three routes, chosen by what is known of ``f``: closed form for piecewise polynomials (truncated
-Gaussian moments), the trapezoid rule for smooth functions, Gauss-Legendre panels between the kinks
-for the rest.
+Three routes, chosen by what is known of ``f``: closed form for piecewise sums of polynomial x
+exponential (so also ELU) and, without kinks, polynomial x error function (GELU); the trapezoid rule
+for other smooth functions; Gauss-Legendre panels between the kinks for the rest.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from rmt.functions.gaussian import gauss_legendre, gaussian_rule
+from rmt.functions.hermite_recurrence import Edge, exponential_coefficients, times_polynomial
 from rmt.functions.scalar_function import ScalarFunction
 
 __all__ = ["smoothed"]
@@ -22,6 +27,7 @@ Array = NDArray[np.float64]
 
 HALF_WIDTH = 8.5
 _TINY = 1e-300
+_ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 
 
 def smoothed(
@@ -36,7 +42,7 @@ def smoothed(
     mean, std : array_like
         ``m`` and ``s >= 0``; broadcast against each other.
     nodes_per_unit : float
-        Quadrature nodes per unit of ``Z``; not used for piecewise polynomials.
+        Quadrature nodes per unit of ``Z``; not used where there is a closed form.
 
     Returns
     -------
@@ -52,8 +58,9 @@ def smoothed(
     (True, 0.5)
     """
     m, s = np.broadcast_arrays(np.asarray(mean, dtype=float), np.asarray(std, dtype=float))
-    if function.kinks and function.polynomial_pieces is not None:
-        return _piecewise_polynomial(function.polynomial_pieces, m, s)
+    terms = _closed_terms(function)
+    if terms is not None:
+        return _in_closed_form(terms, m, s)
     if function.kinks:
         return _between_kinks(function, m, s, nodes_per_unit)
     rule = gaussian_rule(nodes_per_unit, HALF_WIDTH)
@@ -84,37 +91,141 @@ def _between_kinks(
     return total
 
 
-def _piecewise_polynomial(
-    pieces: tuple[tuple[float, float, tuple[float, ...]], ...], m: Array, s: Array
-) -> tuple[Array, Array]:
-    """Closed form through ``I_k = E[(m + s Z)^k; low < m + s Z < high]``.
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """``p(u) exp(A u^2 + B u) erf(c u + d)`` for ``lower < u < upper``, and its derivative.
 
-    Integration by parts gives ``I_k = m I_{k-1} + (k-1) s^2 I_{k-2} - s [u^{k-1} p]_low^high`` with
-    ``p`` the standard normal density at ``(u - m)/s``.
+    ``erf_argument`` is ``(c, d)``, or None without the error function. The derivative is the same
+    with ``slope`` in place of ``p``, but for the derivative of the error function.
     """
+
+    lower: float
+    upper: float
+    quadratic: float
+    linear: float
+    erf_argument: tuple[float, float] | None
+    polynomial: tuple[float, ...]
+    slope: tuple[float, ...]
+
+
+@lru_cache(maxsize=256)
+def _closed_terms(function: ScalarFunction) -> tuple[_Term, ...] | None:
+    """The terms of a function whose smoothing has a closed form, else None."""
+    from rmt.functions.closed_form import normal_pieces
+
+    pieces = normal_pieces(function)
+    if pieces is None:
+        return None
+    terms = []
+    for lower, upper, form in pieces:
+        for (kernel, _), polynomial in form.items():
+            with_erf = len(kernel.erfs)
+            if kernel.frequency != 0 or with_erf > (1 if len(pieces) == 1 else 0):
+                return None
+            a, b = float(kernel.quadratic), float(kernel.linear)
+            if a > 0.0:  # the integral need not exist for large s
+                return None
+            p = np.polynomial.Polynomial([float(c) for c in polynomial])
+            slope = p.deriv() + p * np.polynomial.Polynomial([b, 2.0 * a])
+            argument = None
+            if with_erf:
+                argument = float(kernel.erfs[0][0]), float(kernel.erfs[0][1])
+            terms.append(
+                _Term(
+                    float(lower), float(upper), a, b, argument, tuple(p.coef), _trimmed(slope.coef)
+                )
+            )
+    return tuple(terms)
+
+
+def _trimmed(coefficients: NDArray[Any]) -> tuple[float, ...]:
+    return tuple(np.polynomial.polynomial.polytrim(coefficients).tolist())
+
+
+def _in_closed_form(terms: Sequence[_Term], m: Array, s: Array) -> tuple[Array, Array]:
+    """Sum of the terms; Hermite coefficients of ``g(m + s z)``, then polynomials times them."""
     safe = np.maximum(s, _TINY)
     value, derivative = np.zeros(m.shape), np.zeros(m.shape)
-    for low, high, coefficients in pieces:
-        # Beyond 40 the distribution function is 0 or 1 to the last bit.
-        a, b = (np.clip((end - m) / safe, -40.0, 40.0) for end in (low, high))
-        upper_tail = a > 0
-        moments = [
-            special.ndtr(np.where(upper_tail, -a, b)) - special.ndtr(np.where(upper_tail, -b, a))
-        ]
-        boundary = [
-            (end, np.exp(-(x**2) / 2.0) * (safe / math.sqrt(2.0 * math.pi)), sign)
-            for end, x, sign in ((low, a, 1.0), (high, b, -1.0))
-            if math.isfinite(end)
-        ]
-        for k in range(1, len(coefficients)):
-            moment = m * moments[k - 1]
-            if k > 1:
-                moment = moment + (k - 1) * safe**2 * moments[k - 2]
-            for end, density, sign in boundary:
-                moment = moment + sign * end ** (k - 1) * density
-            moments.append(moment)
-        for k, c in enumerate(coefficients):
-            value += c * moments[k]
-            if k:
-                derivative += k * c * moments[k - 1]
+    for term in terms:
+        order = max(len(term.polynomial), len(term.slope)) - 1
+        if term.erf_argument is None:
+            table = _exponential_table(term, m, safe, order)
+        else:
+            table, bump = _error_function_table(term, m, safe, order)
+            # (erf)' = (2 c / sqrt pi) exp(-(c u + d)^2), in front of it the same polynomial
+            derivative += times_polynomial(bump, term.polynomial, mean=m, std=safe)[0]
+        value += times_polynomial(table, term.polynomial, mean=m, std=safe)[0]
+        if any(term.slope):
+            derivative += times_polynomial(table, term.slope, mean=m, std=safe)[0]
     return value, derivative
+
+
+def _exponential_table(term: _Term, m: Array, s: Array, order: int) -> list[Array]:
+    """``E[He_k(Z) exp(A u^2 + B u); lower < u < upper]`` with ``u = m + s Z``, ``k = 0 .. order``.
+
+    Completing the square makes ``Z`` normal with precision ``P = 1 - 2 A s^2``.
+    """
+    if term.quadratic == 0.0 and term.linear == 0.0:
+        return _truncated_table(term, m, s, order)
+    quadratic, linear = term.quadratic * s**2, s * (2.0 * term.quadratic * m + term.linear)
+    precision = 1.0 - 2.0 * quadratic
+    root = np.sqrt(precision)
+    exponent = (term.quadratic * m + term.linear) * m + linear**2 / (2.0 * precision)
+    a, b = ((np.clip((end - m) / s, -1e8, 1e8) * root - linear / root) for end in _ends(term))
+    # Logarithms, as the exponential may overflow where the probability underflows.
+    base = np.exp(exponent + _log_probability(a, b)) / root
+    edges = []
+    for end, sign in ((term.lower, 1.0), (term.upper, -1.0)):
+        if math.isfinite(end):
+            x = np.clip((end - m) / s, -40.0, 40.0)
+            height = sign * math.exp((term.quadratic * end + term.linear) * end) / _ROOT_TWO_PI
+            edges.append(Edge(x, (np.exp(-(x**2) / 2.0) * height,)))
+    return exponential_coefficients(order, [base], edges, quadratic, linear)[0]
+
+
+def _truncated_table(term: _Term, m: Array, s: Array, order: int) -> list[Array]:
+    """``E[He_k(Z); lower < u < upper]``."""
+    # Beyond 40 the distribution function is 0 or 1 to the last bit.
+    a, b = (np.clip((end - m) / s, -40.0, 40.0) for end in _ends(term))
+    upper_tail = a > 0
+    base = special.ndtr(np.where(upper_tail, -a, b)) - special.ndtr(np.where(upper_tail, -b, a))
+    edges = [
+        Edge(x, (np.exp(-(x**2) / 2.0) * (sign / _ROOT_TWO_PI),))
+        for end, x, sign in ((term.lower, a, 1.0), (term.upper, b, -1.0))
+        if math.isfinite(end)
+    ]
+    return exponential_coefficients(order, [base], edges, 0.0, 0.0)[0]
+
+
+def _ends(term: _Term) -> tuple[float, float]:
+    return term.lower, term.upper
+
+
+def _log_probability(a: Array, b: Array) -> Array:
+    """``log P(a < Z < b)``, without cancellation in either tail."""
+    low, high = np.where(a > 0, -b, a), np.where(a > 0, -a, b)
+    above, below = special.log_ndtr(high), special.log_ndtr(low)
+    with np.errstate(divide="ignore"):
+        return np.asarray(above + np.log(-np.expm1(np.minimum(below - above, 0.0))))
+
+
+def _error_function_table(
+    term: _Term, m: Array, s: Array, order: int
+) -> tuple[list[Array], list[Array]]:
+    """Coefficients of ``g = exp(A u^2 + B u) erf(c u + d)``, and of what its derivative adds."""
+    assert term.erf_argument is not None
+    c, d = term.erf_argument
+    quadratic, linear = term.quadratic * s**2, s * (2.0 * term.quadratic * m + term.linear)
+    precision = 1.0 - 2.0 * quadratic
+    exponent = (term.quadratic * m + term.linear) * m + linear**2 / (2.0 * precision)
+    slope = c * s
+    argument = (c * m + d + slope * linear / precision) / np.sqrt(1.0 + 2.0 * slope**2 / precision)
+    base = np.exp(exponent) / np.sqrt(precision) * special.erf(argument)
+    reduced = replace(
+        term, quadratic=term.quadratic - c**2, linear=term.linear - 2.0 * c * d, erf_argument=None
+    )
+    height = 2.0 * c / math.sqrt(math.pi) * math.exp(-(d**2))
+    bump = [height * value for value in _exponential_table(reduced, m, s, order)]
+    source = [s * value for value in bump]
+    table = exponential_coefficients(order, [base], [], quadratic, linear, sources=[[source]])[0]
+    return table, bump

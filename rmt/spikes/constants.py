@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.functions import ScalarFunction
-from rmt.functions.gaussian import expectation, gaussian_rule, negligible_beyond, tensor_rule
+from rmt.functions.gaussian import gaussian_rule, negligible_beyond, tensor_rule
+from rmt.functions.hermite_quadrature import double_coefficients
+from rmt.hermite import tensor_hermite_expansion
 from rmt.problem import Problem
 
 __all__ = ["ActivationMoments", "Constants", "TargetMoments", "constants"]
@@ -113,33 +115,19 @@ class Constants:
 
 @lru_cache(maxsize=256)
 def activation_moments(sigma: ScalarFunction) -> ActivationMoments:
-    """Moments of ``sigma`` by quadrature, split at its kinks."""
+    """Moments of ``sigma`` from the Hermite coefficients of its slope: ``mu_{k+1} = E[sigma' He_k]``.
 
-    def integrand(z: Array) -> Array:
-        slope = sigma.value_and_derivative(z)[1]
-        return np.stack([slope, slope * z, slope**2])
-
-    result = expectation(
-        integrand, half_width=negligible_beyond(sigma), kinks=[sigma.kinks], rtol=1e-14
-    )
-    mu1, mu2, square = result.value
-    # Exact zeros by symmetry: an odd slope has no mean, an even one no first moment.
-    if sigma.parity == 1:
-        mu1 = 0.0
-    if sigma.parity == -1:
-        mu2 = 0.0
+    The slope is the almost-everywhere derivative, as in a gradient step.
+    """
+    slope = double_coefficients(sigma.derivative_function, 1)
+    mu1, mu2 = slope.orthonormal.tolist()
+    square = slope.second_moment
     # The variance of a constant slope is rounding, not a number.
     variance = square - mu1**2
     if variance < 1e-13 * square:
         variance = 0.0
-    return ActivationMoments(
-        float(mu1),
-        float(mu2),
-        float(square),
-        float(variance),
-        _growth(sigma),
-        float(result.error.max()),
-    )
+    error = max(float(slope.errors.max()), slope.second_moment_error)
+    return ActivationMoments(mu1, mu2, square, variance, _growth(sigma), error)
 
 
 def _growth(sigma: ScalarFunction) -> int:
@@ -151,39 +139,23 @@ def _growth(sigma: ScalarFunction) -> int:
 
 @lru_cache(maxsize=256)
 def target_moments(target: ScalarFunction) -> TargetMoments:
-    """Moments of ``f`` by quadrature, split at its axis-parallel kinks."""
+    """Moments of ``f`` from its Hermite coefficients of order 0 and 1, and ``E[f^2]``."""
     r = target.n_variables
     half_width = negligible_beyond(target, r)
-    kinks = [target.kinks] if r == 1 else [target.kinks_along(i) for i in range(r)]
-
-    def integrand(*z: Array) -> Array:
-        f = target(*z)
-        return np.stack([f, f * f, *(f * zi for zi in z)])
-
-    # Oblique kinks converge slowly; the error estimate goes where the moments go.
-    result = expectation(
-        integrand,
-        half_width=half_width,
-        kinks=kinks,
-        rtol=1e-13,
-        max_nodes=1_500_000,
-        throw=False,
-    )
-    mean, second, linear = result.value[0], result.value[1], result.value[2:].copy()
-    # What symmetry or cancellation leaves at the level of rounding is zero.
-    linear[np.abs(linear) < 1e-15 * math.sqrt(second)] = 0.0
-    if r == 1 and target.parity == 1:
-        linear[:] = 0.0
-    if r == 1 and target.parity == -1:
-        mean = 0.0
-    return TargetMoments(
-        float(mean),
-        float(second),
-        linear,
-        _large_label(target, half_width, float(second)),
-        half_width,
-        float(result.error.max()),
-    )
+    if r == 1:
+        coefficients = double_coefficients(target, 1)
+        mean, linear = float(coefficients.orthonormal[0]), coefficients.orthonormal[1:]
+        second = coefficients.second_moment
+        error = max(float(coefficients.errors.max()), coefficients.second_moment_error)
+    else:
+        expansion = tensor_hermite_expansion(target, 1)
+        mean, linear = float(expansion.probabilists[(0,) * r]), expansion.tensor(1)
+        second = float(expansion.second_moment.value)
+        error = max(*expansion.errors.values(), expansion.second_moment.error)
+    # What cancellation leaves at the level of rounding is zero.
+    linear = np.where(np.abs(linear) < 1e-15 * math.sqrt(second), 0.0, linear)
+    large = _large_label(target, half_width, second)
+    return TargetMoments(mean, second, linear, large, half_width, error)
 
 
 def _large_label(target: ScalarFunction, half_width: float, second_moment: float) -> float:

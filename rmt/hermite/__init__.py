@@ -1,0 +1,28 @@
+"""Hermite expansions, and the exponents that they decide."""
+
+from rmt.hermite.decay import CoefficientDecay
+from rmt.hermite.expansion import HermiteExpansion, hermite_expansion
+from rmt.hermite.exponent import Exponent, VanishingOrder, ZeroProof
+from rmt.hermite.exponents import information_exponent, reuse_exponent
+from rmt.hermite.general_term import general_term
+from rmt.hermite.generative import generative_exponent
+from rmt.hermite.staircase import Staircase, StaircaseStep, staircase
+from rmt.hermite.tensor import TensorHermiteExpansion, tensor_hermite_expansion
+
+__all__ = [
+    "CoefficientDecay",
+    "Exponent",
+    "HermiteExpansion",
+    "Staircase",
+    "StaircaseStep",
+    "TensorHermiteExpansion",
+    "VanishingOrder",
+    "ZeroProof",
+    "general_term",
+    "generative_exponent",
+    "hermite_expansion",
+    "information_exponent",
+    "reuse_exponent",
+    "staircase",
+    "tensor_hermite_expansion",
+]

@@ -1,0 +1,191 @@
+"""Information exponent and reuse exponent of a target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rmt.functions import FunctionLike, ScalarFunction
+from rmt.hermite.expansion import hermite_expansion
+from rmt.hermite.exponent import Exponent, VanishingOrder, ZeroProof
+from rmt.hermite.symmetry import even_or_odd_part
+from rmt.status import InvalidInputError
+
+__all__ = ["information_exponent", "reuse_exponent"]
+
+DIGITS = 30
+MAX_ORDER = 100
+MAX_POWER = 24
+# Orders are looked at in batches of growing length.
+_FIRST_BATCH = 4
+
+
+def information_exponent(function: FunctionLike, max_order: int = 30) -> Exponent:
+    """The least ``k >= 1`` with ``E[f(z) He_k(z)] != 0``, ``z`` standard normal.
+
+    For several variables the least total degree of a non-zero tensor coefficient. One step of
+    gradient descent on fresh data learns the direction of a single-index target exactly when it
+    is 1. Source: Ben Arous, Gheissari, Jagannath, arXiv:2003.10409; theory notes, section 1.
+
+    Parameters
+    ----------
+    function : str, sympy.Expr or ScalarFunction
+        The target ``f``; one variable, or up to three.
+    max_order : int
+        Where to stop; 1 to 100 (12 with several variables).
+
+    Returns
+    -------
+    Exponent
+        Zeros by symmetry or in closed form are proved; others are zero to 30 digits (14 with
+        several variables and no closed form), and said to be so.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `hermite_expansion`.
+
+    Examples
+    --------
+    >>> information_exponent("He3(z)").value
+    3
+    >>> print(information_exponent("relu(z) - z/2"))
+    information exponent: 2
+    >>> information_exponent("z1*z2").value
+    2
+    """
+    parsed = ScalarFunction.parse(function)
+    name = "information exponent"
+    if parsed.n_variables > 1:
+        return _least_degree(parsed, max_order, name)
+    _check(max_order, "max_order", MAX_ORDER)
+    if _is_constant(parsed):
+        orders = tuple(VanishingOrder(k, ZeroProof.EXACT) for k in range(1, max_order + 1))
+        return Exponent(name, None, max_order, orders, is_infinite=True)
+    zeros: list[VanishingOrder] = []
+    batch = _FIRST_BATCH
+    k = 1
+    while k <= max_order:
+        last = min(batch, max_order)
+        expansion = hermite_expansion(parsed, last, digits=DIGITS)
+        for order in range(k, last + 1):
+            mu = expansion.probabilists[order]
+            error = expansion.errors[order]
+            symmetry = even_or_odd_part(parsed)[0].parity * (-1) ** order == -1
+            zero = _as_zero(symmetry and not mu, mu, error, order, expansion)
+            if zero is None:
+                return Exponent(name, order, order, tuple(zeros), mu)
+            zeros.append(zero)
+        k, batch = last + 1, 3 * batch
+    return Exponent(name, None, max_order, tuple(zeros))
+
+
+def reuse_exponent(function: FunctionLike, max_power: int = 8) -> Exponent:
+    """The least ``m >= 1`` such that ``E[z f(z)^m] != 0``, ``z`` standard normal.
+
+    Gradient steps that reuse a batch see powers of the labels; the direction of the target is
+    learned once the power ``m`` appears. ``Exponent.value`` is that power, and ``coefficient`` is
+    ``E[z f^m]``. Infinite for an even target. Source: theory notes, section 1; Dandi et al.,
+    arXiv:2402.03220.
+
+    Parameters
+    ----------
+    function : str, sympy.Expr or ScalarFunction
+        A target of one variable, whose powers are square-integrable under the normal law.
+    max_power : int
+        Where to stop; 1 to 24.
+
+    Examples
+    --------
+    >>> exponent = reuse_exponent("He3(z)")
+    >>> exponent.value, exponent.coefficient
+    (3, 324)
+    >>> print(reuse_exponent("He2(z)"))
+    reuse exponent: infinite
+    """
+    parsed = ScalarFunction.parse(function)
+    _check(max_power, "max_power", MAX_POWER)
+    if parsed.n_variables != 1:
+        raise InvalidInputError(
+            f"function: {parsed.text} has {parsed.n_variables} variables; the reuse exponent is "
+            "that of a single-index target"
+        )
+    name = "reuse exponent"
+    if parsed.parity == 1:
+        powers = range(1, max_power + 1)
+        zeros = [VanishingOrder(m, ZeroProof.SYMMETRY) for m in powers]
+        return Exponent(name, None, max_power, tuple(zeros), is_infinite=True)
+    zeros = []
+    for m in range(1, max_power + 1):
+        if parsed.parity == -1 and m % 2 == 0:
+            zeros.append(VanishingOrder(m, ZeroProof.SYMMETRY))
+            continue
+        expansion = hermite_expansion(parsed.expression**m, 1, digits=DIGITS)
+        mu, error = expansion.probabilists[1], expansion.errors[1]
+        zero = _as_zero(expansion.function.parity == 1, mu, error, m, expansion)
+        if zero is None:
+            return Exponent(name, m, m, tuple(zeros), mu)
+        zeros.append(zero)
+    return Exponent(name, None, max_power, tuple(zeros))
+
+
+def _as_zero(
+    by_symmetry: bool, mu: Any, error: float, order: int, expansion: Any
+) -> VanishingOrder | None:
+    """The proof that a coefficient vanishes; None when it does not."""
+    if by_symmetry:
+        return VanishingOrder(order, ZeroProof.SYMMETRY)
+    if not mu:
+        if not error:
+            return VanishingOrder(order, ZeroProof.EXACT)
+        size = float(expansion.second_moment) ** 0.5
+        return VanishingOrder(order, ZeroProof.NUMERICAL, error / size if size else error)
+    if mu.is_Float or not _looks_like_zero(mu):
+        return None
+    import sympy
+
+    if sympy.simplify(mu) == 0:
+        return VanishingOrder(order, ZeroProof.EXACT)
+    return VanishingOrder(order, ZeroProof.NUMERICAL, 10.0**-DIGITS)
+
+
+def _looks_like_zero(mu: Any) -> bool:
+    """Whether a closed form is zero to 30 digits of its largest term."""
+    largest = max(abs(term.evalf(20)) for term in mu.as_ordered_terms())
+    # Enough digits that what is left of a true zero is far below the threshold.
+    return bool(abs(mu.evalf(10, maxn=400)) <= largest * 10**-DIGITS)
+
+
+def _is_constant(function: ScalarFunction) -> bool:
+    return not function.expression.free_symbols
+
+
+def _least_degree(function: ScalarFunction, max_order: int, name: str) -> Exponent:
+    from rmt.hermite.tensor import MAX_DEGREE, tensor_hermite_expansion
+
+    max_order = min(max_order, MAX_DEGREE)
+    _check(max_order, "max_order", MAX_DEGREE)
+    zeros: list[VanishingOrder] = []
+    degree = min(_FIRST_BATCH, max_order)
+    while True:
+        expansion = tensor_hermite_expansion(function, degree)
+        size = float(expansion.second_moment) ** 0.5
+        for order in range(len(zeros) + 1, degree + 1):
+            indices = [alpha for alpha in expansion.probabilists if sum(alpha) == order]
+            bound = 0.0
+            for alpha in indices:
+                c, error = expansion.orthonormal[alpha], expansion.errors[alpha]
+                if abs(float(c)) > error + 1e-14 * size:
+                    return Exponent(name, order, order, tuple(zeros), expansion.probabilists[alpha])
+                bound = max(bound, error + abs(float(c)))
+            proof = ZeroProof.NUMERICAL if bound else ZeroProof.EXACT
+            zeros.append(VanishingOrder(order, proof, bound / size if size else bound))
+        if degree == max_order:
+            return Exponent(name, None, max_order, tuple(zeros))
+        degree = max_order
+
+
+def _check(value: object, name: str, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidInputError(f"{name}: expected a whole number, got {value!r}")
+    if not 1 <= value <= most:
+        raise InvalidInputError(f"{name}: got {value}; allowed are 1 to {most}")
