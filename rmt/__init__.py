@@ -1,6 +1,16 @@
 """Random-matrix theory of feature learning in two-layer networks of linear width."""
 
 from rmt.functions import ExpressionError, ScalarFunction, remove_hermite
+from rmt.hermite import (
+    HermiteExpansion,
+    TensorHermiteExpansion,
+    generative_exponent,
+    hermite_expansion,
+    information_exponent,
+    reuse_exponent,
+    staircase,
+    tensor_hermite_expansion,
+)
 from rmt.predict import predict
 from rmt.prediction import Prediction, Spike, SpikeError
 from rmt.problem import Problem, Step
@@ -13,6 +23,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "ConvergenceError",
     "ExpressionError",
+    "HermiteExpansion",
     "InvalidInputError",
     "MarchenkoPasturBulk",
     "Outliers",
@@ -24,7 +35,14 @@ __all__ = [
     "SpikeError",
     "Status",
     "Step",
+    "TensorHermiteExpansion",
+    "generative_exponent",
+    "hermite_expansion",
+    "information_exponent",
     "predict",
     "rectangular_outliers",
     "remove_hermite",
+    "reuse_exponent",
+    "staircase",
+    "tensor_hermite_expansion",
 ]

@@ -204,8 +204,12 @@ def _run_exponents(options: argparse.Namespace) -> str:
 
 def _joined(arguments: Sequence[str]) -> list[str]:
     """``--target -z**2`` as ``--target=-z**2``: a formula may begin with a minus sign."""
+    arguments = list(arguments)
     joined: list[str] = []
+    formula_first = arguments[:1] in (["hermite"], ["exponents"])
     for argument in arguments:
+        if formula_first and argument[:1] == "-" and argument[:2] != "--" and argument != "-h":
+            argument = f" {argument}"  # not an option
         if joined and joined[-1] in {"--activation", "--target", "--step"}:
             joined[-1] += f"={argument}"
         else:

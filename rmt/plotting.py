@@ -113,15 +113,18 @@ def draw_expansion(expansion: HermiteExpansion, half_width: float = 3.5) -> Figu
     c = np.abs(expansion.orthonormal_array)
     errors = np.array(expansion.errors)
     k = np.arange(c.size)
-    seen = c > errors
-    right.semilogy(k[seen], c[seen], "o", color=BULK_COLOUR, markersize=4, label="$|c_k|$")
     decay = expansion.decay()
+    seen = c > errors
+    right.set_yscale("log")
     if decay.kind == "algebraic" and np.count_nonzero(seen[1:]) > 1:
+        seen[0] = False  # a power of k is a straight line on a logarithmic axis
+        right.set_xscale("log")
         last = int(k[seen][-1])
         tail = np.arange(1, c.size)
         envelope = c[last] * (tail / last) ** -decay.rate
-        right.semilogy(tail, envelope, color=OUTLIER_COLOUR, label=f"$k^{{-{decay.rate:g}}}$")
-    if not seen.all() and np.any(errors > 0):
+        right.plot(tail, envelope, color=OUTLIER_COLOUR, label=f"$k^{{-{decay.rate:g}}}$")
+    right.plot(k[seen], c[seen], "o", color=BULK_COLOUR, markersize=4, label="$|c_k|$")
+    if seen.any() and errors.max() > 1e-4 * c[seen].min():
         right.axhline(errors.max(), color="0.6", linestyle=":", label="error bound")
     right.set_xlabel("order k")
     right.set_ylabel("$|E[f\\,He_k]|/\\sqrt{k!}$")

@@ -188,3 +188,72 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--version"])
     assert caught.value.code == 0
     assert re.fullmatch(r"rmt \d+\.\d+\.\S+\n", capsys.readouterr().out)
+
+
+def test_hermite_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hermite", "relu(z)", "--order", "3"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "0.398942280401  sqrt(2)/(2*sqrt(pi))" in captured.out
+    assert main(["hermite", "relu(z)", "--order", "3", "--orthonormal"]) == 0
+    assert "0.282094791774  1/(2*sqrt(pi))" in capsys.readouterr().out
+
+
+def test_hermite_json_latex_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hermite", "tanh(z)", "--order", "1", "--digits", "30", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["probabilists"][1].startswith("0.605705509602158825583540227555")
+    assert main(["hermite", "abs(z)", "--order", "2", "--latex"]) == 0
+    assert r"\mathrm{He}_{2}(z) + \cdots" in capsys.readouterr().out
+    assert main(["hermite", "sin(2*z)", "--order", "2", "--general-term"]) == 0
+    assert "E[f He_k] = 2**k*exp(-2)*sin(pi*k/2)" in capsys.readouterr().out
+
+
+def test_hermite_of_a_formula_that_begins_with_a_minus_sign(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["hermite", "-z**2", "--order", "2"]) == 0
+    assert "f(z) = -z**2" in capsys.readouterr().out
+
+
+def test_hermite_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "relu.png"
+    assert main(["hermite", "relu(z)", "--order", "12", "--plot", str(picture)]) == 0
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    capsys.readouterr()
+    assert main(["hermite", "relu(z)", "--plot", str(tmp_path / "missing" / "relu.png")]) == 2
+    assert "--plot" in capsys.readouterr().err
+
+
+def test_exponents(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["exponents", "He3(z)"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["information exponent: 3", "reuse exponent: 3", "generative exponent: 1"]
+    assert main(["exponents", "z1 + z1*z2"]) == 0
+    assert "leap 1" in capsys.readouterr().out
+    assert main(["exponents", "z1*z2", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["information_exponent"]["value"] == 2
+    assert document["staircase"]["leap"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["exp(z**2)"], "square-integrable"),
+        (["relu(z)", "--order", "-3"], "allowed are 0 to 500"),
+        (["z1*z2"], "tensor_hermite_expansion"),
+        (["elu(z)", "--general-term"], "no general term"),
+        (["relu(z) +"], "relu(z) +"),
+        (["relu(z)", "--digits", "0"], "allowed are 1 to 1000"),
+    ],
+)
+def test_hermite_refuses(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["hermite", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("rmt: error: ")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err

@@ -15,7 +15,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 
-from rmt import Prediction, Problem, Step, predict
+from rmt import Prediction, Problem, Step, hermite_expansion, predict
 from rmt.plotting import draw_prediction
 
 
@@ -82,3 +82,20 @@ def test_draws_on_given_axes() -> None:
 def test_matplotlib_is_loaded_for_drawing_only() -> None:
     code = "import sys, rmt, rmt.plotting; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["relu(z)", "tanh(z)", "z", "sign(z)", "exp(-z**2)"])
+def test_expansion(text: str) -> None:
+    """The artists hold the function, the partial sums and the coefficients."""
+    expansion = hermite_expansion(text, 12)
+    left, right = expansion.plot().axes
+    curves = {str(line.get_label()): line for line in left.lines}
+    z = np.asarray(curves["f"].get_xdata())
+    np.testing.assert_allclose(curves["f"].get_ydata(), expansion.function(z))
+    np.testing.assert_allclose(curves["order 12"].get_ydata(), expansion(z))
+    (points,) = (line for line in right.lines if line.get_marker() == "o")
+    k = np.asarray(points.get_xdata(), dtype=int)
+    size = np.abs(expansion.orthonormal_array)
+    np.testing.assert_allclose(points.get_ydata(), size[k])
+    missing = np.delete(size, k)
+    assert (missing[1 if expansion.decay().kind == "algebraic" else 0 :] == 0).all()

@@ -1,5 +1,6 @@
 """The README's Python snippets run, and its shell command is one that the parser takes."""
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 
 from rmt.cli import main
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -18,7 +21,28 @@ def test_snippet_runs(code):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 2
+    assert len(SNIPPETS) == 3
+
+
+def test_hermite_page_is_what_the_code_gives():
+    """Its tables are current (`python docs/hermite_tables.py` writes them), its snippets run."""
+    path = DOCS / "hermite_tables.py"
+    specification = importlib.util.spec_from_file_location("hermite_tables", path)
+    tables = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(tables)
+    page = tables.PAGE.read_text()
+    assert tables.with_tables(page) == page
+    snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(snippets) == 2
+    for code in snippets:
+        exec(compile(code, "hermite.md", "exec"), {})
+
+
+@pytest.mark.parametrize("command", ["hermite", "exponents"])
+def test_hermite_commands(command, capsys):
+    line = re.search(rf"^rmt {command} .*$", README, re.MULTILINE)[0]
+    assert main(shlex.split(line)[1:]) == 0
+    assert capsys.readouterr().out
 
 
 def test_shell_command(capsys):

@@ -13,7 +13,8 @@ from numpy.polynomial import hermite_e
 from numpy.testing import assert_allclose
 
 from rmt.functions import ScalarFunction
-from rmt.hermite.tensor import multi_indices, tensor_hermite_expansion
+from rmt.hermite.tensor import tensor_hermite_expansion
+from rmt.hermite.tensor_tables import multi_indices
 from rmt.status import InvalidInputError
 
 

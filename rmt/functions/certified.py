@@ -88,7 +88,8 @@ def certified_coefficients(
     digits : int
         1 to 1000 decimal digits.
     max_evaluations : int
-        The limit of the work, in evaluations of the function at one point.
+        The limit of the work, in evaluations of the function at one point. Next to a singular
+        point, one that takes several times the digits of the others counts as several.
 
     Raises
     ------
@@ -472,7 +473,12 @@ def _plan(
     found, reach = _scale_and_reach(function, order, target)
     _check_outermost(function, reach)
     closest = max(
-        [closeness(end, target) for ends in singular_ends(function) for end in ends if end],
+        [
+            closeness(end, target)
+            for ends in singular_ends(function)
+            for end in ends
+            if end is not None and end.loss
+        ],
         default=0,
     )
     return _Plan(
@@ -494,7 +500,7 @@ def closeness(end: SingularEnd, target: int) -> int:
 
     Negligible is ``10**-(target + 6)``.
     """
-    return math.ceil((target + 6) / min(1.0, max(1.0 + 2.0 * end.power, 0.05)))
+    return math.ceil((target + 6) / min(1.0, max(1.0 + 2.0 * end.power, 0.005)))
 
 
 @lru_cache(maxsize=64)
@@ -659,10 +665,10 @@ class _Budget:
     def __init__(self, left: int) -> None:
         self.left = left
 
-    def spend(self) -> None:
-        if not self.left:
+    def spend(self, cost: int) -> None:
+        if self.left < cost:
             raise _Exhausted
-        self.left -= 1
+        self.left -= cost
 
 
 def _moments(plan: _Plan, piece: _Piece, nodes: Iterable[Node], budget: _Budget) -> Sums:
@@ -675,7 +681,7 @@ def _moments(plan: _Plan, piece: _Piece, nodes: Iterable[Node], budget: _Budget)
     shifts = [(2 * k + 1) << fixed for k in orders]
     sums = [0] * (len(orders) + 1)
     for z, extra, weight in nodes:
-        budget.spend()
+        budget.spend(1 + extra // (2 * digits))
         value = evaluate(z, digits + extra)
         if not mpmath.isfinite(value):
             raise ConvergenceError(
@@ -852,7 +858,7 @@ def _segments(plan: _Plan, piece: _Piece) -> list[_Segment]:
         ((low, piece.lower_end, 1), (high, piece.upper_end, -1))
     ):
         if end is not None:
-            start, stop = -mpmath.log(reach), NATURAL * (closeness(end, plan.target) + 3)
+            start, stop = -mpmath.log(reach), NATURAL * closeness(end, plan.target + 3)
             segments.append(_Segment(start, mpmath.mpf(stop), place, side, end))
             inner[i] = place + side * reach
     if inner[0] < inner[1]:

@@ -55,16 +55,22 @@ def _polynomial_directions(expr: Any, symbols: Sequence[Any]) -> list[Direction]
     # A ridge polynomial has parallel gradients everywhere.
     if pivots:
         i = pivots[0]
-        crossed = [
-            sympy.Poly(vector[i] * gradient[j] - vector[j] * gradient[i], *symbols).coeffs()
+        crossed = (
+            sympy.expand(vector[i] * gradient[j] - vector[j] * gradient[i])
             for j in range(len(symbols))
-        ]
-        if all(is_zero(coefficient) for coefficients in crossed for coefficient in coefficients):
+        )
+        if all(_is_zero_polynomial(component, symbols) for component in crossed):
             return [_primitive(vector)]
     free = expr.free_symbols
     return [
         axis for axis, symbol in zip(axes(len(symbols)), symbols, strict=True) if symbol in free
     ]
+
+
+def _is_zero_polynomial(expr: Any, symbols: Sequence[Any]) -> bool:
+    import sympy
+
+    return not expr or all(map(is_zero, sympy.Poly(expr, *symbols).coeffs()))
 
 
 def principal_axes(quadratic: Any, symbols: Sequence[Any]) -> list[Direction]:
@@ -88,9 +94,7 @@ def axes(n_variables: int) -> list[Direction]:
     """The coordinate axes."""
     import sympy
 
-    return [
-        tuple(sympy.Integer(i == j) for j in range(n_variables)) for i in range(n_variables)
-    ]
+    return [tuple(sympy.Integer(i == j) for j in range(n_variables)) for i in range(n_variables)]
 
 
 class OrthogonalFrame:

@@ -83,9 +83,7 @@ class HermiteExpansion:
     @property
     def orthonormal(self) -> tuple[Any, ...]:
         """``c_k = mu_k / sqrt(k!)``, coefficients of the orthonormal ``He_k / sqrt(k!)``."""
-        return tuple(
-            mu * _inverse_root_factorial(k) if mu else mu for k, mu in enumerate(self.probabilists)
-        )
+        return tuple(_divided(mu, k) for k, mu in self._numbered())
 
     @property
     def probabilists_array(self) -> Array:
@@ -351,7 +349,7 @@ class HermiteExpansion:
         Examples
         --------
         >>> print(hermite_expansion("z**3", 3).latex())
-        z^{3} = 3 \\mathrm{He}_{1}(z) + 1 \\mathrm{He}_{3}(z)
+        z^{3} = 3 \\mathrm{He}_{1}(z) + \\mathrm{He}_{3}(z)
         """
         import sympy
 
@@ -359,11 +357,15 @@ class HermiteExpansion:
         for k, mu in self._numbered():
             if not mu:
                 continue
-            coefficient = sympy.latex(mu / sympy.factorial(k))
-            if (mu / sympy.factorial(k)).is_Add:
-                coefficient = rf"\left({coefficient}\right)"
-            terms.append(rf"{coefficient} \mathrm{{He}}_{{{k}}}(z)" if k else coefficient)
-        total = " + ".join(terms) or "0"
+            coefficient = mu / sympy.factorial(k)
+            sign = " - " if coefficient.could_extract_minus_sign() else " + "
+            text = sympy.latex(-coefficient if sign == " - " else coefficient)
+            if coefficient.is_Add:
+                text = rf"\left({text}\right)"
+            if k:
+                text = ("" if text == "1" else text + " ") + rf"\mathrm{{He}}_{{{k}}}(z)"
+            terms.append(sign + text)
+        total = "".join(terms).removeprefix(" + ").removeprefix(" ") or "0"
         remainder = "" if self._ends_here() else r" + \cdots"
         return f"{sympy.latex(self.function.expression)} = {total}{remainder}"
 
@@ -592,6 +594,18 @@ def _inverse_root_factorial(k: int) -> Any:
     import sympy
 
     return 1 / sympy.sqrt(sympy.factorial(k))
+
+
+def _divided(mu: Any, k: int) -> Any:
+    """``mu / sqrt(k!)``; a Float stays one, of the same precision."""
+    if not mu:
+        return mu
+    if not mu.is_Float:
+        return mu * _inverse_root_factorial(k)
+    import mpmath
+
+    with mpmath.workprec(mu._prec + 10):
+        return _sympy_float(mpmath.mpf(mu._mpf_) / mpmath.sqrt(mpmath.factorial(k)), mu._prec)
 
 
 def _is_exact(value: Any) -> bool:

@@ -169,12 +169,14 @@ def _least_degree(function: ScalarFunction, max_order: int, name: str) -> Expone
     while True:
         expansion = tensor_hermite_expansion(function, degree)
         size = float(expansion.second_moment) ** 0.5
+        orthonormal = expansion.orthonormal
         for order in range(len(zeros) + 1, degree + 1):
-            indices = [alpha for alpha in expansion.probabilists if sum(alpha) == order]
             bound = 0.0
-            for alpha in indices:
-                c, error = expansion.orthonormal[alpha], expansion.errors[alpha]
-                if abs(float(c)) > error + 1e-14 * size:
+            for alpha, c in orthonormal.items():
+                if sum(alpha) != order:
+                    continue
+                error = expansion.errors[alpha]
+                if c and (not error or abs(float(c)) > error + 1e-14 * size):
                     return Exponent(name, order, order, tuple(zeros), expansion.probabilists[alpha])
                 bound = max(bound, error + abs(float(c)))
             proof = ZeroProof.NUMERICAL if bound else ZeroProof.EXACT

@@ -231,13 +231,13 @@ def _kernel_term(kernel: Kernel, part: int) -> tuple[Term, int] | None:
     if a.is_negative:
         scale = sympy.sqrt(-ratio)
         x = sympy.radsimp(b / (precision * scale))
-        return lambda k: mean * scale**k * _hermite(k, x), 0
+        return lambda k: mean * (-ratio) ** (k / 2) * _hermite(k, x), 0
     # He_k of an imaginary argument: (-i)^k He_k(i x) has only positive terms.
     scale = sympy.sqrt(ratio)
     x = sympy.radsimp(b / (precision * scale))
     if x == 0:
-        return lambda k: mean * scale**k * _absolute_hermite_at_zero(k), 0
-    return lambda k: mean * scale**k * (-sympy.I) ** k * _hermite(k, sympy.I * x), 0
+        return lambda k: mean * ratio ** (k / 2) * _absolute_hermite_at_zero(k), 0
+    return lambda k: mean * ratio ** (k / 2) * (-sympy.I) ** k * _hermite(k, sympy.I * x), 0
 
 
 def _absolute_hermite_at_zero(k: Any) -> Any:

@@ -5,23 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
-from rmt.hermite.tensor import (
-    MAX_DEGREE,
-    Estimate,
-    Index,
-    OrthogonalFrame,
-    TensorHermiteExpansion,
-    settled,
-    tensor_hermite_expansion,
-    transformed,
-)
+from rmt.hermite.staircase_proof import StaircaseProof
+from rmt.hermite.tensor import MAX_DEGREE, tensor_hermite_expansion
 from rmt.status import InvalidInputError
 
 __all__ = ["Staircase", "StaircaseStep", "staircase"]
@@ -82,6 +73,30 @@ class Staircase:
     margin: float
     is_proved: bool
     searched: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready numbers and texts; every direction is a list of its ``r`` components.
+
+        An infinite margin (nothing is learned) is None.
+
+        Examples
+        --------
+        >>> staircase("z1*z2", 2).to_dict()["steps"]
+        [{'degree': 2, 'directions': [[1.0, 0.0], [0.0, 1.0]]}]
+        """
+        return {
+            "function": self.function.text,
+            "leap": self.leap,
+            "steps": [
+                {"degree": step.degree, "directions": step.directions.T.tolist()}
+                for step in self.steps
+            ],
+            "unlearned": self.unlearned.T.tolist(),
+            "tolerance": self.tolerance,
+            "margin": self.margin if math.isfinite(self.margin) else None,
+            "is_proved": self.is_proved,
+            "searched": self.searched,
+        }
 
     def __str__(self) -> str:
         leap = "nothing is learned" if self.leap is None else f"leap {self.leap}"
@@ -154,15 +169,10 @@ def staircase(function: FunctionLike, degree: int = 6) -> Staircase:
     r = f.n_variables
     scaled = [expansion.tensor(k) / math.sqrt(math.factorial(k)) for k in range(degree + 1)]
     size = math.hypot(*(float(np.linalg.norm(t)) for t in scaled))
-    noise = math.hypot(
-        *(
-            float(np.linalg.norm(expansion.tensor_errors(k))) / math.sqrt(math.factorial(k))
-            for k in range(degree + 1)
-        )
-    )
+    noise = math.hypot(*expansion.errors.values())
     # A subspace that is off by an angle makes every later contraction off by about degree * angle.
     base, angle, margin = max(_ROUNDING * size, _NOISE_FACTOR * noise), 0.0, math.inf
-    proof: _Proof | None = _Proof(expansion)
+    proof: StaircaseProof | None = StaircaseProof(expansion)
     basis, n_learned = np.eye(r), 0
     steps: list[StaircaseStep] = []
     while n_learned < r:
@@ -255,163 +265,3 @@ def _complement(columns: Array) -> Array:
     r, n = columns.shape
     left, _, _ = np.linalg.svd(columns)
     return _canonical(left[:, n:]) if n < r else np.zeros((r, 0))
-
-
-class _Proof:
-    """The same steps in exact numbers, as long as every zero is an exact one.
-
-    ``F(t) = E[f(z + t)]`` is rewritten in coordinates of the learned subspace and of its complement
-    (orthogonal vectors with exact components); what must vanish are coefficients of monomials.
-    Where no zero has to be shown nothing is computed. The proof is given up where the coordinates
-    are not algebraic numbers: zeros are then out of reach.
-    """
-
-    def __init__(
-        self,
-        expansion: TensorHermiteExpansion,
-        learned: Sequence[Sequence[Any]] = (),
-        newest: Array | None = None,
-    ) -> None:
-        self._expansion = expansion
-        self._learned = list(learned)
-        self.newest = newest
-
-    @cached_property
-    def _basis(self) -> list[tuple[Any, ...]]:
-        """Orthogonal vectors: first of the learned subspace, then of its complement."""
-        frame = OrthogonalFrame()
-        axes = np.eye(self._expansion.n_variables, dtype=int).tolist()
-        for vector in [*self._learned, *axes]:
-            frame.add([_number(x) for x in vector])
-        return frame.vectors
-
-    @cached_property
-    def _table(self) -> dict[Index, Estimate]:
-        """Coefficients of `F` in the new coordinates; those that are missing are exactly zero."""
-        mu, errors = self._expansion.probabilists, self._expansion.errors
-        present = ((a, Estimate(mu[a], errors[a])) for a in mu if mu[a] != 0 or errors[a])
-        rows = [[vector[i] for vector in self._basis] for i in range(len(self._basis))]
-        return transformed(present, rows, self._expansion.degree)
-
-    def _vanishes_below(self, order: int) -> bool:
-        """Whether no monomial holds 1 .. order - 1 coordinates of the complement."""
-        if not self._is_algebraic():
-            return False
-        numbers = [x for alpha, x in self._table.items() if 0 < self._outside(alpha) < order]
-        return all(_is_exact_zero(x) for x in sorted(numbers, key=lambda x: x.error, reverse=True))
-
-    def _outside(self, alpha: Index) -> int:
-        return sum(alpha[len(self._learned) :])
-
-    def nothing_left(self) -> _Proof | None:
-        """This proof, if no monomial at all holds coordinates of the complement."""
-        return self if self._vanishes_below(self._expansion.degree + 1) else None
-
-    def learned(self, order: int, count: int) -> _Proof | None:
-        """The proof after a step, if what counted as zero is; None where that is not shown."""
-        v, r = len(self._learned), self._expansion.n_variables
-        if order > 1 and not self._vanishes_below(order):
-            return None
-        if count == r - v:
-            return _Proof(self._expansion, np.eye(r, dtype=int).tolist())
-        if not self._is_algebraic():
-            return None
-        columns = self._gradients(order)
-        new = self._span(columns, count)
-        if new is None:
-            return None
-        grown = _Proof(
-            self._expansion,
-            [*self._learned, *new],
-            np.array([[float(x) for x in vector] for vector in new]).T,
-        )
-        if len(columns) > count:
-            if not grown._is_algebraic():
-                return None
-            for normal in grown._basis[v + count :]:
-                if not all(_is_exact_zero(_dot(normal, column)) for column in columns):
-                    return None
-        return grown
-
-    def _is_algebraic(self) -> bool:
-        return all(_number(x).is_algebraic is True for vector in self._learned for x in vector)
-
-    def _gradients(self, order: int) -> list[list[Estimate]]:
-        """The contractions of one degree as vectors of R^r, one for each remaining monomial."""
-        v, r = len(self._learned), self._expansion.n_variables
-        columns: dict[Index, list[Estimate]] = {}
-        for alpha, number in self._table.items():
-            if self._outside(alpha) != order:
-                continue
-            for j in range(v, r):
-                if alpha[j]:
-                    rest = (*alpha[:j], alpha[j] - 1, *alpha[j + 1 :])
-                    column = columns.setdefault(rest, [Estimate(_number(0))] * r)
-                    # dF/dq_j = p_j . grad F, and the p_j are orthogonal.
-                    c = self._basis[j]
-                    square = sum(x * x for x in c)
-                    for i in range(r):
-                        part = _scaled(number, c[i] / square)
-                        column[i] = _sum(column[i], part)
-        return list(columns.values())
-
-    def _span(self, columns: list[list[Estimate]], count: int) -> list[list[Any]] | None:
-        """Exact vectors among these directions that span them, as far as doubles can tell."""
-        numbers = np.array([[float(x) for x in column] for column in columns]).T
-        size = np.linalg.norm(numbers, axis=0)
-        chosen: list[list[Any]] = []
-        residual = numbers.copy()
-        for _ in range(count):
-            best = int(np.argmax(np.linalg.norm(residual, axis=0)))
-            vector = _exact_direction(columns[best])
-            if vector is None or not size[best]:
-                return None
-            chosen.append(vector)
-            q, _ = np.linalg.qr(np.array([[float(x) for x in c] for c in chosen]).T)
-            residual = numbers - q @ (q.T @ numbers)
-        return chosen
-
-
-def _number(value: Any) -> Any:
-    import sympy
-
-    return sympy.sympify(value)
-
-
-def _exact_direction(column: Sequence[Estimate]) -> list[Any] | None:
-    """The direction of a vector, if it is exact: a coordinate axis always is."""
-    import sympy
-
-    present = [i for i, x in enumerate(column) if not _is_exact_zero(x)]
-    if len(present) == 1:
-        return [sympy.Integer(i == present[0]) for i in range(len(column))]
-    if any(x.error for x in column):
-        return None
-    largest = max((x.value for x in column), key=lambda value: abs(float(value)))
-    return [sympy.radsimp(sympy.expand(x.value / largest)) for x in column]
-
-
-def _scaled(number: Estimate, factor: Any) -> Estimate:
-    if factor == 0:
-        return Estimate(_number(0))
-    if not number.error:
-        return Estimate(number.value * factor)
-    return Estimate(float(number) * float(factor), number.error * abs(float(factor)))
-
-
-def _sum(a: Estimate, b: Estimate) -> Estimate:
-    if not a.error and not b.error:
-        return Estimate(a.value + b.value)
-    return Estimate(float(a) + float(b), a.error + b.error)
-
-
-def _dot(normal: Sequence[Any], column: Sequence[Estimate]) -> Estimate:
-    total = Estimate(_number(0))
-    for x, y in zip(normal, column, strict=True):
-        total = _sum(total, _scaled(y, x))
-    return total
-
-
-def _is_exact_zero(number: Estimate) -> bool:
-    final = settled(number)
-    return not final.error and bool(final.value == 0)

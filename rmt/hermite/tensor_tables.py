@@ -146,13 +146,13 @@ def scaled(table: Table, factor: Estimate) -> Table:
 
 def product(a: Table, b: Table, degree: int) -> Table:
     """``F G``: ``mu_alpha = sum_{beta + gamma = alpha} binom(alpha, beta) mu_beta nu_gamma``."""
-    parts = (
-        {alpha: times(Estimate(ways), times(mu, nu))}
-        for beta, mu in a.items()
-        for gamma, nu in b.items()
-        if sum(alpha := tuple(i + j for i, j in zip(beta, gamma, strict=True))) <= degree
-        if (ways := factorial(alpha) // (factorial(beta) * factorial(gamma)))
-    )
+    parts = []
+    for beta, mu in a.items():
+        for gamma, nu in b.items():
+            alpha = tuple(i + j for i, j in zip(beta, gamma, strict=True))
+            if sum(alpha) <= degree:
+                ways = factorial(alpha) // (factorial(beta) * factorial(gamma))
+                parts.append({alpha: times(Estimate(ways), times(mu, nu))})
     return added(parts)
 
 
