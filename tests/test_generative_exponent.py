@@ -131,6 +131,16 @@ def test_moments_of_a_wave_are_exponentially_small(frequency):
     assert coefficient >= 0.2 * frequency * math.exp(-(frequency**2) / 2)
 
 
+def test_the_coefficient_of_the_tangent_counts_every_branch():
+    # E[z | tan z = tan a], a sum over a + k pi; it counts most where |E| phi(a) is largest.
+    a = np.linspace(-1.57, 1.57, 20_001)[:, None]
+    z = a + math.pi * np.arange(-12, 13)
+    weight = np.exp(-(z**2) / 2)
+    means = (z * weight).sum(axis=1) / weight.sum(axis=1)
+    found = abs(generative_exponent("tan(z)").coefficient)
+    assert 0.8 * np.abs(means).max() < found <= np.abs(means).max() * (1 + 1e-6)
+
+
 # Proofs
 
 

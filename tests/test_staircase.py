@@ -1,5 +1,6 @@
 """The order in which directions are learned, worked out by hand, on the axes and rotated."""
 
+import json
 import math
 
 import numpy as np
@@ -173,6 +174,21 @@ def test_text():
         "   2       1  (0, 1)",
         "searched up to degree 6; zeros proved",
     ]
+
+
+@pytest.mark.parametrize("text", ["z1 + z1*z2", "relu(z1 + z2)", "relu(z1)*relu(z1 + z2)", "3"])
+def test_json(text):
+    found = staircase(text, 4)
+    document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert document == found.to_dict()
+    assert document["leap"] == found.leap
+    assert len(document["steps"]) == len(found.steps)
+    for entry, step in zip(document["steps"], found.steps, strict=True):
+        assert entry["degree"] == step.degree
+        assert_allclose(np.transpose(entry["directions"]), step.directions)
+    assert len(document["unlearned"]) == found.unlearned.shape[1]
+    assert (document["margin"] is None) == (not found.steps)
+    assert document["is_proved"] == found.is_proved
 
 
 @pytest.mark.parametrize("degree", [0, 13, 2.0, True])

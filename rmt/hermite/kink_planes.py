@@ -118,7 +118,7 @@ def _switching_planes(function: ScalarFunction) -> tuple[Array, bool]:
 
 
 def _is_along_axis(planes: Array) -> NDArray[np.bool_]:
-    return np.count_nonzero(planes[:, :-1], axis=1) == 1
+    return np.asarray(np.count_nonzero(planes[:, :-1], axis=1) == 1)
 
 
 # Arrangements of planes

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.functions.gaussian import negligible_beyond
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
-from rmt.hermite.tensor_quadrature import hermite_table
+from rmt.hermite.polynomials import hermite_table
 from rmt.hermite.tensor_tables import (
     ZERO,
     Estimate,

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from rmt.functions.gaussian import negligible_beyond
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.hermite.kink_planes import KinkPlanes, kink_planes
+from rmt.hermite.polynomials import hermite_table
 from rmt.hermite.tensor_tables import Index
 from rmt.status import ConvergenceError, Status
 
-__all__ = ["hermite_table", "quadrature_coefficients"]
+__all__ = ["quadrature_coefficients"]
 
 Array = NDArray[np.float64]
 
@@ -108,11 +109,3 @@ def _weighted_sums(
         square += float(weights @ values**2)
         n_nodes += weights.size
     return total, math.sqrt(square), n_nodes
-
-
-def hermite_table(x: Array, degree: int) -> list[Array]:
-    """Orthonormal ``He_k(x) / sqrt(k!)``, ``k = 0 .. degree``."""
-    table = [np.ones_like(x), x]
-    for k in range(1, degree):
-        table.append((x * table[k] - math.sqrt(k) * table[k - 1]) / math.sqrt(k + 1))
-    return table[: degree + 1]
