@@ -1,0 +1,279 @@
+"""A density on intervals, as Chebyshev expansions on panels in the angle of each interval.
+
+With ``x = (a + b)/2 - (b - a)/2 cos(theta)``, ``0 < theta < pi``, and ``g(theta) =
+rho(x) dx/dtheta``, square-root edges, and inverse square roots at a hard edge, become smooth. Panels are halved until
+the last coefficients are negligible; ``g`` and its integral are then known everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DensityTable", "build_table"]
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Density = Callable[[Indices, Array, Array], Array]
+
+DEGREE = 24
+FIRST_PANELS = 1
+TOLERANCE = 2e-15
+MAX_DEPTH = 45
+MAX_PANELS = 20_000
+FINE = 64  # cells of a panel for the first guess of a quantile
+MAX_STEPS = 60
+
+_NODES = np.cos(math.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))[::-1].copy()
+
+
+def _analysis() -> Array:
+    """Values at the Chebyshev points to Chebyshev coefficients."""
+    k = np.arange(DEGREE + 1)
+    matrix = 2.0 / (DEGREE + 1) * np.cos(np.outer(k, np.arccos(_NODES)))
+    matrix[0] /= 2.0
+    return np.asarray(matrix)
+
+
+_ANALYSIS = _analysis()
+
+
+@dataclass(frozen=True)
+class DensityTable:
+    """Panels in order of the intervals and, within one, of the angle.
+
+    Attributes
+    ----------
+    low, high : array, shape (K,)
+        The intervals.
+    interval : array of int, shape (P,)
+        The interval of each panel.
+    start, stop : array, shape (P,)
+        Its angles.
+    coefficients : array, shape (P, degree + 1)
+        Chebyshev coefficients of ``g`` on the panel.
+    integral_coefficients : array, shape (P, degree + 2)
+        Those of the integral of ``g`` from the panel's start.
+    before : array, shape (P + 1,)
+        The mass before each panel.
+    error : float
+        Estimate of the absolute error of the integral, from the last coefficients.
+    """
+
+    low: Array
+    high: Array
+    interval: Indices
+    start: Array
+    stop: Array
+    coefficients: Array
+    integral_coefficients: Array
+    before: Array
+    error: float
+
+    @property
+    def mass(self) -> float:
+        """The integral of the density."""
+        return float(self.before[-1])
+
+    @cached_property
+    def interval_mass(self) -> Array:
+        """The integral over each interval."""
+        sums = np.zeros(self.low.size)
+        np.add.at(sums, self.interval, np.diff(self.before))
+        return sums
+
+    @cached_property
+    def _order(self) -> Array:
+        # The angle of the k-th interval, counted from 4 k, orders all panels.
+        return 4.0 * self.interval + self.start
+
+    def cumulative(self, interval: Indices, angle: Array) -> Array:
+        """The mass up to an angle in an interval."""
+        panel = np.clip(
+            np.searchsorted(self._order, 4.0 * interval + angle, side="right") - 1,
+            0,
+            self.start.size - 1,
+        )
+        t = 2.0 * (angle - self.start[panel]) / (self.stop[panel] - self.start[panel]) - 1.0
+        return self.before[panel] + _clenshaw(self.integral_coefficients, panel, t)
+
+    @cached_property
+    def _fine(self) -> tuple[Array, Array, Array]:
+        """Mass at the borders of equal cells of all panels, and the density at both their ends.
+
+        The density is per cell: the mass of a cell is about the mean of the two.
+        """
+        t = np.linspace(-1.0, 1.0, FINE + 1)
+        mass = np.polynomial.chebyshev.chebval(t, self.integral_coefficients.T)
+        cell = (self.stop - self.start)[:, None] / FINE
+        density = np.polynomial.chebyshev.chebval(t, self.coefficients.T) * cell
+        borders = (self.before[:-1, None] + mass[:, :-1]).ravel()
+        borders = np.maximum.accumulate(np.append(borders, self.before[-1]))
+        return borders, density[:, :-1].ravel(), density[:, 1:].ravel()
+
+    def _guess(self, mass: Array) -> tuple[Indices, Array]:
+        """Panel and position in it (-1 .. 1) of a quantile, by the cubic of its cell."""
+        borders, first, last = self._fine
+        cell = np.clip(np.searchsorted(borders, mass, side="left") - 1, 0, first.size - 1)
+        a, b = first[cell], last[cell]
+        total = borders[cell + 1] - borders[cell]
+        target = mass - borders[cell]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            u = np.nan_to_num(target / total)
+            for _ in range(2):
+                # Hermite: m(u) = a u + (3 total - 2 a - b) u^2 + (a + b - 2 total) u^3
+                second, third = 3.0 * total - 2.0 * a - b, a + b - 2.0 * total
+                value = u * (a + u * (second + u * third)) - target
+                slope = a + u * (2.0 * second + 3.0 * u * third)
+                u = np.clip(np.nan_to_num(u - value / slope, nan=0.5), 0.0, 1.0)
+        panel = cell // FINE
+        return panel, 2.0 * (cell - panel * FINE + u) / FINE - 1.0
+
+    def quantile(self, mass: Array) -> Array:
+        """The point up to which there is the given mass."""
+        mass = np.clip(mass, 0.0, self.mass)
+        panel, t = self._guess(mass)
+        target = mass - self.before[panel]
+        half = (self.stop - self.start) / 2.0
+        low, high = np.full(t.size, -1.0), np.full(t.size, 1.0)
+        active = np.arange(t.size)
+        for _ in range(MAX_STEPS):
+            p, at = panel[active], t[active]
+            gap = _clenshaw(self.integral_coefficients, p, at) - target[active]
+            slope = _clenshaw(self.coefficients, p, at) * half[p]
+            low[active] = np.where(gap < 0, at, low[active])
+            high[active] = np.where(gap >= 0, at, high[active])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                step = at - gap / slope
+            inside = (step >= low[active]) & (step <= high[active])
+            new = np.where(inside, step, (low[active] + high[active]) / 2.0)
+            t[active] = new
+            # Newton's method doubles the digits: a step this small was the last that counts.
+            active = active[np.abs(new - at) > 1e-7]
+            if not active.size:
+                break
+        angle = self.start[panel] + (t + 1.0) * half[panel]
+        which = self.interval[panel]
+        width = self.high[which] - self.low[which]
+        lower_half = angle < math.pi / 2
+        return np.asarray(
+            np.where(
+                lower_half,
+                self.low[which] + width * np.sin(angle / 2.0) ** 2,
+                self.high[which] - width * np.cos(angle / 2.0) ** 2,
+            )
+        )
+
+    @cached_property
+    def rule(self) -> tuple[Array, Array]:
+        """Points and weights of a quadrature rule for the law (its continuous part)."""
+        moments = np.zeros(DEGREE + 1)
+        moments[::2] = 2.0 / (1.0 - np.arange(0, DEGREE + 1, 2) ** 2)
+        weights = moments @ _ANALYSIS  # Fejer's first rule
+        values = np.polynomial.chebyshev.chebval(_NODES, self.coefficients.T)
+        half = ((self.stop - self.start) / 2.0)[:, None]
+        angle = self.start[:, None] + (_NODES + 1.0) * half
+        width = (self.high - self.low)[self.interval][:, None]
+        x = self.low[self.interval][:, None] + width * np.sin(angle / 2.0) ** 2
+        return x.ravel(), (values * weights * half).ravel()
+
+    def integral(self, function: Callable[[Array], Array]) -> float:
+        """``int f(x) rho(x) dx``."""
+        if not self.start.size:
+            return 0.0
+        x, weights = self.rule
+        return float(np.asarray(function(x)) @ weights)
+
+    def cauchy(self, z: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        """``int rho(x) / (x - z) dx`` off the intervals."""
+        x, weights = self.rule
+        flat = z.ravel()
+        total = np.array([np.sum(weights / (x - point)) for point in flat], dtype=complex)
+        return total.reshape(z.shape)
+
+
+def _clenshaw(coefficients: Array, panel: Indices, t: Array) -> Array:
+    """Chebyshev series of each point's panel."""
+    # One row of coefficients at a time, gathered over the points.
+    columns = coefficients.T
+    one = np.zeros(t.size)
+    two = np.zeros(t.size)
+    twice = 2.0 * t
+    for k in range(columns.shape[0] - 1, 0, -1):
+        one, two = twice * one - two + columns[k][panel], one
+    return np.asarray(t * one - two + columns[0][panel])
+
+
+def build_table(density: Density, low: Array, high: Array) -> DensityTable:
+    """Expand a density, adaptively.
+
+    Parameters
+    ----------
+    density : callable
+        ``density(interval, left, right)`` at distances from the ends of numbered intervals.
+    low, high : array, shape (K,)
+        The intervals.
+    """
+    count = low.size
+    interval = np.repeat(np.arange(count), FIRST_PANELS)
+    borders = np.linspace(0.0, math.pi, FIRST_PANELS + 1)
+    start, stop = np.tile(borders[:-1], count), np.tile(borders[1:], count)
+    nothing = np.zeros(0)
+    done: list[tuple[Indices, Array, Array, Array]] = [
+        (np.zeros(0, np.intp), nothing, nothing, np.zeros((0, DEGREE + 1)))
+    ]
+    error, scale = 0.0, 0.0
+    for depth in range(MAX_DEPTH + 1):
+        if not interval.size:
+            break
+        half = ((stop - start) / 2.0)[:, None]
+        angle = start[:, None] + (_NODES + 1.0) * half
+        width = (high - low)[interval][:, None]
+        sine, cosine = np.sin(angle / 2.0), np.cos(angle / 2.0)
+        which = np.repeat(interval, DEGREE + 1)
+        rho = density(which, (width * sine**2).ravel(), (width * cosine**2).ravel())
+        values = rho.reshape(angle.shape) * width * sine * cosine
+        coefficients = values @ _ANALYSIS.T
+        scale = max(scale, float(np.abs(values).max()))
+        tail = np.abs(coefficients[:, -3:]).max(axis=1)
+        # What counts is the panel's share of the mass.
+        small = tail * half[:, 0] <= TOLERANCE * np.maximum(1.0, 2.0 * scale * half[:, 0])
+        stopped = depth == MAX_DEPTH or interval.size > MAX_PANELS
+        if stopped:
+            small[:] = True
+        error += float(np.sum(tail[small] * half[small, 0]))
+        done.append((interval[small], start[small], stop[small], coefficients[small]))
+        middle = (start + stop) / 2.0
+        split = ~small
+        interval = np.concatenate([interval[split], interval[split]])
+        start, stop = (
+            np.concatenate([start[split], middle[split]]),
+            np.concatenate([middle[split], stop[split]]),
+        )
+    order = np.lexsort((np.concatenate([d[1] for d in done]), np.concatenate([d[0] for d in done])))
+    interval = np.concatenate([d[0] for d in done])[order]
+    start = np.concatenate([d[1] for d in done])[order]
+    stop = np.concatenate([d[2] for d in done])[order]
+    coefficients = np.concatenate([d[3] for d in done])[order]
+    integral = _integrated(coefficients, (stop - start) / 2.0)
+    mass = integral.sum(axis=1)  # at t = 1 every Chebyshev polynomial is 1
+    before = np.concatenate([[0.0], np.cumsum(mass)])
+    return DensityTable(low, high, interval, start, stop, coefficients, integral, before, error)
+
+
+def _integrated(coefficients: Array, half: Array) -> Array:
+    """Chebyshev coefficients of the integral from -1, times half the panel."""
+    panels, width = coefficients.shape
+    padded = np.concatenate([coefficients, np.zeros((panels, 2))], axis=1)
+    k = np.arange(1, width + 1)
+    integral = np.zeros((panels, width + 1))
+    integral[:, 1:] = (padded[:, k - 1] - padded[:, k + 1]) / (2.0 * k)
+    integral[:, 1] += padded[:, 0] / 2.0
+    signs = (-1.0) ** np.arange(1, width + 1)
+    integral[:, 0] = -(integral[:, 1:] @ signs)
+    return integral * half[:, None]
