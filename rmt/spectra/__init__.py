@@ -1,10 +1,24 @@
 """Limiting spectral laws, and the map from spikes to outliers."""
 
+from rmt.spectra.additive_spikes import (
+    SpikeEstimate,
+    additive_outliers,
+    additive_threshold,
+    combined_spikes,
+    estimate_spikes,
+    outlier_std,
+    shrink_singular_values,
+)
 from rmt.spectra.conjugate_kernel import ConjugateKernel
 from rmt.spectra.law import Atom, SingularValueLaw, SpectralLaw
 from rmt.spectra.marchenko_pastur import MarchenkoPastur, MarchenkoPasturBulk
 from rmt.spectra.outliers import Outliers, rectangular_outliers
 from rmt.spectra.population import Population
+from rmt.spectra.population_spikes import (
+    PopulationSpikes,
+    population_spike_of,
+    population_spikes,
+)
 from rmt.spectra.silverstein import GeneralisedMarchenkoPastur
 
 __all__ = [
@@ -15,7 +29,17 @@ __all__ = [
     "MarchenkoPasturBulk",
     "Outliers",
     "Population",
+    "PopulationSpikes",
     "SingularValueLaw",
     "SpectralLaw",
+    "SpikeEstimate",
+    "additive_outliers",
+    "additive_threshold",
+    "combined_spikes",
+    "estimate_spikes",
+    "outlier_std",
+    "population_spike_of",
+    "population_spikes",
     "rectangular_outliers",
+    "shrink_singular_values",
 ]

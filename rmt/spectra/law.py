@@ -92,6 +92,33 @@ class SpectralLaw(ABC):
         """
         return self._off_support(z, self._stieltjes)
 
+    def stieltjes_derivative(self, z: ArrayLike) -> ComplexArray:
+        """``m'(z) = int dF(x) / (x - z)^2``, off the support; see `stieltjes`."""
+        return self._off_support(z, self._stieltjes_derivative)
+
+    def _stieltjes_derivative(self, z: ComplexArray) -> ComplexArray:
+        raise InvalidInputError(f"{self!r} offers no derivative of its Stieltjes transform")
+
+    def edge_scale(self, size: int) -> float:
+        """Scale of the largest eigenvalue's fluctuation at the upper edge ``b``.
+
+        With ``rho(x) ~ (A / pi) sqrt(b - x)`` the largest eigenvalue of a matrix of this size
+        without outliers is about ``b + (size A)^{-2/3} T``, ``T`` of the Tracy-Widom law (beta = 1
+        for real matrices).
+
+        Parameters
+        ----------
+        size : int
+            Dimension of the matrix whose eigenvalues the law describes.
+        """
+        if not self.edges:
+            raise InvalidInputError(f"{self!r} has no edge")
+        low, high = self.edges[-1]
+        right = 1e-10 * (high - low)
+        which = np.array([len(self.edges) - 1])
+        density = self._density(which, np.array([high - low - right]), np.array([right]))
+        return float((size * math.pi * density[0] / math.sqrt(right)) ** (-2.0 / 3.0))
+
     def _off_support(
         self, z: ArrayLike, transform: Callable[[ComplexArray], ComplexArray]
     ) -> ComplexArray:

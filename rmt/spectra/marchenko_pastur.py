@@ -185,6 +185,18 @@ class MarchenkoPastur(SpectralLaw):
             )
         return np.asarray(result)
 
+    def _stieltjes_derivative(self, z: ComplexArray) -> ComplexArray:
+        m = self._stieltjes(z)
+        scale = self.ratio * self.variance
+        slope = 2.0 * scale * z * m + z + (self.ratio - 1.0) * self.variance
+        return np.asarray(-m * (scale * m + 1.0) / slope)
+
+    def _edge_transforms(self) -> tuple[float, float]:
+        """``m`` and its companion at the upper edge."""
+        edge, scale = self.edges[0][1], self.ratio * self.variance
+        m = -(edge + (self.ratio - 1.0) * self.variance) / (2.0 * scale * edge)
+        return m, self.ratio * m - (1.0 - self.ratio) / edge
+
     def companion_stieltjes(self, z: ArrayLike) -> ComplexArray:
         """``c m(z) - (1 - c) / z``: the transform of the law of ``X X^T / n``, off its support.
 

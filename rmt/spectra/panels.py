@@ -1,8 +1,9 @@
 """A density on intervals, as Chebyshev expansions on panels in the angle of each interval.
 
 With ``x = (a + b)/2 - (b - a)/2 cos(theta)``, ``0 < theta < pi``, and ``g(theta) =
-rho(x) dx/dtheta``, square-root edges, and inverse square roots at a hard edge, become smooth. Panels are halved until
-the last coefficients are negligible; ``g`` and its integral are then known everywhere.
+rho(x) dx/dtheta``, square-root edges, and inverse square roots at a hard edge, become smooth.
+Panels are halved until the last coefficients are negligible; ``g`` and its integral are then known
+everywhere.
 """
 
 from __future__ import annotations

@@ -11,7 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from rmt.spectra.law import Atom, SpectralLaw
 from rmt.spectra.marchenko_pastur import positive_ratio
 from rmt.spectra.population import Population, PopulationLike
-from rmt.spectra.silverstein_equation import Edges, find_edges, solve_inside, solve_off_axis
+from rmt.spectra.silverstein_equation import (
+    Edges,
+    find_edges,
+    solve_above,
+    solve_inside,
+    solve_off_axis,
+)
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 __all__ = ["GeneralisedMarchenkoPastur"]
@@ -130,6 +136,8 @@ class GeneralisedMarchenkoPastur(SpectralLaw):
         return self._off_support(points, self._companion)
 
     def _companion(self, z: ComplexArray) -> ComplexArray:
+        if self.edges and np.all((z.imag == 0) & (z.real > self.upper_edge)):
+            return np.asarray(1.0 / (solve_above(self._t, self._w, self.ratio, z.real) + 0j))
         s, found = solve_off_axis(self._t, self._w, self.ratio, z)
         if not found.all():
             raise ConvergenceError(
@@ -146,6 +154,22 @@ class GeneralisedMarchenkoPastur(SpectralLaw):
         inverse = 1.0 / (1.0 + self._t * v[:, None])
         total = (self._w * inverse).sum(axis=1) + (1.0 - self._w.sum())
         return np.asarray(-total / z)
+
+    def _stieltjes_derivative(self, z: ComplexArray) -> ComplexArray:
+        v = self._companion(z)
+        s = 1.0 / v
+        inverse = 1.0 / (s[:, None] + self._t)
+        # ds/dz = -1 / H(s), and m = -(s/z) int dH / (s + t) - H({0}) / z
+        ds = -1.0 / (1.0 - self.ratio * (self._w * (self._t * inverse) ** 2).sum(axis=1))
+        total = s * (self._w * inverse).sum(axis=1) + (1.0 - self._w.sum())
+        slope = (self._w * self._t * inverse**2).sum(axis=1) * ds
+        return np.asarray(total / z**2 - slope / z)
+
+    def _edge_transforms(self) -> tuple[float, float]:
+        """``m`` and its companion at the upper edge."""
+        edge, s = float(self._edges.x[-1]), float(self._edges.s[-1])
+        total = float(s * (self._w / self._edges.shifted[-1]).sum() + (1.0 - self._w.sum()))
+        return -total / edge, 1.0 / s
 
 
 def _resolved(population: Population, ratio: float) -> Population:

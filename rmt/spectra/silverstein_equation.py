@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Edges", "find_edges", "solve_inside", "solve_off_axis"]
+__all__ = ["Edges", "find_edges", "solve_above", "solve_inside", "solve_off_axis"]
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -285,3 +285,21 @@ def solve_off_axis(
             break
         height = np.where(at_end, height, height * 0.5)
     return np.asarray(s), np.asarray(found)
+
+
+def solve_above(t: Array, w: Array, c: float, z: Array) -> Array:
+    """``s(z)`` for real ``z`` above the support, where ``z(s)`` is convex and decreasing.
+
+    Newton's method from far below never passes the root.
+    """
+    s = -z
+    share = c * w * t
+    for _ in range(500):
+        inverse = 1.0 / (s[:, None] + t)
+        residual = -s * (1.0 - (share * inverse).sum(axis=1)) - z
+        slope = 1.0 - (share * t * inverse**2).sum(axis=1)
+        step = residual / slope
+        s = s + step
+        if np.all(step <= 1e-9 * np.abs(s)):
+            break
+    return np.asarray(s)

@@ -1,0 +1,325 @@
+"""Spikes added to a rectangular matrix: outliers on any bulk, and back from what is observed.
+
+``W + sum_k theta_k u_k v_k^T`` with ``W`` (``N x d``) invariant under rotations on both sides, or
+of independent entries with generic directions. With the Stieltjes transform ``m`` of the law of
+``W^T W`` and its companion ``mc`` of ``W W^T``, a spike makes an outlier ``s`` where
+
+    D(s^2) = 1 / theta^2,      D(z) = z m(z) mc(z),
+
+and its singular vectors keep the squared overlaps ``mc / (theta^2 D')`` (left) and
+``m / (theta^2 D')`` (right). Benaych-Georges & Nadakuditi 2012; theory.md, section 4.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmt.spectra.outliers import Outliers
+from rmt.status import ConvergenceError, InvalidInputError, Status
+
+__all__ = [
+    "RectangularBulk",
+    "SpikeEstimate",
+    "additive_outliers",
+    "additive_threshold",
+    "combined_spikes",
+    "estimate_spikes",
+    "outlier_std",
+    "shrink_singular_values",
+]
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+MAX_STEPS = 200
+
+
+class RectangularBulk(Protocol):
+    """A law of the eigenvalues of ``W^T W`` that knows its companion: `MarchenkoPastur`,
+    `GeneralisedMarchenkoPastur`.
+    """
+
+    ratio: float
+
+    @property
+    def upper_edge(self) -> float: ...
+
+    def stieltjes(self, z: ArrayLike) -> ComplexArray: ...
+
+    def stieltjes_derivative(self, z: ArrayLike) -> ComplexArray: ...
+
+    def companion_stieltjes(self, z: ArrayLike) -> ComplexArray: ...
+
+    def _edge_transforms(self) -> tuple[float, float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SpikeEstimate:
+    """Spikes that would make the observed singular values, one per value.
+
+    Attributes
+    ----------
+    strength, left_overlap, right_overlap : array
+        0 where the singular value is not above the bulk.
+    shrunk : array
+        The singular value that is best in squared error when the observed singular vectors are
+        kept: ``theta |<u, u_hat> <v, v_hat>|``.
+    is_outlier : array of bool
+    """
+
+    strength: Array
+    left_overlap: Array
+    right_overlap: Array
+    shrunk: Array
+    is_outlier: NDArray[np.bool_]
+
+
+def additive_threshold(bulk: RectangularBulk) -> float:
+    """The least strength that makes an outlier: ``D(edge)^{-1/2}``.
+
+    Examples
+    --------
+    >>> from rmt.spectra import MarchenkoPastur
+    >>> round(additive_threshold(MarchenkoPastur(1.0)), 12)
+    1.0
+    """
+    m, companion = bulk._edge_transforms()
+    return 1.0 / math.sqrt(bulk.upper_edge * m * companion)
+
+
+def additive_outliers(strength: ArrayLike, bulk: RectangularBulk) -> Outliers:
+    """Outliers above the bulk for spikes with orthonormal directions.
+
+    Parameters
+    ----------
+    strength : array_like
+        ``theta >= 0``. For spikes whose directions are not orthonormal see `combined_spikes`.
+    bulk : MarchenkoPastur or GeneralisedMarchenkoPastur
+        Law of the eigenvalues of ``W^T W``.
+
+    Returns
+    -------
+    Outliers
+        Singular values and squared overlaps; at the bulk's edge and 0 below the threshold.
+
+    Raises
+    ------
+    InvalidInputError
+        Strengths that are negative or not finite.
+    ConvergenceError
+        A root was not found.
+
+    Examples
+    --------
+    >>> from rmt.spectra import MarchenkoPastur
+    >>> found = additive_outliers([2.0, 0.5], MarchenkoPastur(1.0))
+    >>> found.singular_value.round(12).tolist(), found.left_overlap.round(12).tolist()
+    ([2.5, 2.0], [0.75, 0.0])
+    """
+    theta = _real("strength", strength)
+    flat = theta.ravel()
+    above = flat > additive_threshold(bulk)
+    edge = bulk.upper_edge
+    z = np.full(flat.size, edge)
+    left, right = np.zeros(flat.size), np.zeros(flat.size)
+    if above.any():
+        t = flat[above]
+        z[above] = _solve(t, bulk)
+        m, companion, slope = _transforms(z[above], bulk)
+        left[above] = np.clip(companion / (t**2 * slope), 0.0, 1.0)
+        right[above] = np.clip(m / (t**2 * slope), 0.0, 1.0)
+    return Outliers(
+        np.sqrt(z).reshape(theta.shape),
+        left.reshape(theta.shape),
+        right.reshape(theta.shape),
+        above.reshape(theta.shape),
+    )
+
+
+def estimate_spikes(singular_value: ArrayLike, bulk: RectangularBulk) -> SpikeEstimate:
+    """From observed singular values to the spikes behind them: ``theta = D(s^2)^{-1/2}``.
+
+    Parameters
+    ----------
+    singular_value : array_like
+        ``s >= 0``.
+    bulk : MarchenkoPastur or GeneralisedMarchenkoPastur
+
+    Notes
+    -----
+    The shrinker that follows is optimal in squared (Frobenius) error: Nadakuditi 2014; Gavish &
+    Donoho 2017.
+
+    Examples
+    --------
+    >>> from rmt.spectra import MarchenkoPastur
+    >>> found = estimate_spikes([2.5, 1.9], MarchenkoPastur(1.0))
+    >>> found.strength.round(12).tolist(), found.shrunk.round(12).tolist()
+    ([2.0, 0.0], [1.5, 0.0])
+    """
+    s = _real("singular_value", singular_value)
+    flat = s.ravel()
+    above = flat**2 > bulk.upper_edge
+    strength, left, right = (np.zeros(flat.size) for _ in range(3))
+    if above.any():
+        z = flat[above] ** 2
+        m, companion, slope = _transforms(z, bulk)
+        theta = 1.0 / np.sqrt(z * m * companion)
+        strength[above] = theta
+        left[above] = np.clip(companion / (theta**2 * slope), 0.0, 1.0)
+        right[above] = np.clip(m / (theta**2 * slope), 0.0, 1.0)
+    shrunk = strength * np.sqrt(left * right)
+    return SpikeEstimate(
+        strength.reshape(s.shape),
+        left.reshape(s.shape),
+        right.reshape(s.shape),
+        shrunk.reshape(s.shape),
+        above.reshape(s.shape),
+    )
+
+
+def shrink_singular_values(singular_value: ArrayLike, bulk: RectangularBulk) -> Array:
+    """The optimal shrinker in squared error; see `estimate_spikes`."""
+    return estimate_spikes(singular_value, bulk).shrunk
+
+
+def outlier_std(strength: ArrayLike, bulk: RectangularBulk, rows: int, columns: int) -> Array:
+    """Standard deviation of an outlying singular value in one Gaussian matrix of this size.
+
+    The outlier solves ``(1 + theta k)^2 = theta^2 z a b`` with the forms ``a = v^T (W^T W - z)^{-1}
+    v``, ``b = u^T (W W^T - z)^{-1} u``, ``k = u^T W (W^T W - z)^{-1} v``. For a matrix that is
+    rotation invariant on both sides they are uncorrelated, of variance ``2 (m' - m^2) / d``,
+    ``2 (mc' - mc^2) / N`` and ``(m + z m') / N``; expanding the equation gives the variance of
+    ``z = s^2``.
+
+    Parameters
+    ----------
+    strength : array_like
+    bulk : MarchenkoPastur or GeneralisedMarchenkoPastur
+    rows, columns : int
+        ``N`` and ``d``.
+
+    Returns
+    -------
+    array
+        Of the shape of the strengths; nan below the threshold, where fluctuations are not Gaussian.
+    """
+    theta = _real("strength", strength)
+    flat = theta.ravel()
+    result = np.full(flat.size, np.nan)
+    above = flat > additive_threshold(bulk)
+    if above.any():
+        t = flat[above]
+        z = _solve(t, bulk)
+        m, companion, slope = _transforms(z, bulk)
+        dm = bulk.stieltjes_derivative(z).real
+        dc = bulk.ratio * dm + (1.0 - bulk.ratio) / z**2
+        variance = 4.0 * t**2 * (m + z * dm) / rows
+        variance += t**4 * z**2 * companion**2 * 2.0 * (dm - m**2) / columns
+        variance += t**4 * z**2 * m**2 * 2.0 * (dc - companion**2) / rows
+        result[above] = np.sqrt(variance) / (t**2 * np.abs(slope)) / (2.0 * np.sqrt(z))
+    return result.reshape(theta.shape)
+
+
+def combined_spikes(
+    left_gram: ArrayLike, right_gram: ArrayLike, coupling: ArrayLike | None = None
+) -> tuple[Array, Array, Array]:
+    """Singular value decomposition of ``A C B^T`` from Gram matrices ``A^T A`` and ``B^T B``.
+
+    For spikes whose directions, the columns of ``A`` and ``B``, are not orthonormal.
+
+    Parameters
+    ----------
+    left_gram, right_gram : array_like, shapes (k, k) and (l, l)
+        Symmetric, positive semi-definite.
+    coupling : array_like, shape (k, l), optional
+        ``C``; the identity when left out.
+
+    Returns
+    -------
+    strength : array, shape (min(k, l),)
+    left, right : array
+        Coefficients: the singular vectors are ``A left`` and ``B right``, column by column; 0 for a
+        strength of 0.
+
+    Examples
+    --------
+    >>> strength, left, right = combined_spikes([[1, 1], [1, 1]], [[1, 0], [0, 1]])
+    >>> strength.round(12).tolist()  # a (b_1 + b_2)^T
+    [1.414213562373, 0.0]
+    """
+    roots = []
+    for name, gram in (("left_gram", left_gram), ("right_gram", right_gram)):
+        g = np.asarray(gram, dtype=float)
+        if g.ndim != 2 or g.shape[0] != g.shape[1] or not np.allclose(g, g.T):
+            raise InvalidInputError(f"{name}: expected a symmetric matrix, got shape {g.shape}")
+        values, vectors = np.linalg.eigh(g)
+        if values[0] < -1e-10 * max(1.0, values[-1]):
+            raise InvalidInputError(f"{name}: has the negative eigenvalue {values[0]:.6g}")
+        values = np.where(values > 1e-14 * max(values[-1], 0.0), values, 0.0)
+        with np.errstate(divide="ignore"):
+            inverse = np.where(values > 0, 1.0 / np.sqrt(values), 0.0)
+        roots.append((vectors * np.sqrt(values), vectors * inverse))
+    (a, a_inverse), (b, b_inverse) = roots
+    c = np.eye(a.shape[0], b.shape[0]) if coupling is None else np.asarray(coupling, dtype=float)
+    if c.shape != (a.shape[0], b.shape[0]):
+        raise InvalidInputError(
+            f"coupling: expected shape {(a.shape[0], b.shape[0])}, got {c.shape}"
+        )
+    u, strength, vt = np.linalg.svd(a.T @ c @ b, full_matrices=False)
+    strength = np.where(strength > 1e-14 * strength.max(initial=0.0), strength, 0.0)
+    kept = strength > 0
+    return strength, (a_inverse @ u) * kept, (b_inverse @ vt.T) * kept
+
+
+def _real(name: str, values: ArrayLike) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise InvalidInputError(f"{name} must be real numbers, got {values!r}")
+    array = array.astype(float)
+    if not np.all((array >= 0) & np.isfinite(array)):
+        raise InvalidInputError(f"{name} must be finite and not negative, got {values!r}")
+    return array
+
+
+def _transforms(z: Array, bulk: RectangularBulk) -> tuple[Array, Array, Array]:
+    """``m``, its companion, and ``D'``."""
+    m, dm = bulk.stieltjes(z).real, bulk.stieltjes_derivative(z).real
+    companion = bulk.companion_stieltjes(z).real
+    slope = bulk.ratio * dm + (1.0 - bulk.ratio) / z**2
+    return m, companion, m * companion + z * (dm * companion + m * slope)
+
+
+def _solve(theta: Array, bulk: RectangularBulk) -> Array:
+    """``D(z) = 1 / theta^2`` above the edge.
+
+    In ``r = sqrt(z - edge)``, where ``D`` is smooth, by Newton's method between brackets: an
+    outlier is at most the strength plus the norm of the bulk.
+    """
+    edge = bulk.upper_edge
+    low, high = np.zeros(theta.size), np.sqrt((theta + math.sqrt(edge)) ** 2 * 1.0001 - edge)
+    r = np.minimum(theta, 0.9 * high)
+    for _ in range(MAX_STEPS):
+        z = edge + r**2
+        m, companion, slope = _transforms(z, bulk)
+        # 1/sqrt(D) is close to a straight line in sqrt(z).
+        root = np.sqrt(z * m * companion)
+        gap = 1.0 / root - theta
+        low, high = np.where(gap < 0, r, low), np.where(gap >= 0, r, high)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            new = r - gap / (-slope / (2.0 * root**3) * 2.0 * r)
+        new = np.where((new >= low) & (new <= high), new, (low + high) / 2.0)
+        done = np.abs(new - r) <= 1e-9 * (np.abs(new) + 1e-300)
+        r = new
+        if done.all():
+            return np.asarray(edge + r**2)
+    raise ConvergenceError(
+        f"the outlier of strength {theta[~done][0]:.6g} was not found",
+        Status.NOT_CONVERGED,
+        np.sqrt(edge + r**2),
+    )
