@@ -224,13 +224,14 @@ def _newton(
     expected = np.abs(guess.imag)
     found = np.zeros(delta.size, bool)
     active = np.arange(delta.size)
+    shifted, numerator, distance = edges.shifted[edge], edges.numerator[edge], y
     for _ in range(MAX_NEWTON):
-        d, e = delta[active], edge[active]
-        inverse = 1.0 / (edges.shifted[e] + d[:, None])
-        terms = edges.numerator[e] * inverse
+        d = delta[active]
+        inverse = 1.0 / (shifted + d[:, None])
+        terms = numerator * inverse
         value = terms.sum(axis=1)
         slope = (terms * inverse).sum(axis=1)
-        residual = d**2 * value + y[active]
+        residual = d**2 * value + distance
         step = residual / (d * (2.0 * value - d * slope))
         # A step as long as the distance from the axis would lose the branch.
         longest = 0.7 * np.abs(d.imag)
@@ -239,12 +240,15 @@ def _newton(
         delta[active] = d - step
         settled = np.abs(step) <= 2e-15 * np.abs(d)
         # As good as it gets: the residual is rounding.
-        floor = 4e-16 * (np.abs(d**2) * np.abs(terms).sum(axis=1) + np.abs(y[active]))
+        floor = 4e-16 * (np.abs(d**2) * np.abs(terms).sum(axis=1) + np.abs(distance))
         settled |= np.abs(residual) <= floor
         found[active[settled]] = True
-        active = active[~settled]
-        if not active.size:
+        if settled.all():
             break
+        if settled.any():
+            left = ~settled
+            active, distance = active[left], distance[left]
+            shifted, numerator = shifted[left], numerator[left]
     found &= (delta.imag < 0) & (np.abs(delta.imag) > 1e-6 * expected) & np.isfinite(delta)
     return delta, found
 
