@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import mpmath
@@ -110,7 +111,7 @@ def _panels(kinks: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
     inside = [mp.mpf(k) for k in kinks]
     edges = sorted({*map(mp.mpf, range(-REACH, REACH + 1)), *inside})
     nodes, weights = [], []
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in pairwise(edges):
         half, middle = (b - a) / 2, (b + a) / 2
         for x, w in _unit_rule():
             z = middle + half * x

@@ -2,18 +2,16 @@
 
 import math
 import time
+from functools import cache
 
 import mpmath
 import numpy as np
 import pytest
 
 from rmt.functions import ScalarFunction
-from rmt.functions.certified import (
-    CertifiedCoefficients,
-    certified_coefficients,
-    check_square_integrable,
-)
+from rmt.functions.certified import CertifiedCoefficients, certified_coefficients
 from rmt.functions.hermite_quadrature import double_coefficients
+from rmt.functions.integrability import check_square_integrable
 from rmt.functions.kinks import refined_end, singular_at
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 
@@ -33,13 +31,14 @@ def hermite(k, z):
 
 def reference(f, orders, places, digits):
     """``E[f He_k]`` and ``E[f^2]`` by mpmath's tanh-sinh rule between the places."""
+    value, density = cache(f), cache(mpmath.npdf)
     with mpmath.workdps(digits):
         places = [mpmath.mpf(p) for p in places]
         moments = [
-            mpmath.quad(lambda z, k=k: f(z) * hermite(k, z) * mpmath.npdf(z), places)
+            mpmath.quad(lambda z, k=k: value(z) * density(z) * hermite(k, z), places)
             for k in orders
         ]
-        return moments, mpmath.quad(lambda z: f(z) ** 2 * mpmath.npdf(z), places)
+        return moments, mpmath.quad(lambda z: value(z) ** 2 * density(z), places)
 
 
 def assert_digits(found, orders, moments, square, digits, working):
@@ -56,19 +55,19 @@ def assert_digits(found, orders, moments, square, digits, working):
 
 EVERYWHERE = (-26, -16, -10, -6, -3, 0, 3, 6, 10, 16, 26)
 FUNCTIONS = {
-    "tanh(z)": (mpmath.tanh, EVERYWHERE, (1, 3, 7)),
+    "tanh(z)": (mpmath.tanh, EVERYWHERE, (1, 7)),
     "softsign(z)": (lambda z: z / (1 + abs(z)), EVERYWHERE, (1, 5)),
-    "sqrt(abs(z))": (lambda z: mpmath.sqrt(abs(z)), EVERYWHERE, (0, 2, 6)),
-    "log(abs(z))": (lambda z: mpmath.log(abs(z)), EVERYWHERE, (0, 2, 4)),
+    "sqrt(abs(z))": (lambda z: mpmath.sqrt(abs(z)), EVERYWHERE, (0, 6)),
+    "log(abs(z))": (lambda z: mpmath.log(abs(z)), EVERYWHERE, (0, 4)),
     "sign(cos(z)-z)": (
         lambda z: mpmath.mpf(1 if z < mpmath.mpf(ROOT) else -1),
         (-26, -12, -5, ROOT, 5, 12, 26),
-        (0, 1, 2, 5),
+        (0, 5),
     ),
     "hard_tanh(z)": (
         lambda z: max(mpmath.mpf(-1), min(z, mpmath.mpf(1))),
         (-26, -12, -4, -1, 1, 4, 12, 26),
-        (1, 3, 9),
+        (1, 9),
     ),
     "sin(z)/z": (lambda z: mpmath.sinc(z), (-26, -9, -3, 3, 9, 26), (0, 2, 8)),
 }
@@ -78,18 +77,18 @@ FUNCTIONS = {
 def test_fifty_digits_are_correct(text):
     f, places, orders = FUNCTIONS[text]
     found = certified_coefficients(ScalarFunction.parse(text), 9, 50)
-    assert_digits(found, orders, *reference(f, orders, places, 75), 50, 75)
+    assert_digits(found, orders, *reference(f, orders, places, 62), 50, 62)
 
 
 def test_eighty_digits_are_correct():
     places = (-35, -20, -12, -6, -2, 2, 6, 12, 20, 35)
     found = certified_coefficients(ScalarFunction.parse("sigmoid(z)"), 3, 80)
-    orders = (0, 1, 3)
-    moments, square = reference(lambda z: 1 / (1 + mpmath.exp(-z)), orders, places, 100)
-    assert_digits(found, orders, moments, square, 80, 100)
+    orders = (1, 3)
+    moments, square = reference(lambda z: 1 / (1 + mpmath.exp(-z)), orders, places, 95)
+    assert_digits(found, orders, moments, square, 80, 95)
 
 
-@pytest.mark.parametrize("digits", [5, 50, 80])
+@pytest.mark.parametrize("digits", [5, 50])
 def test_exponential_against_its_closed_form(digits):
     # mu_k = a**k exp(a**2/2): coefficients that are tiny beside sqrt(k! E[f^2]).
     found = certified_coefficients(ScalarFunction.parse("exp(z/3)"), 30, digits)
@@ -184,6 +183,19 @@ def test_scale_of_the_function_does_not_matter():
         assert far.errors[2] <= far.values[2] * mpmath.mpf(10) ** -25
 
 
+def test_function_that_begins_far_out():
+    # E[f] = E[f^2] = erfc(a/sqrt(2))/2, so that E[f] is nothing beside sqrt(E[f^2]).
+    found = certified_coefficients(ScalarFunction.parse("heaviside(z - 60)"), 1, 15)
+    with mpmath.workdps(30):
+        mean = mpmath.erfc(60 / mpmath.sqrt(2)) / 2
+        error = found.second_moment_error
+        assert abs(found.second_moment - mean) <= error <= mean * mpmath.mpf("1e-15")
+        assert found.values[0] == 0
+        assert mean <= found.errors[0] <= mpmath.sqrt(mean) * mpmath.mpf("1.01e-25")
+    with pytest.raises(ConvergenceError, match="zero wherever"):
+        certified_coefficients(ScalarFunction.parse("heaviside(z - 10**6)"), 1, 15)
+
+
 def test_nothing_narrow_is_passed_over():
     found = certified_coefficients(ScalarFunction.parse("exp(-10000*(z-1/3)**2)"), 1, 15)
     with mpmath.workdps(30):
@@ -215,10 +227,10 @@ COMPARED = (
 @pytest.mark.parametrize("text", COMPARED)
 def test_double_precision_agrees_to_its_stated_errors(text):
     function = ScalarFunction.parse(text)
-    exact = certified_coefficients(function, 24, 20)
-    found = double_coefficients(function, 24)
+    exact = certified_coefficients(function, 12, 17)
+    found = double_coefficients(function, 12)
     with mpmath.workdps(30):
-        for k in range(25):
+        for k in range(13):
             c = exact.values[k] / mpmath.sqrt(mpmath.factorial(k))
             assert abs(found.orthonormal[k] - c) <= found.errors[k]
         assert abs(found.second_moment - exact.second_moment) <= found.second_moment_error
@@ -226,7 +238,7 @@ def test_double_precision_agrees_to_its_stated_errors(text):
     assert found.second_moment_error <= 2e-14 * found.second_moment
 
 
-# What is refused
+# What is square-integrable
 
 
 @pytest.mark.parametrize(
@@ -234,6 +246,8 @@ def test_double_precision_agrees_to_its_stated_errors(text):
     [
         ("exp(z**2/4)", "exp\\(z\\*\\*2/4\\) or faster"),
         ("exp(z**2)", "not square-integrable"),
+        ("exp(z**2/4 - z)", "minus infinity"),
+        ("exp(z**2/4)*erf(z)", "exp\\(z\\*\\*2/4\\) or faster"),
         ("exp(exp(z))", "plus infinity"),
         ("exp(exp(-z))", "minus infinity"),
         ("exp(exp(exp(z)))", "plus infinity"),
@@ -275,6 +289,9 @@ def test_refused_quickly(text, message):
         "exp(-1/z**2)",
         "log(1 - tanh(z))",
         "acos(tanh(z))",
+        "exp(z**2*(1/4 - 10**(-12)))",  # the ends of what is read off the symbolic form
+        "exp(z**2/4 - abs(z))",
+        "heaviside(z)*exp(z**2)*erfc(z)",  # its factors alone are not
         "exp(100*z)",
         "z**200",
         "abs(sin(z))**(-1/3)",
@@ -295,23 +312,23 @@ def test_counts_that_are_not_allowed(order, digits, limit):
         )
 
 
-@pytest.mark.parametrize("limit", [50, 900, 2500])
-def test_limit_of_the_work(limit):
+def test_limit_of_the_work():
     function = ScalarFunction.parse("softplus(z)")
-    with pytest.raises(ConvergenceError, match=f"max_evaluations={limit}") as caught:
-        certified_coefficients(function, 6, 50, max_evaluations=limit)
-    assert caught.value.status is Status.NOT_CONVERGED
-    best = caught.value.best
-    assert isinstance(best, CertifiedCoefficients)
     exact = certified_coefficients(function, 6, 50)
-    for k in range(7):
-        assert abs(best.values[k] - exact.values[k]) <= best.errors[k]
-    assert abs(best.second_moment - exact.second_moment) <= best.second_moment_error
+    for limit in (50, 900, 2500):
+        with pytest.raises(ConvergenceError, match=f"max_evaluations={limit} ") as caught:
+            certified_coefficients(function, 6, 50, max_evaluations=limit)
+        assert caught.value.status is Status.NOT_CONVERGED
+        best = caught.value.best
+        assert isinstance(best, CertifiedCoefficients)
+        for k in range(7):
+            assert abs(best.values[k] - exact.values[k]) <= best.errors[k]
+        assert abs(best.second_moment - exact.second_moment) <= best.second_moment_error
 
 
 def test_hopeless_function_ends():
     with pytest.raises(ConvergenceError) as caught:
-        certified_coefficients(ScalarFunction.parse("sin(1/z)"), 2, 20, max_evaluations=3000)
+        certified_coefficients(ScalarFunction.parse("sin(1/z)"), 2, 20, max_evaluations=1000)
     found = double_coefficients(ScalarFunction.parse("sin(1/z)*sign(z)"), 2)
     assert found.errors.max() < 1e-3
     assert isinstance(caught.value, RmtError)

@@ -213,18 +213,23 @@ def test_reflection(text: str) -> None:
 @quick
 @given(functions)
 def test_parseval(text: str) -> None:
-    """Bessel's inequality, and equality in the limit, as the decay of the coefficients allows."""
+    """E[f^2] - sum_{k <= K} c_k^2 is the squared distance of the partial sum."""
     f = ScalarFunction.parse(text)
     second = exact_second_moment(f)
-    order = 60
-    mu = exact(text, order)
-    partial = [m**2 / mp.factorial(k) for k, m in enumerate(mu)]
     if second is None:
         second = sympy.Float(str(certified_coefficients(f, 0, 30).second_moment), 30)
-    total = number(second, 40)
-    rest = total - mp.fsum(partial)
+    total, order = number(second, 40), 12
+    mu = exact(text, order)
+    rest = total - mp.fsum(m**2 / mp.factorial(k) for k, m in enumerate(mu))
     assert rest >= -(mp.mpf(10) ** -28) * total
-    assert rest <= (0.3 if f.jumps else 0.05) * total + mp.mpf(10) ** -28
+    z, step = np.linspace(-14, 14, 280_001, retstep=True)
+    series = sum(
+        float(m / mp.factorial(k)) * np.polynomial.hermite_e.hermeval(z, np.eye(order + 1)[k])
+        for k, m in enumerate(mu)
+    )
+    weight = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) * step
+    distance = float(weight @ (f(z) - series) ** 2)
+    assert distance == pytest.approx(float(rest), rel=1e-3, abs=1e-4 * float(total))
 
 
 # General terms

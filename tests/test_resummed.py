@@ -342,11 +342,11 @@ def test_two_indices_that_are_one(batch):
 
 
 def test_oblique_kink():
-    """A kink along z1 = -z2: its moments are exact, the other integrals are covered by the estimate."""
+    """A kink along z1 = -z2: exact moments, and an estimate that covers the other integrals."""
     same = {"width": 800, "dim": 800, "samples": 1600, "steps": [(2, 0.3), (2, 0.4)]}
     exact = resummed_strengths(Problem("tanh(z + 7/10)", "relu(sqrt(2)*z)", **same), 1e-8)
     oblique = Problem("tanh(z + 7/10)", "relu(z1 + z2)", **same)
-    for rtol in (1e-3, 1e-6):
+    for rtol in (1e-3, 1e-5):
         found = resummed_strengths(oblique, rtol)
         assert found.status is Status.CONVERGED
         error = np.abs(found.strengths[:2] - exact.strengths[:2])

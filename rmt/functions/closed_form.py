@@ -23,7 +23,7 @@ __all__ = [
     "Piece",
     "exact_coefficients",
     "exact_second_moment",
-    "is_square_integrable",
+    "is_square_integrable_towards",
     "normal_pieces",
 ]
 
@@ -106,23 +106,37 @@ def normal_pieces(function: ScalarFunction) -> tuple[Piece, ...] | None:
     return tuple(pieces)
 
 
-def is_square_integrable(function: ScalarFunction) -> bool:
-    """Whether ``E[f(Z)^2]`` is finite, for a function of the class.
+def is_square_integrable_towards(function: ScalarFunction, side: int) -> bool | None:
+    """Whether ``f^2 phi`` is integrable towards ``side`` times infinity; None: not decided here.
+
+    Not decided are functions of another kind, and growing error functions, which may cancel.
 
     Examples
     --------
-    >>> is_square_integrable(ScalarFunction.parse("exp(z**2/5)"))
+    >>> f = ScalarFunction.parse("exp(z**2/4 - z)")
+    >>> is_square_integrable_towards(f, 1), is_square_integrable_towards(f, -1)
+    (True, False)
+    >>> is_square_integrable_towards(ScalarFunction.parse("exp(z**2)*erfc(z)"), 1) is None
     True
-    >>> is_square_integrable(ScalarFunction.parse("exp(z**2/4)"))
-    False
     """
-    quarter = sympy.Rational(1, 4)
-    return all(
-        (kernel.quadratic - quarter).is_negative
-        for lower, upper, form in normal_pieces(function) or ()
-        if not (lower.is_finite and upper.is_finite)
-        for kernel, _ in form
-    )
+    pieces = normal_pieces(function)
+    if pieces is None:
+        return None
+    _, _, form = pieces[-1 if side == 1 else 0]
+    kernels = [kernel for kernel, _ in form]
+    decays = [_square_decays(kernel, side) for kernel in kernels]
+    if all(decays):
+        return True
+    undecided = any(answer is None for answer in decays) or any(kernel.erfs for kernel in kernels)
+    return None if undecided else False
+
+
+def _square_decays(kernel: Kernel, side: int) -> bool | None:
+    """Whether ``exp(2 A z^2 + 2 B z - z^2/2)`` decays; None where sympy cannot tell."""
+    excess = kernel.quadratic - sympy.Rational(1, 4)
+    exponent = excess if excess != 0 else side * kernel.linear
+    answer: bool | None = exponent.is_negative
+    return answer
 
 
 class _Combination(dict[Any, Any]):

@@ -15,14 +15,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.functions.certified import (
-    check_square_integrable,
-    closeness,
-    singular_ends,
-    values_near_end,
-)
 from rmt.functions.gaussian import gauss_legendre, gaussian_rule
+from rmt.functions.integrability import check_square_integrable
 from rmt.functions.scalar_function import ScalarFunction
+from rmt.functions.singular_ends import closeness, singular_ends, values_near_end
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 __all__ = ["DoubleCoefficients", "double_coefficients"]
@@ -82,7 +78,7 @@ def double_coefficients(function: ScalarFunction, order: int) -> DoubleCoefficie
     Raises
     ------
     InvalidInputError
-        See `rmt.functions.certified.check_square_integrable`; an order that is not allowed.
+        See `rmt.functions.integrability.check_square_integrable`; an order that is not allowed.
     ConvergenceError
         Nothing is known, even roughly: the function overflows where it matters. Where only the
         accuracy falls short (a singular point other than 0, poles very close to the line) the

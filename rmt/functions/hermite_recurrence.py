@@ -1,7 +1,7 @@
 """Hermite coefficients of exponentials, error functions and waves by recurrence.
 
 Integration by parts with ``He_k phi = -(He_{k-1} phi)'`` turns the coefficients
-``J_k = E[He_k(Z) g(Z); a < Z < b]`` of any ``g`` with ``g' = (2 A z + B) g + (other functions)`` into
+``J_k = E[He_k(Z) g(Z); a < Z < b]`` of any ``g`` with ``g' = (2 A z + B) g + (others)`` into
 
     (1 - 2 A) J_k = B J_{k-1} + 2 A (k - 1) J_{k-2} + [He_{k-1} phi g]_b^a + (those of the others),
 

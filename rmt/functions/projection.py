@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from rmt.functions.catalogue import MAX_HERMITE_DEGREE, hermite_polynomial
-from rmt.functions.certified import certified_coefficients, check_square_integrable
+from rmt.functions.certified import certified_coefficients
+from rmt.functions.integrability import check_square_integrable
 from rmt.functions.printing import INEXACT_BITS, INEXACT_DIGITS
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
 from rmt.status import ConvergenceError, InvalidInputError
@@ -74,17 +75,11 @@ def _remove_hermite(function: ScalarFunction, degree: int) -> ScalarFunction:
 
     if function.parity * (-1) ** degree == -1:
         return function
-    from rmt.functions.closed_form import exact_coefficients, is_square_integrable
+    from rmt.functions.closed_form import exact_coefficients
 
+    check_square_integrable(function)
     exact = exact_coefficients(function, degree)
-    if exact is None:
-        moment = _decimal_moment(function, degree)
-    elif is_square_integrable(function):
-        moment = exact[degree]
-    else:
-        raise InvalidInputError(
-            f"function: {function.text} grows too fast to be integrated against the Gaussian weight"
-        )
+    moment = _decimal_moment(function, degree) if exact is None else exact[degree]
     if moment == 0:
         return function
     (z,) = function.symbols
@@ -97,7 +92,6 @@ def _decimal_moment(function: ScalarFunction, degree: int) -> Any:
     import mpmath
     import sympy
 
-    check_square_integrable(function)
     try:
         moment = certified_coefficients(function, degree, DIGITS).values[degree]
     except ConvergenceError as error:

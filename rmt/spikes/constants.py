@@ -115,7 +115,7 @@ class Constants:
 
 @lru_cache(maxsize=256)
 def activation_moments(sigma: ScalarFunction) -> ActivationMoments:
-    """Moments of ``sigma`` from the Hermite coefficients of its slope: ``mu_{k+1} = E[sigma' He_k]``.
+    """Moments of ``sigma`` from the coefficients of its slope: ``mu_{k+1} = E[sigma' He_k]``.
 
     The slope is the almost-everywhere derivative, as in a gradient step.
     """
