@@ -1,4 +1,4 @@
-"""Quadrature rules and expectations under the standard normal law, with error estimates.
+"""Quadrature rules for the standard normal law.
 
 Two rules cover every integrand of the package. For a smooth integrand the trapezoid rule is
 spectrally accurate: with spacing ``h`` the error is ``exp(-2 pi a / h)`` for a function analytic in
@@ -17,12 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.status import ConvergenceError, Status
-
 __all__ = [
-    "Expectation",
     "GaussianRule",
-    "expectation",
     "gauss_legendre",
     "gaussian_rule",
     "negligible_beyond",
@@ -50,20 +46,6 @@ class GaussianRule:
 
     nodes: Array
     weights: Array
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """An expectation with its error estimate.
-
-    Attributes
-    ----------
-    value, error : array
-        Same shape; ``error`` is an absolute error estimate of each entry.
-    """
-
-    value: Array
-    error: Array
 
 
 @lru_cache(maxsize=64)
@@ -171,77 +153,3 @@ def negligible_beyond(
     if last == radii.size - 1:
         return math.inf
     return max(_LEAST_HALF_WIDTH, float(radii[last + 1]))
-
-
-def expectation(
-    integrand: Callable[..., Any],
-    *,
-    half_width: float = 9.0,
-    kinks: Sequence[Sequence[float]] = ((),),
-    rtol: float = 1e-12,
-    max_nodes: int = 4_000_000,
-    throw: bool = True,
-) -> Expectation:
-    """``E[integrand(z)]`` for ``z ~ N(0, I_r)``, refined until two resolutions agree.
-
-    Parameters
-    ----------
-    integrand : callable
-        Takes ``r`` arrays of shape (M,), returns an array of shape (..., M).
-    half_width : float
-        Cut-off of every variable, from `negligible_beyond`.
-    kinks : sequence of sequences
-        For each of the ``r`` variables the values where the integrand is not smooth.
-    rtol : float
-        Tolerance relative to ``E|integrand|``, entry by entry.
-    throw : bool
-        When False the best value is returned with its error estimate where ``rtol`` is not reached.
-
-    Returns
-    -------
-    Expectation
-        ``value`` and ``error`` of shape (...). The error is the change at the last refinement (not
-        less than rounding), an over-estimate where convergence is faster than algebraic.
-
-    Raises
-    ------
-    ConvergenceError
-        When ``max_nodes`` is reached first; ``best`` is the last `Expectation`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> mean_abs = expectation(np.abs, kinks=((0.0,),))
-    >>> bool(abs(mean_abs.value - np.sqrt(2 / np.pi)) <= mean_abs.error)
-    True
-    """
-    dims = len(kinks)
-    resolution = {1: 8.0, 2: 3.0}.get(dims, 1.75)
-    previous: Array | None = None
-    best: Expectation | None = None
-    while True:
-        rules = [gaussian_rule(resolution, half_width, k) for k in kinks]
-        if math.prod(rule.weights.size for rule in rules) > max_nodes:
-            break
-        rule = tensor_rule(rules)
-        samples = np.asarray(integrand(*rule.nodes), dtype=float)
-        value, scale = samples @ rule.weights, np.abs(samples) @ rule.weights
-        if not np.all(np.isfinite(value)):
-            raise ConvergenceError(
-                "an expectation under the normal law is not finite", Status.NOT_FINITE, best
-            )
-        rounding = 4e-16 * scale * math.sqrt(rule.weights.size)
-        if previous is not None:
-            best = Expectation(value, np.abs(value - previous) + rounding)
-            if np.all(best.error <= rtol * scale + 2.0 * rounding):
-                return best
-        previous = value
-        resolution *= 1.5
-    if best is not None and not throw:
-        return best
-    raise ConvergenceError(
-        f"an expectation over {dims} normal variables did not converge with {max_nodes} nodes; "
-        "kinks that are not parallel to the axes make it slow",
-        Status.NOT_CONVERGED,
-        best,
-    )

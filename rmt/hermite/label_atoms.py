@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from rmt.functions.hermite_values import hermite_value
 from rmt.functions.kinks import SmoothPiece, refined_end
 from rmt.functions.roots import SEARCH_RADIUS
 from rmt.functions.scalar_function import ScalarFunction
@@ -16,7 +17,6 @@ from rmt.hermite.conditional_moment import (
     clipped,
     value_and_slope,
 )
-from rmt.hermite.polynomials import hermite_value
 from rmt.status import ConvergenceError
 
 __all__ = ["Atom", "End", "atoms_of", "piece_ends"]

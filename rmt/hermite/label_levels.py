@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.functions.hermite_values import hermite_value
 from rmt.functions.program import Program
 from rmt.hermite.conditional_moment import DIGITS, SMALLEST_BOUND, Moment, newton
 from rmt.hermite.monotone_branches import Branch
-from rmt.hermite.polynomials import hermite_value
 
 __all__ = ["Level", "levels_of"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.functions.gaussian import negligible_beyond
+from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
-from rmt.hermite.polynomials import hermite_table
 from rmt.hermite.tensor_tables import (
     ZERO,
     Estimate,
@@ -140,7 +140,7 @@ class TensorHermiteExpansion:
                 f"{', '.join(self.function.variables)}; got {len(z)}"
             )
         points = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in z))
-        tables = [hermite_table(x, self.degree) for x in points]
+        tables = [orthonormal_hermite(x, self.degree + 1) for x in points]
         total = np.zeros(points[0].shape)
         for alpha, mu in self.probabilists.items():
             if mu:

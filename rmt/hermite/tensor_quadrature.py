@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.functions.gaussian import negligible_beyond
+from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.hermite.kink_planes import KinkPlanes, kink_planes
-from rmt.hermite.polynomials import hermite_table
 from rmt.hermite.tensor_tables import Index
 from rmt.status import ConvergenceError, Status
 
@@ -98,7 +98,7 @@ def _weighted_sums(
     for rule in planes.rules(resolution, half_width):
         z, weights = rule.nodes, rule.weights
         values = np.asarray(function(*z), dtype=float) + np.zeros(weights.size)
-        tables = [hermite_table(x, highest) for x in z]
+        tables = [orthonormal_hermite(x, highest + 1) for x in z]
         rows = np.stack(
             [
                 np.multiply.reduce([t[a] for t, a in zip(tables, alpha, strict=True)], axis=0)

@@ -23,6 +23,7 @@ from scipy.linalg import eigvalsh_tridiagonal
 
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import GaussianRule, gaussian_rule, negligible_beyond, tensor_rule
+from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.spikes.constants import Constants
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
     "hermite_nodes",
     "independent_law",
     "joint_law",
-    "orthonormal_hermite",
     "significant",
 ]
 
@@ -67,17 +67,6 @@ class LabelLaw:
     y2: Array
     z1: Array
     zy: Array
-
-
-def orthonormal_hermite(x: Array, count: int, factor: Array | float = 1.0) -> Array:
-    """``factor * he_k(x)``, ``he_k = He_k / sqrt(k!)``, ``k < count``; shape (count, *x.shape)."""
-    values = np.empty((count, *x.shape))
-    values[0] = factor
-    if count > 1:
-        values[1] = x * factor
-    for k in range(2, count):
-        values[k] = (x * values[k - 1] - math.sqrt(k - 1) * values[k - 2]) / math.sqrt(k)
-    return values
 
 
 @lru_cache(maxsize=64)

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gaussian_rule
+from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.functions.smoothing import HALF_WIDTH, smoothed
 from rmt.spikes.constants import Constants
-from rmt.spikes.labels import LabelLaw, hermite_nodes, orthonormal_hermite, significant
+from rmt.spikes.labels import LabelLaw, hermite_nodes, significant
 from rmt.spikes.second_step_kinked import reused_kinked, reused_piecewise_linear
 
 __all__ = [

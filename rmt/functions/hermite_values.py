@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["hermite_table", "hermite_value"]
+__all__ = ["hermite_value", "orthonormal_hermite"]
 
 Array = NDArray[np.float64]
 
@@ -27,15 +27,18 @@ def hermite_value(order: int, x: Any) -> Any:
     return current
 
 
-def hermite_table(x: Array, degree: int) -> list[Array]:
-    """Orthonormal ``He_k(x) / sqrt(k!)``, ``k = 0 .. degree``.
+def orthonormal_hermite(x: Array, count: int, factor: Array | float = 1.0) -> Array:
+    """``factor * He_k(x) / sqrt(k!)`` for ``k < count``; shape (count, *x.shape).
 
     Examples
     --------
-    >>> [float(row) for row in hermite_table(np.array(3.0), 1)]
+    >>> orthonormal_hermite(np.array(3.0), 2).tolist()
     [1.0, 3.0]
     """
-    table = [np.ones_like(x), x]
-    for k in range(1, degree):
-        table.append((x * table[k] - math.sqrt(k) * table[k - 1]) / math.sqrt(k + 1))
-    return table[: degree + 1]
+    values = np.empty((count, *x.shape))
+    values[0] = factor
+    if count > 1:
+        values[1] = x * factor
+    for k in range(2, count):
+        values[k] = (x * values[k - 1] - math.sqrt(k - 1) * values[k - 2]) / math.sqrt(k)
+    return values

@@ -1,0 +1,516 @@
+"""The Dyson equation of a pencil, against closed forms, polynomials and simulated matrices."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from rmt.spectra.dyson import DysonSolution, density, solve
+from rmt.spectra.outliers import rectangular_outliers
+from rmt.spectra.pencil import GaussianField, IndexType, Pencil, Term
+from rmt.status import ConvergenceError, InvalidInputError, Status
+
+Array = NDArray[np.float64]
+
+# Models
+
+
+def marchenko_pastur(gamma: float) -> Pencil:
+    """``W^T W``, ``W`` of shape ``N x d`` with entries of variance ``1/d``."""
+    return Pencil(
+        types=[IndexType("N", gamma, ["r"]), IndexType("d", 1.0, ["u"])],
+        fields=[GaussianField(Term("r", "u"), reference="d")],
+        constant={("r", "r"): -1.0},
+        linear={("u", "u"): -1.0},
+    )
+
+
+def silverstein(population: Any, weights: Any, ratio: float) -> Pencil:
+    """``T^{1/2} Z^T Z T^{1/2}``, ``Z`` of shape ``n x p`` with entries of variance ``1/n``."""
+    return Pencil(
+        types=[IndexType("n", 1.0, ["r"]), IndexType("p", ratio, ["u"], population, weights)],
+        fields=[GaussianField(Term("r", "u", 1.0, np.sqrt), reference="n")],
+        constant={("r", "r"): -1.0},
+        linear={("u", "u"): -1.0},
+    )
+
+
+def conjugate_kernel(n: float, d: float, width: float, linear: float, rest: float) -> Pencil:
+    """``F F^T / N``, ``F = linear X W^T + rest Z``: ``q = X^T u / sqrt(N)`` is a slot."""
+    return Pencil(
+        types=[IndexType("N", width, ["r"]), IndexType("d", d, ["q", "l"]), IndexType("n", n, "u")],
+        fields=[
+            GaussianField(Term("r", "q", linear), reference="d"),
+            GaussianField(Term("u", "l", -1.0), reference="N"),
+            GaussianField(Term("r", "u", rest), reference="N"),
+        ],
+        constant={("r", "r"): -1.0, ("q", "l"): 1.0},
+        linear={("u", "u"): -1.0},
+    )
+
+
+A_NODES, B_NODES = np.array([-1.0, 0.5, 2.0]), np.array([-0.7, 0.3, 0.9, 1.5])
+
+
+def sandwich(profile: bool = False) -> Pencil:
+    """``F^T F``, ``F = W + A W B`` with diagonal ``A``, ``B``."""
+    variance = (1.0 + np.outer(A_NODES, B_NODES)) ** 2
+    terms = [Term("r", "u"), Term("r", "u", lambda a: a, lambda b: b)]
+    field = GaussianField(Term("r", "u"), "d", variance) if profile else GaussianField(terms, "d")
+    return Pencil(
+        types=[IndexType("N", 1.2, ["r"], A_NODES), IndexType("d", 1.0, ["u"], B_NODES)],
+        fields=[field],
+        constant={("r", "r"): -1.0},
+        linear={("u", "u"): -1.0},
+    )
+
+
+G_NODES, Y_NODES = np.array([-1.5, -0.5, 0.5, 1.5]), np.array([-2.0, -0.4, 0.7, 1.7])
+V_PROFILE = 0.2 + 0.3 * np.cos(np.add.outer(G_NODES, Y_NODES)) ** 2
+
+
+def two_layers(width: float, dim: float, samples: float) -> Pencil:
+    """``W + D_g W X^T D_y X / n + (sqrt(V) o G) X / n``: fields that enter in two places."""
+    return Pencil(
+        types=[
+            IndexType("N", width, ["r"], G_NODES),
+            IndexType("d", dim, ["u", "q", "m"]),
+            IndexType("n", samples, ["v", "l"], Y_NODES),
+        ],
+        fields=[
+            GaussianField([Term("r", "u"), Term("r", "q", lambda g: g)], "d"),
+            GaussianField([Term("l", "u", -1.0), Term("v", "m", lambda y: -y)], "n"),
+            GaussianField(Term("r", "v"), "n", V_PROFILE),
+        ],
+        constant={("r", "r"): -1.0, ("l", "v"): 1.0, ("m", "q"): 1.0},
+        linear={("u", "u"): -1.0},
+    )
+
+
+# Closed forms
+
+
+def marchenko_pastur_transform(gamma: float, z: Any) -> Any:
+    """``z m^2 + (z + 1 - gamma) m + 1 = 0`` with 40 digits, on the sheet ``Im m >= 0``."""
+    result = []
+    with mpmath.workdps(40):
+        low, high = (1 - mpmath.sqrt(gamma)) ** 2, (1 + mpmath.sqrt(gamma)) ** 2
+        for one in np.ravel(z):
+            point = mpmath.mpc(complex(one))
+            root = mpmath.sqrt(point - low) * mpmath.sqrt(point - high)
+            result.append(complex((-(point + 1 - gamma) + root) / (2 * point)))
+    return np.reshape(result, np.shape(z))
+
+
+@pytest.mark.parametrize("gamma", [0.3, 1.0, 2.5])
+def test_marchenko_pastur_transform(gamma: float) -> None:
+    edge = (1 + math.sqrt(gamma)) ** 2
+    inside = (1 - math.sqrt(gamma)) ** 2 + np.linspace(0.02, 0.98, 41) * 4 * math.sqrt(gamma)
+    z = np.concatenate([inside, [edge + 1e-3, 2 * edge, 1e3, -0.2, -50.0, 1 + 1j, 2 + 1e-6j]])
+    exact = marchenko_pastur_transform(gamma, z)
+    solution = solve(marchenko_pastur(gamma), z)
+    assert np.abs(solution.form("u") / exact - 1).max() < 1e-11
+    # The r block is z (W W^T - z)^{-1}.
+    other = (z * exact - (gamma - 1)) / gamma
+    assert np.abs(solution.form("r") / other - 1).max() < 1e-11
+    assert (solution.form("u").imag[-7:-2] == 0).all()
+
+
+@pytest.mark.parametrize("gamma", [0.3, 1.0, 2.5])
+def test_error_estimates_bound_the_error_up_to_the_edge(gamma: float) -> None:
+    edge = (1 + math.sqrt(gamma)) ** 2
+    distance = np.logspace(-14, -1, 27)
+    z = np.concatenate([edge - distance, edge + distance, [edge]])
+    solution = solve(marchenko_pastur(gamma), z)
+    actual = np.abs(solution.form("u") - marchenko_pastur_transform(gamma, z))
+    # The distance to the edge itself is known to rounding, whence the second term.
+    rounding = np.abs(marchenko_pastur_transform(gamma, z * (1 + 1e-15)) - solution.form("u"))
+    assert (actual <= solution.error("u") + 4 * rounding).all()
+    far = np.abs(z - edge) > 1e-4
+    assert (actual <= solution.error("u"))[far].all()
+    assert solution.error("u").max() < 1e-6
+    assert solution.error("u")[far].max() < 1e-12
+
+
+def positive_root(coefficients: Any) -> complex:
+    """The root of a polynomial in the upper half plane, of which there is one."""
+    with mpmath.workdps(40):
+        roots = mpmath.polyroots(coefficients, maxsteps=500, extraprec=200)
+    (upper,) = [complex(root) for root in roots if root.imag > 1e-12]
+    return upper
+
+
+@pytest.mark.parametrize("ratio", [0.3, 1.7])
+def test_silverstein_is_a_root_of_its_cubic(ratio: float) -> None:
+    t, w = np.array([1.0, 6.0]), np.array([0.6, 0.4])
+    pencil = silverstein(t, w, ratio)
+    x = np.linspace(0.05, 25, 60)
+    solution = solve(pencil, x)
+    companion = ratio * solution.form("u") - (1 - ratio) / x
+    inside = companion.imag > 1e-3
+    assert 5 < inside.sum() < 60
+    one, two = np.poly1d([t[0], 1.0]), np.poly1d([t[1], 1.0])
+    v = np.poly1d([1.0, 0.0])
+
+    def cubic(z: float) -> Any:
+        # z v (1 + t0 v)(1 + t1 v) + (1 + t0 v)(1 + t1 v) - c v (w0 t0 (1 + t1 v) + ...) = 0
+        mean = two * float(w[0] * t[0]) + one * float(w[1] * t[1])
+        return ((v * float(z) + 1.0) * one * two - v * mean * ratio).coeffs
+
+    for point, found in zip(x[inside], companion[inside], strict=True):
+        assert abs(found / positive_root(cubic(point).tolist()) - 1) < 1e-10
+    for point, found in zip(x[~inside], companion[~inside], strict=True):
+        if found.imag == 0:
+            roots = np.roots(cubic(point))
+            nearest = roots[np.argmin(abs(roots - found))]
+            assert abs(found / nearest - 1) < 1e-10
+            slope = 1 / found.real**2 - ratio * np.sum(w * t**2 / (1 + t * found.real) ** 2)
+            assert slope > 0  # Silverstein and Choi: dz/dv > 0 outside the support
+    # The resolvent of each population eigenvalue.
+    expected = -1 / (x[:, None] * (1 + t * companion[:, None]))
+    assert np.abs(solution.entry("u") / expected - 1).max() < 1e-10
+
+
+def pennington_worah(m: Any, z: Any, c1: float, c2: float, linear: float, rest: float) -> Any:
+    """The quartic of the conjugate kernel; ``c1 = n/d``, ``c2 = n/N``.
+
+    ``-z m = int dH(t) / (1 + t v)`` with ``H`` the law of ``linear^2 tau + rest^2``, ``tau``
+    Marchenko-Pastur of ratio ``c1``, and ``v = c2 m - (1 - c2) / z``.
+    """
+    v = c2 * m - (1 - c2) / z
+    g = -z * m * linear**2 * v
+    y_g = (1 + rest**2 * v) * z * m
+    return c1 * y_g * g + y_g + (c1 - 1) * g + 1
+
+
+@pytest.mark.parametrize("ratios", [(0.5, 0.7), (2.0, 1.5)])
+def test_conjugate_kernel_is_a_root_of_the_quartic(ratios: tuple[float, float]) -> None:
+    c1, c2 = ratios
+    linear, rest = 0.8, 0.6
+    pencil = conjugate_kernel(1.0, 1 / c1, 1 / c2, linear, rest)
+
+    def quartic(z: complex) -> Array:
+        m = np.exp(2j * np.pi * np.arange(5) / 5)
+        values = pennington_worah(m, z, c1, c2, linear, rest)
+        return np.fft.fft(values)[[4, 3, 2, 1, 0]] / 5
+
+    x = np.linspace(0.02, 8, 60)
+    solution = solve(pencil, x)
+    m = solution.form("u")
+    inside = m.imag > 1e-3
+    assert inside.any()
+    assert not inside.all()
+    for point, found in zip(x[inside], m[inside], strict=True):
+        upper = positive_root([complex(c).real for c in quartic(point)])
+        assert abs(found / upper - 1) < 1e-10
+    # Outside: the root continued from -1/z at infinity.
+    root, points = -1e-3 + 0j, np.geomspace(1e3, 9.0, 400)
+    for point in points:
+        roots = np.roots(quartic(point))
+        root = roots[np.argmin(abs(roots - root))]
+    assert abs(solve(pencil, 9.0).form("u") / root - 1) < 1e-10
+
+
+# Simulation
+
+
+def distance_to(pencil: Pencil, eigenvalues: Array, top: float, atom: float = 0.0) -> float:
+    """Kolmogorov distance; the grid is even in ``sqrt(x)``."""
+    s = (np.arange(400) + 0.5) / 400 * math.sqrt(top)
+    value = density(pencil, "u", s**2).value * 2 * s
+    cdf = atom + (np.cumsum(value) - value / 2) * (s[1] - s[0])
+    assert cdf[-1] == pytest.approx(1, abs=0.01)
+    levels = (np.arange(eigenvalues.size) + 0.5) / eigenvalues.size
+    seen = np.interp(np.sqrt(np.maximum(eigenvalues, 0)), s, cdf)
+    bulk = eigenvalues > 1e-9
+    return float(np.abs(seen - levels)[bulk].max())
+
+
+def test_conjugate_kernel_of_simulated_features() -> None:
+    rng = np.random.default_rng(3)
+    n, d, width = 600, 400, 900
+    linear, rest = 0.6057, math.sqrt(0.394295 - 0.6057**2)  # tanh
+    features = np.tanh(rng.standard_normal((n, d)) @ rng.standard_normal((d, width)) / d**0.5)
+    pencil = conjugate_kernel(n, d, width, linear, rest)
+    eigenvalues = np.linalg.eigvalsh(features @ features.T / width)
+    assert distance_to(pencil, eigenvalues, 4.0) < 0.015
+
+
+def test_sandwich_of_simulated_matrices() -> None:
+    rng = np.random.default_rng(4)
+    d, n = 600, 720
+    w = rng.standard_normal((n, d)) / math.sqrt(d)
+    f = w + np.repeat(A_NODES, n // 3)[:, None] * w * np.repeat(B_NODES, d // 4)
+    pencil = sandwich()
+    assert distance_to(pencil, np.linalg.svd(f, compute_uv=False)[::-1] ** 2, 40.0) < 0.01
+
+
+def test_terms_and_variance_profile_agree() -> None:
+    z = np.array([0.3, 2.0, 7.0, 60.0, -1.0, 1 + 2j])
+    terms, profile = solve(sandwich(), z), solve(sandwich(profile=True), z)
+    for name in ("N", "d"):
+        difference = np.abs(terms.matrices[name] - profile.matrices[name])
+        assert difference.max() < 1e-11
+
+
+def test_fields_in_several_places_of_simulated_matrices() -> None:
+    rng = np.random.default_rng(5)
+    width, d, n = 600, 500, 900
+    w, x = rng.standard_normal((width, d)) / math.sqrt(d), rng.standard_normal((n, d))
+    i, j = np.arange(width) % 4, np.arange(n) % 4
+    noise = rng.standard_normal((width, n)) * np.sqrt(V_PROFILE[np.ix_(i, j)])
+    f = w + (G_NODES[i][:, None] * (w @ x.T) * Y_NODES[j] + noise) @ x / n
+    squares = np.linalg.svd(f, compute_uv=False)[::-1] ** 2
+    assert distance_to(two_layers(width, d, n), squares, 200.0) < 0.01
+
+
+# The equation itself
+
+
+def self_energy(pencil: Pencil, solution: DysonSolution) -> dict[str, Any]:
+    """``Sigma`` of a single point, term by term as theory.md writes it."""
+    sigma = {name: np.zeros_like(m) for name, m in solution.matrices.items()}
+    for field in pencil.fields:
+        terms: Any = field.terms
+        rows, columns = pencil.sides(field)
+        scale = 1.0 / pencil.type_named(field.reference).size
+        variance = np.broadcast_to(field.variance, (rows.count, columns.count)) * scale
+        for one in terms:
+            for two in terms:
+                (_, p), (_, q) = pencil.place(one.row), pencil.place(one.column)
+                (_, p2), (_, q2) = pencil.place(two.row), pencil.place(two.column)
+                c = rows.on_nodes(one.row_coefficient, "") * rows.on_nodes(two.row_coefficient, "")
+                e = columns.on_nodes(one.column_coefficient, "")
+                e = e * columns.on_nodes(two.column_coefficient, "")
+                right = columns.weights * e * solution.matrices[columns.name][:, q, q2]
+                left = rows.weights * c * solution.matrices[rows.name][:, p, p2]
+                sigma[rows.name][:, p, p2] += columns.size * c * (variance @ right)
+                sigma[columns.name][:, q, q2] += rows.size * e * (variance.T @ left)
+    return sigma
+
+
+@pytest.mark.parametrize("z", [0.3, 5.0, 150.0, -1.0, 2 + 0.5j, 2 - 0.5j])
+def test_the_solution_solves_the_equation(z: complex) -> None:
+    for pencil in (two_layers(1.2, 1.0, 1.8), sandwich(), conjugate_kernel(1, 2, 3, 0.7, 0.2)):
+        solution = solve(pencil, z)
+        sigma = self_energy(pencil, solution)
+        for index_type in pencil.types:
+            name = index_type.name
+            inverse = pencil.constant_blocks[name] + z * pencil.linear_blocks[name] - sigma[name]
+            product = inverse @ solution.matrices[name]
+            assert np.abs(product - np.eye(len(index_type.slots))).max() < 1e-11
+            sign = -1 if np.imag(z) < 0 else 1
+            assert np.linalg.eigvalsh(sign * solution.matrices[name].imag).min() > -1e-11
+
+
+@pytest.mark.parametrize("z", [6.0, 200.0, -0.5, 3 + 1j, 3 - 1j])
+def test_derivative_by_differences(z: complex) -> None:
+    for pencil in (two_layers(1.2, 1.0, 1.8), sandwich(True)):
+        step = 1e-3 * np.array([-2, -1, 1, 2])
+        around = solve(pencil, z + step)
+        exact = solve(pencil, z).derivative()
+        for name, m in around.matrices.items():
+            slope = (m[0] - 8 * m[1] + 8 * m[2] - m[3]) / 12e-3
+            assert np.abs(slope - exact.matrices[name]).max() < 1e-7 * np.abs(slope).max() + 1e-9
+
+
+def random_pencil(rng: np.random.Generator) -> Pencil:
+    types, constant = [], {}
+    for name in ("S", "T", "U"):
+        slots, nodes = [f"{name}{i}" for i in range(rng.integers(1, 4))], int(rng.choice([1, 4]))
+        types.append(IndexType(name, rng.uniform(0.3, 3), slots, rng.standard_normal(nodes)))
+        for i, slot in enumerate(slots):
+            for other in slots[i:]:
+                constant[slot, other] = 2 * rng.standard_normal(nodes)
+    fields = []
+    for rows, columns in ((0, 1), (1, 2), (0, 2)):
+        one, two = types[rows], types[columns]
+        terms = [
+            Term(
+                str(rng.choice(one.slots)),
+                str(rng.choice(two.slots)),
+                rng.standard_normal(one.count),
+                rng.standard_normal(two.count),
+            )
+            for _ in range(rng.integers(1, 4))
+        ]
+        profile = rng.uniform(0, 2, (one.count, two.count))
+        fields.append(GaussianField(terms, "S", profile if rng.random() < 0.5 else 1.0))
+    return Pencil(types, fields, constant, {("S0", "S0"): -1.0})
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_pencils_are_solved_on_the_axis(seed: int) -> None:
+    pencil = random_pencil(np.random.default_rng(seed))
+    x = np.linspace(-5.05, 5, 24)
+    axis, above = solve(pencil, x), solve(pencil, x + 1e-8j)
+    # With Im z > 0 the positive solution is the only one.
+    near = np.abs(axis.form("S0") - above.form("S0"))
+    assert (near < 1e-4 * np.abs(above.form("S0"))).all()
+    for m in above.matrices.values():
+        assert np.linalg.eigvalsh(m.imag).min() > -1e-10 * np.abs(m).max()
+    grid = density(pencil, "S0", x)
+    assert grid.value == pytest.approx(axis.form("S0").imag / np.pi, rel=1e-9, abs=1e-11)
+
+
+# Outliers
+
+
+@pytest.mark.parametrize("gamma", [0.4, 1.0, 2.5])
+@pytest.mark.parametrize("theta", [1.6, 3.0, 20.0])
+def test_outliers_from_forms(gamma: float, theta: float) -> None:
+    pencil = marchenko_pastur(gamma)
+    expected = rectangular_outliers(theta, gamma)
+
+    def determinant(z: float) -> float:
+        found = solve(pencil, z)
+        return float((1 - theta**2 * found.form("r") * found.form("u")).real)
+
+    top = 2 * float(expected.singular_value) ** 2
+    z = brentq(determinant, (1 + math.sqrt(gamma)) ** 2, top, xtol=1e-14, rtol=1e-14)
+    solution = solve(pencil, z)
+    slope = solution.derivative()
+    assert math.sqrt(z) == pytest.approx(float(expected.singular_value), rel=1e-11)
+    left, right = solution.form("r").real, solution.form("u").real
+    matrix = np.array([[1 / left, theta], [theta, 1 / right]])
+    change = [-slope.form("r").real / left**2, -slope.form("u").real / right**2]
+    null = np.linalg.svd(matrix)[2][-1]
+    residue = np.outer(null, null) / (null**2 @ change)
+    assert -residue[1, 1] == pytest.approx(float(expected.right_overlap), abs=1e-10)
+    assert -residue[0, 0] / z == pytest.approx(float(expected.left_overlap), abs=1e-10)
+
+
+def test_forms_of_several_functions() -> None:
+    pencil = sandwich()
+    solution = solve(pencil, np.array([50.0, 60.0]))
+    functions = np.stack([np.ones(3), A_NODES])
+    matrix = solution.form("r", f=functions, g=functions)
+    assert matrix.shape == (2, 2, 2)
+    m = solution.entry("r")
+    assert matrix[:, 0, 1] == pytest.approx((m * A_NODES).mean(axis=1))
+    assert solution.form("r", f=A_NODES) == pytest.approx(matrix[:, 0, 1])
+    assert solution.form("r", f=functions).shape == (2, 2)
+    assert solution.form("r", g=functions).shape == (2, 2)
+    assert np.ndim(solve(pencil, 50.0).form("r")) == 0
+
+
+# What goes wrong
+
+
+def test_a_bad_start_cannot_change_the_answer() -> None:
+    pencil = two_layers(1.2, 1.0, 1.8)
+    for z in (2.0, 150.0, 1 + 0.1j):
+        good = solve(pencil, z)
+        rng = np.random.default_rng(1)
+        starts = [good.reduced.conj(), rng.standard_normal(good.reduced.shape) + 0j]
+        for start in (*starts, 1e3 * good.reduced, np.full_like(good.reduced, np.nan)):
+            again = solve(pencil, z, initial=replace(good, reduced=start))
+            assert again.form("u") == pytest.approx(good.form("u"), rel=1e-10)
+
+
+def test_the_other_root_is_refused() -> None:
+    # Outside the bulk the other root of the quadratic is real too, and solves the equation.
+    pencil = marchenko_pastur(2.0)
+    good = solve(pencil, 10.0)
+    m = 1 / (10.0 * good.form("u"))  # the product of the roots is 1/z
+    other = np.array([1 / (-1 - m), m])
+    assert good.reduced == pytest.approx(np.array([good.form("r"), good.form("u")]))
+    again = solve(pencil, 10.0, initial=replace(good, reduced=other + 0j))
+    assert again.form("u") == pytest.approx(good.form("u"), rel=1e-12)
+    assert again.iterations > 5
+
+
+def test_a_point_without_a_solution_spoils_no_other() -> None:
+    pencil = marchenko_pastur(0.5)  # an atom at zero
+    with pytest.raises(ConvergenceError, match="1 of 2 points") as caught:
+        solve(pencil, [0.0, 1.0])
+    best = caught.value.best
+    assert best.converged.tolist() == [False, True]
+    assert caught.value.status in (Status.NOT_CONVERGED, Status.NOT_FINITE)
+    assert np.isnan(best.form("u")[0])
+    assert np.isnan(best.derivative().form("u")).tolist() == [True, False]
+    assert best.form("u")[1] == pytest.approx(marchenko_pastur_transform(0.5, 1.0))
+    found = density(pencil, "u", [0.0, 1.0], throw=False)
+    assert np.isnan(found.value[0])
+    assert found.value[1] > 0
+    assert not found.status[0].ok
+
+
+def test_shapes_and_warm_starts() -> None:
+    pencil = marchenko_pastur(2.0)
+    z = np.array([[1.0, 2.0, 3.0], [7.0, 1j, -1 - 1j]])
+    solution = solve(pencil, z)
+    assert solution.matrices["d"].shape == (2, 3, 1, 1, 1)
+    assert solution.status.shape == solution.residual.shape == solution.iterations.shape == (2, 3)
+    assert solution.form("u")[1, 2] == pytest.approx(solve(pencil, -1 + 1j).form("u").conj())
+    warm = solve(pencil, z + 1e-3, initial=solution)
+    assert warm.iterations.max() < solution.iterations.min()
+    assert "6 of 6" in str(solution)
+    assert solve(pencil, []).form("u").shape == (0,)
+    assert density(pencil, "u", []).value.shape == (0,)
+    grid = density(pencil, "u", [[3.0, 1.0], [1.0, 9.0]])
+    assert grid.value.shape == (2, 2)
+    assert grid.value[0, 1] == grid.value[1, 0] > grid.value[1, 1] == 0
+    assert (grid.error < 1e-13).all()
+
+
+N, D = IndexType("N", 2.0, ["r"]), IndexType("d", 1.0, ["u", "q"], [0.0, 1.0])
+W = GaussianField(Term("r", "u"), "d")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: IndexType("N", 0.0, ["r"]), "size must be positive"),
+        (lambda: IndexType("N", 1.0, []), "distinct names"),
+        (lambda: IndexType("N", 1.0, ["r", "r"]), "distinct names"),
+        (lambda: IndexType("N", 1.0, ["r"], [1, 2], [0.5, 0.6]), "add up to 1, not 1.1"),
+        (lambda: IndexType("N", 1.0, ["r"], [1, 2], [1.5, -0.5]), "not be negative"),
+        (lambda: IndexType("N", 1.0, ["r"], [1, 2], [1.0]), r"shape \(1,\), the nodes \(2,\)"),
+        (lambda: GaussianField([], "d"), "at least one term"),
+        (lambda: Pencil([N, D], [], {}, {}), "at least one Gaussian field"),
+        (lambda: Pencil([N, N], [W], {}, {}), "index types must be distinct"),
+        (lambda: Pencil([N, IndexType("d", 1.0, ["r"])], [W], {}, {}), "slots must be distinct"),
+        (lambda: Pencil([N, D], [GaussianField(Term("r", "x"), "d")], {}, {}), "no slot 'x'"),
+        (lambda: Pencil([N, D], [GaussianField(Term("r", "u"), "x")], {}, {}), "no index type 'x'"),
+        (
+            lambda: Pencil([N, D], [GaussianField([Term("r", "u"), Term("u", "q")], "d")], {}, {}),
+            "shape N x d cannot enter between slot 'u' of type 'd'",
+        ),
+        (
+            lambda: Pencil([N, D], [GaussianField(Term("r", "u", 1.0, [1, 2, 3]), "d")], {}, {}),
+            r"column coefficient of 'u'.*\(2,\).*shape \(3,\)",
+        ),
+        (lambda: Pencil([N, D], [GaussianField(Term("r", "u"), "d", -1)], {}, {}), "not negative"),
+        (
+            lambda: Pencil([N, D], [GaussianField(Term("r", "u"), "d", np.ones((2, 2)))], {}, {}),
+            r"shape \(1, 2\), got shape \(2, 2\)",
+        ),
+        (lambda: Pencil([N, D], [W], {("r", "u"): 1.0}, {}), r"\('r', 'u'\) joins type"),
+        (lambda: Pencil([N, D], [W], {("u", "q"): 1, ("q", "u"): 1}, {}), "given twice"),
+        (lambda: Pencil([N, D], [W], {("u", "q"): np.ones(3)}, {}), r"block \('u', 'q'\).*\(3,\)"),
+        (lambda: Pencil([N, D], [W], {"u": 1.0}, {}), "pair of slots"),  # type: ignore[dict-item]
+        (lambda: Pencil([N, D], [W], {}, {("u", "u"): 1.0}), "positive semidefinite"),
+        (lambda: Pencil([N, D], [W], {("u", "u"): math.nan}, {}), "finite"),
+        (lambda: solve(marchenko_pastur(1.0), math.inf), "finite"),
+        (lambda: solve(marchenko_pastur(1.0), 1.0, rtol=0), "rtol"),
+        (
+            lambda: solve(marchenko_pastur(1.0), 1.0, initial=solve(marchenko_pastur(1.0), 5.0)),
+            "same pencil",
+        ),
+        (lambda: density(marchenko_pastur(1.0), "x", [1.0]), "no slot 'x'"),
+        (lambda: density(marchenko_pastur(1.0), "u", [math.nan]), "finite"),
+        (lambda: solve(marchenko_pastur(1.0), 5.0).form("u", "r"), "different index types"),
+        (lambda: solve(sandwich(), 50.0).form("r", f=[1.0, 2.0]), "nodes of type 'N'"),
+    ],
+)
+def test_bad_input(make: Any, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        make()
