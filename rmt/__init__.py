@@ -14,28 +14,43 @@ from rmt.hermite import (
 from rmt.predict import predict
 from rmt.prediction import Prediction, Spike, SpikeError
 from rmt.problem import Problem, Step
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
-from rmt.spectra.outliers import Outliers, rectangular_outliers
+from rmt.spectra import (
+    ConjugateKernel,
+    GeneralisedMarchenkoPastur,
+    MarchenkoPastur,
+    MarchenkoPasturBulk,
+    Outliers,
+    Population,
+    SpectralLaw,
+    TracyWidom,
+    rectangular_outliers,
+)
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "ConjugateKernel",
     "ConvergenceError",
     "ExpressionError",
+    "GeneralisedMarchenkoPastur",
     "HermiteExpansion",
     "InvalidInputError",
+    "MarchenkoPastur",
     "MarchenkoPasturBulk",
     "Outliers",
+    "Population",
     "Prediction",
     "Problem",
     "RmtError",
     "ScalarFunction",
+    "SpectralLaw",
     "Spike",
     "SpikeError",
     "Status",
     "Step",
     "TensorHermiteExpansion",
+    "TracyWidom",
     "generative_exponent",
     "hermite_expansion",
     "information_exponent",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from rmt.spectra import (
     GeneralisedMarchenkoPastur,
@@ -16,6 +17,7 @@ from rmt.spectra import (
     additive_outliers,
     additive_threshold,
     combined_spikes,
+    edge_pvalue,
     estimate_spikes,
     outlier_std,
     population_spike_of,
@@ -161,6 +163,21 @@ def test_edge_scale_is_that_of_johnstone(n: int) -> None:
     assert MarchenkoPastur(0.5).edge_scale(p) == pytest.approx(johnstone, rel=1e-8)
     general = GeneralisedMarchenkoPastur([1.0], 0.5)
     assert general.edge_scale(p) == pytest.approx(johnstone, rel=1e-8)
+
+
+def test_largest_eigenvalues_follow_tracy_widom() -> None:
+    """A population with two atoms: p-values of the largest eigenvalue are uniform."""
+    law, n, p, draws = GeneralisedMarchenkoPastur([1.0, 3.0], 0.5), 240, 120, 500
+    rng = np.random.default_rng(6)
+    sigma = np.sqrt(np.repeat([1.0, 3.0], p // 2))
+    values = []
+    for _ in range(draws):
+        x = rng.standard_normal((n, p)) * sigma
+        values.append(np.linalg.eigvalsh(x.T @ x / n)[-1])
+    pvalues = edge_pvalue(values, law, p)
+    assert stats.kstest(pvalues, "uniform").statistic < 0.09
+    spike = population_spikes(9.0, law).eigenvalue
+    assert edge_pvalue(spike, law, p) < 1e-6
 
 
 @given(st.floats(0.2, 5), st.floats(0.1, 30))

@@ -10,6 +10,7 @@ from rmt.spectra.additive_spikes import (
     shrink_singular_values,
 )
 from rmt.spectra.conjugate_kernel import ConjugateKernel
+from rmt.spectra.edge_test import edge_pvalue
 from rmt.spectra.law import Atom, SingularValueLaw, SpectralLaw
 from rmt.spectra.marchenko_pastur import MarchenkoPastur, MarchenkoPasturBulk
 from rmt.spectra.outliers import Outliers, rectangular_outliers
@@ -20,6 +21,11 @@ from rmt.spectra.population_spikes import (
     population_spikes,
 )
 from rmt.spectra.silverstein import GeneralisedMarchenkoPastur
+from rmt.spectra.tracy_widom import (
+    TracyWidom,
+    largest_eigenvalue_center,
+    largest_eigenvalue_scale,
+)
 
 __all__ = [
     "Atom",
@@ -33,10 +39,14 @@ __all__ = [
     "SingularValueLaw",
     "SpectralLaw",
     "SpikeEstimate",
+    "TracyWidom",
     "additive_outliers",
     "additive_threshold",
     "combined_spikes",
+    "edge_pvalue",
     "estimate_spikes",
+    "largest_eigenvalue_center",
+    "largest_eigenvalue_scale",
     "outlier_std",
     "population_spike_of",
     "population_spikes",
