@@ -1,0 +1,122 @@
+"""Edges and outliers of bulks that a pencil describes: closed forms, and a simulated model."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from rmt.spectra import (
+    GeneralisedMarchenkoPastur,
+    additive_outliers,
+    rectangular_outliers,
+)
+from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term
+from rmt.spectra.pencil_outliers import pencil_outliers, upper_edge
+from rmt.status import InvalidInputError
+
+
+def marchenko_pastur(gamma: float) -> Pencil:
+    types = [IndexType("N", gamma, ["r"]), IndexType("d", 1.0, ["u"])]
+    fields = [GaussianField([Term("r", "u")], reference="d")]
+    return Pencil(types, fields, {("r", "r"): -1.0}, {("u", "u"): -1.0})
+
+
+ROWS = np.array([0.5, 1.0, 3.0])
+
+
+def rows_of_three_sizes(gamma: float) -> Pencil:
+    """``D W_0``: rows of three lengths, a third of them each."""
+    types = [
+        IndexType("N", gamma, ["r"], nodes=ROWS, weights=np.full(3, 1 / 3)),
+        IndexType("d", 1.0, ["u"]),
+    ]
+    fields = [GaussianField([Term("r", "u", ROWS)], reference="d")]
+    return Pencil(types, fields, {("r", "r"): -1.0}, {("u", "u"): -1.0})
+
+
+@pytest.mark.parametrize("gamma", [0.25, 1.0, 4.0])
+def test_edge_of_marchenko_pastur(gamma: float) -> None:
+    edge = (1 + math.sqrt(gamma)) ** 2
+    assert upper_edge(marchenko_pastur(gamma), "u") == pytest.approx(edge, rel=1e-8)
+
+
+def test_edge_of_rows_of_three_sizes() -> None:
+    """``W W^T`` has the non-zero eigenvalues of a sample covariance matrix of population rows^2."""
+    gamma = 0.6
+    law = GeneralisedMarchenkoPastur(ROWS**2, gamma)
+    assert upper_edge(rows_of_three_sizes(gamma), "u") == pytest.approx(law.upper_edge, rel=1e-8)
+
+
+@pytest.mark.parametrize("gamma", [0.4, 1.0, 2.5])
+def test_several_spikes_on_marchenko_pastur(gamma: float) -> None:
+    theta = np.array([4.0, 2.0, 0.3])
+    found = pencil_outliers(marchenko_pastur(gamma), "r", "u", theta)
+    expected = rectangular_outliers(theta[:2], gamma)
+    assert found.singular_value == pytest.approx(expected.singular_value, rel=1e-9)
+    assert np.abs(found.singular_value - expected.singular_value).max() <= found.error.max() + 1e-12
+    assert found.left_overlap == pytest.approx(
+        np.eye(2, 3) * expected.left_overlap[:, None], abs=1e-8
+    )
+    assert found.right_overlap == pytest.approx(
+        np.eye(2, 3) * expected.right_overlap[:, None], abs=1e-8
+    )
+    assert found.edge == pytest.approx(1 + math.sqrt(gamma), rel=1e-8)
+
+
+def test_generic_directions_agree_with_the_direct_route() -> None:
+    """Left directions that are equal on all rows, against D-transforms of the Silverstein law."""
+    gamma, theta = 0.6, np.array([6.0, 3.5])
+    found = pencil_outliers(rows_of_three_sizes(gamma), "r", "u", theta)
+    # For W^T (d x N): columns of variance rows^2, ratio N / d; left and right change places.
+    law = GeneralisedMarchenkoPastur(ROWS**2, gamma)
+    expected = additive_outliers(theta, law)
+    assert found.singular_value == pytest.approx(expected.singular_value, rel=1e-8)
+    assert np.diag(found.right_overlap) == pytest.approx(expected.left_overlap, abs=1e-7)
+    assert np.diag(found.left_overlap) == pytest.approx(expected.right_overlap, abs=1e-7)
+
+
+def test_directions_that_know_the_rows_in_simulation() -> None:
+    """Left vectors supported by profile: one on the long rows, one on the others."""
+    gamma, d, draws = 0.75, 600, 16
+    n = int(gamma * d)
+    profile = np.array([[0, 0, math.sqrt(3)], [math.sqrt(1.5), math.sqrt(1.5), 0]])
+    theta = np.array([5.0, 6.5])  # the short rows need more to rise above the long ones' bulk
+    found = pencil_outliers(rows_of_three_sizes(gamma), "r", "u", theta, profile)
+    assert found.singular_value.size == 2
+    rng = np.random.default_rng(1)
+    node = np.repeat(np.arange(3), n // 3)
+    u = profile[:, node] / math.sqrt(n)
+    values, left_overlaps, right_overlaps = [], [], []
+    for _ in range(draws):
+        w = ROWS[node][:, None] * rng.standard_normal((n, d)) / math.sqrt(d)
+        v = np.eye(2, d)
+        left, s, right = np.linalg.svd(w + (u.T * theta) @ v, full_matrices=False)
+        values.append(s[:3])
+        left_overlaps.append((left[:, :2].T @ u.T) ** 2)
+        right_overlaps.append((right[:2] @ v.T) ** 2)
+    mean, error = np.mean(values, axis=0), np.std(values, axis=0) / math.sqrt(draws)
+    assert (np.abs(mean[:2] - found.singular_value) < 4 * error[:2] + 0.005).all()
+    assert mean[2] == pytest.approx(found.edge, rel=0.03)
+    assert np.mean(left_overlaps, axis=0) == pytest.approx(found.left_overlap, abs=0.03)
+    assert np.mean(right_overlaps, axis=0) == pytest.approx(found.right_overlap, abs=0.03)
+
+
+def test_nothing_above_the_edge() -> None:
+    found = pencil_outliers(marchenko_pastur(1.0), "r", "u", [0.9])
+    assert found.singular_value.size == 0
+    assert found.left_overlap.shape == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("strength", "functions", "message"),
+    [
+        ([-1.0], None, "positive"),
+        ([1.0, 2.0], [[1, 1, 1]], "expected shape"),
+        ([1.0], [[1, 1, 2]], "orthonormal"),
+    ],
+)
+def test_bad_input(strength: list[float], functions: list[list[float]], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        pencil_outliers(rows_of_three_sizes(1.0), "r", "u", strength, functions)
