@@ -21,7 +21,7 @@ def test_snippet_runs(code):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 3
+    assert len(SNIPPETS) == 4
 
 
 def test_hermite_page_is_what_the_code_gives():
@@ -36,6 +36,14 @@ def test_hermite_page_is_what_the_code_gives():
     assert len(snippets) == 2
     for code in snippets:
         exec(compile(code, "hermite.md", "exec"), {})
+
+
+def test_snippets_of_the_page_on_spectra():
+    page = (DOCS / "spectra.md").read_text()
+    snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(snippets) == 4
+    for code in snippets:
+        exec(compile(code, "spectra.md", "exec"), {})
 
 
 @pytest.mark.parametrize("command", ["hermite", "exponents"])

@@ -23,6 +23,8 @@ from rmt.spectra import (
     Population,
     SpectralLaw,
 )
+from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term, density
+from rmt.spectra.pencil_outliers import upper_edge
 from rmt.status import InvalidInputError
 
 Array = NDArray[np.float64]
@@ -158,6 +160,20 @@ def test_density_next_to_edges(reference: InDigits, share: float) -> None:
         for x in (low + share * (high - low), high - share * (high - low)):
             exact = reference.density(x)
             assert abs(mp.mpf(float(law.pdf(x))) - exact) <= mp.mpf("1e-8") * exact
+
+
+@pytest.mark.parametrize("reference", [TWO, THREE], ids=["two", "three"])
+def test_error_bound_of_the_density(reference: InDigits) -> None:
+    """It covers the error from the bulk to next to the edge, and is small in the bulk."""
+    law = law_of(reference)
+    for low, high in law.edges:
+        width = high - low
+        for share in (1e-10, 1e-8, 1e-5, 0.01, 0.3, 0.5):
+            for x in (low + share * width, high - share * width):
+                exact = reference.density(float(x))
+                error, bound = abs(mp.mpf(float(law.pdf(x))) - exact), float(law.pdf_error(x))
+                assert error <= bound
+                assert share < 0.01 or bound < 1e-13
 
 
 def atoms(kind: str, count: int, seed: int) -> Population:
@@ -314,6 +330,32 @@ def test_density_is_the_limit_of_the_transform() -> None:
     assert float(law.stieltjes(x + 1e-9j).imag) / math.pi == pytest.approx(
         float(law.pdf(x)), rel=1e-6
     )
+
+
+@pytest.mark.parametrize("ratios", [(1.0, 0.5), (0.5, 0.25), (2.0, 1.5)])
+@pytest.mark.parametrize("text", ["tanh(z)", "relu(z)"])
+def test_conjugate_kernel_is_a_pencil(text: str, ratios: tuple[float, float]) -> None:
+    law = ConjugateKernel(text, ratios)
+    sizes = {"n": 1.0, "d": 1.0 / ratios[0], "N": 1.0 / ratios[1]}
+    kernel = Pencil(
+        [
+            IndexType("n", sizes["n"], ["u"]),
+            IndexType("d", sizes["d"], ["q", "l"]),
+            IndexType("N", sizes["N"], ["r"]),
+        ],
+        [
+            GaussianField([Term("r", "q")], reference="d", variance=law.linear**2),
+            GaussianField([Term("r", "u")], reference="N", variance=law.nonlinear**2),
+            GaussianField([Term("l", "u", -1.0)], reference="N"),
+        ],
+        {("r", "r"): -1.0, ("l", "q"): 1.0},
+        {("u", "u"): -1.0},
+    )
+    low, high = law.edges[0]
+    x = low + (high - low) * np.linspace(0.05, 0.95, 25)
+    found = density(kernel, "u", x)
+    np.testing.assert_allclose(found.value, law.pdf(x), rtol=1e-10)
+    assert upper_edge(kernel, "u") == pytest.approx(law.upper_edge, rel=1e-7)
 
 
 # Populations

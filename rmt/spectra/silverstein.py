@@ -73,6 +73,7 @@ class GeneralisedMarchenkoPastur(SpectralLaw):
         self.population = Population.make(population)
         if self.population.refine is not None:
             self.population = _resolved(self.population, self.ratio)
+            self._relative_error = CONTINUOUS_TOLERANCE
         positive = self.population.values > 0
         self._t = self.population.values[positive]
         self._w = self.population.weights[positive]
