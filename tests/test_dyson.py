@@ -12,9 +12,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from rmt.spectra.dyson import DysonSolution, density, solve
+from rmt.spectra.dyson import (
+    DysonSolution,
+    GaussianField,
+    IndexType,
+    Pencil,
+    Term,
+    density,
+    solve,
+)
 from rmt.spectra.outliers import rectangular_outliers
-from rmt.spectra.pencil import GaussianField, IndexType, Pencil, Term
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 Array = NDArray[np.float64]

@@ -18,7 +18,7 @@ from scipy.special import airy
 from scipy.stats import kstest
 
 from rmt import InvalidInputError
-from rmt.spectra import tracy_widom
+from rmt.spectra import tracy_widom_sources as sources
 from rmt.spectra.tracy_widom import (
     TracyWidom,
     largest_eigenvalue_center,
@@ -203,8 +203,8 @@ def test_painleve_as_an_initial_value_problem() -> None:
 def test_determinants_and_boundary_value_problem_overlap() -> None:
     """Left of JOIN determinants lose digits as ``1 / (1 - lambda)``, but not yet many."""
     s = np.array([-3.2, -4.0, -4.7])
-    painleve = tracy_widom._painleve(s, tracy_widom.USED)
-    determinants = tracy_widom._determinants(s, tracy_widom.CHECK)
+    painleve = sources.painleve(s, sources.USED)
+    determinants = sources.determinants(s, sources.CHECK)
     np.testing.assert_allclose(painleve.log_cdf, determinants.log_cdf, atol=5e-12)
     np.testing.assert_allclose(painleve.log_pdf, determinants.log_pdf, atol=5e-12)
     np.testing.assert_allclose(painleve.q, determinants.q, atol=5e-12)
@@ -245,11 +245,11 @@ def test_density_is_the_derivative_of_both_tails(beta: int) -> None:
 def test_rate_in_the_quadrature_order(beta: int) -> None:
     """Each four nodes more gain at least a factor of ten, until rounding."""
     s = np.array([-2.5, 0.0, 4.0])
-    exact = tracy_widom._determinants(s, tracy_widom.CHECK).log_cdf[beta - 1]
+    exact = sources.determinants(s, sources.CHECK).log_cdf[beta - 1]
     errors = []
     for order in (8, 12, 16, 20):
-        resolution = tracy_widom._Resolution(order, 0, 0)
-        value = tracy_widom._determinants(s, resolution).log_cdf[beta - 1]
+        resolution = sources.Resolution(order, 0, 0)
+        value = sources.determinants(s, resolution).log_cdf[beta - 1]
         errors.append(np.abs(value / exact - 1).max())
     assert errors[0] > 1e-6
     assert errors[-1] < 1e-11
