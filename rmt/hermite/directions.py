@@ -49,7 +49,8 @@ def _polynomial_directions(expr: Any, symbols: Sequence[Any]) -> list[Direction]
     import sympy
 
     gradient = [sympy.expand(sympy.diff(expr, symbol)) for symbol in symbols]
-    point = dict(zip(symbols, sympy.sympify(["3/7", "5/11", "-2/13"]), strict=False))
+    values = sympy.Rational(3, 7), sympy.Rational(5, 11), sympy.Rational(-2, 13)
+    point = dict(zip(symbols, values, strict=False))
     vector = [component.xreplace(point) for component in gradient]
     pivots = [i for i, component in enumerate(vector) if not is_zero(component)]
     # A ridge polynomial has parallel gradients everywhere.

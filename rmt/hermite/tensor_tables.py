@@ -107,7 +107,7 @@ def settled(number: Estimate) -> Estimate:
 
     if number.error:
         return number
-    value = sympy.expand(sympy.sympify(number.value))
+    value = sympy.expand(sympy.Integer(0) + number.value)
     if value.is_Rational:
         return Estimate(value)
     size = float(sum(abs(term.evalf(15)) for term in sympy.Add.make_args(value)))
