@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from rmt.problem import Problem, Step
 from rmt.spectra import (
     ConjugateKernel,
     GeneralisedMarchenkoPastur,
@@ -26,6 +27,9 @@ from rmt.spectra import (
 )
 from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term, solve
 from rmt.spectra.dyson import density as dyson_density
+from rmt.spectra.pencil_law import PencilLaw
+from rmt.spectra.pencil_outliers import pencil_outliers, upper_edge
+from rmt.spikes.deformed import deformed_bulk
 
 
 def median_time(call: Callable[[], object], repeats: int = 11) -> float:
@@ -56,6 +60,39 @@ def conjugate_kernel_pencil() -> Pencil:
         GaussianField([Term("l", "u", -1.0)], reference="N"),
     ]
     return Pencil(types, fields, {("r", "r"): -1.0, ("l", "q"): 1.0}, {("u", "u"): -1.0})
+
+
+def deformed_rows(readout: str, batch: str) -> None:
+    """The Dyson solver on the bulk of trained weights, beside as many cold points."""
+    steps = [Step(4, 0.3), Step(4, 0.4)]
+    problem = Problem(
+        "tanh(z + 7/10)", "sin(2*z)", 1000, 1000, 2000, steps, batch=batch, readout=readout
+    )
+    pencil = deformed_bulk(problem).pencil
+    edge, grid = upper_edge(pencil, "u"), np.linspace(0.05, 6, 400)
+    outside, near = solve(pencil, 2 * edge), solve(pencil, 1.0)
+    cold = median_time(lambda: solve(pencil, 1.01), 3)
+    title = f"{readout} readout, {batch} batch"
+    print(f"\n{title:<44}{'time':>12}{'bar':>12}{'/ cold point':>16}")
+    for name, call, bar in (
+        ("point, cold", lambda: solve(pencil, 1.01), 60e-3),
+        ("point, from a neighbour", lambda: solve(pencil, 1.01, initial=near), 20e-3),
+        (
+            "point outside, from a neighbour",
+            lambda: solve(pencil, 2.01 * edge, initial=outside),
+            20e-3,
+        ),
+        ("upper edge", lambda: upper_edge(pencil, "u"), 0.35),
+        (
+            "three outliers with overlaps",
+            lambda: pencil_outliers(pencil, "r", "u", [18.0, 6.0, 4.0], edge=edge),
+            0.35,
+        ),
+        ("density at 400 points", lambda: dyson_density(pencil, "u", grid), 1.0),
+        ("distribution function", lambda: PencilLaw(pencil, "u").cdf(grid), 1.0),
+    ):
+        seconds = median_time(call, 3)
+        print(f"{name:<44}{1e3 * seconds:>9.2f} ms{1e3 * bar:>9.1f} ms{seconds / cold:>16.2f}")
 
 
 def row(name: str, seconds: float, bar: float) -> None:
@@ -99,6 +136,9 @@ def main() -> None:
             median_time(lambda: dyson_density(kernel, "u", grid)),
             0.2,
         )
+        for readout in ("gaussian", "rademacher"):
+            for batch in ("reused", "independent"):
+                deformed_rows(readout, batch)
         try:
             from freealg.distributions import CompoundFreePoisson
         except ImportError:

@@ -101,6 +101,31 @@ def two_layers(width: float, dim: float, samples: float) -> Pencil:
     )
 
 
+def many_terms() -> Pencil:
+    """``W + sum_m D_{l_m} W X^T D_{r_m} X / n + (sqrt(V) o G) X / n``, as in the deformed bulk."""
+    rng = np.random.default_rng(2)
+    g, y = np.linspace(-2.0, 2.0, 12), np.linspace(-1.5, 1.5, 30)
+    left, right = 0.4 * rng.standard_normal((4, g.size)), rng.standard_normal((4, y.size))
+    dual = [(f"q{m}", f"m{m}") for m in range(4)]
+    data = [Term("v", m, -r) for (_, m), r in zip(dual, right, strict=True)]
+    weights = [Term("r", q, one) for (q, _), one in zip(dual, left, strict=True)]
+    slots = [slot for pair in dual for slot in pair]
+    return Pencil(
+        types=[
+            IndexType("N", 1.3, ["r"], g),
+            IndexType("d", 1.0, ["u", *slots]),
+            IndexType("n", 2.1, ["v", "l"], y),
+        ],
+        fields=[
+            GaussianField([Term("r", "u"), *weights], "d"),
+            GaussianField([Term("l", "u", -1.0), *data], "n"),
+            GaussianField(Term("r", "v"), "n", 0.2 + np.cos(np.add.outer(g, y)) ** 2),
+        ],
+        constant={("r", "r"): -1.0, ("l", "v"): 1.0, **dict.fromkeys(dual, 1.0)},
+        linear={("u", "u"): -1.0},
+    )
+
+
 # Closed forms
 
 
@@ -305,7 +330,8 @@ def self_energy(pencil: Pencil, solution: DysonSolution) -> dict[str, Any]:
 
 @pytest.mark.parametrize("z", [0.3, 5.0, 150.0, -1.0, 2 + 0.5j, 2 - 0.5j])
 def test_the_solution_solves_the_equation(z: complex) -> None:
-    for pencil in (two_layers(1.2, 1.0, 1.8), sandwich(), conjugate_kernel(1, 2, 3, 0.7, 0.2)):
+    kernel = conjugate_kernel(1, 2, 3, 0.7, 0.2)
+    for pencil in (two_layers(1.2, 1.0, 1.8), sandwich(), kernel, many_terms()):
         solution = solve(pencil, z)
         sigma = self_energy(pencil, solution)
         for index_type in pencil.types:
@@ -319,13 +345,49 @@ def test_the_solution_solves_the_equation(z: complex) -> None:
 
 @pytest.mark.parametrize("z", [6.0, 200.0, -0.5, 3 + 1j, 3 - 1j])
 def test_derivative_by_differences(z: complex) -> None:
-    for pencil in (two_layers(1.2, 1.0, 1.8), sandwich(True)):
+    for pencil in (two_layers(1.2, 1.0, 1.8), sandwich(True), many_terms()):
         step = 1e-3 * np.array([-2, -1, 1, 2])
         around = solve(pencil, z + step)
         exact = solve(pencil, z).derivative()
         for name, m in around.matrices.items():
             slope = (m[0] - 8 * m[1] + 8 * m[2] - m[3]) / 12e-3
             assert np.abs(slope - exact.matrices[name]).max() < 1e-7 * np.abs(slope).max() + 1e-9
+
+
+def test_the_linearised_equation_with_unknowns_eliminated() -> None:
+    equation = many_terms().equation
+    assert equation.inside.size > 20
+    rng = np.random.default_rng(0)
+    for z in (np.array([3.0 + 1j, 2.0 + 0.1j]), np.array([500.0, -3.0])):
+        k = rng.standard_normal((2, equation.count)).astype(z.dtype)
+        right = rng.standard_normal(k.shape).astype(z.dtype)
+        matrices = equation.resolvent(z, None, k)
+        inverted = np.linalg.inv(np.eye(equation.count) - equation.jacobian(matrices))
+        linearised = equation.linearised(matrices)
+        exact = (inverted @ right[..., None])[..., 0]
+        assert np.abs(linearised.solve(right) - exact).max() < 1e-9 * np.abs(exact).max()
+        one = linearised.solve(right[1:], np.array([1]))
+        assert np.abs(one - exact[1:]).max() < 1e-9 * np.abs(exact).max()
+        size = np.abs(right)
+        assert (linearised.bound(size) >= (np.abs(inverted) @ size[..., None])[..., 0]).all()
+        # The Jacobian by differences of the map itself.
+        step = 1e-6 * right
+        images = [equation.read(equation.resolvent(z, None, k + s * step)) for s in (1, -1)]
+        slope = (images[0] - images[1]) / 2e-6
+        jacobian = (equation.jacobian(matrices) @ right[..., None])[..., 0]
+        assert np.abs(slope - jacobian).max() < 1e-5 * np.abs(jacobian).max()
+
+
+def test_error_estimates_bound_what_a_start_changes() -> None:
+    pencil = many_terms()
+    x = np.array([0.5, 3.0, 20.0, 900.0])
+    cold = solve(pencil, x)
+    warm = solve(pencil, x, initial=solve(pencil, x * 1.003))
+    for name in cold.matrices:
+        difference = np.abs(cold.matrices[name] - warm.matrices[name]).max(axis=1)
+        assert (difference <= cold.errors[name] + warm.errors[name]).all()
+        assert (cold.errors[name] < 1e-11 * np.abs(cold.matrices[name]).max()).all()
+    assert warm.iterations.max() <= cold.iterations.min()
 
 
 def random_pencil(rng: np.random.Generator) -> Pencil:

@@ -9,12 +9,14 @@ import pytest
 
 from rmt.spectra import (
     GeneralisedMarchenkoPastur,
+    Population,
     additive_outliers,
     rectangular_outliers,
 )
-from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term
+from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term, solve
+from rmt.spectra.pencil_edges import RealBranch, edge_of_gap, far_points
 from rmt.spectra.pencil_outliers import pencil_outliers, upper_edge
-from rmt.status import InvalidInputError
+from rmt.status import ConvergenceError, InvalidInputError
 
 
 def marchenko_pastur(gamma: float) -> Pencil:
@@ -39,14 +41,55 @@ def rows_of_three_sizes(gamma: float) -> Pencil:
 @pytest.mark.parametrize("gamma", [0.25, 1.0, 4.0])
 def test_edge_of_marchenko_pastur(gamma: float) -> None:
     edge = (1 + math.sqrt(gamma)) ** 2
-    assert upper_edge(marchenko_pastur(gamma), "u") == pytest.approx(edge, rel=1e-8)
+    assert upper_edge(marchenko_pastur(gamma), "u") == pytest.approx(edge, rel=1e-14)
 
 
 def test_edge_of_rows_of_three_sizes() -> None:
     """``W W^T`` has the non-zero eigenvalues of a sample covariance matrix of population rows^2."""
     gamma = 0.6
     law = GeneralisedMarchenkoPastur(ROWS**2, gamma)
-    assert upper_edge(rows_of_three_sizes(gamma), "u") == pytest.approx(law.upper_edge, rel=1e-8)
+    assert upper_edge(rows_of_three_sizes(gamma), "u") == pytest.approx(law.upper_edge, rel=1e-14)
+
+
+@pytest.mark.parametrize("weight", [1e-2, 1e-3, 1e-6, 1e-12])
+@pytest.mark.parametrize("length", [1.2, 2.0, 10.0])
+def test_edge_of_a_thin_band(weight: float, length: float) -> None:
+    """A few long rows have a band beyond the rest, of a width like the root of their weight."""
+    rows, weights = np.array([0.5, 1.0, length]), np.array([0.5, 0.5 - weight, weight])
+    types = [IndexType("N", 0.6, ["r"], rows, weights), IndexType("d", 1.0, ["u"])]
+    fields = [GaussianField([Term("r", "u", rows)], reference="d")]
+    pencil = Pencil(types, fields, {("r", "r"): -1.0}, {("u", "u"): -1.0})
+    law = GeneralisedMarchenkoPastur(Population.of_atoms(rows**2, weights), 0.6)
+    assert upper_edge(pencil, "u") == pytest.approx(law.upper_edge, rel=4e-15)
+
+
+def test_a_slot_without_an_edge() -> None:
+    with pytest.raises(ConvergenceError, match="'r' is no resolvent"):
+        upper_edge(marchenko_pastur(1.0), "r")
+
+
+def test_eigenvalues_are_counted_by_signs() -> None:
+    """Above and below both bands, and between them, of long rows and of short ones."""
+    gamma, rows = 0.4, np.array([0.5, 4.0])
+    types = [IndexType("N", gamma, ["r"], rows, [0.7, 0.3]), IndexType("d", 1.0, ["u"])]
+    fields = [GaussianField([Term("r", "u", rows)], reference="d")]
+    branch = RealBranch(Pencil(types, fields, {("r", "r"): -1.0}, {("u", "u"): -1.0}), "u")
+    law = GeneralisedMarchenkoPastur(Population.of_atoms(rows**2, [0.7, 0.3]), gamma)
+    (low, between), (above, high) = law.edges
+    below, top = far_points(branch)
+    assert below.z < 0 < high < top.z
+    z = [low / 2, (between + above) / 2]
+    starts = solve(branch.pencil, z).reduced.real
+    points = [branch.at(one, np.ascontiguousarray(k)) for one, k in zip(z, starts, strict=True)]
+    assert points[0] is not None
+    assert points[1] is not None
+    # 1 - gamma zeros, and then as many as there are rows.
+    assert branch.mass_between(below, points[0]) == pytest.approx(1 - gamma, abs=1e-14)
+    assert branch.mass_between(points[0], points[1]) == pytest.approx(0.7 * gamma, abs=1e-14)
+    assert branch.mass_between(points[1], top) == pytest.approx(0.3 * gamma, abs=1e-14)
+    ends = [edge_of_gap(branch, points[1], direction)[0] for direction in (-1.0, 1.0)]
+    assert ends == pytest.approx([between, above], rel=1e-13)
+    assert edge_of_gap(branch, points[0], 1.0)[0] == pytest.approx(low, rel=1e-13)
 
 
 @pytest.mark.parametrize("gamma", [0.4, 1.0, 2.5])
@@ -62,7 +105,7 @@ def test_several_spikes_on_marchenko_pastur(gamma: float) -> None:
     assert found.right_overlap == pytest.approx(
         np.eye(2, 3) * expected.right_overlap[:, None], abs=1e-8
     )
-    assert found.edge == pytest.approx(1 + math.sqrt(gamma), rel=1e-8)
+    assert found.edge == pytest.approx(1 + math.sqrt(gamma), rel=1e-14)
 
 
 def test_generic_directions_agree_with_the_direct_route() -> None:

@@ -1,20 +1,18 @@
-"""Newton's method and continuation: the right solution of the Dyson equation at many points.
+"""Continuation in ``epsilon``: the right solution of the Dyson equation at many points.
 
-For a large ``epsilon`` the equation with ``A - i epsilon`` in the place of ``A`` is a contraction;
-from there Newton's method follows its only positive solution to ``epsilon = 0`` (see
-`rmt.spectra.dyson.solve`).
+With ``A - i epsilon`` in the place of ``A`` the equation has exactly one positive solution; for a
+large ``epsilon`` it is a contraction. Newton's method finds that solution and follows it to
+``epsilon = 0`` (see `rmt.spectra.dyson.solve`). A start that is near saves the way; whatever the
+start, an answer has to pass the check of `rmt.spectra.dyson_newton.certify`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.spectra.dyson_newton import Found, Tracked, almost_real, certify, polish, track
 from rmt.spectra.self_energy import ReducedEquation
-from rmt.spectra.stacked_matrices import diagonal, inverse, smallest_eigenvalue, solve_linear
 
 __all__ = ["Found", "join", "solve_flat"]
 
@@ -23,31 +21,8 @@ ComplexArray = NDArray[np.complex128]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
-EPS = float(np.finfo(float).eps)
-TRACKING = 1e-4  # residual along the path, before the last step
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """Solutions at a flat array of points in the closed upper half plane."""
-
-    k: ComplexArray
-    matrices: list[ComplexArray]
-    bounds: list[Array]
-    residual: Array
-    iterations: NDArray[np.int64]
-    solved: Bools
-
-    def take(self, index: Any) -> Found:
-        """The solutions at some of the points."""
-        return Found(
-            self.k[index],
-            [one[index] for one in self.matrices],
-            [one[index] for one in self.bounds],
-            self.residual[index],
-            self.iterations[index],
-            self.solved[index],
-        )
+TRACKING = 1e-2  # residual along the path, before the last step
+WARM_LIMIT = 16  # iterations from a start that may be no good
 
 
 def join(parts: list[Found]) -> Found:
@@ -74,7 +49,7 @@ def solve_flat(
             if start is None:
                 parts.append(_descend(system, z[part], rtol))
                 continue
-            found = _settle(system, z[part], start[part], rtol, limit=12)
+            found = _settle(system, z[part], start[part], rtol, WARM_LIMIT)
             again = np.flatnonzero(~found.solved)
             if again.size:
                 second = _descend(system, z[part][again], rtol)
@@ -85,143 +60,57 @@ def solve_flat(
     return join(parts) if len(parts) > 1 else parts[0]
 
 
-@dataclass(slots=True, eq=False)
-class _Newton:
-    k: ComplexArray
-    tangent: ComplexArray  # dk / depsilon
-    positive: Bools  # whether the diagonal of Im M is
-    residual: Array
-    iterations: NDArray[np.int64]
-
-
-def _newton(
-    system: ReducedEquation,
-    z: ComplexArray,
-    epsilon: Array,
-    k: ComplexArray,
-    tolerance: float,
-    limit: int,
-    goal: float | None = None,
-) -> _Newton:
-    """Newton's method on ``k = G(k)``, every point on its own.
-
-    With a ``goal`` a point stops below it, or below ``tolerance`` once it no longer improves;
-    without, it stops below ``tolerance``, and the tangent of the path is found too. The step that
-    belongs to the last residual is still taken.
-    """
-    points = z.size
-    now = _Newton(
-        k.copy(),
-        np.zeros_like(k),
-        np.zeros(points, dtype=bool),
-        np.full(points, np.inf),
-        np.zeros(points, dtype=np.int64),
-    )
-    left = np.arange(points)
-    for _ in range(limit):
-        here = now.k[left]
-        matrices = system.resolvent(z[left], epsilon[left], here)
-        image = system.read(matrices)
-        residual = system.relative(image - here, image)
-        columns = [image - here]
-        if goal is None:
-            columns.append(system.read([1j * (m @ m) for m in matrices]))
-        steps = solve_linear(
-            system.identity - system.jacobian(matrices), np.stack(columns, axis=-1)
-        )
-        finite = np.isfinite(steps).all(axis=(1, 2)) & np.isfinite(residual)
-        before = now.residual[left]
-        now.k[left] = here + steps[..., 0]
-        if goal is None:
-            now.tangent[left] = steps[..., 1]
-            now.positive[left] = np.all(
-                [diagonal(m).imag.min(axis=(1, 2)) >= 0 for m in matrices], axis=0
-            )
-        now.residual[left] = np.where(finite, residual, np.nan)
-        now.iterations[left] += 1
-        done = residual <= (tolerance if goal is None else goal)
-        if goal is not None:
-            done |= (residual <= tolerance) & (residual > 0.5 * before)
-        left = left[finite & ~done]
-        if not left.size:
-            break
-    return now
-
-
 def _settle(
     system: ReducedEquation, z: ComplexArray, k: ComplexArray, rtol: float, limit: int = 40
 ) -> Found:
-    """The solution at ``epsilon = 0`` near ``k``, with its error, and whether it is the one."""
-    zero, goal = np.zeros(z.size), 20.0 * EPS
-    now = _newton(system, z, zero, k, rtol, limit, goal)
-    k, iterations = now.k, now.iterations
-    real = _almost_real(k) & (z.imag == 0)
+    """The solution at ``epsilon = 0`` near ``k``, with its error, and whether it is the one.
+
+    Next to the real axis in real arithmetic first: outside the bulk the solution is real.
+    """
+    axis = z.imag == 0
+    real = axis & almost_real(k, 1e-4)
+    found: Found | None = None
+    iterations = np.zeros(z.size, dtype=np.int64)
+    unsolved = np.ones(z.size, dtype=bool)
     if real.any():
-        again = _newton(
-            system, z[real], zero[real], k[real].real.astype(complex), rtol, limit, goal
-        )
-        k[real] = again.k
-        iterations[real] += again.iterations
-    return _inspect(system, z, k, iterations, rtol)
+        first = _real(system, z[real], k[real], rtol, WARM_LIMIT)
+        iterations[real] = first.iterations
+        found = _merge(found, first, np.flatnonzero(real), z.size)
+        # From a real start complex arithmetic would take the same steps.
+        unsolved = ~found.solved & ~(real & (k.imag == 0).all(axis=1))
+    rest = np.flatnonzero(unsolved)
+    if found is not None and not rest.size:
+        return found
+    second = certify(system, polish(system, z[rest], k[rest], rtol, limit), rtol)
+    outside = axis[rest] & almost_real(second.k, 1e-9)
+    if outside.any():
+        third = _real(system, z[rest][outside], second.k[outside], rtol, limit)
+        third.iterations[:] += second.iterations[outside]
+        second = _merge(second, third, np.flatnonzero(outside), rest.size)
+    second.iterations[:] += iterations[rest]
+    return _merge(found, second, rest, z.size)
 
 
-def _inspect(
-    system: ReducedEquation,
-    z: ComplexArray,
-    k: ComplexArray,
-    iterations: NDArray[np.int64],
-    rtol: float,
+def _real(
+    system: ReducedEquation, z: ComplexArray, k: ComplexArray, rtol: float, limit: int
 ) -> Found:
-    """Residual, error bounds and the branch check at ``epsilon = 0``."""
-    inverses = system.inverse_resolvent(z, np.zeros(z.size), k)
-    matrices = [inverse(one) for one in inverses]
-    image = system.read(matrices)
-    residual = system.relative(image - k, image)
-    answer = inverse(system.identity - system.jacobian(matrices))
-    step = (answer @ (image - k)[..., None])[..., 0]
-    # Rounding: of the sums over nodes, amplified; of the inversion.
-    size = np.maximum.reduceat(np.abs(k), system.firsts, axis=1).repeat(system.repeats, axis=1)
-    shift = 2.0 * np.abs(step) + 4.0 * EPS * (np.abs(answer) @ size[..., None])[..., 0]
-    values = shift[:, system.partner] * system.gain
-    bounds = []
-    for block, m, inverted in zip(system.blocks, matrices, inverses, strict=True):
-        change = (values[:, block.unknowns] @ np.abs(block.write)).reshape(m.shape)
-        change = change + 4.0 * EPS * np.abs(inverted)
-        bounds.append((np.abs(m) @ change @ np.abs(m)).max(axis=1))
-    solved = np.isfinite(residual) & (residual <= rtol)
-    for m, bound in zip(matrices, bounds, strict=True):
-        largest = np.abs(m).max(axis=(1, 2, 3))
-        slack = 1e-10 * largest + 10.0 * bound.max(axis=(1, 2))
-        solved &= np.isfinite(bound).all(axis=(1, 2))
-        solved &= smallest_eigenvalue(m.imag) >= -slack
-    real = _almost_real(k)
-    if real.any():
-        inner = [m[real] for m in matrices]
-        growth = (answer[real] @ system.read([m @ m for m in inner])[..., None])[..., 0]
-        # dM/depsilon = M (1 + Sigma[dM/depsilon]) M, of which the bracket is at least 1 on the
-        # right branch; where two branches meet within rounding, either is the answer.
-        meet = np.abs(growth).max(axis=1) * 1e-7 > np.abs(k[real]).max(axis=1)
-        right = [
-            smallest_eigenvalue(np.eye(one.shape[-1]) + one.real) > 0.5
-            for one in system.self_energy(np.asarray(growth, dtype=complex))
-        ]
-        solved[real] &= np.all(right, axis=0) | meet
-    return Found(k, matrices, bounds, residual, iterations, solved)
-
-
-def _almost_real(k: ComplexArray) -> Bools:
-    return np.asarray(np.abs(k.imag).max(axis=1) <= 1e-9 * np.abs(k).max(axis=1))
+    start = np.ascontiguousarray(k.real)
+    return certify(system, polish(system, z.real, start, rtol, limit), rtol)
 
 
 def _descend(system: ReducedEquation, z: ComplexArray, rtol: float) -> Found:
     """From a large ``epsilon``, where the equation is a contraction, to ``epsilon = 0``."""
-    points, count = z.size, system.count
+    points = z.size
     top = system.contracting
-    epsilon = np.full(points, top)
-    k = np.zeros((points, count), dtype=complex)
-    for _ in range(3):
-        k = system.read(system.resolvent(z, epsilon, k))
-    now = _newton(system, z, epsilon, k, TRACKING, 20)
+    epsilon = np.full(points, top / 4.0)
+    now = _from_nothing(system, z, epsilon)
+    # With epsilon > 0 there is one positive solution: where this is not it, from further up.
+    again = np.flatnonzero(~(now.positive & (now.residual <= TRACKING)))
+    if again.size:
+        epsilon[again] = top
+        other = _from_nothing(system, z[again], epsilon[again])
+        now.k[again], now.tangent[again] = other.k, other.tangent
+        now.iterations[again] += other.iterations
     k, tangent, iterations = now.k, now.tangent, now.iterations
     shrink, reach = np.full(points, 0.25), np.full(points, 0.5)
     found: Found | None = None
@@ -240,7 +129,7 @@ def _descend(system: ReducedEquation, z: ComplexArray, rtol: float) -> Found:
         if others.size:
             target = shrink[others] * epsilon[others]
             guess = _predict(k[others], tangent[others], epsilon[others], target)
-            now = _newton(system, z[others], target, guess, TRACKING, 8)
+            now = track(system, z[others], target, guess, TRACKING, 8)
             good = now.positive & (now.residual <= TRACKING)
             moved = others[good]
             k[moved], tangent[moved] = now.k[good], now.tangent[good]
@@ -256,6 +145,13 @@ def _descend(system: ReducedEquation, z: ComplexArray, rtol: float) -> Found:
         rest = np.arange(points) if found is None else np.flatnonzero(~found.solved)
         found = _merge(found, _settle(system, z[rest], k[rest], rtol), rest, points)
     return found
+
+
+def _from_nothing(system: ReducedEquation, z: ComplexArray, epsilon: Array) -> Tracked:
+    k = np.zeros((z.size, system.count), dtype=complex)
+    for _ in range(3):
+        k = system.read(system.resolvent(z, epsilon, k))
+    return track(system, z, epsilon, k, TRACKING, 20)
 
 
 def _predict(k: ComplexArray, tangent: ComplexArray, epsilon: Array, target: Array) -> ComplexArray:

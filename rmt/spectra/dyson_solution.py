@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.spectra.dyson_continuation import Found
+from rmt.spectra.dyson_newton import Found
 from rmt.spectra.pencil import IndexType, Pencil
 from rmt.spectra.self_energy import ReducedEquation
 from rmt.status import ConvergenceError, InvalidInputError, Status

@@ -286,8 +286,7 @@ class SpectralLaw(ABC):
         """
         if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0:
             raise InvalidInputError(f"order: expected a whole number >= 0, got {order!r}")
-        total = sum(atom.mass * atom.location**order for atom in self.atoms)
-        return float(total + self._table.integral(lambda x: x**order))
+        return self.expect(lambda x: x**order)
 
     def mean(self) -> float:
         """``E[X]``."""
@@ -296,8 +295,7 @@ class SpectralLaw(ABC):
     def var(self) -> float:
         """``Var[X]``."""
         mean = self.mean()
-        total = sum(atom.mass * (atom.location - mean) ** 2 for atom in self.atoms)
-        return float(total + self._table.integral(lambda x: (x - mean) ** 2))
+        return self.expect(lambda x: (x - mean) ** 2)
 
     def std(self) -> float:
         """Square root of `var`."""
@@ -319,6 +317,10 @@ class SpectralLaw(ABC):
         """The law of ``sqrt(X)``: singular values, for a law of eigenvalues of ``W^T W``."""
         return SingularValueLaw(self)
 
+    def without_atoms(self) -> ContinuousPart:
+        """The law of ``X`` given that it is at no atom."""
+        return ContinuousPart(self)
+
     def _locate(self, x: Array) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """The interval that each point may be in, and whether it is."""
         if not self.edges:
@@ -326,6 +328,53 @@ class SpectralLaw(ABC):
         low, high = np.array(self.edges).T
         interval = np.clip(np.searchsorted(low, x, side="right") - 1, 0, low.size - 1)
         return interval, (x >= low[interval]) & (x <= high[interval])
+
+
+class ContinuousPart(SpectralLaw):
+    """A law conditioned on its intervals: the same density, normalised, and no atoms.
+
+    Attributes
+    ----------
+    whole : SpectralLaw
+
+    Examples
+    --------
+    >>> from rmt.spectra import MarchenkoPastur
+    >>> law = MarchenkoPastur(4.0).without_atoms()
+    >>> law.atoms, float(law.cdf(0.5)), round(law.mean(), 12)
+    ((), 0.0, 4.0)
+    """
+
+    def __init__(self, whole: SpectralLaw) -> None:
+        if not whole.edges:
+            raise InvalidInputError(f"{whole!r} has no continuous part")
+        self.whole = whole
+        # The mass of atoms is known better than the integral of a density.
+        self._factor = 1.0 / (1.0 - sum(atom.mass for atom in whole.atoms))
+
+    def __repr__(self) -> str:
+        return f"{self.whole!r}.without_atoms()"
+
+    @property
+    def edges(self) -> tuple[tuple[float, float], ...]:
+        """The intervals on which there is a density."""
+        return self.whole.edges
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """None."""
+        return ()
+
+    @cached_property
+    def _table(self) -> DensityTable:
+        return self.whole._table.scaled(self._factor)
+
+    def _density(self, interval: NDArray[np.intp], left: Array, right: Array) -> Array:
+        return np.asarray(self.whole._density(interval, left, right) * self._factor)
+
+    def _stieltjes(self, z: ComplexArray) -> ComplexArray:
+        poles = sum(atom.mass / (atom.location - z) for atom in self.whole.atoms)
+        return np.asarray((self.whole._stieltjes(z) - poles) * self._factor)
 
 
 class SingularValueLaw(SpectralLaw):
@@ -369,6 +418,24 @@ class SingularValueLaw(SpectralLaw):
         s = np.where(left < right, low[interval] + left, high[interval] - right)
         distance = left * (2.0 * low[interval] + left), right * (2.0 * high[interval] - right)
         return np.asarray(2.0 * s * self.eigenvalues._density(interval, *distance))
+
+    def cdf(self, x: ArrayLike) -> Array:
+        """``P(S <= x)``, atoms at ``x`` included."""
+        s = np.asarray(x, dtype=float)
+        return np.where(s < 0, 0.0, self.eigenvalues.cdf(s * np.abs(s)))
+
+    def ppf(self, q: ArrayLike) -> Array:
+        """Quantiles: square roots of those of the eigenvalues."""
+        return np.sqrt(self.eigenvalues.ppf(q))
+
+    def expect(self, function: Any) -> float:
+        """``E[f(S)]`` for a vectorised smooth ``f``."""
+        return self.eigenvalues.expect(lambda x: function(np.sqrt(x)))
+
+    @property
+    def mass_error(self) -> float:
+        """Of the eigenvalues' law."""
+        return self.eigenvalues.mass_error
 
     def _stieltjes(self, z: ComplexArray) -> ComplexArray:
         # By quadrature: its accuracy falls off close to the support.

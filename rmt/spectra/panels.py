@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -80,6 +80,16 @@ class DensityTable:
     def mass(self) -> float:
         """The integral of the density."""
         return float(self.before[-1])
+
+    def scaled(self, factor: float) -> DensityTable:
+        """The table of the density times a factor."""
+        return replace(
+            self,
+            coefficients=factor * self.coefficients,
+            integral_coefficients=factor * self.integral_coefficients,
+            before=factor * self.before,
+            error=factor * self.error,
+        )
 
     @cached_property
     def interval_mass(self) -> Array:
@@ -210,7 +220,9 @@ def _clenshaw(coefficients: Array, panel: Indices, t: Array) -> Array:
     return np.asarray(t * one - two + columns[0][panel])
 
 
-def build_table(density: Density, low: Array, high: Array) -> DensityTable:
+def build_table(
+    density: Density, low: Array, high: Array, tolerance: float = TOLERANCE
+) -> DensityTable:
     """Expand a density, adaptively.
 
     Parameters
@@ -219,6 +231,8 @@ def build_table(density: Density, low: Array, high: Array) -> DensityTable:
         ``density(interval, left, right)`` at distances from the ends of numbered intervals.
     low, high : array, shape (K,)
         The intervals.
+    tolerance : float
+        Absolute, of the mass of a panel.
     """
     count = low.size
     interval = np.repeat(np.arange(count), FIRST_PANELS)
@@ -243,7 +257,7 @@ def build_table(density: Density, low: Array, high: Array) -> DensityTable:
         scale = max(scale, float(np.abs(values).max()))
         tail = np.abs(coefficients[:, -3:]).max(axis=1)
         # What counts is the panel's share of the mass.
-        small = tail * half[:, 0] <= TOLERANCE * np.maximum(1.0, 2.0 * scale * half[:, 0])
+        small = tail * half[:, 0] <= tolerance * np.maximum(1.0, 2.0 * scale * half[:, 0])
         stopped = depth == MAX_DEPTH or interval.size > MAX_PANELS
         if stopped:
             small[:] = True

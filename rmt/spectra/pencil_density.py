@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.spectra.dyson_continuation import join, solve_flat
+from rmt.spectra.dyson_newton import Found, almost_real
 from rmt.spectra.dyson_solution import package, raise_unless_solved
 from rmt.spectra.pencil import Pencil
+from rmt.spectra.self_energy import ReducedEquation
 from rmt.status import InvalidInputError
 
-__all__ = ["PencilDensity", "density"]
+__all__ = ["Knots", "PencilDensity", "density", "solve_on_axis"]
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-COARSE_STEP = 8  # a density is first solved at every eighth point
+COARSEST_STEP = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +68,8 @@ def density(
 
     Notes
     -----
-    On the real axis itself, without smoothing: every eighth point as in `rmt.spectra.dyson.solve`,
-    the others from there. The error grows like the inverse square root of the distance to an edge.
+    On the real axis itself, without smoothing: some points as in `rmt.spectra.dyson.solve`, the
+    others from there. The error grows like the inverse square root of the distance to an edge.
 
     Examples
     --------
@@ -86,19 +89,8 @@ def density(
     if not np.isfinite(x).all():
         raise InvalidInputError("x_grid must be finite")
     grid, back = np.unique(x, return_inverse=True)
-    z = grid.astype(complex)
-    coarse = np.unique(np.append(np.arange(0, grid.size, COARSE_STEP), grid.size - 1))
-    coarse = coarse[coarse >= 0]
-    first = solve_flat(system, z[coarse], rtol, None)
-    rest = np.setdiff1d(np.arange(grid.size), coarse)
-    knots = first.solved
-    if rest.size and knots.any():
-        nearby = _interpolate(grid[coarse][knots], first.k[knots], grid[rest])
-        second = solve_flat(system, z[rest], rtol, nearby)
-    else:
-        second = solve_flat(system, z[rest], rtol, None)
-    order = np.argsort(np.concatenate([coarse, rest]))[back.ravel()]
-    solution = package(system, x.astype(complex), join([first, second]).take(order))
+    found, _ = solve_on_axis(system, grid, rtol)
+    solution = package(system, x.astype(complex), found.take(back.ravel()))
     result = PencilDensity(
         x=x,
         value=np.maximum(solution.form(slot).imag, 0.0) / np.pi,
@@ -110,8 +102,81 @@ def density(
     return result
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Knots:
+    """Solutions at increasing real points, from which others start.
+
+    Attributes
+    ----------
+    x : array, shape (points,)
+    k : complex array, shape (points, unknowns)
+    """
+
+    x: Array
+    k: ComplexArray
+
+    def join(self, x: Array, k: ComplexArray) -> Knots:
+        """With the solutions at other points."""
+        both, first = np.unique(np.concatenate([self.x, x]), return_index=True)
+        return Knots(both, np.concatenate([self.k, k])[first])
+
+    def take(self, index: NDArray[np.bool_]) -> Knots:
+        """Some of them."""
+        return Knots(self.x[index], self.k[index])
+
+
+def solve_on_axis(
+    system: ReducedEquation,
+    grid: Array,
+    rtol: float,
+    knots: Knots | None = None,
+    coordinate: Callable[[Array], Array] | None = None,
+) -> tuple[Found, Knots]:
+    """Solutions at increasing points, and the knots with them added.
+
+    Without knots every 32nd point on its own; then the points halfway, from those solved so far,
+    by interpolation in an increasing ``coordinate`` in which the solution is smooth.
+    """
+    z = grid.astype(complex)
+    parts, done = [], np.zeros(0, dtype=int)
+    if knots is None:
+        knots = Knots(np.zeros(0), np.zeros((0, system.count), dtype=complex))
+    step = COARSEST_STEP
+    while step:
+        new = np.setdiff1d(np.arange(step // 2, grid.size, step), done)
+        step //= 2
+        if not new.size and (step or done.size):
+            continue
+        start = None
+        if knots.x.size:
+            scale = coordinate or np.asarray
+            start = _interpolate(scale(knots.x), knots.k, scale(grid[new]))
+        latest = solve_flat(system, z[new], rtol, start)
+        knots = knots.join(grid[new][latest.solved], latest.k[latest.solved])
+        parts.append(latest)
+        done = np.concatenate([done, new])
+    return join(parts).take(np.argsort(done)), knots
+
+
 def _interpolate(knots: Array, values: ComplexArray, x: Array) -> ComplexArray:
-    columns = [
-        np.interp(x, knots, one.real) + 1j * np.interp(x, knots, one.imag) for one in values.T
-    ]
-    return np.stack(columns, axis=1)
+    """By cubics in the bulk, or outside it; across an edge by straight lines."""
+    if knots.size == 1:
+        return np.broadcast_to(values, (x.size, values.shape[1]))
+    right = np.clip(np.searchsorted(knots, x), 1, knots.size - 1)
+    width = min(4, knots.size)
+    first = np.clip(right - 2, 0, knots.size - width)
+    inside = ~almost_real(values, 1e-9)
+    where = first[:, None] + np.arange(width)
+    smooth = inside[where].all(axis=1) | ~inside[where].any(axis=1)
+    # Elsewhere only the two neighbours have weight.
+    neighbour = (where == right[:, None]) | (where == right[:, None] - 1)
+    used = neighbour | smooth[:, None]
+    weights = np.ones(where.shape)
+    for i in range(width):
+        for j in range(width):
+            if i != j:
+                gap = knots[where[:, i]] - knots[where[:, j]]
+                factor = (x - knots[where[:, j]]) / gap
+                weights[:, i] *= np.where(used[:, j], factor, 1.0)
+    weights *= used
+    return np.asarray(np.einsum("xi,xik->xk", weights, values[where]))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.spectra.dyson import DysonSolution, Pencil, solve
+from rmt.spectra.pencil_edges import RealBranch, edge_of_gap, far_points
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 __all__ = ["PencilOutliers", "pencil_outliers", "upper_edge"]
@@ -16,8 +17,6 @@ __all__ = ["PencilOutliers", "pencil_outliers", "upper_edge"]
 Array = NDArray[np.float64]
 
 MAX_STEPS = 200
-FAR = 1e-2  # |z m(z) + 1| far above the spectrum
-EDGE_RTOL = 1e-11
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,8 @@ class PencilOutliers:
 def upper_edge(pencil: Pencil, slot: str) -> float:
     """The upper edge, in ``z``, of the spectrum that a slot's resolvent sees.
 
-    Next to an edge ``e`` the resolvent is ``m = m_e - a sqrt(z - e) + ..``, so that
-    ``(dm/dz)^{-2}`` falls to zero linearly; followed down from far above by the secant method,
-    which approaches the edge from its right.
+    The first edge from above, to about rounding: also that of a band of tiny mass, such as a few
+    nodes of small weight have beyond the rest (see `rmt.spectra.pencil_edges`).
 
     Parameters
     ----------
@@ -58,7 +56,7 @@ def upper_edge(pencil: Pencil, slot: str) -> float:
     Raises
     ------
     ConvergenceError
-        When no edge is found, as for a bulk without a square-root edge.
+        When no edge is found, as for a slot that is no resolvent.
 
     Examples
     --------
@@ -69,47 +67,8 @@ def upper_edge(pencil: Pencil, slot: str) -> float:
     >>> round(upper_edge(pencil, "u"), 9), round((1 + 0.5**0.5) ** 2, 9)
     (2.914213562, 2.914213562)
     """
-    z, solution = 1.0, None
-    while z < 1e150:
-        solution = solve(pencil, z, initial=solution)
-        m = complex(solution.form(slot))
-        if abs(z * m + 1.0) < FAR and abs(m.imag) <= 1e-10 * abs(m):
-            break
-        z *= 4.0
-    else:
-        raise ConvergenceError(f"no edge: slot {slot!r} is no resolvent", Status.NOT_CONVERGED)
-    assert solution is not None
-    previous, last = 2.0 * z, _inverse_square_slope(solve(pencil, 2.0 * z, initial=solution), slot)
-    for _ in range(MAX_STEPS):
-        value = _inverse_square_slope(solution, slot)
-        step = value * (previous - z) / (last - value)
-        if not step > EDGE_RTOL * z:
-            return float(z - max(step, 0.0))
-        previous, last = z, value
-        # Rounding could carry the last steps across the edge.
-        solution, z = _step_down(pencil, solution, z, step)
-    raise ConvergenceError(
-        f"the upper edge near {math.sqrt(z):.6g}^2 was not settled", Status.NOT_CONVERGED, z
-    )
-
-
-def _inverse_square_slope(solution: DysonSolution, slot: str) -> float:
-    return float(complex(solution.derivative().form(slot)).real) ** -2
-
-
-def _step_down(
-    pencil: Pencil, solution: DysonSolution, z: float, step: float
-) -> tuple[DysonSolution, float]:
-    for _ in range(60):
-        new = solve(pencil, z - step, initial=solution, throw=False)
-        if new.converged.all() and _is_real(new):
-            return new, z - step
-        step /= 2.0
-    return solution, z
-
-
-def _is_real(solution: DysonSolution) -> bool:
-    return all(np.abs(m.imag).max() <= 1e-9 * np.abs(m).max() for m in solution.matrices.values())
+    branch = RealBranch(pencil, slot)
+    return edge_of_gap(branch, far_points(branch)[1], -1.0)[0]
 
 
 def pencil_outliers(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.spectra.linear_response import BlockResponse, Linearised, block_response
 from rmt.spectra.pencil import IndexType, Pencil, terms_of
-from rmt.spectra.stacked_matrices import diagonal, inverse, solve_linear
+from rmt.spectra.stacked_matrices import Stack, diagonal, inverse, product, times_real
 
 __all__ = ["ReducedEquation"]
 
@@ -21,60 +21,23 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
 EPS = float(np.finfo(float).eps)
+_Expansion = dict[tuple[int, ...], tuple[Ints, Array]]  # unknowns and factors of a sum
+_Read = tuple[tuple[int, int], Array]  # entry, and its pattern over the nodes
 CHUNK_ENTRIES = 2_000_000  # complex numbers in the largest intermediate array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Side:
-    """The terms of one field as its row type, or its column type, sees them."""
+class _Sum:
+    """``sum_s omega(s) pattern(s) M(s)[p, q]``, on one side of a field.
 
-    key: tuple[int, int]  # field, 0 for rows and 1 for columns
-    profiled: bool
-    positions: Ints  # of the slots in the block, one for each term
-    coefficients: Array  # (nodes, terms)
-    profile: Array  # (rank, nodes): the separable factors of the variance
-    gain: float  # n_other / n_ref, times the variance when that is a number
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Group:
-    """Sides of one block whose derivatives are computed together."""
-
-    unknowns: slice
-    positions: Ints
-    coefficients: Array
-    profile: Array
-    labels: Ints  # (3, unknowns of the group): index in the profile, first and second term
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Response:
-    """How the sums of one group answer to the values that another group writes.
-
-    ``sum_s omega a a' (X[t, v] X[t', v'] + X[t, v'] X[t', v])`` with
-    ``X[t, v] = c_t M[p_t, p_v] c_v``; the second product only if ``v`` and ``v'`` differ.
+    The same pattern times a number, at ``[p, q]`` and ``[q, p]``, is what the other side's sum of
+    the same terms adds to the self-energy here.
     """
 
-    rows: slice
-    columns: slice
-    positions: tuple[Any, ...]
-    coefficients: Array  # (nodes, terms, terms)
-    left: Array  # (nodes, rank, 1, 1): weights times the profile of the one group
-    right: Array  # the profile of the other
-    first: Ints  # (unknowns, unknowns): where the products are
-    second: Ints
-    differ: Array
-
-    def __call__(self, m: ComplexArray) -> ComplexArray:
-        points, nodes = m.shape[:2]
-        x = m[:, :, *self.positions] * self.coefficients
-        left = (x[:, :, None] * self.left).reshape(points, nodes, -1)
-        right = (x[:, :, None] * self.right).reshape(points, nodes, -1)
-        product = (left.swapaxes(1, 2) @ right).reshape(points, -1)
-        result = product[:, self.first]
-        if self.differ.any():
-            result = result + product[:, self.second] * self.differ
-        return np.asarray(result)
+    key: tuple[int, int, int, int, int]  # field, side, factor of the variance, two terms
+    pattern: Array  # (nodes,)
+    entry: tuple[int, int]
+    gain: float  # variance n_other / n_ref
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,11 +48,12 @@ class _Block:
     constant: Array  # (nodes, slots, slots)
     linear: Array
     weights: Array
-    unknowns: slice
-    groups: list[_Group]
-    responses: list[_Response]
-    write: ComplexArray  # (unknowns of the block, nodes * slots * slots): values to Sigma
-    read: ComplexArray  # (nodes * slots * slots, unknowns of the block): M to sums over nodes
+    unknowns: slice  # read here
+    inputs: Ints  # unknowns that enter the self-energy
+    write: Array  # (inputs, nodes * slots * slots): those to Sigma
+    write_size: Array  # its absolute values
+    read: Array  # (nodes * slots * slots, unknowns of the block): M to unknowns
+    response: BlockResponse
 
 
 class ReducedEquation:
@@ -97,81 +61,88 @@ class ReducedEquation:
 
     An unknown is ``sum_s omega(s) a(s) c_t(s) M_T(s)[p_t, p_t'] c_t'(s)``, for a side of a field, a
     separable factor ``a`` of its variance, and a pair of terms. It is read on one side of the
-    field, and enters the self-energy on the other, its partner.
+    field, and enters the self-energy on the other. Where the nodes are fewer than such sums, the
+    unknowns are ``omega(s) M_T(s)[p, q]`` themselves.
     """
 
     def __init__(self, pencil: Pencil) -> None:
         self.pencil = pencil
         single = [one for one in pencil.types if one.count == 1]
         members = ([single] if single else []) + [[one] for one in pencil.types if one.count > 1]
-        self.blocks: list[_Block] = []
-        self.keys: list[tuple[int, int, int, int, int]] = []
-        gains: list[float] = []
-        sides = _sides(pencil)
-        for types in members:
-            self.blocks.append(self._block(types, sides, gains))
-        index = {key: i for i, key in enumerate(self.keys)}
-        self.count = len(self.keys)
-        self.partner = np.array(
-            [index[f, 1 - s, a, t, u] for f, s, a, t, u in self.keys], dtype=int
-        )
-        self.gain = np.array(gains)
-        changes = [one[:2] != two[:2] for one, two in itertools.pairwise(self.keys)]
-        firsts = np.flatnonzero([True, *changes])
-        self.firsts = firsts
-        self.repeats = np.diff(firsts, append=self.count)
-        self.identity = np.eye(self.count)
+        offsets = {
+            one.name: sum(len(other.slots) for other in types[:i])
+            for types in members
+            for i, one in enumerate(types)
+        }
+        sums = _sums(pencil, offsets)
+        placed = [[term for one in types for term in sums[one.name]] for types in members]
+        expansion, reads, firsts = _unknowns(placed, [types[0] for types in members])
+        bounds = np.cumsum([0, *map(len, reads)]).tolist()
+        self.count = bounds[-1]
+        self.firsts = np.array(firsts, dtype=int)
+        self.repeats = np.diff(self.firsts, append=self.count)
+        self.blocks = [
+            self._block(types, placed[i], expansion, reads[i], slice(bounds[i], bounds[i + 1]))
+            for i, types in enumerate(members)
+        ]
+        self.outside, self.inside = self._elimination()
         self.contracting = self._contracting()
 
     def _block(
-        self, types: list[IndexType], sides: dict[str, list[_Side]], gains: list[float]
+        self,
+        types: list[IndexType],
+        sums: list[_Sum],
+        expansion: _Expansion,
+        reads: list[_Read],
+        unknowns: slice,
     ) -> _Block:
         nodes, ends = types[0].count, np.cumsum([0, *(len(one.slots) for one in types)])
         spans = [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
         size = int(ends[-1])
         constant, linear = np.zeros((nodes, size, size)), np.zeros((nodes, size, size))
-        placed: list[tuple[_Side, int]] = []
         for one, span in zip(types, spans, strict=True):
             constant[:, span, span] = self.pencil.constant_blocks[one.name]
             linear[:, span, span] = self.pencil.linear_blocks[one.name]
-            placed += [(side, span.start) for side in sides[one.name]]
-        plain = [pair for pair in placed if not pair[0].profiled]
-        bundles = ([plain] if plain else []) + [[pair] for pair in placed if pair[0].profiled]
-        start = len(self.keys)
-        groups = [self._group(bundle, gains) for bundle in bundles]
         weights = np.asarray(types[0].weights)
-        write, read = _write_and_read(groups, weights, size, len(self.keys) - start, start)
+        own = unknowns.stop - unknowns.start
+        write = np.zeros((self.count, nodes, size, size))
+        read = np.zeros((own, nodes, size, size))
+        for term in sums:
+            p, q = term.entry
+            field, side, *rest = term.key
+            partners, factors = expansion[field, 1 - side, *rest]
+            addition = term.gain * factors[:, None] * term.pattern
+            write[partners, :, p, q] += addition
+            if p != q:
+                write[partners, :, q, p] += addition
+        for row, ((p, q), pattern) in zip(read, reads, strict=True):
+            row[:, p, q] = weights * pattern
+        inputs = np.flatnonzero(np.any(write != 0, axis=(1, 2, 3)))
+        write = write[inputs]
+        flat = nodes * size**2  # of a type without fields there are no unknowns
         return _Block(
             members=[(one.name, span) for one, span in zip(types, spans, strict=True)],
             constant=constant,
             linear=linear,
             weights=weights,
-            unknowns=slice(start, len(self.keys)),
-            groups=groups,
-            responses=[_response(weights, one, other) for one in groups for other in groups],
-            write=write,
-            read=read,
+            unknowns=unknowns,
+            inputs=inputs,
+            write=write.reshape(inputs.size, flat),
+            write_size=np.abs(write).reshape(inputs.size, flat),
+            read=np.ascontiguousarray(read.reshape(own, flat).T),
+            response=block_response(read, write, unknowns.start, inputs),
         )
 
-    def _group(self, bundle: list[tuple[_Side, int]], gains: list[float]) -> _Group:
-        start, offset = len(self.keys), 0
-        labels = []
-        for side, _ in bundle:
-            terms = side.positions.size
-            for a in range(len(side.profile)):
-                for t in range(terms):
-                    for u in range(t, terms):
-                        self.keys.append((*side.key, a, t, u))
-                        gains.append(side.gain)
-                        labels.append((a, offset + t, offset + u))
-            offset += terms
-        return _Group(
-            unknowns=slice(start, len(self.keys)),
-            positions=np.concatenate([side.positions + shift for side, shift in bundle]),
-            coefficients=np.concatenate([side.coefficients for side, _ in bundle], axis=1),
-            profile=bundle[0][0].profile,
-            labels=np.array(labels, dtype=int).T,
-        )
+    def _elimination(self) -> tuple[Ints, Ints]:
+        """Unknowns that stay, and those of the largest block that does not act on itself."""
+        best = slice(0, 0)
+        for block in self.blocks:
+            one = block.unknowns
+            itself = (block.inputs >= one.start) & (block.inputs < one.stop)
+            if not itself.any() and one.stop - one.start > max(best.stop - best.start, 7):
+                best = one
+        every = np.arange(self.count)
+        return np.setdiff1d(every, every[best]), every[best]
 
     def _contracting(self) -> float:
         """An ``epsilon`` at which the equation is a contraction by 1/4.
@@ -182,65 +153,67 @@ class ReducedEquation:
             np.broadcast_to(np.eye(block.constant.shape[-1]), (1, *block.constant.shape))
             for block in self.blocks
         ]
-        sums = self.read([one.astype(complex) for one in ones])
-        norms = [np.linalg.norm(s.real, 2, axis=(-2, -1)).max() for s in self.self_energy(sums)]
+        sums = self.read(ones).copy()
+        norms = [np.linalg.norm(s, 2, axis=(-2, -1)).max() for s in self.self_energy(sums)]
         return 2.0 * math.sqrt(max(norms)) or 1.0
 
     def chunks(self, points: int) -> list[slice]:
         """Slices of the points, of a size that keeps the arrays small."""
-        largest = 1
-        for block in self.blocks:
-            for one in block.groups:
-                terms = (
-                    len(one.profile)
-                    * one.positions.size
-                    * max(other.positions.size for other in block.groups)
-                )
-                largest = max(largest, terms * block.weights.size, terms**2)
-            largest = max(largest, block.constant.size)
-        step = max(1, CHUNK_ENTRIES // max(largest, self.count**2))
+        largest = max(block.response.largest for block in self.blocks)
+        largest = max(largest, *(block.constant.size for block in self.blocks), self.count**2)
+        step = max(1, CHUNK_ENTRIES // largest)
         return [slice(i, i + step) for i in range(0, points, step)]
 
-    def self_energy(self, k: ComplexArray) -> list[ComplexArray]:
+    @property
+    def chord_rate(self) -> float:
+        """A factor by which the residual must fall for an old Jacobian to be kept.
+
+        Where there are many unknowns a Jacobian costs as much as several residuals.
+        """
+        return 0.02 if self.count > 40 else 1e-5
+
+    def self_energy(self, k: Stack) -> list[Stack]:
         """``Sigma``, by block, shape (points, nodes, slots, slots)."""
-        values = k[:, self.partner] * self.gain
         return [
-            (values[:, block.unknowns] @ block.write).reshape(-1, *block.constant.shape)
+            times_real(k[:, block.inputs], block.write).reshape(-1, *block.constant.shape)
             for block in self.blocks
         ]
 
-    def inverse_resolvent(
-        self, z: ComplexArray, epsilon: Array, k: ComplexArray
-    ) -> list[ComplexArray]:
-        """``A(z) - i epsilon - Sigma``, by block."""
+    def inverse_resolvent(self, z: Stack, epsilon: Array | None, k: Stack) -> list[Stack]:
+        """``A(z) - i epsilon - Sigma``, by block; real when ``z`` and ``k`` are."""
         result = []
         for block, sigma in zip(self.blocks, self.self_energy(k), strict=True):
             block_inverse = block.constant + z[:, None, None, None] * block.linear - sigma
-            diagonal(block_inverse)[...] -= 1j * epsilon[:, None, None]
+            if epsilon is not None:
+                diagonal(block_inverse)[...] -= 1j * epsilon[:, None, None]
             result.append(block_inverse)
         return result
 
-    def resolvent(self, z: ComplexArray, epsilon: Array, k: ComplexArray) -> list[ComplexArray]:
+    def resolvent(self, z: Stack, epsilon: Array | None, k: Stack) -> list[Stack]:
         """``M``, by block."""
         return [inverse(one) for one in self.inverse_resolvent(z, epsilon, k)]
 
-    def read(self, matrices: list[ComplexArray]) -> ComplexArray:
-        """The sums over nodes of given matrices, shape (points, unknowns)."""
+    def read(self, matrices: list[Stack]) -> Stack:
+        """The unknowns of given matrices, shape (points, unknowns)."""
         parts = [
-            one.reshape(len(one), block.constant.size) @ block.read
+            times_real(one.reshape(len(one), block.constant.size), block.read)
             for one, block in zip(matrices, self.blocks, strict=True)
         ]
-        return np.concatenate(parts, axis=1)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
-    def jacobian(self, matrices: list[ComplexArray]) -> ComplexArray:
+    def jacobian(self, matrices: list[Stack]) -> Stack:
         """``dG/dk``, shape (points, unknowns, unknowns): from ``dM = M dSigma M``."""
-        result = np.zeros((len(matrices[0]), self.count, self.count), dtype=complex)
+        points = len(matrices[0])
+        jacobian = np.zeros((points, self.count, self.count), dtype=matrices[0].dtype)
         for block, m in zip(self.blocks, matrices, strict=True):
-            for response in block.responses:
-                result[:, response.rows, response.columns] = response(m)
-        return np.asarray(result[:, :, self.partner] * self.gain[self.partner])
+            block.response.fill(m, jacobian)
+        return jacobian
 
-    def relative(self, difference: ComplexArray, k: ComplexArray) -> Array:
+    def linearised(self, matrices: list[Stack]) -> Linearised:
+        """The equation's derivative ``1 - dG/dk``, inverted."""
+        return Linearised.of(self.jacobian(matrices), self.outside, self.inside)
+
+    def relative(self, difference: Stack, k: Stack) -> Array:
         """The largest difference relative to the size of the unknowns of the same side."""
         size = np.abs(k)
         scale = np.maximum.reduceat(size, self.firsts, axis=1)
@@ -249,17 +222,28 @@ class ReducedEquation:
         largest = np.maximum.reduceat(np.abs(difference), self.firsts, axis=1)
         return np.asarray((largest / scale).max(axis=1))
 
-    def derivative(self, z: ComplexArray, k: ComplexArray) -> list[ComplexArray]:
+    def direct(self, matrices: list[Stack]) -> list[Stack]:
+        """``dM/dz`` at constant ``Sigma``, by block."""
+        return [
+            -product(product(m, np.broadcast_to(block.linear, m.shape)), m)
+            for m, block in zip(matrices, self.blocks, strict=True)
+        ]
+
+    def derivative(self, z: Stack, k: Stack) -> list[Stack]:
         """``dM/dz``, by block."""
-        matrices = self.resolvent(z, np.zeros(z.size), k)
-        direct = [-m @ block.linear @ m for m, block in zip(matrices, self.blocks, strict=True)]
-        step = solve_linear(self.identity - self.jacobian(matrices), self.read(direct)[..., None])
-        sigma = self.self_energy(step[..., 0])
-        return [d + m @ s @ m for d, m, s in zip(direct, matrices, sigma, strict=True)]
+        if not (z.imag.any() or k.imag.any()):
+            z, k = z.real, np.ascontiguousarray(k.real)
+        matrices = self.resolvent(z, None, k)
+        direct = self.direct(matrices)
+        step = self.linearised(matrices).solve(self.read(direct))
+        sigma = self.self_energy(step)
+        return [
+            d + product(product(m, s), m) for d, m, s in zip(direct, matrices, sigma, strict=True)
+        ]
 
     def by_type(
-        self, blocks: list[ComplexArray], below: Bools, shape: tuple[int, ...]
-    ) -> dict[str, ComplexArray]:
+        self, blocks: list[Stack], below: Bools, shape: tuple[int, ...]
+    ) -> dict[str, Stack]:
         """Blocks as matrices by index type, conjugated below the axis."""
         result = {}
         for block, m in zip(self.blocks, blocks, strict=True):
@@ -271,9 +255,12 @@ class ReducedEquation:
         return {one.name: result[one.name] for one in self.pencil.types}
 
 
-def _sides(pencil: Pencil) -> dict[str, list[_Side]]:
-    """The sides of all fields by the name of the index type."""
-    result: dict[str, list[_Side]] = {one.name: [] for one in pencil.types}
+def _sums(pencil: Pencil, offsets: dict[str, int]) -> dict[str, list[_Sum]]:
+    """The sums that both sides of all fields need, by the name of the index type.
+
+    ``offsets`` are the positions of the types' slots in their blocks.
+    """
+    result: dict[str, list[_Sum]] = {one.name: [] for one in pencil.types}
     for number, one in enumerate(pencil.fields):
         terms = terms_of(one)
         types = pencil.sides(one)
@@ -289,52 +276,46 @@ def _sides(pencil: Pencil) -> dict[str, list[_Side]]:
         for side, index_type in enumerate(types):
             slots = [(term.row, term.column)[side] for term in terms]
             given = [(term.row_coefficient, term.column_coefficient)[side] for term in terms]
-            result[index_type.name].append(
-                _Side(
-                    key=(number, side),
-                    profiled=bool(variance.ndim),
-                    positions=np.array([pencil.place(slot)[1] for slot in slots], dtype=int),
-                    coefficients=np.stack(
-                        [index_type.on_nodes(value, "coefficient") for value in given], axis=1
-                    ),
-                    profile=factors[side],
-                    gain=gain * types[1 - side].size,
-                )
-            )
+            positions = [pencil.place(slot)[1] + offsets[index_type.name] for slot in slots]
+            c = [index_type.on_nodes(value, "coefficient") for value in given]
+            for a, factor in enumerate(factors[side]):
+                for t in range(len(terms)):
+                    for u in range(t, len(terms)):
+                        p, q = sorted((positions[t], positions[u]))
+                        # Two terms of one slot: the pairs (t, u) and (u, t) are at one entry.
+                        twice = 2.0 if t != u and p == q else 1.0
+                        result[index_type.name].append(
+                            _Sum(
+                                (number, side, a, t, u),
+                                factor * c[t] * c[u],
+                                (p, q),
+                                gain * types[1 - side].size * twice,
+                            )
+                        )
     return result
 
 
-def _write_and_read(
-    groups: list[_Group], weights: Array, size: int, count: int, start: int
-) -> tuple[ComplexArray, ComplexArray]:
-    write = np.zeros((count, weights.size, size, size), dtype=complex)
-    read = np.zeros((count, weights.size, size, size), dtype=complex)
-    for one in groups:
-        for number, (a, t, u) in enumerate(one.labels.T):
-            row = one.unknowns.start - start + number
-            p, q = one.positions[t], one.positions[u]
-            value = one.profile[a] * one.coefficients[:, t] * one.coefficients[:, u]
-            read[row, :, p, q] += weights * value
-            write[row, :, p, q] += value
-            if t != u:
-                write[row, :, q, p] += value
-    flat = weights.size * size**2  # of a type without fields there are no unknowns
-    return write.reshape(count, flat), np.ascontiguousarray(read.reshape(count, flat).T)
-
-
-def _response(weights: Array, one: _Group, other: _Group) -> _Response:
-    """Everything in a response that does not depend on ``M``."""
-    terms, others = one.positions.size, other.positions.size
-    width = len(other.profile) * terms * others
-    (a, t, u), (b, v, w) = one.labels[:, :, None], other.labels[:, None, :]
-    return _Response(
-        one.unknowns,
-        other.unknowns,
-        np.ix_(one.positions, other.positions),
-        one.coefficients[:, :, None] * other.coefficients[:, None, :],
-        (weights * one.profile).T[:, :, None, None],
-        other.profile.T[:, :, None, None],
-        ((a * terms + t) * others + v) * width + (b * terms + u) * others + w,
-        ((a * terms + t) * others + w) * width + (b * terms + u) * others + v,
-        np.asarray(v != w, dtype=float),
-    )
+def _unknowns(
+    placed: list[list[_Sum]], types: list[IndexType]
+) -> tuple[_Expansion, list[list[_Read]], list[int]]:
+    """The sums in terms of the unknowns; how these are read; where groups of like ones start."""
+    expansion: _Expansion = {}
+    reads: list[list[_Read]] = []
+    firsts, start = [], 0
+    for sums, index_type in zip(placed, types, strict=True):
+        nodes = index_type.count
+        entries = sorted({one.entry for one in sums})
+        if nodes * len(entries) < len(sums):
+            for one in sums:
+                at = start + nodes * entries.index(one.entry)
+                expansion[one.key] = np.arange(at, at + nodes), one.pattern
+            reads.append([(entry, row) for entry in entries for row in np.eye(nodes)])
+            firsts.append(start)
+        else:
+            for i, one in enumerate(sums):
+                expansion[one.key] = np.array([start + i]), np.ones(1)
+                if i == 0 or one.key[:2] != sums[i - 1].key[:2]:
+                    firsts.append(start + i)
+            reads.append([(one.entry, one.pattern) for one in sums])
+        start += len(reads[-1])
+    return expansion, reads, firsts

@@ -1,32 +1,78 @@
-"""Linear algebra of many small matrices at once, where one bad matrix does not spoil the others."""
+"""Linear algebra of many small matrices at once, where one bad matrix does not spoil the others.
+
+Arrays are real or complex; size 1 and 2, of which there are the most, go without LAPACK.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["diagonal", "inverse", "smallest_eigenvalue", "solve_linear"]
+__all__ = [
+    "Stack",
+    "diagonal",
+    "inverse",
+    "product",
+    "smallest_eigenvalue",
+    "solve_linear",
+    "times_real",
+]
 
 Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
+Stack = NDArray[Any]
 Bools = NDArray[np.bool_]
 
 
-def diagonal(matrices: ComplexArray) -> ComplexArray:
+def diagonal(matrices: Stack) -> Stack:
     """A view of the diagonals."""
-    view: ComplexArray = np.einsum("...ii->...i", matrices)
+    view: Stack = np.einsum("...ii->...i", matrices)
     return view
 
 
-def inverse(matrices: ComplexArray) -> ComplexArray:
-    """The inverses; not finite for a singular matrix."""
-    if matrices.shape[-1] == 1:
-        with np.errstate(divide="ignore", invalid="ignore"):
+def inverse(matrices: Stack) -> Stack:
+    """The inverses of symmetric matrices; not finite for a singular one."""
+    size = matrices.shape[-1]
+    if size > 2:
+        return solve_linear(matrices, None)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if size == 1:
             return np.asarray(1.0 / matrices)
-    return solve_linear(matrices, None)
+        a, b, c = matrices[..., 0, 0], matrices[..., 0, 1], matrices[..., 1, 1]
+        scale = 1.0 / (a * c - b * b)
+        result = np.empty_like(matrices)
+        result[..., 0, 0] = c * scale
+        result[..., 1, 1] = a * scale
+        result[..., 0, 1] = result[..., 1, 0] = -b * scale
+    return result
 
 
-def solve_linear(matrices: ComplexArray, right: ComplexArray | None) -> ComplexArray:
+def product(one: Stack, two: Stack) -> Stack:
+    """``one @ two``."""
+    size = one.shape[-1]
+    if size > 2:
+        return np.asarray(one @ two)
+    if size == 1:
+        return np.asarray(one * two)
+    result = np.empty(one.shape, dtype=np.result_type(one, two))
+    for i in range(2):
+        for j in range(2):
+            result[..., i, j] = one[..., i, 0] * two[..., 0, j] + one[..., i, 1] * two[..., 1, j]
+    return result
+
+
+def times_real(left: Stack, right: Array) -> Stack:
+    """``left @ right``, without making the real factor complex."""
+    if left.dtype.kind != "c":
+        return np.asarray(left @ right)
+    result = np.empty((*left.shape[:-1], right.shape[-1]), dtype=complex)
+    result.real = left.real @ right
+    result.imag = left.imag @ right
+    return result
+
+
+def solve_linear(matrices: Stack, right: Stack | None) -> Stack:
     """`numpy.linalg`, with nan for a singular matrix of the batch."""
     try:
         return np.asarray(

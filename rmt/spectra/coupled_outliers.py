@@ -1,0 +1,180 @@
+"""Outliers that finitely many couplings pull out of a bulk, counted by inertia.
+
+A matrix ``H(z) + sum_p (x_p y_p^T + y_p x_p^T)`` is singular where
+
+    K(z) = [[0, 1], [1, 0]] + Mhat(z),      Mhat = U^T H(z)^{-1} U,   U = (x_1 .. x_P, y_1 .. y_P)
+
+is. When ``z`` enters ``H`` as ``-z`` times a projection, ``dMhat/dz`` is positive semidefinite:
+above the spectrum of ``H`` the eigenvalues of ``K`` only rise with ``z``. So the outliers above a
+point are as many as eigenvalues that are negative there and not at infinity, and each is the zero
+of one rising function.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt.status import ConvergenceError, Status
+
+__all__ = ["CoupledOutliers", "FormsAt", "coupled_outliers", "displaced"]
+
+Array = NDArray[np.float64]
+
+MAX_STEPS = 100
+MAX_DOUBLINGS = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FormsAt:
+    """Forms of the resolvent of ``H`` at one real ``z``.
+
+    Attributes
+    ----------
+    values, slopes : array, shape (2 P + T, 2 P + T)
+        ``Mhat`` and ``dMhat/dz``: first the vectors ``x``, then the ``y``, then ``T`` vectors
+        that take no part in a coupling.
+    relative_error : float
+        Of the values.
+    """
+
+    values: Array
+    slopes: Array
+    relative_error: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CoupledOutliers:
+    """Outliers above the bulk, the largest first.
+
+    Attributes
+    ----------
+    z : array, shape (J,)
+    error : array, shape (J,)
+        Estimate of the absolute error of ``z``, from that of the forms.
+    amplitudes : array, shape (J, 2 P + T)
+        Inner products of the vectors with the eigenvector of the outlier: minus the residue of
+        ``U^T (H + couplings)^{-1} U`` at ``z`` is the outer product of a row with itself. The sign
+        of a row is arbitrary.
+    """
+
+    z: Array
+    error: Array
+    amplitudes: Array
+
+
+def coupled_outliers(
+    forms: Callable[[float], FormsAt], couplings: int, start: float, guess: Array
+) -> CoupledOutliers:
+    """All points above ``start`` where ``K`` is singular.
+
+    Parameters
+    ----------
+    forms : callable
+        The forms at a real ``z``, right of the spectrum.
+    couplings : int
+        ``P``.
+    start : float
+        Just above the upper edge of the bulk.
+    guess : array, shape (G,)
+        Points near which outliers are expected, the largest first; they save time.
+
+    Raises
+    ------
+    ConvergenceError
+        An outlier was counted and not found.
+    """
+    bottom = _Spectrum(forms(start), couplings)
+    far = 4.0 * max([start, *guess])
+    for _ in range(MAX_DOUBLINGS):  # beyond the outliers half of the eigenvalues are negative
+        beyond = _Spectrum(forms(far), couplings).negative
+        if beyond <= couplings:
+            break
+        far *= 4.0
+    else:
+        raise ConvergenceError("the outliers have no upper bound", Status.NOT_CONVERGED)
+    found = [
+        _zero(forms, couplings, index, start, far, float(guess[k]) if k < guess.size else math.nan)
+        for k, index in enumerate(range(beyond, bottom.negative))
+    ]
+    rows = [one.amplitudes(index) for index, (_, one) in enumerate(found, start=beyond)]
+    return CoupledOutliers(
+        np.array([z for z, _ in found]),
+        np.array([one.shift(index) for index, (_, one) in enumerate(found, start=beyond)]),
+        np.array(rows).reshape(len(rows), len(bottom.here.values)),
+    )
+
+
+def displaced(forms: Callable[[float], FormsAt], couplings: int, z: Array) -> CoupledOutliers:
+    """Outliers of other forms that are very near to known ones, to first order.
+
+    ``error`` is how far they are, and ``z`` stays as it is.
+    """
+    nearby = [_Spectrum(forms(float(point)), couplings) for point in z]
+    nearest = [int(np.argmin(np.abs(one.values))) for one in nearby]
+    return CoupledOutliers(
+        z,
+        np.array([one.shift(index) for one, index in zip(nearby, nearest, strict=True)]),
+        np.array([one.amplitudes(index) for one, index in zip(nearby, nearest, strict=True)]),
+    )
+
+
+class _Spectrum:
+    """Eigenvalues of ``K`` at one point, in ascending order."""
+
+    def __init__(self, here: FormsAt, couplings: int) -> None:
+        coupled = slice(0, 2 * couplings)
+        swap = np.kron([[0.0, 1.0], [1.0, 0.0]], np.eye(couplings))
+        self.here = here
+        self.inner = here.values[coupled, coupled]
+        self.rates = here.slopes[coupled, coupled]
+        self.values, self.vectors = np.linalg.eigh(swap + self.inner)
+
+    @property
+    def negative(self) -> int:
+        """How many eigenvalues are."""
+        return int(np.sum(self.values < 0.0))
+
+    def slope(self, index: int) -> float:
+        """Of an eigenvalue, in ``z``."""
+        null = self.vectors[:, index]
+        return float(null @ self.rates @ null)
+
+    def shift(self, index: int) -> float:
+        """How far the zero of an eigenvalue may be, by its value and the error of the forms."""
+        size = np.abs(self.vectors[:, index])
+        error = self.here.relative_error * float(size @ np.abs(self.inner) @ size)
+        return (abs(float(self.values[index])) + error) / self.slope(index)
+
+    def amplitudes(self, index: int) -> Array:
+        """Of all vectors with the eigenvector of the outlier."""
+        null = self.vectors[:, index]
+        return np.asarray(self.here.values[:, : null.size] @ null / math.sqrt(self.slope(index)))
+
+
+def _zero(
+    forms: Callable[[float], FormsAt],
+    couplings: int,
+    index: int,
+    low: float,
+    high: float,
+    z: float,
+) -> tuple[float, _Spectrum]:
+    """Where the eigenvalue of an index passes zero: Newton's method between brackets."""
+    for _ in range(MAX_STEPS):
+        if not low < z < high:
+            z = math.sqrt(low * high)
+        here = _Spectrum(forms(z), couplings)
+        value, slope = float(here.values[index]), here.slope(index)
+        low, high = (z, high) if value < 0.0 else (low, z)
+        step = -value / slope if slope > 0 else math.inf
+        if abs(step) <= 1e-13 * z or high - low <= 4e-16 * z:
+            return z, here
+        z += step
+    raise ConvergenceError(
+        f"the outlier near {math.sqrt(z):.6g}^2 was not settled", Status.NOT_CONVERGED, z
+    )
