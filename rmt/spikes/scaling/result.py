@@ -1,0 +1,360 @@
+"""What the scaling level returns: spikes as expressions in the width ``N``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmt.problem import Problem
+from rmt.status import InvalidInputError
+
+if TYPE_CHECKING:
+    from rmt.spikes.scaling.powers import RootRatio
+
+__all__ = ["Scaling", "ScalingSpike"]
+
+Array = NDArray[np.float64]
+
+_SHOWN = 12  # digits of a decimal in a table
+_EPSILON = 2.3e-16
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingSpike:
+    """One spike of the weights, as an expression in the width ``N``.
+
+    Attributes
+    ----------
+    order : int
+        ``k``, the power of the first step that makes it.
+    exponent : sympy.Expr
+        Its size is ``N**exponent``.
+    strength : sympy.Expr
+        ``theta_k``, in the positive symbol ``N``; 0 when absent.
+    leading : sympy.Expr or None
+        Limit of ``strength / N**exponent``; None for symbolic exponents, which leave it open.
+    left_distance : sympy.Expr
+        ``delta_k``, L2(law of g) distance of ``g^{k+1}`` from the powers that earlier spikes have.
+    right_distance : sympy.Expr
+        ``r_k``, distance of ``v_k`` (of ``w_0`` from 0, for k = 0) from the right vectors of
+        earlier spikes.
+    overlap : tuple of sympy.Expr, length r
+        ``<v_k, beta_*> = E[z y Phi_k]`` (``<w_0, beta_*>`` for k = 0).
+    alignment : tuple of sympy.Expr, length r
+        ``o_k``, inner product of the unit right direction with ``beta_*``; its sign goes with that
+        of `left_polynomial`.
+    at_threshold : bool
+        Its size is O(1): an outlier only above the threshold, ``theta > (N/d)^{1/4}``.
+    is_outlier : bool or None
+        Whether it leaves the bulk as ``N`` grows; None when the exponents are symbols.
+    absent : str
+        Why there is no such spike; empty when there is one.
+    left_polynomial : tuple of float
+        The unit left function as coefficients of ``g^0 .. g^{k+1}``; empty when absent.
+    strength_law, alignment_laws : RootRatio, tuple of RootRatio
+        What the expressions are made of: their values come with error bounds.
+    """
+
+    order: int
+    exponent: Any
+    strength: Any
+    leading: Any
+    left_distance: Any
+    right_distance: Any
+    overlap: tuple[Any, ...]
+    alignment: tuple[Any, ...]
+    at_threshold: bool
+    is_outlier: bool | None
+    absent: str
+    left_polynomial: tuple[float, ...] = field(repr=False)
+    strength_law: RootRatio = field(repr=False)
+    alignment_laws: tuple[RootRatio, ...] = field(repr=False)
+
+    @property
+    def is_present(self) -> bool:
+        """Whether its coefficient does not vanish."""
+        return not self.absent
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether all of its numbers are closed forms."""
+        import sympy
+
+        shown = (self.strength, self.right_distance, self.left_distance)
+        return not any(e.has(sympy.Float) for e in (*shown, *self.overlap, *self.alignment))
+
+    @property
+    def carries_target(self) -> bool:
+        """Whether ``<v_k, beta_*>`` does not vanish, for a spike that is present."""
+        return self.is_present and any(o != 0 for o in self.overlap)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Texts of the expressions, and plain flags."""
+        return {
+            "order": self.order,
+            "exponent": str(self.exponent),
+            "strength": str(self.strength),
+            "leading": None if self.leading is None else str(self.leading),
+            "left_distance": str(self.left_distance),
+            "right_distance": str(self.right_distance),
+            "overlap": [str(o) for o in self.overlap],
+            "alignment": [str(o) for o in self.alignment],
+            "at_threshold": self.at_threshold,
+            "is_outlier": self.is_outlier,
+            "is_exact": self.is_exact,
+            "carries_target": self.carries_target,
+            "absent": self.absent,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """The spikes of a problem as ``N -> infinity`` at fixed ``N/d`` and ``d/n``. Printing: a table.
+
+    Attributes
+    ----------
+    problem : Problem
+    alpha : tuple of sympy.Expr
+        Exponents of the steps: exact rationals, or symbols.
+    spikes : tuple of ScalingSpike
+        In the order of ``k``, absent ones included.
+    highest_order : int or None
+        ``L = floor(alpha_2 / (1/2 - alpha_1))``: orders up to ``L`` do not vanish as ``N`` grows,
+        so there are at most ``L + 1`` outliers. None when the exponents are symbols.
+    """
+
+    problem: Problem
+    alpha: tuple[Any, ...]
+    spikes: tuple[ScalingSpike, ...]
+    highest_order: int | None
+
+    # Counts
+
+    @property
+    def floor_count(self) -> Any:
+        """``floor(alpha_2 / (1/2 - alpha_1))`` of arXiv:2605.17767 as a sympy expression.
+
+        What it is for symbols, too; 0 after one step.
+        """
+        import sympy
+
+        if len(self.alpha) == 1:
+            return sympy.Integer(0)
+        first, second = self.alpha
+        return sympy.floor(second / (sympy.Rational(1, 2) - first))
+
+    @property
+    def n_outliers(self) -> Any:
+        """How many of the listed spikes leave the bulk as ``N`` grows.
+
+        Those that are present and grow, and those of size O(1) above the threshold. For symbolic
+        exponents a sympy expression, in which the boundaries count as not passed.
+        """
+        if self.highest_order is not None:
+            return sum(bool(s.is_outlier) for s in self.spikes)
+        import sympy
+
+        zero, one = sympy.Integer(0), sympy.Integer(1)
+        return sympy.Add(
+            *(
+                sympy.Piecewise((one, s.exponent > 0), (zero, sympy.true))
+                for s in self.spikes
+                if s.is_present
+            )
+        )
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every number is a closed form."""
+        return all(s.is_exact for s in self.spikes)
+
+    @property
+    def threshold(self) -> Any:
+        """``(N/d)^{1/4}``, for spikes of size O(1)."""
+        import sympy
+
+        return sympy.Rational(self.problem.width, self.problem.dim) ** sympy.Rational(1, 4)
+
+    # Numbers at a width
+
+    def strengths(self, width: float) -> Array:
+        """``theta_k`` of the listed spikes at a width, shape (K,), in the order of ``k``.
+
+        0 for a spike that is absent.
+
+        Raises
+        ------
+        InvalidInputError
+            When the exponents are symbols.
+        """
+        return self._strengths(width)[0]
+
+    def strength_errors(self, width: float) -> Array:
+        """Absolute error bounds of `strengths`, shape (K,).
+
+        Of the numbers, and not of the limit: what is left out as ``N`` grows is of the relative
+        order ``N^{alpha_1 - 1/2}``. Absent spikes have the error 0 when that is proved.
+        """
+        return self._strengths(width)[1]
+
+    def alignments(self, width: float) -> Array:
+        """``o_k`` of the listed spikes at a width, shape (K, r); 0 for a spike that is absent."""
+        return self._alignments(width)[0]
+
+    def alignment_errors(self, width: float) -> Array:
+        """Absolute error bounds of `alignments`, shape (K, r), as for `strength_errors`."""
+        return self._alignments(width)[1]
+
+    def alignment_sq_errors(self, width: float) -> Array:
+        """Absolute error bounds of the squares of `alignments`, shape (K, r)."""
+        values, errors = self._alignments(width)
+        return errors * (2.0 * np.abs(values) + errors)
+
+    def left_functions(self, g: ArrayLike) -> Array:
+        """The unit left function of every spike at readouts ``g``, shape (K, Q).
+
+        ``g^{k+1}`` less its projection on the powers of earlier spikes, divided by its norm in
+        L2(law of g): the left singular vector has the entries ``u_k(g_i) / sqrt(N)``. 0 for a
+        spike that is absent.
+
+        Parameters
+        ----------
+        g : array_like, shape (Q,)
+
+        Examples
+        --------
+        >>> from rmt.spikes.scaling import scaling
+        >>> problem = Problem(
+        ...     "z + He2(z)/2", "z", 1000, 1000, 2000, [(1, 0.3), (2, 0.4)], batch="independent"
+        ... )
+        >>> scaling(problem).left_functions([0.0, 1.0, 2.0]).round(4)
+        array([[0.    , 1.    , 2.    ],
+               [0.    , 0.5774, 2.3094],
+               [0.    , 0.    , 0.    ]])
+        """
+        points = np.asarray(g, dtype=float)
+        if points.ndim != 1:
+            raise InvalidInputError(f"g must be one-dimensional, got shape {points.shape}")
+        rows = [
+            np.polynomial.polynomial.polyval(points, s.left_polynomial)
+            if s.is_present
+            else np.zeros(points.size)
+            for s in self.spikes
+        ]
+        return np.array(rows)
+
+    def _strengths(self, width: float) -> tuple[Array, Array]:
+        exact = self._width(width)
+        values, errors = np.zeros((2, len(self.spikes)))
+        for k, spike in enumerate(self.spikes):
+            value, error = spike.strength_law.value(exact)
+            values[k] = value if spike.is_present else 0.0
+            errors[k] = error if spike.is_present else value + error
+        return values, errors + _EPSILON * values
+
+    def _alignments(self, width: float) -> tuple[Array, Array]:
+        exact = self._width(width)
+        values, errors = np.zeros((2, len(self.spikes), self.problem.n_directions))
+        for k, spike in enumerate(self.spikes):
+            for i, law in enumerate(spike.alignment_laws):
+                value, error = law.value(exact)
+                # A zero that is not proved is 0, and its bound an error.
+                values[k, i] = 0.0 if law.is_zero else value
+                errors[k, i] = abs(value) + error if law.is_zero else error
+        return values, errors + _EPSILON * np.abs(values)
+
+    def _width(self, width: float) -> Fraction:
+        if self.highest_order is None:
+            raise InvalidInputError("width: the exponents are symbols, so there are no numbers")
+        if not (math.isfinite(width) and width > 0):
+            raise InvalidInputError(f"width must be positive and finite, got {width!r}")
+        return Fraction(width)
+
+    # Output
+
+    def latex(self) -> str:
+        """Strengths as an ``aligned`` block, one line a spike that is present."""
+        import sympy
+
+        lines = [
+            rf"\theta_{{{s.order}}} &\simeq {sympy.latex(_rounded(s.strength, 6))}"
+            for s in self.spikes
+            if s.is_present
+        ]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready numbers and texts; numbers are those at the width of the problem."""
+        data = {
+            "problem": self.problem.to_dict(),
+            "alpha": [str(a) for a in self.alpha],
+            "floor_count": str(self.floor_count),
+            "highest_order": self.highest_order,
+            "n_outliers": self.n_outliers if self.highest_order is not None else None,
+            "threshold": str(self.threshold),
+            "is_exact": self.is_exact,
+            "spikes": [s.to_dict() for s in self.spikes],
+        }
+        if self.highest_order is not None:
+            numbers: tuple[Callable[[float], Array], ...] = (
+                self.strengths,
+                self.strength_errors,
+                self.alignments,
+                self.alignment_errors,
+            )
+            data |= {f.__name__: f(self.problem.width).tolist() for f in numbers}
+        return data
+
+    def __str__(self) -> str:
+        rows = [("k", "size", "leading constant", "<v_k, beta_*>", "")]
+        for s in self.spikes:
+            size = f"N^({s.exponent})" if s.exponent != 0 else "1"
+            overlap = ", ".join(_decimal(o) for o in s.overlap)
+            leading = "absent" if s.absent else "" if s.leading is None else _decimal(s.leading)
+            rows.append((str(s.order), size, leading, overlap, self._note(s)))
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        table = [
+            "  ".join([*(x.ljust(w) for x, w in zip(row, widths, strict=False)), row[4]]).rstrip()
+            for row in rows
+        ]
+        if len(self.problem.steps) == 1:
+            head = "one step"
+        else:
+            head = f"two steps, {self.problem.batch} batch"
+        if self.highest_order is not None:
+            head += f": at most {self.highest_order + 1} outliers"
+        return "\n".join([head, *table])
+
+    def _note(self, spike: ScalingSpike) -> str:
+        if spike.absent:
+            return spike.absent
+        notes = ["carries the target"] if spike.carries_target else []
+        if spike.at_threshold:
+            side = "outlier, above" if spike.is_outlier else "no outlier, not above"
+            notes.append(f"{side} (N/d)^(1/4) = {float(self.threshold):.4g}")
+        elif self.highest_order is not None and spike.exponent < 0:
+            notes.append("inside the bulk")
+        return "; ".join(notes)
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    import sympy
+
+    return value.xreplace({x: sympy.Float(x, digits) for x in value.atoms(sympy.Float)})
+
+
+def _decimal(value: Any) -> str:
+    if value.free_symbols:
+        return str(_rounded(value, 6))
+    if value.is_Integer:
+        return str(value)
+    return str(value.evalf(_SHOWN)).rstrip("0").rstrip(".")
