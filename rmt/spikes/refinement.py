@@ -1,17 +1,19 @@
 """The driver that refines a discretisation until its error estimate meets a tolerance.
 
 It knows nothing of what is solved: a resolution is a number of nodes for each of several variables,
-a solution a vector of numbers. Twice the change ``d`` between a solve and the same with all
-variables coarsened by 0.8 is taken as the error. For geometric convergence that is cautious (the
-true error is about ``d^{5/4}``); for algebraic convergence of order ``p`` the true error is ``d /
-(0.8^-p - 1)``, less than ``2 d`` for ``p >= 1.9``; where rounding has stopped the convergence,
-``d`` is of its size.
+a solution a vector of numbers. Several solutions that share most of their work are a family: they
+are refined at one resolution, and each leaves as soon as its own estimate allows.
+
+Twice the change ``d`` between a solve and the same with all variables coarsened by 0.8 is taken as
+the error. For geometric convergence that is cautious (the true error is about ``d^{5/4}``); for
+algebraic convergence of order ``p`` the true error is ``d / (0.8^-p - 1)``, less than ``2 d`` for
+``p >= 1.9``; where rounding has stopped the convergence, ``d`` is of its size.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from rmt.status import Status
 
-__all__ = ["Refined", "Resolution", "refine"]
+__all__ = ["Refined", "Resolution", "refine", "refine_family"]
 
 Array = NDArray[np.float64]
 Solution = TypeVar("Solution")
@@ -30,6 +32,8 @@ COARSENING = 0.8
 SAFETY = 2.0
 PREFACTOR = 3.0
 SHARE = 0.05  # of the tolerance, that each variable may use up
+NEAR = 50.0  # times the tolerance, within which all variables are refined alike
+STALLED = 4  # solves without progress: rounding, or a singularity that the rules do not know of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,47 +81,130 @@ def refine(
         Cost of a resolution, in the units of ``max_work``, beyond which the refinement gives up.
     rtol : float
     """
+    (found,) = refine_family(
+        lambda resolution, _: (solve(resolution),),
+        1,
+        as_vector,
+        least_error,
+        lambda solution, _: scale(solution),
+        start,
+        work,
+        rtol,
+        max_work,
+    )
+    return found
+
+
+def refine_family(
+    solve: Callable[[Resolution, Sequence[int]], Sequence[Solution]],
+    size: int,
+    as_vector: Callable[[Solution], Array],
+    least_error: Callable[[Solution], Array],
+    scale: Callable[[Solution, int], Array],
+    start: Resolution,
+    work: Callable[[Resolution], float],
+    rtol: float,
+    max_work: float,
+    ask_first: bool = False,
+) -> list[Refined[Solution]]:
+    """`refine` for ``size`` solutions that share their resolution and most of their work.
+
+    Every member is judged on its own and is solved no further once its outcome is known, so a
+    member that fails spoils no other; those that remain decide on the next resolution together.
+
+    Parameters
+    ----------
+    solve : callable
+        Resolution and numbers of members to the solutions of those members, in that order.
+    size : int
+    scale : callable
+        Of a solution and its member's number.
+    as_vector, least_error, start, work, rtol, max_work
+        As for `refine`.
+    ask_first : bool
+        Ask every variable for its share of the error before the first refinement, however close
+        the tolerance is: pays where solves at the next resolution cost much more than the first.
+
+    Returns
+    -------
+    list of Refined, one for each member
+    """
     resolution = dict(start)
-    best: Refined[Solution] | None = None
-    stalled = near = 0
+    ongoing = {number: _Member[Solution]() for number in range(size)}
+    outcomes: dict[int, Refined[Solution]] = {}
+    near, asked = 0, False
     while True:
-        fine = solve(resolution)
-        coarse = solve({name: n * COARSENING for name, n in resolution.items()})
-        unit = scale(fine)
-        change = np.abs(as_vector(fine) - as_vector(coarse)) / unit
-        change = np.maximum(change, least_error(fine) / unit)
-        largest = change.max(initial=0.0)
-        # A change may be small by accident: none is trusted to be below half the largest.
-        errors = SAFETY * np.maximum(change, 0.5 * largest)
-        worst = SAFETY * largest
-        found = Refined(fine, errors, Status.CONVERGED, resolution)
-        if worst <= rtol:
-            return found
-        if not math.isfinite(worst):
-            return best or replace(found, status=Status.NOT_FINITE)
-        if best is None or worst < 0.5 * best.errors.max():
-            stalled = 0
-        else:
-            stalled += 1
-        if best is None or worst < best.errors.max():
-            best = replace(found, status=Status.NOT_CONVERGED)
-        if stalled == 4:  # rounding, or a singularity that the rules do not know of
-            return best
+        numbers = list(ongoing)
+        fine = solve(resolution, numbers)
+        coarse = solve({name: n * COARSENING for name, n in resolution.items()}, numbers)
+        vectors, units, worst = {}, {}, 0.0
+        for number, solution, coarser in zip(numbers, fine, coarse, strict=True):
+            unit, vector = scale(solution, number), as_vector(solution)
+            change = np.abs(vector - as_vector(coarser)) / unit
+            change = np.maximum(change, least_error(solution) / unit)
+            largest = change.max(initial=0.0)
+            # A change may be small by accident: none is trusted to be below half the largest.
+            errors = SAFETY * np.maximum(change, 0.5 * largest)
+            found = Refined(solution, errors, Status.CONVERGED, resolution)
+            outcome = ongoing[number].judged(found, SAFETY * largest, rtol)
+            if outcome is not None:
+                outcomes[number] = outcome
+                del ongoing[number]
+            else:
+                vectors[number], units[number] = vector, unit
+                worst = max(worst, SAFETY * largest)
+        if not ongoing:
+            break
         # Model: the change under coarsening is PREFACTOR * exp(-rate * n).
         goal = math.log(PREFACTOR / (SHARE * rtol))
-        if worst <= 50.0 * rtol:  # cheaper than to ask each variable
+        if worst <= NEAR * rtol and (asked or not ask_first):  # cheaper than to ask each variable
             near += 1  # each time that the model has promised too much it is trusted less
             growth = 1.0 + near * math.log(3.0 * worst / rtol) / goal
             finer = {name: n * growth for name, n in resolution.items()}
         else:
+            asked = True
             finer = {}
             for name, n in resolution.items():
-                alone = as_vector(solve({**resolution, name: n * COARSENING}))
-                moved = (np.abs(as_vector(fine) - alone) / unit).max(initial=0.0)
+                alone = solve({**resolution, name: n * COARSENING}, list(ongoing))
+                moved = 0.0
+                for number, solution in zip(ongoing, alone, strict=True):
+                    shift = np.abs(vectors[number] - as_vector(solution)) / units[number]
+                    moved = max(moved, np.nan_to_num(shift, nan=1.0).max(initial=0.0))
                 growth = goal / math.log(PREFACTOR / min(max(moved, 1e-16), 0.1))
                 finer[name] = n * min(max(growth, 0.6), 3.0)
         while work(finer) > max_work:  # go as far as the work allows
             finer = {name: math.sqrt(n * finer[name]) for name, n in resolution.items()}
             if max(finer[name] / n for name, n in resolution.items()) < 1.1:
-                return best
+                outcomes |= {number: member.given_up() for number, member in ongoing.items()}
+                return [outcomes[number] for number in range(size)]
         resolution = finer
+    return [outcomes[number] for number in range(size)]
+
+
+@dataclass(slots=True)
+class _Member(Generic[Solution]):
+    """What is known so far of one member of a family that is being refined."""
+
+    best: Refined[Solution] | None = None
+    stalled: int = 0
+
+    def judged(
+        self, found: Refined[Solution], worst: float, rtol: float
+    ) -> Refined[Solution] | None:
+        """The outcome, if the solve at hand decides it."""
+        if worst <= rtol:
+            return found
+        if not math.isfinite(worst):
+            return self.best or replace(found, status=Status.NOT_FINITE)
+        if self.best is None or worst < 0.5 * self.best.errors.max():
+            self.stalled = 0
+        else:
+            self.stalled += 1
+        if self.best is None or worst < self.best.errors.max():
+            self.best = replace(found, status=Status.NOT_CONVERGED)
+        return self.best if self.stalled == STALLED else None
+
+    def given_up(self) -> Refined[Solution]:
+        """The best solve so far; there has been one."""
+        assert self.best is not None
+        return self.best

@@ -16,12 +16,18 @@ for analytic functions (`rmt.spikes.refinement` balances them):
     inner     nodes per unit of the pre-activation Z
     target    nodes per unit of the index z
     labels    Chebyshev nodes of the label y (reused batch only)
+
+``Phi_t``, ``h`` and every expectation depend on the first step alone; ``eta_2`` and, of a fresh
+batch, ``phi_2`` enter in the last line. So problems that differ in nothing else are a family: they
+share the expectations, which are nearly all of the work.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +36,11 @@ from rmt.problem import Problem
 from rmt.spikes.constants import Constants, constants
 from rmt.spikes.labels import LabelLaw, independent_law, joint_law
 from rmt.spikes.readout import readout_rule
-from rmt.spikes.refinement import Resolution, refine
+from rmt.spikes.refinement import Refined, Resolution, refine_family
 from rmt.spikes.second_step import after_independent_batch, after_reused_batch
-from rmt.status import Status
+from rmt.status import InvalidInputError, Status
 
-__all__ = ["SpikeStrengths", "resummed_strengths"]
+__all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strengths"]
 
 Array = NDArray[np.float64]
 
@@ -92,24 +98,105 @@ def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
     SpikeStrengths
         Whether the tolerance was met is its ``status``; the caller decides what to do if not.
     """
+    return resummed_family([problem], rtol)[0]
+
+
+def family_key(problem: Problem) -> Hashable:
+    """What the problems of a family have in common: all but ``eta_2``, ``phi_2`` and ``N / d``.
+
+    Examples
+    --------
+    >>> p = Problem("tanh(z + 1)", "z", 100, 100, (200, 300), [(1, 0.25), (1, 0.3)])
+    >>> family_key(p) == family_key(p.replace(steps=[(1, 0.25), (4, 0.45)], samples=(200, 900)))
+    True
+    >>> family_key(p) == family_key(p.replace(samples=(250, 300)))
+    False
+    """
+    return (
+        problem.activation,
+        problem.target,
+        problem.batch,
+        problem.width,
+        problem.steps[0],
+        len(problem.steps),
+        problem.sample_ratios[0],
+        problem.noise_std,
+        problem.readout if isinstance(problem.readout, str) else problem.readout.tobytes(),
+    )
+
+
+def resummed_family(
+    problems: Sequence[Problem], rtol: float = 1e-6, outliers_only: bool = False
+) -> list[SpikeStrengths]:
+    """`resummed_strengths` of problems that share the first step, for little more than one of them.
+
+    Each has its own error estimates and status; they agree with those of separate solves within
+    the estimates, not to the last digit, since the resolution may differ.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        All of the same `family_key`.
+    rtol : float
+        As for `resummed_strengths`.
+    outliers_only : bool
+        Ask of spikes below the threshold no more than to be seen to be below: an error of half
+        their distance from it. Beside a strong spike (``theta_0 = 60``, say) that saves most of
+        the work, since all eigenvalues of the kernel share one absolute accuracy. The error
+        estimates say what has been reached.
+
+    Raises
+    ------
+    InvalidInputError
+        When the problems are not of one family.
+
+    Examples
+    --------
+    >>> p = Problem("erf(z)", "sin(2*z)", 100, 100, 200, [(1, 0.25), (1, 0.3)], batch="reused")
+    >>> family = [p.replace(steps=[(1, 0.25), (scale, 0.3)]) for scale in (1, 2, 4)]
+    >>> [round(float(found.strengths[0]), 3) for found in resummed_family(family)]
+    [2.204, 3.242, 5.322]
+    """
+    if not problems:
+        return []
+    problem = problems[0]
+    if len({family_key(member) for member in problems}) > 1:
+        raise InvalidInputError(
+            "the problems of a family may differ in the second step's size, in the size of a "
+            "fresh second batch and in N/d only"
+        )
     c = constants(problem)
     if len(problem.steps) == 1:
-        return _one_step(problem, c)
-    threshold = problem.aspect_ratio**0.25
-    refined = refine(
-        lambda resolution: _solve_or_nan(problem, c, resolution),
+        return [_one_step(member, c) for member in problems]
+    units = [
+        partial(_scale, threshold=member.aspect_ratio**0.25, rtol=rtol, outliers_only=outliers_only)
+        for member in problems
+    ]
+    refined = refine_family(
+        lambda resolution, chosen: _solve_or_nan([problems[m] for m in chosen], c, resolution),
+        len(problems),
         _as_vector,
         lambda solution: np.concatenate(
             [_padded(solution.strength_errors), np.zeros(_MAX_SPIKES * c.b.size)]
         ),
-        lambda solution: _scale(solution, threshold),
+        lambda solution, m: units[m](solution),
         _starting_resolution(problem),
         lambda resolution: _work(problem, resolution),
         rtol,
         _MAX_WORK,
+        ask_first=outliers_only,
     )
-    scale = _scale(refined.solution, threshold)
-    theta_errors, alignment_errors = _as_spikes((refined.errors + 2.0 * c.error) * scale, c.b.size)
+    return [
+        _reported(found, unit(found.solution), member.aspect_ratio**0.25, c, rtol)
+        for member, found, unit in zip(problems, refined, units, strict=True)
+    ]
+
+
+def _reported(
+    refined: Refined[SpikeStrengths], unit: Array, threshold: float, c: Constants, rtol: float
+) -> SpikeStrengths:
+    """The spikes worth reporting, with the errors that the refinement has found."""
+    theta_errors, alignment_errors = _as_spikes((refined.errors + 2.0 * c.error) * unit, c.b.size)
     kept = int(np.count_nonzero(refined.solution.strengths > _KEEP * threshold))
     status = refined.status
     if status.ok and 2.0 * c.error > rtol:  # moments of a target with oblique kinks
@@ -144,11 +231,33 @@ def _one_step(problem: Problem, c: Constants) -> SpikeStrengths:
     )
 
 
-def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStrengths:
-    """One solve at a fixed resolution; errors are not estimated, but for those that show."""
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """What a family shares: expectations over the data at the readout nodes ``g_q``.
+
+    Attributes
+    ----------
+    g, w : array, shape (Q,)
+    target_v : array, shape (Q, r)
+        ``<beta_*, v(t_q)> = E[z psi]``.
+    beta1_v : array, shape (Q,)
+        ``<beta_1, v(t_q)>``.
+    scatter, drift : array, shape (Q, Q)
+        ``<v(t), v(t')> = phi * scatter + drift``, ``phi`` the ratio of the second step's batch.
+    """
+
+    g: Array
+    w: Array
+    target_v: Array
+    beta1_v: Array
+    scatter: Array
+    drift: Array
+
+
+def _moments(problem: Problem, c: Constants, resolution: Resolution) -> _Moments:
+    """Expectations of the second step at a fixed resolution (theory.md, section 3)."""
     sigma, reused = problem.activation, problem.batch == "reused"
-    eta1, eta2 = problem.learning_rates
-    phi1, phi2 = problem.sample_ratios
+    eta1, phi1 = problem.learning_rates[0], problem.sample_ratios[0]
     kick = eta1 / math.sqrt(problem.width)  # t = kick * g
     # The readout with which a large label, or a large zeta, moves the pre-activation by about 1.
     large = 0.7 * c.rms_slope * phi1 * c.large_label * reused + 2.0 * abs(c.mu1) * math.sqrt(c.B)
@@ -190,26 +299,32 @@ def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStren
     m_psi = np.linalg.solve(gamma, first.T).T
 
     beta1_v = E_zeta_psi + (phi1 * E_y_psi if reused else 0.0)
-    v_v = (phi1 if reused else phi2) * E_psi_psi + m_psi @ first.T
+    drift = m_psi @ first.T
     if reused:
         cross = np.multiply.outer(m_psi[:, -1], E_y_psi)
-        v_v += phi1 * (cross + cross.T)
+        drift += phi1 * (cross + cross.T)
+    return _Moments(g, w, E_z_psi, beta1_v, E_psi_psi, drift)
 
+
+def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths:
+    """Spectrum of the kernel; errors are not estimated, but for those that show."""
+    eta1, eta2 = problem.learning_rates
+    g, w = moments.g, moments.w
+    v_v = problem.sample_ratios[1] * moments.scatter + moments.drift
     step1 = eta1 * c.mu1
-    kernel = step1**2 * c.B + eta1 * eta2 * c.mu1 * (beta1_v[:, None] + beta1_v) + eta2**2 * v_v
+    beta1_v = eta1 * eta2 * c.mu1 * (moments.beta1_v[:, None] + moments.beta1_v)
+    kernel = step1**2 * c.B + beta1_v + eta2**2 * v_v
     scaled = np.sqrt(w) * g
     operator = scaled[:, None] * kernel * scaled
     if not np.all(np.isfinite(operator)):
-        operator = np.full_like(operator, np.nan)
-        eigenvalues, vectors = operator[0], operator
-    else:
-        eigenvalues, vectors = np.linalg.eigh(operator)
+        return _undefined(c)
+    eigenvalues, vectors = np.linalg.eigh(operator)
     # The operator is positive: what is negative is an error, of every eigenvalue; so is rounding.
     negative = max(-eigenvalues.min(), 1e-15 * abs(eigenvalues).max())
     order = np.argsort(eigenvalues)[::-1][:_MAX_SPIKES]
     theta = np.sqrt(np.maximum(eigenvalues[order], _TINY))
     left = vectors[:, order].T
-    projections = (left * scaled) @ (step1 * c.b + eta2 * E_z_psi)
+    projections = (left * scaled) @ (step1 * c.b + eta2 * moments.target_v)
     return SpikeStrengths(
         strengths=theta,
         alignments=projections / theta[:, None],
@@ -222,23 +337,36 @@ def _solve(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStren
     )
 
 
-def _solve_or_nan(problem: Problem, c: Constants, resolution: Resolution) -> SpikeStrengths:
-    """A solve whose numbers are nan where floating point gave up, for the driver to see."""
-    try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return _solve(problem, c, resolution)
-    except (OverflowError, np.linalg.LinAlgError, MemoryError):
-        undefined = np.full(_MAX_SPIKES, np.nan)
-        return SpikeStrengths(
-            strengths=undefined,
-            alignments=np.full((_MAX_SPIKES, c.b.size), np.nan),
-            readout_nodes=undefined,
-            readout_weights=undefined,
-            left_functions=undefined[:, None],
-            strength_errors=undefined,
-            alignment_sq_errors=np.full((_MAX_SPIKES, c.b.size), np.nan),
-            status=Status.NOT_FINITE,
-        )
+def _solve_or_nan(
+    problems: Sequence[Problem], c: Constants, resolution: Resolution
+) -> list[SpikeStrengths]:
+    """Solves of a family whose numbers are nan where floating point gave up, for the driver."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        try:
+            moments = _moments(problems[0], c, resolution)
+        except (OverflowError, np.linalg.LinAlgError, MemoryError):
+            return [_undefined(c)] * len(problems)
+        solutions = []
+        for problem in problems:
+            try:
+                solutions.append(_spikes(problem, c, moments))
+            except (OverflowError, np.linalg.LinAlgError):
+                solutions.append(_undefined(c))
+    return solutions
+
+
+def _undefined(c: Constants) -> SpikeStrengths:
+    undefined = np.full(_MAX_SPIKES, np.nan)
+    return SpikeStrengths(
+        strengths=undefined,
+        alignments=np.full((_MAX_SPIKES, c.b.size), np.nan),
+        readout_nodes=undefined,
+        readout_weights=undefined,
+        left_functions=undefined[:, None],
+        strength_errors=undefined,
+        alignment_sq_errors=np.full((_MAX_SPIKES, c.b.size), np.nan),
+        status=Status.NOT_FINITE,
+    )
 
 
 def _even(order: float) -> int:
@@ -270,7 +398,7 @@ def _padded(values: Array) -> Array:
     return np.concatenate([values, np.zeros(_MAX_SPIKES - values.size)])
 
 
-def _scale(solution: SpikeStrengths, threshold: float) -> Array:
+def _scale(solution: SpikeStrengths, threshold: float, rtol: float, outliers_only: bool) -> Array:
     """What the entries of `_as_vector` must be accurate relative to.
 
     The operator gives ``theta^2``, so below the threshold an accuracy relative to ``threshold^2``
@@ -283,6 +411,10 @@ def _scale(solution: SpikeStrengths, threshold: float) -> Array:
     relaxed = threshold / np.clip(strengths, _KEEP * threshold, threshold)
     relaxed[~reported] = np.inf
     scale = np.maximum(strengths, threshold) * relaxed
+    if outliers_only:
+        enough = (threshold - strengths) / (2.0 * rtol)
+        weak = enough > scale
+        scale[weak], relaxed[weak] = enough[weak], np.maximum(relaxed[weak], 1.0 / rtol)
     return np.concatenate([scale, np.tile(relaxed, solution.alignments.shape[1])])
 
 

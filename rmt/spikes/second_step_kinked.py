@@ -18,6 +18,7 @@ from scipy.interpolate import CubicSpline
 
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gauss_legendre
+from rmt.functions.quadrant import normal_density, quadrant
 from rmt.functions.smoothing import HALF_WIDTH, smoothed
 from rmt.spikes.constants import Constants
 from rmt.spikes.labels import LabelLaw
@@ -27,7 +28,7 @@ __all__ = ["reused_kinked", "reused_piecewise_linear"]
 Array = NDArray[np.float64]
 Pair = tuple[Array, Array]
 
-_TINY = 1e-300
+_TINY = 1e-150  # its inverse squared does not overflow
 
 
 def reused_piecewise_linear(
@@ -59,48 +60,23 @@ def reused_piecewise_linear(
     for low, high, (_, inner_slope) in pieces:
         m = t * (phi * inner_slope * law.y[:, None] + c.mu1 * law.zeta)
         mass = special.ndtr(high) - special.ndtr(low)
-        mean = m * mass + alpha * (_density(low) - _density(high))  # E[V + m; piece]
+        mean = m * mass + alpha * (normal_density(low) - normal_density(high))  # E[V + m; piece]
         value += first_constant * mass + first_slope * mean
         slope += first_slope * mass
         for before, after in itertools.pairwise(pieces):
             jump = after[2][1] - before[2][1]
             kappa = after[0]
             x = (kappa - m) / rho
-            above = _upper_mass(high, x, r, q) - _upper_mass(low, x, r, q)
-            first = _upper_mean(high, x, r, q) - _upper_mean(low, x, r, q)
+            above, _, first = (
+                to_high - to_low
+                for to_high, to_low in zip(
+                    quadrant(high, x, r, q), quadrant(low, x, r, q), strict=True
+                )
+            )
             value += jump * (rho * first - (kappa - m) * above)
             slope += jump * above
     shape = (t.shape[0], -1)
     return value.reshape(shape), slope.reshape(shape)
-
-
-def _density(u: float) -> float:
-    return math.exp(-(u**2) / 2.0) / math.sqrt(2.0 * math.pi)
-
-
-def _upper_mass(u: float, x: Array, r: Array, q: Array) -> Array | float:
-    """``P(Z < u, X > x)`` for standard normals of correlation ``r``, ``q = sqrt(1 - r^2)``."""
-    if u == -math.inf:
-        return 0.0
-    if u == math.inf:
-        return np.asarray(special.ndtr(-x))
-    u = u if u != 0 else _TINY
-    x = np.where(x == 0, _TINY, x)
-    owen = special.owens_t(u, (x - r * u) / (u * q)) + special.owens_t(x, (u - r * x) / (x * q))
-    both_below = (special.ndtr(u) + special.ndtr(x)) / 2.0 - owen - np.where(u * x < 0, 0.5, 0.0)
-    return np.asarray(special.ndtr(u) - both_below)
-
-
-def _upper_mean(u: float, x: Array, r: Array, q: Array) -> Array | float:
-    """``E[X; Z < u, X > x]``."""
-    if u == -math.inf:
-        return 0.0
-    density = np.exp(-(x**2) / 2.0) / math.sqrt(2.0 * math.pi)
-    if u == math.inf:
-        return np.asarray(density)
-    return np.asarray(
-        density * special.ndtr((u - r * x) / q) - r * _density(u) * special.ndtr((r * u - x) / q)
-    )
 
 
 def reused_kinked(

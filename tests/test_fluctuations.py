@@ -1,0 +1,423 @@
+"""The Gaussian equivalent of the gradients' fluctuations: closed forms, quadrature, Monte Carlo."""
+
+import itertools
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from rmt.functions import ScalarFunction
+from rmt.functions.quadrant import quadrant
+from rmt.problem import Problem
+from rmt.spikes.constants import constants
+from rmt.spikes.fluctuations import fluctuations
+from rmt.spikes.fluctuations_error import fluctuation_error
+from rmt.spikes.fluctuations_piecewise import (
+    is_piecewise_linear,
+    moments_of_piecewise_linear,
+)
+from rmt.spikes.fluctuations_reused import moments_of_reused_batch
+from rmt.spikes.fluctuations_table import averages_over_xi
+from rmt.spikes.readout import readout_rule
+from rmt.spikes.resummed import resummed_strengths
+
+T = np.array([-12.0, -2.0, -0.3, -0.01, 1e-5, 0.05, 0.8, 6.0])
+PIECEWISE_LINEAR = ["relu(z)", "leaky_relu(z + 2/5, 3/10)", "hard_tanh(2*z - 1/2)", "abs(z - 1)"]
+OTHER_KINKED = ["elu(z - 1/3)", "selu(z)", "max(tanh(z), 0)", "relu(z)**2/2"]
+SMOOTH = ["tanh(z + 7/10)", "gelu(z)", "z + z**2/4", "sin(2*z)"]
+SIGNS = np.array([-1.0, 1.0]), np.array([0.5, 0.5])
+
+
+def setting(activation):
+    """Constants of a problem with ``Ey != 0``, and samples of it, two of them rare."""
+    problem = Problem(
+        activation, "tanh(z) + He2(z)/3 + 1/4", 500, 500, 1000, [(1, 0.3), (1, 0.3)], "reused"
+    )
+    c, rng = constants(problem), np.random.default_rng(7)
+    y = np.append(math.sqrt(c.Ey2) * rng.standard_normal(4), [6.0, -6.0])
+    zeta = np.append(math.sqrt(c.B) * rng.standard_normal(4), [0.3, -0.5])
+    return problem.activation, c, 0.5, y, zeta
+
+
+def direct(sigma, c, phi, t, y, zeta):
+    """The five averages by Gauss-Legendre panels over ``Z`` and over ``xi``, both dense.
+
+    Panels over ``Z`` close in geometrically on the inner kinks; those over ``xi`` end at the outer.
+    """
+    ends, graded = [-8.5, *sigma.kinks, 8.5], np.geomspace(1e-8, 0.5, 150)
+    edges = [np.linspace(-8.5, 8.5, 341)]
+    edges += [np.clip(np.append(k - graded, k + graded), -8.5, 8.5) for k in ends]
+    edges = np.unique(np.concatenate([*edges, ends]))
+    x, w = np.polynomial.legendre.leggauss(6)
+    half = np.diff(edges)[:, None] / 2
+    z = (edges[:-1, None] + half * (x + 1)).ravel()
+    weights = (half * w).ravel() * stats.norm.pdf(z)
+    inner = sigma.derivative(z)
+    u = z + t * (phi * y * inner + c.mu2 * c.Ey * z + c.mu1 * zeta)
+    spread, bounds = abs(t) * c.tau, [-math.inf, *sigma.kinks, math.inf]
+    x, w = np.polynomial.legendre.leggauss(48 if sigma.kinks else 300)
+    total = np.zeros((3, z.size))
+    for low, high in itertools.pairwise(bounds):
+        a, b = (np.clip((end - u) / spread, -8.5, 8.5) for end in (low, high))
+        half = (b - a)[:, None] / 2
+        xi = a[:, None] + half * (x + 1)
+        inside = np.clip(u[:, None] + spread * xi, np.nextafter(low, high), np.nextafter(high, low))
+        value, slope = sigma.value_and_derivative(inside)
+        for sum_, part in zip(total, (value, slope, slope**2), strict=True):
+            sum_ += np.sum(part * half * w * stats.norm.pdf(xi), axis=1)
+    value, slope, square = total
+    return [weights @ f for f in (value, slope, z * slope, square, inner * slope)]
+
+
+# Averages given a sample
+
+
+@pytest.mark.parametrize("u", [-math.inf, -1.3, -0.0, 0.0, 1e-9, 0.7, 3.0, math.inf])
+@pytest.mark.parametrize("r", [-0.99999, -0.6, 1e-12, 0.3, 0.9999999])
+def test_quadrant_against_quadrature(u, r):
+    q = math.sqrt((1 - r) * (1 + r))
+    x = np.array([-2.0, -1e-30, -0.0, 0.0, 1e-30, 0.2])
+    found = quadrant(u, x, np.full(x.size, r), np.full(x.size, q))
+    for k, xk in enumerate(x):
+        layers = (xk + np.array([-8, -2, 0, 2, 8]) * q) / r
+        end = min(u, 9.0)
+        points = sorted({-9.0, end, *(float(p) for p in layers if -9 < p < end)})
+        if u == -math.inf:
+            points = [-9.0, -9.0]
+
+        def above(z, xk=xk):
+            return mpmath.ncdf((r * z - xk) / q)
+
+        def x_above(z, xk=xk):
+            return r * z * above(z) + q * mpmath.npdf((r * z - xk) / q)
+
+        for number, part in enumerate((above, lambda z: z * above(z), x_above)):
+            exact = mpmath.quad(lambda z, part=part: mpmath.npdf(z) * part(z), points)
+            assert found[number][k] == pytest.approx(float(exact), abs=1e-13)
+
+
+def test_quadrant_of_one_variable():
+    """Correlation 1 and -1, also where both ends meet."""
+    for u in (-0.5, 0.0, 0.4):
+        for x in (-0.5, 0.0, 0.4):
+            same = quadrant(u, np.array([x]), np.ones(1), np.full(1, 1e-150))
+            mass = max(stats.norm.cdf(u) - stats.norm.cdf(x), 0.0)
+            mean = (stats.norm.pdf(x) - stats.norm.pdf(u)) if u > x else 0.0
+            assert np.ravel(same) == pytest.approx([mass, mean, mean], abs=1e-15)
+            opposite = quadrant(u, np.array([x]), -np.ones(1), np.full(1, 1e-150))
+            end = min(u, -x)
+            expected = [stats.norm.cdf(end), -stats.norm.pdf(end), stats.norm.pdf(end)]
+            assert np.ravel(opposite) == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize("activation", PIECEWISE_LINEAR)
+def test_closed_form_against_direct_quadrature(activation):
+    sigma, c, phi, y, zeta = setting(activation)
+    found = moments_of_piecewise_linear(sigma, c, phi, T, y, zeta)
+    for q, p in [(0, 4), (1, 1), (4, 0), (6, 5), (7, 3)]:
+        expected = direct(sigma, c, phi, T[q], y[p], zeta[p])
+        # The reference rounds ends of panels over xi by 1e-16 / (t tau).
+        assert found[:, q, p] == pytest.approx(expected, rel=1e-10, abs=1e-10)
+
+
+def test_relu_in_a_reused_batch_by_one_integral():
+    """``P(Z + S > 0 | Z)`` is a normal distribution function; what is left is one integral."""
+    sigma, c, phi, y, zeta = setting("relu(z)")
+    found = moments_of_piecewise_linear(sigma, c, phi, T, y, zeta)
+    for q, p in [(1, 0), (5, 1), (6, 2), (7, 4)]:
+
+        def slope(z, t=T[q], p=p):
+            s = phi * y[p] * (z > 0) + c.mu1 * zeta[p] + c.mu2 * c.Ey * z
+            return stats.norm.cdf((z + t * s) / abs(t * c.tau))
+
+        def mean(f, low, slope=slope):
+            def integrand(z):
+                return f(z) * slope(z) * stats.norm.pdf(z)
+
+            halves = [(-9.0, 0.0), (0.0, 9.0)] if low < 0 else [(0.0, 9.0)]
+            return sum(integrate.quad(integrand, *h, epsabs=1e-12, limit=200)[0] for h in halves)
+
+        expected = [mean(lambda z: 1, -9), mean(lambda z: z, -9)]
+        assert found[1:3, q, p] == pytest.approx(expected, abs=1e-9)
+        assert found[3, q, p] == pytest.approx(expected[0], abs=1e-9)
+        assert found[4, q, p] == pytest.approx(mean(lambda z: 1, 0), abs=1e-9)
+
+
+@pytest.mark.parametrize("activation", [*PIECEWISE_LINEAR, *OTHER_KINKED, *SMOOTH])
+def test_quadrature_against_an_exact_or_direct_route(activation):
+    """Relative to the size of each function; the labels of 6 are the hard ones."""
+    sigma, c, phi, y, zeta = setting(activation)
+    found = moments_of_reused_batch(sigma, c, phi, T, y, zeta)
+    if is_piecewise_linear(sigma):
+        expected = moments_of_piecewise_linear(sigma, c, phi, T, y, zeta)
+        error = np.abs(found - expected) / (1 + np.abs(expected))
+        assert error.max() < 1e-9
+        return
+    for q, p in [(0, 4), (1, 5), (4, 0), (6, 2)]:
+        expected = direct(sigma, c, phi, T[q], y[p], zeta[p])
+        assert found[:, q, p] == pytest.approx(expected, rel=2e-8, abs=2e-8)
+
+
+def test_quadrature_converges_geometrically():
+    sigma, c, phi, y, zeta = setting("tanh(z + 7/10)")
+    fine = moments_of_reused_batch(sigma, c, phi, T, y, zeta, 2.0)
+    errors = [
+        np.abs(moments_of_reused_batch(sigma, c, phi, T, y, zeta, r) - fine).max()
+        for r in (0.25, 0.5, 0.75)
+    ]
+    assert errors[0] > 1e-3
+    assert errors[1] < 0.05 * errors[0]
+    assert errors[2] < 0.05 * errors[1]
+
+
+def test_samples_that_count_little_are_resolved_to_fewer_digits():
+    """The error times the share stays where it was."""
+    sigma, c, phi, y, zeta = setting("tanh(z + 7/10)")
+    share = np.array([1.0, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10])
+    fine = moments_of_reused_batch(sigma, c, phi, T, y, zeta, 2.0)
+    found = moments_of_reused_batch(sigma, c, phi, T, y, zeta, 1.0, share)
+    assert (np.abs(found - fine) * share).max() < 2e-8
+
+
+@pytest.mark.parametrize("activation", ["relu(z)", "elu(z)", "gelu(z)", "tanh(3*z)"])
+@pytest.mark.parametrize("spread", [1e-8, 1e-3, 0.4, 5.0])
+def test_table_against_an_integral(activation, spread):
+    sigma = ScalarFunction.parse(activation)
+    sharpness = 3.0 if "3" in activation else 1.0
+    table = averages_over_xi(sigma, spread, -30.0, 40.0, np.ones(3), sharpness)
+    x, w = np.polynomial.legendre.leggauss(6)
+    for u in (-21.0, -0.7 * spread, 0.0, 0.3 * spread, 1.1, 33.0):
+        kinks = (np.array(sigma.kinks) - u) / spread
+        edges = np.unique(np.concatenate([np.linspace(-9, 9, 1001), np.clip(kinks, -9, 9)]))
+        half = np.diff(edges)[:, None] / 2
+        xi = edges[:-1, None] + half * (x + 1)
+        value, slope = sigma.value_and_derivative(u + spread * xi)
+        weights = half * w * stats.norm.pdf(xi)
+        expected = [np.sum(part * weights) for part in (value, slope, slope**2)]
+        assert table(u) == pytest.approx(expected, rel=4e-9, abs=4e-9)
+
+
+# L and V by their definitions
+
+
+@pytest.mark.parametrize(
+    ("activation", "batch", "noise_std"),
+    [
+        ("relu(z)", "reused", 0.0),
+        ("elu(z)", "reused", 0.4),
+        ("tanh(z + 7/10)", "reused", 0.0),
+        ("hard_tanh(z - 1/2)", "reused", 0.4),
+        ("relu(z)", "independent", 0.0),
+        ("tanh(z + 7/10)", "independent", 0.4),
+    ],
+)
+def test_definitions_by_monte_carlo(activation, batch, noise_std):
+    """``kappa`` from the gradients themselves, for a few samples; within five standard errors."""
+    problem = Problem(
+        activation, "z + He2(z) + 1/5", 300, 200, 400, [(3, 0.35), (3, 0.4)], batch, "rademacher"
+    ).replace(noise_std=noise_std)
+    found, c = fluctuations(problem, *SIGNS)[-1], constants(problem)
+    assert found.omega is not None
+    reused = batch == "reused"
+    sigma, phi = problem.activation, problem.sample_ratios[0]
+    rng, count = np.random.default_rng(3), 400_000
+    z, xi = rng.standard_normal((2, count))
+    likely = np.argsort(-found.weights * found.y**2)[[0, 11, 40]]
+    for p in likely:
+        y = found.y[p]
+        zeta = c.b @ found.z[:, p] + math.sqrt(phi * c.Ey2) * found.omega[p]
+        eta = [rate / math.sqrt(problem.width) for rate in problem.learning_rates]
+        inner = sigma.derivative(z)
+        common = c.mu1 * zeta + c.mu2 * c.Ey * z + c.tau * xi + reused * phi * y * inner
+        value, slope = zip(
+            *(sigma.value_and_derivative(z + g * eta[0] * common) for g in SIGNS[0]), strict=True
+        )
+        outputs = (value[1] - value[0]) / 2
+        h, h_error = outputs.mean(), outputs.std() / math.sqrt(count)
+
+        def terms(h, g, slope, y=y, inner=inner, eta=eta):
+            """Terms whose means are ``L``, ``V`` (to first order about ``L``) and ``psi``."""
+            kappa = eta[1] * g * (y - h) * slope + reused * eta[0] * g * y * inner
+            kappa -= kappa.mean()
+            linear = (kappa * z).mean()
+            square = kappa**2 + linear**2 - 2 * linear * kappa * z
+            return np.stack([kappa * z, square, (y - h) * slope])
+
+        for q, g in enumerate(SIGNS[0]):
+            here = terms(h, g, slope[q])
+            error = here.std(axis=1) / math.sqrt(count)
+            error += np.abs(terms(h + h_error, g, slope[q]).mean(axis=1) - here.mean(axis=1))
+            stated = [found.linear[q, p], found.variance[q, p], found.mean[q, p]]
+            assert (np.abs(stated - here.mean(axis=1)) < 5 * error).all()
+
+
+@pytest.mark.parametrize("activation", ["relu(z)", "elu(z)", "tanh(z + 7/10)"])
+def test_small_steps(activation):
+    """``kappa -> (eta_1 + eta_2) a y (sigma' - mu_1)``, on the one batch."""
+    steps = [(1e-5, 0.1), (1e-5, 0.1)]
+    problem = Problem(activation, "sin(2*z)", 500, 500, 900, steps, "reused", "rademacher")
+    (found,), c = fluctuations(problem, *SIGNS), constants(problem)
+    k = sum(problem.learning_rates) / math.sqrt(500) * SIGNS[0][:, None] * found.y
+    slope_variance = c.rms_slope**2 - c.mu1**2
+    size = np.abs(k).max()
+    assert found.linear == pytest.approx(k * c.mu2, abs=1e-5 * size)
+    assert found.variance == pytest.approx(k**2 * (slope_variance - c.mu2**2), abs=1e-5 * size**2)
+    psi = np.broadcast_to(c.mu1 * found.y, found.mean.shape)
+    assert found.mean == pytest.approx(psi, abs=1e-4)
+
+
+@pytest.mark.parametrize("activation", ["relu(z)", "elu(z)", "tanh(z + 7/10)"])
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_a_step_of_zero(activation, batch):
+    """``g = 0``: nothing fluctuates, and everything else is the limit of small ``g``."""
+    steps = [(2, 0.3), (2, 0.3)]
+    problem = Problem(activation, "sin(2*z)", 500, 500, 900, steps, batch)
+    w = np.array([0.25, 0.25, 0.25, 0.25])
+    found = fluctuations(problem, np.array([-1.5, 0.0, 1e-7, 1.5]), w)[-1]
+    assert not found.linear[1].any()
+    assert not found.variance[1].any()
+    assert np.abs(found.mean[1] - found.mean[2]).max() < 1e-5
+    assert found.weights @ found.mean[1] ** 2 > 0.01
+
+
+# Samples
+
+
+@pytest.mark.parametrize(
+    ("target", "noise_std"),
+    [
+        ("sin(2*z) + z", 0.0),
+        ("He3(z)/sqrt(6)", 0.0),
+        ("relu(z - 1/3)", 0.5),
+        ("tanh(z)", 2.0),
+        ("z1 + z1*z2", 0.0),
+        ("tanh(z1) + He2(z1)*z2/2", 0.4),
+        ("z1 + z1*z2*z3", 0.0),
+    ],
+)
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_moments_of_the_samples(target, noise_std, batch):
+    """Up to the rare nodes that are dropped, of a share of 1e-6, 1e-5, 1e-4 of ``1 + y^2/Ey2``."""
+    problem = Problem(
+        "relu(z)", target, 500, 500, 900, [(1, 0.1), (1, 0.1)], batch, noise_std=noise_std
+    )
+    c, r = constants(problem), problem.n_directions
+    dropped = 10.0 ** (r - 7)
+    for found in fluctuations(problem, *SIGNS):
+        w, y, z = found.weights, found.y, found.z
+        assert w.min() > 0
+        assert z.shape == (r, w.size)
+        assert w.sum() == pytest.approx(1.0, abs=1e-14)
+        assert w @ y == pytest.approx(c.Ey, abs=dropped)
+        assert w @ y**2 == pytest.approx(c.Ey2, rel=2 * dropped)
+        assert (z * w) @ y == pytest.approx(c.b, abs=5 * dropped)
+        # z^2, omega^2 of rare nodes are about 10 to 20.
+        assert (z * w) @ z.T == pytest.approx(np.eye(r), abs=20 * dropped)
+        if found.omega is not None:
+            assert w @ found.omega**2 == pytest.approx(1.0, abs=20 * dropped)
+            assert w @ (found.omega * y) ** 2 == pytest.approx(c.Ey2, rel=20 * dropped)
+            assert w @ (found.omega * y * z[0]) == pytest.approx(0.0, abs=5 * dropped)
+
+
+@pytest.mark.parametrize("activation", ["relu(z)", "gelu(z)"])
+def test_averages_converge_with_the_resolution(activation):
+    """Mean of ``V`` and of ``(E[y psi], E[z psi])``, by the number of sample nodes."""
+    steps = [(2, 0.3), (2, 0.3)]
+    problem = Problem(activation, "sin(2*z) + z/2", 500, 500, 900, steps, "reused", "rademacher")
+
+    def averages(resolution):
+        (found,) = fluctuations(problem, *SIGNS, resolution)
+        parts = [found.variance, found.linear**2, found.mean * found.y, found.mean * found.z[0]]
+        return np.concatenate([part @ found.weights for part in parts])
+
+    fine = averages(2.2)
+    errors = [np.abs(averages(r) / fine - 1).max() for r in (0.4, 0.7, 1.0, 1.4)]
+    assert errors[0] > 1e-3
+    assert errors[1] < 0.1 * errors[0]
+    assert errors[2] < 1e-5
+    assert errors[3] < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("activation", "target", "exponent", "batch"),
+    [
+        ("relu(z)", "sin(2*z)", 0.3, "reused"),
+        ("relu(z)", "He3(z)/sqrt(6)", 0.45, "reused"),
+        ("tanh(z + 7/10)", "He3(z)/sqrt(6)", 0.3, "reused"),
+        ("tanh(z + 7/10)", "He3(z)/sqrt(6)", 0.45, "reused"),
+        ("elu(z)", "sin(2*z) + z", 0.3, "reused"),
+        ("relu(z)", "z1 + z1*z2", 0.3, "reused"),
+        ("tanh(z + 7/10)", "sin(2*z)", 0.3, "independent"),
+    ],
+)
+def test_error_estimate_bounds_the_error(activation, target, exponent, batch):
+    steps = [(4, exponent), (4, 0.45)]
+    problem = Problem(activation, target, 1000, 1000, 2000, steps, batch)
+    g, w = readout_rule("gaussian", 12, 1.0, True)
+    estimates = fluctuation_error(problem, g, w)
+    coarse, fine = (fluctuations(problem, g, w, r) for r in (1.0, 1.7))
+    for estimate, one, two in zip(estimates, coarse, fine, strict=True):
+        assert estimate.shape == g.shape
+        total = two.weights @ (two.variance + two.linear**2).T
+        for a, b in [(one.variance, two.variance), (one.linear**2, two.linear**2)]:
+            assert (np.abs(a @ one.weights - b @ two.weights) <= estimate * total).all()
+        square = two.mean**2 @ two.weights
+        assert (np.abs(one.mean**2 @ one.weights - square) <= estimate * square).all()
+        assert estimate.max() < (0.05 if exponent > 0.4 else 0.01)
+
+
+def test_two_indices_that_are_one():
+    """``tanh(z1 + z2)`` is ``tanh(sqrt(2) z)``: another sample rule, the same averages."""
+    steps = [(3, 0.3), (3, 0.3)]
+    one = Problem("elu(z)", "tanh(sqrt(2)*z)", 800, 800, 1600, steps, "reused", "rademacher")
+    two = one.replace(target="tanh(z1 + z2)")
+    (a,), (b,) = fluctuations(one, *SIGNS), fluctuations(two, *SIGNS)
+    along = np.full(2, math.sqrt(0.5)) @ b.z
+    for f, h in [
+        (a.variance, b.variance),
+        (a.linear**2, b.linear**2),
+        (a.mean * a.y, b.mean * b.y),
+        (a.mean * a.omega, b.mean * b.omega),
+        (a.mean * a.z[0], b.mean * along),
+    ]:
+        assert f @ a.weights == pytest.approx(h @ b.weights, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("activation", "target"),
+    [
+        ("relu(z)", "sin(2*z) + z/2"),
+        ("relu(z)", "z1 + z1*z2"),
+        ("elu(z)", "sin(2*z) + z/2"),
+        ("tanh(z + 7/10)", "z1 + z1*z2"),
+    ],
+)
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_strengths_from_the_mean_at_the_samples(activation, batch, target):
+    """The kernel of theory.md, section 3, from ``psi`` at the nodes, against the resummed level."""
+    steps = [(3, 0.3), (3, 0.35)]
+    problem = Problem(activation, target, 1000, 1000, 2000, steps, batch, "uniform")
+    spikes = resummed_strengths(problem, 1e-6)
+    g, w, c = spikes.readout_nodes, spikes.readout_weights, constants(problem)
+    found = fluctuations(problem, g, w)[-1]
+    psi, y, p = found.mean, found.y, found.weights
+    phi_1, phi_2 = problem.sample_ratios
+    reused = batch == "reused"
+    zeta = c.b @ found.z + math.sqrt(phi_1 * c.Ey2) * found.omega
+    points = np.vstack([found.z, zeta])
+    r = len(found.z)
+    gamma = np.block([[np.eye(r), c.b[:, None]], [c.b[None, :], np.array([[c.B]])]])
+    with_points, with_y = (psi * p) @ points.T, psi @ (p * y)
+    stein = np.linalg.solve(gamma, with_points.T).T
+    inner = (phi_1 if reused else phi_2) * (psi * p) @ psi.T + stein @ gamma @ stein.T
+    along = with_points[:, -1].copy()
+    if reused:
+        along += phi_1 * with_y
+        inner += phi_1 * (np.outer(stein[:, -1], with_y) + np.outer(with_y, stein[:, -1]))
+    eta_1, eta_2 = problem.learning_rates
+    kernel = (eta_1 * c.mu1) ** 2 * c.B + eta_1 * eta_2 * c.mu1 * np.add.outer(along, along)
+    kernel = (kernel + eta_2**2 * inner) * np.outer(g, g) * np.sqrt(np.outer(w, w))
+    theta = np.sqrt(np.linalg.eigvalsh(kernel)[:-3:-1])
+    assert theta == pytest.approx(spikes.strengths[:2], rel=1e-4)
