@@ -11,6 +11,7 @@ from rmt.hermite import (
     staircase,
     tensor_hermite_expansion,
 )
+from rmt.phase_diagram import PhaseDiagram, phase_diagram
 from rmt.predict import predict
 from rmt.prediction import Prediction, Spike, SpikeError
 from rmt.problem import Problem, Step
@@ -25,7 +26,9 @@ from rmt.spectra import (
     TracyWidom,
     rectangular_outliers,
 )
+from rmt.spikes.scaling import LearnedRegion, Scaling, ScalingSpike, learned_region, scaling
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
+from rmt.sweep import Sweep, SweepError, sweep
 
 __version__ = "0.1.0.dev0"
 
@@ -36,28 +39,38 @@ __all__ = [
     "GeneralisedMarchenkoPastur",
     "HermiteExpansion",
     "InvalidInputError",
+    "LearnedRegion",
     "MarchenkoPastur",
     "MarchenkoPasturBulk",
     "Outliers",
+    "PhaseDiagram",
     "Population",
     "Prediction",
     "Problem",
     "RmtError",
     "ScalarFunction",
+    "Scaling",
+    "ScalingSpike",
     "SpectralLaw",
     "Spike",
     "SpikeError",
     "Status",
     "Step",
+    "Sweep",
+    "SweepError",
     "TensorHermiteExpansion",
     "TracyWidom",
     "generative_exponent",
     "hermite_expansion",
     "information_exponent",
+    "learned_region",
+    "phase_diagram",
     "predict",
     "rectangular_outliers",
     "remove_hermite",
     "reuse_exponent",
+    "scaling",
     "staircase",
+    "sweep",
     "tensor_hermite_expansion",
 ]

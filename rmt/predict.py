@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt import notes
 from rmt.prediction import Method, Prediction, Spike, SpikeError
 from rmt.problem import Problem
+from rmt.spectra.law import SpectralLaw
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers import rectangular_outliers
-from rmt.spikes.constants import constants
+from rmt.spikes.deformed import FORMS, DeformedOutliers, Forms, deformed_outliers
 from rmt.spikes.resummed import SpikeStrengths, resummed_strengths
+from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError
 
-__all__ = ["predict"]
+__all__ = ["METHODS", "on_marchenko_pastur", "predict"]
 
 
-METHODS = ("resummed",)
-_HEAVY = 50.0  # the size of the rarest labels that count, in standard deviations
+METHODS = ("scaling", "resummed", "deformed")
 
 
 def predict(
-    problem: Problem, method: Method = "resummed", rtol: float = 1e-6, throw: bool = True
+    problem: Problem,
+    method: Method = "resummed",
+    rtol: float = 1e-6,
+    throw: bool = True,
+    forms: Forms = "exact",
 ) -> Prediction:
     """Outliers of the weights after the last step, and what they have learned of the target.
 
@@ -35,8 +41,11 @@ def predict(
     Parameters
     ----------
     problem : Problem
-    method : {"resummed"}
-        Level of theory: finite width, all orders in the first step.
+    method : {"resummed", "scaling", "deformed"}
+        Level of theory. ``scaling``: the leading terms of large ``N``, evaluated at the width (see
+        `rmt.scaling` for exponents and constants). ``resummed``: finite width, all orders in the
+        first step, on the Marchenko-Pastur bulk. ``deformed``: on the bulk that the rest of the
+        gradients leaves at this width.
     rtol : float
         Relative tolerance on the strengths and absolute tolerance on the squared alignments of
         outliers, from 1e-10 to 1e-2. It is relaxed for spikes below the threshold
@@ -44,6 +53,9 @@ def predict(
         ``theta_c / theta`` in the alignments.
     throw : bool
         Whether a solve that did not converge raises, or is returned with its `status`.
+    forms : {"exact", "simple"}
+        At the level ``deformed``: whether the outlier equation knows that spikes and bulk are made
+        of the same inputs.
 
     Returns
     -------
@@ -58,23 +70,26 @@ def predict(
 
     Notes
     -----
-    theory.md, section 3.
+    theory.md, sections 2 to 4.
 
     Examples
     --------
     >>> import rmt
     >>> problem = rmt.Problem(
     ...     "tanh(z + 7/10)",
-    ...     "He3(z)/sqrt(6)",
-    ...     width=2000,
-    ...     dim=2000,
-    ...     samples=4000,
+    ...     "sin(2*z)",
+    ...     width=1000,
+    ...     dim=1000,
+    ...     samples=2000,
     ...     steps=[rmt.Step(4, 0.3), rmt.Step(4, 0.4)],
     ...     readout="rademacher",
     ... )
-    >>> prediction = rmt.predict(problem)
-    >>> [round(spike.singular_value, 3) for spike in prediction.outliers]
-    [31.432, 4.11]
+    >>> for method in ("scaling", "resummed", "deformed"):
+    ...     prediction = rmt.predict(problem, method)
+    ...     print(method, [round(spike.singular_value, 2) for spike in prediction.outliers])
+    scaling [22.97, 2.55]
+    resummed [19.85, 2.39]
+    deformed [19.86, 2.51]
     """
     if not isinstance(problem, Problem):
         raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
@@ -82,30 +97,53 @@ def predict(
         raise InvalidInputError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
     if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
         raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
-    factors = resummed_strengths(problem, rtol)
-    prediction = _prediction(problem, method, factors)
-    if throw and not factors.status.ok:
-        relative = (spike.error.strength / spike.strength for spike in prediction.outliers)
-        errors = ", ".join(f"{error:.1e}" for error in relative)
-        raise ConvergenceError(
-            f"{factors.status.value} Requested: rtol = {rtol:.1e}; relative errors of the "
-            f"outliers' strengths: {errors or 'none found'}. "
-            "The prediction so far is the attribute `best` of this error, and is what "
-            "throw=False returns.",
-            factors.status,
-            prediction,
-        )
+    if forms not in FORMS:
+        raise InvalidInputError(f"forms must be one of {', '.join(FORMS)}; got {forms!r}")
+    failure: ConvergenceError | None = None
+    if method == "deformed":
+        try:
+            prediction = _deformed(problem, deformed_outliers(problem, rtol, forms), forms)
+        except ConvergenceError as error:
+            failure = error
+            factors = resummed_strengths(problem, rtol)
+            prediction = replace(_unsolved(problem, factors, forms), status=error.status)
+    elif method == "resummed":
+        prediction = on_marchenko_pastur(problem, method, resummed_strengths(problem, rtol))
+    else:
+        prediction = on_marchenko_pastur(problem, method, scaling_strengths(problem))
+    if throw and not prediction.status.ok:
+        raise _error(prediction, rtol, failure)
     return prediction
 
 
-def _prediction(problem: Problem, method: Method, factors: SpikeStrengths) -> Prediction:
+def _error(
+    prediction: Prediction, rtol: float, failure: ConvergenceError | None
+) -> ConvergenceError:
+    relative = (spike.error.strength / spike.strength for spike in prediction.outliers)
+    errors = ", ".join(f"{error:.1e}" for error in relative)
+    what = (
+        f"{prediction.status.value} Requested: rtol = {rtol:.1e}; relative errors of the "
+        f"outliers' strengths: {errors or 'none found'}."
+        if failure is None
+        else f"The strengths are found, their outliers on the deformed bulk are not: {failure}."
+    )
+    return ConvergenceError(
+        f"{what} The prediction so far is the attribute `best` of this error, and is what "
+        "throw=False returns.",
+        prediction.status,
+        prediction,
+    )
+
+
+def on_marchenko_pastur(problem: Problem, method: Method, factors: SpikeStrengths) -> Prediction:
+    """The prediction of given spikes on the bulk of the initial weights."""
     return Prediction(
         problem=problem,
         method=method,
         # An N x d matrix has no more singular values.
         spikes=_spikes(factors, problem.aspect_ratio, min(problem.width, problem.dim)),
         bulk=MarchenkoPasturBulk(problem.aspect_ratio),
-        notes=_notes(problem, factors),
+        notes=(*notes.of_strengths(problem, factors), *notes.of_problem(problem)),
         status=factors.status,
         factors=factors,
     )
@@ -151,67 +189,70 @@ def _spikes(factors: SpikeStrengths, aspect_ratio: float, at_most: int) -> tuple
     return tuple(spikes)
 
 
-def _spikes_named(chosen: NDArray[np.bool_]) -> str:
-    numbers = [str(k) for k in np.flatnonzero(chosen)]
-    if len(numbers) == 1:
-        return f"spike {numbers[0]} is"
-    return f"spikes {', '.join(numbers[:-1])} and {numbers[-1]} are"
+def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Prediction:
+    if found.bulk is None:
+        bulk: SpectralLaw = MarchenkoPasturBulk(problem.aspect_ratio)
+    else:
+        bulk = found.bulk.singular_values()
+    return Prediction(
+        problem=problem,
+        method="deformed",
+        spikes=_deformed_spikes(found, min(problem.width, problem.dim)),
+        bulk=bulk,
+        notes=(*notes.of_deformed(found), *notes.of_problem(problem)),
+        status=found.spikes.status,
+        factors=found.spikes,
+        forms=forms,
+    )
 
 
-def _notes(problem: Problem, factors: SpikeStrengths) -> tuple[str, ...]:
-    c = constants(problem)
-    notes = []
-    threshold = problem.aspect_ratio**0.25
-    if not np.any(factors.strengths > threshold):
-        notes.append(
-            "no outlier: every spike is weaker than the threshold strength "
-            f"(N/d)^(1/4) = {threshold:.4g}, so all singular values stay in the bulk"
-        )
-    undecided = np.abs(factors.strengths - threshold) <= factors.strength_errors
-    if np.any(undecided):
-        notes.append(
-            f"spike {int(np.flatnonzero(undecided)[0])} is at the threshold strength within its "
-            "error estimate: whether it leaves the bulk is undecided; ask for a smaller rtol"
-        )
-    # The bulk of a finite network is wider than its limit by a relative amount of this order.
-    widening = problem.width ** (2.0 * max(step.exponent for step in problem.steps) - 1.0)
-    edge = 1.0 + math.sqrt(problem.aspect_ratio)
-    values = rectangular_outliers(factors.strengths, problem.aspect_ratio).singular_value
-    near = (factors.strengths > threshold) & (values < edge * (1.0 + widening))
-    if np.any(near):
-        notes.append(
-            f"{_spikes_named(near)} within {widening:.0%} of the bulk's edge: at this width the "
-            "bulk is wider than its limit by an amount of that order, N^(2 alpha - 1), and may "
-            "reach it"
-        )
-    if c.large_label > _HEAVY * math.sqrt(c.Ey2):
-        notes.append(
-            "the target has heavy tails (rare labels of up to "
-            f"{c.large_label / math.sqrt(c.Ey2):.0f} times the typical size count): networks of "
-            "finite width scatter and come close to this prediction slowly"
-        )
-    if abs(c.mu1) <= 1e-12 * c.rms_slope:
-        notes.append(
-            "mu_1 = E[sigma'(Z)] = 0: the first step leaves no spike of its own, and W_1 stays in "
-            "the bulk"
-        )
-    if not np.any(c.b) and c.target_variance <= 1e-12 * (c.target_variance + c.Ey**2):
-        notes.append("the target is constant: there is no signal to learn")
-    elif not np.any(c.b):
-        notes.append(
-            "E[z y] = 0 (information exponent above 1): "
-            "the first step is not aligned with the target"
-        )
-    if not isinstance(problem.readout, str):
-        mean, std = float(problem.readout.mean()), float(problem.readout.std())
-        if abs(mean) > 5.0 * std / math.sqrt(problem.width):
-            notes.append(
-                f"the readout has mean {mean:.3g} and standard deviation {std:.3g}: the theory "
-                "takes mean zero, and the output of the untrained network to be negligible"
+def _deformed_spikes(found: DeformedOutliers, at_most: int) -> tuple[Spike, ...]:
+    """The ``k``-th largest outlier belongs to the ``k``-th strongest spike."""
+    factors, outliers = found.spikes, found.singular_value.size
+    r = factors.alignments.shape[1]
+    nothing = (0.0,) * r
+    spikes = []
+    for k in range(min(max(factors.strengths.size, outliers), at_most)):
+        known, out = k < factors.strengths.size, k < outliers
+        spikes.append(
+            Spike(
+                strength=float(factors.strengths[k]) if known else 0.0,
+                singular_value=float(found.singular_value[k]) if out else found.edge,
+                left_overlap=float(found.left_overlap[k]) if out else 0.0,
+                right_overlap=float(found.right_overlap[k]) if out else 0.0,
+                target_alignments=(
+                    tuple((factors.alignments[k] ** 2).tolist()) if known else nothing
+                ),
+                target_overlaps=tuple(found.target_overlap[k].tolist()) if out else nothing,
+                is_outlier=out,
+                error=SpikeError(
+                    strength=float(factors.strength_errors[k]) if known else 0.0,
+                    singular_value=(
+                        float(found.singular_value_error[k]) if out else found.edge_error
+                    ),
+                    left_overlap=float(found.left_error[k]) if out else 0.0,
+                    right_overlap=float(found.right_error[k]) if out else 0.0,
+                    target_alignments=(
+                        tuple(factors.alignment_sq_errors[k].tolist()) if known else nothing
+                    ),
+                    target_overlaps=tuple(found.target_error[k].tolist()) if out else nothing,
+                ),
             )
-        if not 0.5 < std < 2.0:
-            notes.append(
-                f"the readout has standard deviation {std:.3g}: it holds g_i = sqrt(N) a_i, whose "
-                "usual scale is 1"
-            )
-    return tuple(notes)
+        )
+    return tuple(spikes)
+
+
+def _unsolved(problem: Problem, factors: SpikeStrengths, forms: Forms) -> Prediction:
+    """The strengths, with everything that needs the deformed bulk undefined."""
+    plain = on_marchenko_pastur(problem, "deformed", factors)
+    spikes = tuple(
+        replace(
+            spike,
+            singular_value=math.nan,
+            left_overlap=math.nan,
+            right_overlap=math.nan,
+            target_overlaps=(math.nan,) * len(spike.target_overlaps),
+        )
+        for spike in plain.spikes
+    )
+    return replace(plain, spikes=spikes, notes=tuple(notes.of_problem(problem)), forms=forms)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rmt.problem import Problem
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
+from rmt.spectra.law import SpectralLaw
+from rmt.spikes.deformed import Forms
 from rmt.spikes.resummed import SpikeStrengths
 from rmt.status import Status
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Method", "Prediction", "Spike", "SpikeError"]
 
-Method: TypeAlias = Literal["resummed"]
+Method: TypeAlias = Literal["scaling", "resummed", "deformed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,15 @@ class Spike:
     target_alignments : tuple of r floats
         ``o_k^2`` of the spike's right direction with each target direction.
     target_overlaps : tuple of r floats
-        Of the right singular vector with each target direction: ``right_overlap * o_k^2``.
+        Of the right singular vector with each target direction: ``right_overlap * o_k^2`` on the
+        Marchenko-Pastur bulk.
     is_outlier : bool
-        Whether the strength is above the threshold ``(N/d)^{1/4}``.
+        Whether it leaves the bulk; on the Marchenko-Pastur bulk, whether the strength is above the
+        threshold ``(N/d)^{1/4}``.
     error : SpikeError
-        Absolute error estimate of each number: of the solution of the theory's equations, not of
-        their distance from a finite network.
+        Absolute error estimate of each number: of the solution of the level's equations, not of
+        their distance from a finite network. At the level ``deformed`` what its outlier equation
+        is known to leave out is included.
     """
 
     strength: float
@@ -110,20 +114,24 @@ class Prediction:
         Level of theory.
     spikes : tuple of Spike
         Strongest first, down to 1/20 of the threshold strength.
-    bulk : MarchenkoPasturBulk
-        Law of the other singular values.
+    bulk : SpectralLaw
+        Law of the other singular values, ``min(N, d)`` of them: `MarchenkoPasturBulk`, or the
+        deformed one.
     notes : tuple of str
         What is special about the problem, in plain words.
     status : Status
+    forms : {"exact", "simple"} or None
+        Of the outlier equation at the level ``deformed``.
     """
 
     problem: Problem
     method: Method
     spikes: tuple[Spike, ...]
-    bulk: MarchenkoPasturBulk
+    bulk: SpectralLaw
     notes: tuple[str, ...]
     status: Status
     factors: SpikeStrengths = field(repr=False)  # left functions and their quadrature nodes
+    forms: Forms | None = None
 
     @property
     def outliers(self) -> tuple[Spike, ...]:
@@ -134,12 +142,13 @@ class Prediction:
         """Plain numbers, strings and lists, ready for JSON."""
         return {
             "method": self.method,
+            "forms": self.forms,
             "status": self.status.name,
             "problem": self.problem.to_dict(),
             "problem_hash": self.problem.content_hash,
             "bulk": {
-                "law": "Marchenko-Pastur",
-                "aspect_ratio": self.bulk.aspect_ratio,
+                "law": "deformed" if self.method == "deformed" else "Marchenko-Pastur",
+                "aspect_ratio": self.problem.aspect_ratio,
                 "edges": [list(interval) for interval in self.bulk.edges],
             },
             "n_outliers": len(self.outliers),
@@ -179,7 +188,7 @@ class Prediction:
         steps = ", ".join(f"{step.scale:g} N^{step.exponent:g}" for step in problem.steps)
         samples = " + ".join(str(n) for n in dict.fromkeys(problem.samples))
         batch = f", {problem.batch} batch" if len(problem.steps) > 1 else ""
-        low, high = self.bulk.edges[0]
+        low, high = self.bulk.support()
         lines = [
             f"activation {_short(problem.activation.text)}, target {_short(problem.target.text)}",
             f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "

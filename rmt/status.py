@@ -23,6 +23,10 @@ class Status(Enum):
         "Not finite: an intermediate value overflowed or is undefined; reduce the step sizes or "
         "check that activation and target are finite on the real line."
     )
+    INVALID_INPUT = (
+        "Invalid input: this point of a grid is no problem that the method can take, and its "
+        "message says why; the other points are not affected."
+    )
 
     @property
     def ok(self) -> bool:

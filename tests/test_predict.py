@@ -229,7 +229,9 @@ def test_not_a_problem(bad: Any) -> None:
 
 @pytest.mark.parametrize("bad", ["exact", "", None, 1, "Resummed"])
 def test_bad_method(bad: Any) -> None:
-    with pytest.raises(InvalidInputError, match="method must be one of resummed") as caught:
+    with pytest.raises(
+        InvalidInputError, match="method must be one of scaling, resummed, d"
+    ) as caught:
         predict(made(), method=bad)
     assert repr(bad) in str(caught.value)
 

@@ -38,12 +38,15 @@ def test_hermite_page_is_what_the_code_gives():
         exec(compile(code, "hermite.md", "exec"), {})
 
 
-def test_snippets_of_the_page_on_spectra():
-    page = (DOCS / "spectra.md").read_text()
+@pytest.mark.parametrize(
+    ("name", "count"), [("spectra.md", 4), ("scaling.md", 5), ("sweeps.md", 3)]
+)
+def test_snippets_of_pages(name, count):
+    page = (DOCS / name).read_text()
     snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(snippets) == 4
+    assert len(snippets) == count
     for code in snippets:
-        exec(compile(code, "spectra.md", "exec"), {})
+        exec(compile(code, name, "exec"), {})
 
 
 @pytest.mark.parametrize("command", ["hermite", "exponents"])

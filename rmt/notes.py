@@ -1,0 +1,116 @@
+"""What is special about a problem and its prediction, in plain words."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt.problem import Problem
+from rmt.spectra.outliers import rectangular_outliers
+from rmt.spikes.constants import constants
+from rmt.spikes.deformed import DeformedOutliers
+from rmt.spikes.resummed import SpikeStrengths
+
+__all__ = ["of_deformed", "of_problem", "of_strengths"]
+
+_HEAVY = 50.0  # the size of the rarest labels that count, in standard deviations
+
+
+def of_strengths(problem: Problem, factors: SpikeStrengths) -> list[str]:
+    """On the spikes next to the Marchenko-Pastur bulk."""
+    notes = []
+    threshold = problem.aspect_ratio**0.25
+    if not np.any(factors.strengths > threshold):
+        notes.append(
+            "no outlier: every spike is weaker than the threshold strength "
+            f"(N/d)^(1/4) = {threshold:.4g}, so all singular values stay in the bulk"
+        )
+    undecided = np.abs(factors.strengths - threshold) <= factors.strength_errors
+    if np.any(undecided):
+        notes.append(
+            f"spike {int(np.flatnonzero(undecided)[0])} is at the threshold strength within its "
+            "error estimate: whether it leaves the bulk is undecided; ask for a smaller rtol"
+        )
+    # The bulk of a finite network is wider than its limit by a relative amount of this order.
+    widening = problem.width ** (2.0 * max(step.exponent for step in problem.steps) - 1.0)
+    edge = 1.0 + math.sqrt(problem.aspect_ratio)
+    values = rectangular_outliers(factors.strengths, problem.aspect_ratio).singular_value
+    near = (factors.strengths > threshold) & (values < edge * (1.0 + widening))
+    if np.any(near):
+        notes.append(
+            f"{_spikes_named(near)} within {widening:.0%} of the bulk's edge: at this width the "
+            "bulk is wider than its limit by an amount of that order, N^(2 alpha - 1), and may "
+            "reach it; see the level 'deformed'"
+        )
+    return notes
+
+
+def of_deformed(found: DeformedOutliers) -> list[str]:
+    """On the outliers next to the deformed bulk."""
+    notes = []
+    if not found.singular_value.size:
+        notes.append(f"no outlier: no singular value is above the bulk's edge {found.edge:.4g}")
+    near = found.singular_value - found.singular_value_error < found.edge + found.edge_error
+    if np.any(near):
+        notes.append(
+            f"{_spikes_named(near)} at the bulk's edge within the error estimate: whether it "
+            "leaves the bulk is undecided"
+        )
+    if found.edge_error > 0.01 * found.edge:
+        notes.append(
+            "the bulk has no sharp edge: the few neurons and samples with the largest readouts and "
+            f"labels reach beyond the others, to {found.edge:.3g} +- {found.edge_error:.2g}"
+        )
+    extra = found.singular_value.size - found.spikes.strengths.size
+    if extra > 0:
+        notes.append(
+            f"{extra} outlier{'s come' if extra > 1 else ' comes'} from the fluctuations of the "
+            "gradients around their mean, and has strength 0"
+        )
+    return notes
+
+
+def of_problem(problem: Problem) -> list[str]:
+    """On the activation, the target and the readout."""
+    c = constants(problem)
+    notes = []
+    if c.large_label > _HEAVY * math.sqrt(c.Ey2):
+        notes.append(
+            "the target has heavy tails (rare labels of up to "
+            f"{c.large_label / math.sqrt(c.Ey2):.0f} times the typical size count): networks of "
+            "finite width scatter and come close to this prediction slowly"
+        )
+    if abs(c.mu1) <= 1e-12 * c.rms_slope:
+        notes.append(
+            "mu_1 = E[sigma'(Z)] = 0: the first step leaves no spike of its own, and W_1 stays in "
+            "the bulk"
+        )
+    if not np.any(c.b) and c.target_variance <= 1e-12 * (c.target_variance + c.Ey**2):
+        notes.append("the target is constant: there is no signal to learn")
+    elif not np.any(c.b):
+        notes.append(
+            "E[z y] = 0 (information exponent above 1): "
+            "the first step is not aligned with the target"
+        )
+    if not isinstance(problem.readout, str):
+        mean, std = float(problem.readout.mean()), float(problem.readout.std())
+        if abs(mean) > 5.0 * std / math.sqrt(problem.width):
+            notes.append(
+                f"the readout has mean {mean:.3g} and standard deviation {std:.3g}: the theory "
+                "takes mean zero, and the output of the untrained network to be negligible"
+            )
+        if not 0.5 < std < 2.0:
+            notes.append(
+                f"the readout has standard deviation {std:.3g}: it holds g_i = sqrt(N) a_i, whose "
+                "usual scale is 1"
+            )
+    return notes
+
+
+def _spikes_named(chosen: NDArray[np.bool_]) -> str:
+    numbers = [str(k) for k in np.flatnonzero(chosen)]
+    if len(numbers) == 1:
+        return f"spike {numbers[0]} is"
+    return f"spikes {', '.join(numbers[:-1])} and {numbers[-1]} are"

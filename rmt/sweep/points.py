@@ -1,0 +1,140 @@
+"""What one point of a sweep comes to, and the tasks that compute points together.
+
+Points of the resummed level that share the first step are one task, solved as a family
+(`rmt.spikes.resummed`); for other levels a task is a few neighbouring points. How points are
+grouped depends on the grid alone, never on who runs the tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt.predict import on_marchenko_pastur, predict
+from rmt.prediction import Method, Prediction
+from rmt.problem import Problem
+from rmt.spikes.resummed import family_key, resummed_family
+from rmt.status import InvalidInputError, RmtError, Status
+
+__all__ = ["OF_DIRECTIONS", "OF_SPIKES", "Point", "Task", "run", "tasks"]
+
+Array = NDArray[np.float64]
+
+OF_SPIKES = ("strength", "singular_value", "left_overlap", "right_overlap")
+OF_DIRECTIONS = ("target_alignments", "target_overlaps")
+_FEW = 4  # points of a task at other levels than the resummed one
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The numbers of a prediction, or why there are none.
+
+    Attributes
+    ----------
+    values, errors : dict of str to array
+        Of shape (K,) for the names in `OF_SPIKES`, (K, r) for those in `OF_DIRECTIONS`.
+    is_outlier : array of bool, shape (K,)
+    undecided : bool
+        Whether the number of outliers may be another within the error estimates.
+    bulk_edges : tuple of float
+        Lowest and highest edge.
+    status : Status
+    message : str
+        Empty when the status is ok.
+    """
+
+    values: dict[str, Array]
+    errors: dict[str, Array]
+    is_outlier: NDArray[np.bool_]
+    undecided: bool
+    bulk_edges: tuple[float, float]
+    status: Status
+    message: str
+
+    @classmethod
+    def without_numbers(cls, status: Status, message: str) -> Point:
+        """A point that could not be computed."""
+        none = {name: np.empty(0) for name in OF_SPIKES}
+        none |= {name: np.empty((0, 0)) for name in OF_DIRECTIONS}
+        return cls(none, none, np.empty(0, bool), True, (np.nan, np.nan), status, message)
+
+    @classmethod
+    def of(cls, prediction: Prediction) -> Point:
+        """The numbers of a prediction."""
+        problem, spikes, status = prediction.problem, prediction.spikes, prediction.status
+        if status is Status.NOT_FINITE:
+            return cls.without_numbers(status, status.value)
+        r = problem.n_directions
+        values, errors = (
+            {name: np.array([getattr(one, name) for one in several]) for name in OF_SPIKES}
+            | {
+                name: np.array([getattr(one, name) for one in several]).reshape(-1, r)
+                for name in OF_DIRECTIONS
+            }
+            for several in (spikes, [spike.error for spike in spikes])
+        )
+        is_outlier = np.array([spike.is_outlier for spike in spikes], dtype=bool)
+        edges = prediction.bulk.edges
+        bulk_edges = float(edges[0][0]), float(edges[-1][1])
+        if prediction.method == "deformed":
+            lowest = values["singular_value"] - errors["singular_value"]
+            decided = (lowest > bulk_edges[1]) | ~is_outlier
+        else:  # both ends of the interval of each strength are on one side of the threshold
+            decided = np.abs(values["strength"] - problem.aspect_ratio**0.25) > errors["strength"]
+        message = "" if status.ok else status.value
+        undecided = not bool(np.all(decided))
+        return cls(values, errors, is_outlier, undecided, bulk_edges, status, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Points that are computed together; ``numbers`` are their places in the list of all points."""
+
+    numbers: tuple[int, ...]
+    problems: tuple[Problem, ...]
+    method: Method
+    rtol: float
+    outliers_only: bool
+
+
+def tasks(
+    problems: Sequence[Problem | None], method: Method, rtol: float, outliers_only: bool = False
+) -> list[Task]:
+    """Group the points of a grid; ``None`` stands for a point that has no problem.
+
+    The costliest come first: an executor is then not left with a long task at the end.
+    """
+    groups: dict[Hashable, list[int]] = {}
+    for number, problem in enumerate(problems):
+        if problem is not None:
+            key = family_key(problem) if method == "resummed" else number // _FEW
+            groups.setdefault(key, []).append(number)
+    made = []
+    for numbers in groups.values():
+        chosen = [problem for number in numbers if (problem := problems[number]) is not None]
+        made.append(Task(tuple(numbers), tuple(chosen), method, rtol, outliers_only))
+    return sorted(made, key=lambda task: -task.problems[0].steps[0].size(task.problems[0].width))
+
+
+def run(task: Task) -> list[Point]:
+    """The points of a task. A point that fails leaves the others as they are."""
+    if task.method != "resummed":
+        return [_single(problem, task.method, task.rtol) for problem in task.problems]
+    factors = resummed_family(task.problems, task.rtol, task.outliers_only)
+    return [
+        Point.of(on_marchenko_pastur(problem, task.method, found))
+        for problem, found in zip(task.problems, factors, strict=True)
+    ]
+
+
+def _single(problem: Problem, method: Method, rtol: float) -> Point:
+    try:
+        return Point.of(predict(problem, method, rtol, throw=False))
+    except InvalidInputError as error:  # a level that does not apply to this problem
+        return Point.without_numbers(Status.INVALID_INPUT, str(error))
+    except (RmtError, ArithmeticError, np.linalg.LinAlgError) as error:
+        status = getattr(error, "status", Status.NOT_FINITE)
+        return Point.without_numbers(status, str(error))
