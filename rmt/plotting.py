@@ -40,8 +40,8 @@ def draw_prediction(prediction: Prediction, ax: Axes | None = None) -> Axes:
     """
     if ax is None:
         _, ax = _pyplot().subplots(figsize=(6.4, 3.4), layout="constrained")
-    low, high = prediction.bulk.edges[0]
-    s = np.linspace(low, high, 1001)
+    low, high = prediction.bulk.support()
+    s = np.unique(np.concatenate([np.linspace(a, b, 401) for a, b in prediction.bulk.edges]))
     density = prediction.bulk.pdf(s)
     ax.fill_between(s, density, color=BULK_COLOUR, alpha=0.25, linewidth=0)
     ax.plot(s, density, color=BULK_COLOUR, label="bulk")

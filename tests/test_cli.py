@@ -136,7 +136,7 @@ def test_not_converged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def fail(*_: object, **__: object) -> None:
         raise ConvergenceError("two\nlines", Status.NOT_CONVERGED)
 
-    monkeypatch.setattr("rmt.cli.predict", fail)
+    monkeypatch.setattr("rmt.cli.levels.predict", fail)
     assert main(GOOD) == 1
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "rmt: error: two lines\n")
@@ -257,3 +257,39 @@ def test_hermite_refuses(
     assert captured.err.startswith("rmt: error: ")
     assert captured.err.count("\n") == 1
     assert message in captured.err
+
+
+PROBLEM = ["--activation", "z + He2(z)/2", "--target", "z", "--width", "1000"]
+STEPS = ["--step", "1,0.3", "--step", "2,0.4"]
+
+
+def test_scaling_command(capsys):
+    assert main(["scaling", *PROBLEM, *STEPS]) == 0
+    assert "4.58257569496" in capsys.readouterr().out  # sqrt(21)
+    assert main(["scaling", *PROBLEM, *STEPS, "--latex"]) == 0
+    assert r"\sqrt{21} \sqrt[5]{N}" in capsys.readouterr().out
+    assert main(["scaling", *PROBLEM, *STEPS, "--symbolic", "--spikes", "2", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["spikes"][1]["exponent"] == "alpha_1 + alpha_2 - 1/2"
+
+
+def test_scaling_command_needs_a_number_of_symbolic_spikes(capsys):
+    assert main(["scaling", *PROBLEM, *STEPS, "--symbolic"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("rmt: error: n_spikes")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("forms", ["exact", "simple"])
+def test_deformed_prediction(forms, capsys, tmp_path):
+    figure = tmp_path / "bulk.png"
+    arguments = ["--activation", "tanh(z + 7/10)", "--target", "sin(2*z)", "--width", "500"]
+    arguments += ["--step", "4,0.3", "--readout", "rademacher", "--method", "deformed"]
+    options = ["--forms", forms, "--json", "--plot", str(figure)]
+    assert main(["predict", *arguments, *options]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["method"] == "deformed"
+    assert document["forms"] == forms
+    assert document["bulk"]["law"] == "deformed"
+    assert document["bulk"]["edges"][0][1] > 2.0
+    assert figure.stat().st_size > 1000

@@ -351,3 +351,15 @@ def test_oblique_kink():
         assert found.status is Status.CONVERGED
         error = np.abs(found.strengths[:2] - exact.strengths[:2])
         assert np.all(error <= found.strength_errors[:2])
+
+
+def test_neuron_that_has_no_readout():
+    """``g = 0`` does not move: kinked activations in closed form must not divide by it."""
+    readout = np.tile([-1.5, 0.0, 1.5], 200)
+    problem = Problem(
+        "relu(z)", "sin(2*z)", 600, 600, 1200, [(2, 0.3), (2, 0.4)], "reused", readout
+    )
+    found = resummed_strengths(problem)
+    assert found.status.ok
+    near = problem.replace(readout=np.tile([-1.5, 1e-6, 1.5], 200))
+    assert found.strengths == pytest.approx(resummed_strengths(near).strengths, rel=1e-5)

@@ -1,0 +1,187 @@
+"""``rmt sweep`` and ``rmt phase-diagram``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from rmt.cli.options import add_problem, problem_of, save_figure
+from rmt.phase_diagram import PhaseDiagram, phase_diagram
+from rmt.predict import METHODS
+from rmt.status import InvalidInputError
+from rmt.sweep import Sweep, sweep
+from rmt.sweep.grid import NUMBERS, TEXTS
+
+__all__ = ["add_phase_diagram", "add_sweep"]
+
+
+def add_sweep(commands: Any) -> None:
+    """The command ``sweep``."""
+    command = commands.add_parser(
+        "sweep",
+        help="outliers along one or several parameters of a problem",
+        description="Predict the outliers at every point of a grid. Parameters: "
+        f"{', '.join(NUMBERS + TEXTS)}.",
+        epilog="example: rmt sweep --activation 'tanh(z + 7/10)' --target 'sin(2*z)' "
+        "--width 2000 --step 4,0.3 --step 4,0.4 --over alpha_2=0:0.45:10 --over noise_std=0,0.5",
+    )
+    add_problem(command)
+    add = command.add_argument
+    add(
+        "--over",
+        required=True,
+        action="append",
+        type=_axis,
+        metavar="NAME=VALUES",
+        help="an axis of the grid: FIRST:LAST:COUNT (with :log, evenly spaced in the logarithm), "
+        "or values between commas; between semicolons where they are functions. Repeat for more",
+    )
+    add("--method", default="resummed", choices=METHODS, help="level of theory")
+    add("--rtol", type=float, default=1e-6, help="relative tolerance (default: 1e-6)")
+    add("--csv", metavar="FILE", help="also write one row for each spike of each point")
+    _add_grid_output(command)
+    command.set_defaults(run=_run_sweep)
+
+
+def add_phase_diagram(commands: Any) -> None:
+    """The command ``phase-diagram``."""
+    command = commands.add_parser(
+        "phase-diagram",
+        help="outliers over the exponents of the two steps",
+        description="Number of outliers and largest overlap with the target over the plane of the "
+        "two steps' exponents. The scales of the steps are kept, their exponents are not used.",
+        epilog="example: rmt phase-diagram --activation 'tanh(z + 7/10)' --target 'He3(z)/sqrt(6)' "
+        "--width 2000 --step 4,0 --step 4,0 --batch reused --readout rademacher --plot phases.png",
+    )
+    add_problem(command)
+    add = command.add_argument
+    add(
+        "--grid",
+        type=_grid,
+        default=(50, 50),
+        metavar="N1xN2",
+        help="numbers of exponents of the first and second step (default: 50x50)",
+    )
+    add("--method", default="resummed", choices=METHODS, help="level of theory")
+    add("--rtol", type=float, default=1e-3, help="relative tolerance (default: 1e-3)")
+    _add_grid_output(command)
+    command.set_defaults(run=_run_phase_diagram)
+
+
+def _add_grid_output(command: Any) -> None:
+    add = command.add_argument
+    add("--json", action="store_true", help="print JSON instead of a table")
+    add("--plot", metavar="FILE", help="also draw to this file")
+    add("--workers", type=int, default=1, metavar="K", help="processes (default: 1)")
+
+
+def _axis(text: str) -> tuple[str, list[str] | Any]:
+    name, equals, values = text.partition("=")
+    if not equals or not values:
+        raise argparse.ArgumentTypeError(
+            f"an axis is NAME=VALUES such as alpha_2=0:0.45:10 or noise_std=0,0.5; got {text!r}"
+        )
+    name = name.strip()
+    if name in TEXTS:
+        separator = ";" if name in ("activation", "target") else ","
+        return name, [value.strip() for value in values.split(separator)]
+    try:
+        if ":" not in values:
+            return name, [float(value) for value in values.split(",")]
+        first, last, count, *spacing = values.split(":")
+        if spacing not in ([], ["log"]) or not 1 <= int(count) <= 100_000:
+            raise ValueError
+        ends = float(first), float(last)
+        if spacing and not min(ends) > 0:
+            raise ValueError
+        return name, (np.geomspace if spacing else np.linspace)(*ends, int(count))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"values are FIRST:LAST:COUNT[:log] or numbers between commas; got {values!r}"
+        ) from None
+
+
+def _grid(text: str) -> tuple[int, int]:
+    try:
+        first, second = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a grid is N1xN2 such as 50x50; got {text!r}") from None
+    return first, second
+
+
+def _run_sweep(options: argparse.Namespace) -> object:
+    over: dict[str | tuple[str, ...], Any] = {}
+    for name, values in options.over:
+        if name in over:
+            raise InvalidInputError(f"--over: the parameter {name} is given twice")
+        over[name] = values
+    with _workers(options.workers) as executor:
+        found = sweep(
+            problem_of(options), over, options.method, options.rtol, executor, _progress()
+        )
+    if options.csv is not None:
+        rows = found.rows()
+        try:
+            with open(options.csv, "w", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+        except OSError as error:
+            raise InvalidInputError(f"--csv {options.csv}: {error}") from error
+    return _shown(found, options)
+
+
+def _run_phase_diagram(options: argparse.Namespace) -> object:
+    first, second = options.grid
+    with _workers(options.workers) as executor:
+        found = phase_diagram(
+            problem_of(options),
+            first,
+            second,
+            options.method,
+            options.rtol,
+            executor,
+            _progress(),
+        )
+    return _shown(found, options)
+
+
+def _shown(found: Sweep | PhaseDiagram, options: argparse.Namespace) -> object:
+    if options.plot is not None:
+        save_figure(found.plot, options.plot)
+    return json.dumps(found.to_dict(), indent=1) if options.json else found
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[Executor | None]:
+    if not 1 <= count <= 1024:
+        raise InvalidInputError(f"workers must lie between 1 and 1024, got {count}")
+    if count == 1:
+        yield None
+        return
+    # One BLAS thread in each: the matrices are small, and the processes share the cores.
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    with ProcessPoolExecutor(count, get_context("spawn")) as executor:
+        yield executor
+
+
+def _progress() -> bool | Callable[[int, int], object]:
+    """A counter on standard error when that is a terminal."""
+    if not sys.stderr.isatty():
+        return False
+
+    def show(done: int, total: int) -> None:
+        print(f"\r{done}/{total} points", end="\n" if done == total else "", file=sys.stderr)
+
+    return show
