@@ -91,6 +91,8 @@ class RealBranch:
         """The point of the curve with a given ``m`` near ``(z, k)``, if it is found."""
         before, unknowns = math.inf, self.system.count
         for _ in range(limit):
+            if not (math.isfinite(z) and np.isfinite(k).all()):
+                return None
             inverses = self.system.inverse_resolvent(np.array([z]), None, k[None])
             matrices = [inverse(one) for one in inverses]
             image = self.system.read(matrices)
