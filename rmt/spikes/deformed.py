@@ -21,7 +21,7 @@ from rmt.problem import Problem
 from rmt.spectra.coupled_outliers import coupled_outliers, displaced
 from rmt.spectra.outliers import rectangular_outliers
 from rmt.spikes.data_couplings import DataCouplings
-from rmt.spikes.deformed_bulk import DeformedBulk, bulk_on, deformed_bulk
+from rmt.spikes.deformed_bulk import DeformedBulk, bulk_on, deformed_bulk, settled_bulk
 from rmt.spikes.generic_couplings import GenericCouplings
 from rmt.spikes.resummed import SpikeStrengths, resummed_strengths
 from rmt.status import InvalidInputError
@@ -35,7 +35,7 @@ _Couplings: TypeAlias = GenericCouplings | DataCouplings
 FORMS = ("simple", "exact")
 _COARSER = 0.75  # resolution of the second solution, from which errors are estimated
 _SAFETY = 2.0  # the edge of a discretised law converges unevenly
-_CUT_LOWER = 2.0  # neurons and samples that are cut off there, instead of one
+_CUT_LOWER = 2.0  # times as many neurons and samples that are cut off there
 _FROM_EDGE = 1e-9  # relative: at the edge the forms have a vertical tangent
 
 
@@ -114,22 +114,22 @@ def deformed_outliers(
         raise InvalidInputError(f"forms must be one of {', '.join(FORMS)}; got {forms!r}")
     spikes = resummed_strengths(problem, rtol)
     nodes = spikes.readout_nodes, spikes.readout_weights
-    fine = bulk_on(problem, *nodes, 1.0)
+    fine, edge, exceeding = settled_bulk(problem, *nodes)
     if fine.deformation <= rtol:
         return _undeformed(problem, spikes)
     bulks = (
         fine,
-        bulk_on(problem, *nodes, _COARSER),
-        bulk_on(problem, *nodes, 1.0, _CUT_LOWER),
+        bulk_on(problem, *nodes, _COARSER, exceeding),
+        bulk_on(problem, *nodes, 1.0, _CUT_LOWER * exceeding),
     )
-    edge = fine.upper_edge()
-    edge_error = _SAFETY * sum(abs(edge - bulk.upper_edge()) for bulk in bulks[1:])
+    edges = (edge, *(bulk.upper_edge() for bulk in bulks[1:]))
+    edge_error = _SAFETY * sum(abs(edge - other) for other in edges[1:])
     guess = rectangular_outliers(spikes.strengths, problem.aspect_ratio).singular_value
-    simple = _found([GenericCouplings(bulk.pencil, spikes) for bulk in bulks], edge, guess)
+    simple = _found([GenericCouplings(bulk.pencil, spikes) for bulk in bulks], edges, guess)
     found = simple
     if forms == "exact":
         couplings = [DataCouplings(problem, bulk, spikes) for bulk in bulks]
-        found = _found(couplings, edge, simple.values[0]).with_missing(simple, edge)
+        found = _found(couplings, edges, simple.values[0]).with_missing(simple, edge)
     position, left, right, target = found.errors
     # A position moves by less than the strength does.
     shared = slice(0, min(position.size, spikes.strengths.size))
@@ -169,21 +169,27 @@ class _Found:
         return _Found(self.values, (errors[0], errors[1], errors[2], errors[3]))
 
 
-def _found(bulks: Sequence[_Couplings], edge: float, guess: Array) -> _Found:
+def _found(bulks: Sequence[_Couplings], edges: Sequence[float], guess: Array) -> _Found:
     """Outliers on the first bulk, with errors from what they are on the others."""
     fine, *others = bulks
-    start = edge**2 * (1.0 + _FROM_EDGE)
+    start = edges[0] ** 2 * (1.0 + _FROM_EDGE)
     found = coupled_outliers(fine, fine.couplings, start, guess**2)
     position = np.sqrt(found.z)
     overlaps = fine.overlaps(found.z, found.amplitudes)
     errors = [found.error / (2.0 * position), *(np.zeros_like(one) for one in overlaps)]
-    if found.z.size:
-        for other in others:
-            nearby = displaced(other, other.couplings, found.z)
-            there = other.overlaps(found.z, nearby.amplitudes)
-            errors[0] += nearby.error / (2.0 * position)
-            for error, one, two in zip(errors[1:], overlaps, there, strict=True):
-                error += np.abs(one - two)
+    for other, edge in zip(others, edges[1:], strict=True):
+        # Where the other bulk reaches, there is no outlier to compare with.
+        lost = position <= edge
+        errors[0][lost] += position[lost] - edges[0]
+        for error, one in zip(errors[1:], overlaps, strict=True):
+            error[lost] += one[lost]
+        if lost.all():
+            continue
+        nearby = displaced(other, other.couplings, found.z[~lost])
+        errors[0][~lost] += nearby.error / (2.0 * position[~lost])
+        there = other.overlaps(found.z[~lost], nearby.amplitudes)
+        for error, one, two in zip(errors[1:], overlaps, there, strict=True):
+            error[~lost] += np.abs(one[~lost] - two)
     return _Found((position, *overlaps), (errors[0], errors[1], errors[2], errors[3]))
 
 

@@ -37,12 +37,16 @@ from rmt.spikes.fluctuations import BatchFluctuations, fluctuations
 from rmt.spikes.rare import cut_to_finite_size
 from rmt.spikes.readout import readout_rule
 
-__all__ = ["BatchSlots", "DeformedBulk", "bulk_on", "deformed_bulk"]
+__all__ = ["BatchSlots", "DeformedBulk", "bulk_on", "deformed_bulk", "settled_bulk"]
 
 Array = NDArray[np.float64]
 
 _READOUT_NODES = 24
 _TRUNCATION = 1e-3  # of L, against the unit coefficient of W_0
+_SHARP = 1e-3  # relative: an edge that moves by less does not depend on rare nodes
+_MOST_CUT = 64.0
+_FAR_INSIDE = 0.9  # of the Marchenko-Pastur edge: more than half a singular value is beyond
+_TAIL_POINTS = 64
 _TRUNCATION_OF_VARIANCE = 0.1  # relative to that of L: of V, against its largest entries
 
 
@@ -97,9 +101,9 @@ class DeformedBulk:
             law = law.without_atoms()  # the d - N zeros of W^T W that W W^T has not
         return law.singular_values()
 
-    def density(self, x: ArrayLike) -> PencilDensity:
+    def density(self, x: ArrayLike, throw: bool = True) -> PencilDensity:
         """Density of the eigenvalues of ``W^T W``, without an atom at zero."""
-        return density(self.pencil, "u", x)
+        return density(self.pencil, "u", x, throw=throw)
 
     def upper_edge(self) -> float:
         """Upper edge of the singular values of ``W``."""
@@ -138,6 +142,8 @@ def deformed_bulk(problem: Problem, resolution: float = 1.0) -> DeformedBulk:
     order = 2 * max(1, round(resolution * _READOUT_NODES / 2))
     kinked = bool(problem.activation.kinks)
     g, w = readout_rule(problem.readout, order, 1.0, kinked)
+    if resolution == 1.0:
+        return settled_bulk(problem, g, w)[0]
     return bulk_on(problem, g, w, resolution)
 
 
@@ -145,13 +151,60 @@ def bulk_on(
     problem: Problem, g: Array, w: Array, resolution: float, exceeding: float = 1.0
 ) -> DeformedBulk:
     """The bulk on given nodes of the readout; ``exceeding`` is that of `cut_to_finite_size`."""
-    batches = [
+    return _cut(problem, g, w, fluctuations(problem, g, w, resolution), resolution, exceeding)
+
+
+def settled_bulk(problem: Problem, g: Array, w: Array) -> tuple[DeformedBulk, float, float]:
+    """The bulk with a tail in which less than half a singular value is expected cut off.
+
+    Returns
+    -------
+    bulk : DeformedBulk
+    edge : float
+        Its upper edge, a singular value.
+    exceeding : float
+        That of `cut_to_finite_size`, at least 1: doubled until the edge is where half a singular
+        value of the uncut law is expected beyond, or does not move.
+    """
+    batches = fluctuations(problem, g, w, 1.0)
+    exceeding = 1.0
+    bulk = _cut(problem, g, w, batches, 1.0, exceeding)
+    edge = bulk.upper_edge()
+    target: float | None = None
+    while exceeding < _MOST_CUT and (target is None or edge > target):
+        other = _cut(problem, g, w, batches, 1.0, 2.0 * exceeding)
+        moved = other.upper_edge()
+        if moved > edge * (1.0 - _SHARP):
+            break
+        if target is None:
+            target = _half_expected(bulk, edge, problem)
+            if edge <= target:
+                break
+        bulk, edge, exceeding = other, moved, 2.0 * exceeding
+    return bulk, edge, exceeding
+
+
+def _half_expected(bulk: DeformedBulk, edge: float, problem: Problem) -> float:
+    """Beyond which half a singular value is expected."""
+    s = np.linspace(_FAR_INSIDE * (1.0 + math.sqrt(problem.aspect_ratio)), edge, _TAIL_POINTS)[::-1]
+    density = 2.0 * s * np.nan_to_num(bulk.density(s**2, throw=False).value)
+    beyond = np.append(0.0, np.cumsum((density[1:] + density[:-1]) * -np.diff(s) / 2.0))
+    return float(np.interp(0.5 / problem.dim, beyond, s))
+
+
+def _cut(
+    problem: Problem,
+    g: Array,
+    w: Array,
+    batches: list[BatchFluctuations],
+    resolution: float,
+    exceeding: float,
+) -> DeformedBulk:
+    cut = [
         cut_to_finite_size(batch, w, problem.width, samples, exceeding)
-        for batch, samples in zip(
-            fluctuations(problem, g, w, resolution), problem.samples, strict=False
-        )
+        for batch, samples in zip(batches, problem.samples, strict=False)
     ]
-    return _assembled(problem, g, w, batches, resolution)
+    return _assembled(problem, g, w, cut, resolution)
 
 
 def _assembled(
