@@ -53,9 +53,10 @@ def predict(
         ``theta_c / theta`` in the alignments.
     throw : bool
         Whether a solve that did not converge raises, or is returned with its `status`.
-    forms : {"exact", "simple"}
+    forms : {"exact", "simple", "linked"}
         At the level ``deformed``: whether the outlier equation knows that spikes and bulk are made
-        of the same inputs.
+        of the same inputs; ``linked``: and the bulk, that the second step acts on the fluctuation
+        of the first. The first two are those of theory.md, the last is the closest to simulation.
 
     Returns
     -------

@@ -120,7 +120,7 @@ class Prediction:
     notes : tuple of str
         What is special about the problem, in plain words.
     status : Status
-    forms : {"exact", "simple"} or None
+    forms : {"exact", "simple", "linked"} or None
         Of the outlier equation at the level ``deformed``.
     """
 

@@ -18,6 +18,7 @@ from rmt.spikes.constants import constants
 from rmt.spikes.deformed import deformed_bulk, deformed_outliers
 from rmt.spikes.fluctuations import fluctuations
 from rmt.spikes.resummed import resummed_strengths
+from validation.levels import kolmogorov_distance
 from validation.simulate import simulate
 
 REFERENCE = Path(__file__).parent / "reference" / "deformed.json"
@@ -159,3 +160,22 @@ def test_bulk_against_simulation(steps, batch):
     # Spikes of rank 2 move a distribution function by up to 2/600, fluctuations by about 1/600.
     assert np.abs(gap).max() < 5e-3
     assert np.abs(plain).max() > 0.03
+
+
+def test_linked_steps_are_nearer_to_simulation():
+    """The second step undoes part of the first one's fluctuation."""
+    problem = Problem(
+        "sin(z)", "z1 + z1*z2", 600, 600, 1800, [(2, 0.35), (2, 0.4)], "reused", "rademacher"
+    )
+    values = [
+        np.sort(np.linalg.svd(simulate(problem, 4, index).weights[-1], compute_uv=False))[:-3]
+        for index in range(6)
+    ]
+    distances = [
+        kolmogorov_distance(
+            deformed_bulk(problem, linked=one).singular_values().cdf, np.concatenate(values)
+        )
+        for one in (False, True)
+    ]
+    assert distances[1] < 0.007
+    assert distances[0] > 1.7 * distances[1]

@@ -421,3 +421,41 @@ def test_strengths_from_the_mean_at_the_samples(activation, batch, target):
     kernel = (kernel + eta_2**2 * inner) * np.outer(g, g) * np.sqrt(np.outer(w, w))
     theta = np.sqrt(np.linalg.eigvalsh(kernel)[:-3:-1])
     assert theta == pytest.approx(spikes.strengths[:2], rel=1e-4)
+
+
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_link_of_a_quadratic_activation_is_closed_form(batch):
+    """``sigma'' = 2 a``: the response ``c(g)`` is ``2 a eta_2 g E[y - h] / sqrt(N)``."""
+    steps = [(2, 0.3), (3, 0.35)]
+    problem = Problem("z + He2(z)/4", "sin(2*z) + z/2 + 2/5", 900, 600, 1500, steps, batch)
+    problem = problem.replace(readout="rademacher")
+    plain, linked = (fluctuations(problem, *SIGNS, linked=one) for one in (False, True))
+    c, last = constants(problem), plain[-1]
+    t = problem.learning_rates[0] * SIGNS[0] / math.sqrt(problem.width)
+    # psi_t = (y - h) Phi_t with Phi_t = 1 + E[Z + S]/2, of which E[y - h] follows node by node.
+    phi1 = problem.sample_ratios[0] if batch == "reused" else 0.0
+    zeta = c.b @ last.z + math.sqrt(problem.sample_ratios[0] * c.Ey2) * last.omega
+    # On a reused batch E[Z + S] holds phi y E[sigma'] = phi y.
+    slope = 1.0 + t[:, None] * (phi1 * last.y + c.mu1 * zeta) / 2.0
+    residual = (last.mean / slope)[0]
+    response = 0.5 * problem.learning_rates[1] / problem.learning_rates[0] * t
+    response = response * float(last.weights @ residual)
+    if batch == "independent":
+        first, moved = plain[0], linked[0]
+        assert moved.linear == pytest.approx((1 + response)[:, None] * first.linear, rel=1e-6)
+        assert moved.variance == pytest.approx((1 + response)[:, None] ** 2 * first.variance)
+        shift = linked[1].linear - last.linear
+        assert shift == pytest.approx(
+            np.broadcast_to(-(response * t * c.mu2 * c.Ey)[:, None], shift.shape), abs=1e-7
+        )
+    else:
+        k1 = t[:, None] * last.y
+        shift = linked[0].linear - last.linear
+        expected = response[:, None] * (c.mu2 * k1 - (t * c.mu2 * c.Ey)[:, None])
+        assert shift == pytest.approx(expected, abs=1e-6)
+
+
+def test_linear_activation_has_no_link():
+    problem = Problem("z", "sin(2*z)", 500, 500, 900, [(2, 0.3), (2, 0.3)], "reused")
+    (batch,) = fluctuations(problem, *SIGNS, linked=True)
+    assert np.abs(batch.linear).max() < 1e-12

@@ -1,10 +1,11 @@
 """Level 2, deformed: the outliers of the trained weights on their finite-width bulk.
 
-Two forms of the outlier equation (theory.md, section 4). *Simple*: the right directions of the
-spikes are independent of the bulk. *Exact*: they are built from the same inputs
-(`rmt.spikes.data_couplings`). What the exact forms still leave out, such as the correlation of the
-two steps through ``mu_2 t``, is of the next order in the step; the whole of what they correct is
-taken as the estimate of it.
+Forms of the outlier equation (theory.md, section 4). *Simple*: the right directions of the spikes
+are independent of the bulk. *Exact*: they are built from the same inputs
+(`rmt.spikes.data_couplings`). *Linked*: and the second step acts on the fluctuation that the first
+has left (`rmt.spikes.fluctuations`), which the formulas of theory.md leave out. What is still left
+out is of the next order in the step; the whole of what the exact forms correct is taken as the
+estimate of it.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from rmt.status import InvalidInputError
 __all__ = ["FORMS", "DeformedOutliers", "Forms", "deformed_bulk", "deformed_outliers"]
 
 Array = NDArray[np.float64]
-Forms: TypeAlias = Literal["simple", "exact"]
+Forms: TypeAlias = Literal["simple", "exact", "linked"]
 _Couplings: TypeAlias = GenericCouplings | DataCouplings
 
-FORMS = ("simple", "exact")
+FORMS = ("simple", "exact", "linked")
 _COARSER = 0.75  # resolution of the second solution, from which errors are estimated
 _SAFETY = 2.0  # the edge of a discretised law converges unevenly
 _CUT_LOWER = 2.0  # times as many neurons and samples that are cut off there
@@ -87,9 +88,9 @@ def deformed_outliers(
     rtol : float
         Tolerance of the strengths, as in `resummed_strengths`. A bulk that is deformed by less
         than this, relative, is taken to be Marchenko-Pastur, with its closed forms.
-    forms : {"exact", "simple"}
+    forms : {"exact", "simple", "linked"}
         With the spikes' directions built from the inputs that the bulk is built from, or
-        independent of them.
+        independent of them; ``linked``: exact, on the bulk of linked steps.
 
     Raises
     ------
@@ -114,20 +115,21 @@ def deformed_outliers(
         raise InvalidInputError(f"forms must be one of {', '.join(FORMS)}; got {forms!r}")
     spikes = resummed_strengths(problem, rtol)
     nodes = spikes.readout_nodes, spikes.readout_weights
-    fine, edge, exceeding = settled_bulk(problem, *nodes)
+    linked = forms == "linked"
+    fine, edge, exceeding = settled_bulk(problem, *nodes, linked)
     if fine.deformation <= rtol:
         return _undeformed(problem, spikes)
     bulks = (
         fine,
-        bulk_on(problem, *nodes, _COARSER, exceeding),
-        bulk_on(problem, *nodes, 1.0, _CUT_LOWER * exceeding),
+        bulk_on(problem, *nodes, _COARSER, exceeding, linked),
+        bulk_on(problem, *nodes, 1.0, _CUT_LOWER * exceeding, linked),
     )
     edges = (edge, *(bulk.upper_edge() for bulk in bulks[1:]))
     edge_error = _SAFETY * sum(abs(edge - other) for other in edges[1:])
     guess = rectangular_outliers(spikes.strengths, problem.aspect_ratio).singular_value
     simple = _found([GenericCouplings(bulk.pencil, spikes) for bulk in bulks], edges, guess)
     found = simple
-    if forms == "exact":
+    if forms != "simple":
         couplings = [DataCouplings(problem, bulk, spikes) for bulk in bulks]
         found = _found(couplings, edges, simple.values[0]).with_missing(simple, edge)
     position, left, right, target = found.errors

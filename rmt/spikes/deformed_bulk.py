@@ -114,7 +114,7 @@ class DeformedBulk:
         return f"DeformedBulk: {self.readout_nodes.size} readout nodes, ranks of L: {ranks}"
 
 
-def deformed_bulk(problem: Problem, resolution: float = 1.0) -> DeformedBulk:
+def deformed_bulk(problem: Problem, resolution: float = 1.0, linked: bool = False) -> DeformedBulk:
     """Bulk of the singular values after the steps, at finite width.
 
     Fluctuations of the rarest neurons and samples are cut off: see `rmt.spikes.rare`.
@@ -124,6 +124,8 @@ def deformed_bulk(problem: Problem, resolution: float = 1.0) -> DeformedBulk:
     problem : Problem
     resolution : float
         Multiplies the number of quadrature nodes of every variable.
+    linked : bool
+        Whether the second step acts on the fluctuation of the first (`rmt.spikes.fluctuations`).
 
     Notes
     -----
@@ -143,18 +145,26 @@ def deformed_bulk(problem: Problem, resolution: float = 1.0) -> DeformedBulk:
     kinked = bool(problem.activation.kinks)
     g, w = readout_rule(problem.readout, order, 1.0, kinked)
     if resolution == 1.0:
-        return settled_bulk(problem, g, w)[0]
-    return bulk_on(problem, g, w, resolution)
+        return settled_bulk(problem, g, w, linked)[0]
+    return bulk_on(problem, g, w, resolution, linked=linked)
 
 
 def bulk_on(
-    problem: Problem, g: Array, w: Array, resolution: float, exceeding: float = 1.0
+    problem: Problem,
+    g: Array,
+    w: Array,
+    resolution: float,
+    exceeding: float = 1.0,
+    linked: bool = False,
 ) -> DeformedBulk:
     """The bulk on given nodes of the readout; ``exceeding`` is that of `cut_to_finite_size`."""
-    return _cut(problem, g, w, fluctuations(problem, g, w, resolution), resolution, exceeding)
+    batches = fluctuations(problem, g, w, resolution, linked)
+    return _cut(problem, g, w, batches, resolution, exceeding)
 
 
-def settled_bulk(problem: Problem, g: Array, w: Array) -> tuple[DeformedBulk, float, float]:
+def settled_bulk(
+    problem: Problem, g: Array, w: Array, linked: bool = False
+) -> tuple[DeformedBulk, float, float]:
     """The bulk with a tail in which less than half a singular value is expected cut off.
 
     Returns
@@ -166,7 +176,7 @@ def settled_bulk(problem: Problem, g: Array, w: Array) -> tuple[DeformedBulk, fl
         That of `cut_to_finite_size`, at least 1: doubled until the edge is where half a singular
         value of the uncut law is expected beyond, or does not move.
     """
-    batches = fluctuations(problem, g, w, 1.0)
+    batches = fluctuations(problem, g, w, 1.0, linked)
     exceeding = 1.0
     bulk = _cut(problem, g, w, batches, 1.0, exceeding)
     edge = bulk.upper_edge()

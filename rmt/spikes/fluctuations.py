@@ -9,12 +9,21 @@ and ``kappa = kappa1 + kappa2`` on the one batch (reused), ``kappa_b`` on batch 
 To leading order only two functions of ``a`` and of the sample ``(y, zeta)`` matter (section 4):
 
     L = E[kappa Z],     V = Var[kappa] - L^2          (over Z, xi).
+
+The second step also acts on the first step's fluctuation ``delta_i`` of a neuron: ``kappa2`` of a
+sample depends on ``delta_i^T x``, and by Stein's identity ``E[kappa2 x | delta_i]`` contains ``c(a)
+delta_i`` with
+
+    c(a) = eta_2 a E[(y - h) sigma''(Z + S)].
+
+Linked steps have ``(1 + c(a)) kappa1`` in the place of ``kappa1``, and, for the mean of ``delta_i``
+is in ``S`` already, ``L - c(a) t mu_2 Ey`` in that of ``L`` (docs/deformed.md).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +45,7 @@ _HALF_WIDTH = 7.5
 # the share of E[1 + y^2 / Ey2] that rare nodes may add up to for all of them to be dropped.
 _SAMPLE_RULES = {1: (4.0, 12.0, 5.0, 1e-6), 2: (2.0, 9.0, 4.0, 1e-5), 3: (1.4, 8.0, 3.0, 1e-4)}
 _PANEL_ORDER = 48
+_SHIFT = 0.05  # of the pre-activation, at the largest readout
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ class _Samples:
 
 
 def fluctuations(
-    problem: Problem, g: Array, w: Array, resolution: float = 1.0
+    problem: Problem, g: Array, w: Array, resolution: float = 1.0, linked: bool = False
 ) -> list[BatchFluctuations]:
     """Gaussian equivalent of the fluctuations of every batch.
 
@@ -100,6 +110,8 @@ def fluctuations(
         Nodes and weights of the law of the readout.
     resolution : float
         Multiplies the number of nodes of every other variable.
+    linked : bool
+        Whether the second step acts on the fluctuation of the first.
 
     Notes
     -----
@@ -133,6 +145,11 @@ def fluctuations(
         residual = y - (w * g) @ value
         linear = second[:, None] * residual * slope_z
         variance = (second[:, None] * residual) ** 2 * (square - slope**2) - linear**2
+        if linked:
+            # Z + S is Gaussian: E[sigma''] = E[Z sigma'] / E[Z (Z + S)].
+            response = linear @ samples.weights / (1.0 + t * c.mu2 * c.Ey)
+            linear = linear - (response * t * c.mu2 * c.Ey)[:, None]
+            first = first * (1.0 + response)
         later = _batch(samples, linear, variance, phi[1], residual * slope)
         return [_first_batch(problem, c, first, resolution), later]
     value, slope, slope_z, square, product = _reused_moments(
@@ -140,10 +157,16 @@ def fluctuations(
     )
     moments = activation_moments(problem.activation)
     residual = y - (w * g) @ value
-    k1, k2 = first[:, None] * y, second[:, None] * residual
+    k2 = second[:, None] * residual
+    response = np.zeros_like(t)
+    if linked:
+        curved = _curvature(problem.activation, c, phi[0], t, samples, resolution)
+        response = (k2 * curved) @ samples.weights
+    k1 = (first * (1.0 + response))[:, None] * y
     linear = k1 * c.mu2 + k2 * slope_z
     variance = k1**2 * moments.slope_variance + k2**2 * (square - slope**2)
     variance += 2.0 * k1 * k2 * (product - c.mu1 * slope) - linear**2
+    linear -= (response * t * c.mu2 * c.Ey)[:, None]
     return [_batch(samples, linear, variance, phi[0], residual * slope)]
 
 
@@ -277,3 +300,25 @@ def _reused_moments(
         return moments_of_piecewise_linear(sigma, c, phi, t, y, zeta)
     share = _share(samples.weights, y, c)
     return moments_of_reused_batch(sigma, c, phi, t, y, zeta, resolution, share)
+
+
+def _curvature(
+    sigma: ScalarFunction, c: Constants, phi: float, t: Array, samples: _Samples, resolution: float
+) -> Array:
+    """``E[sigma''(Z + S)]``, shape (Q, P): how ``E[sigma']`` answers to a shift of ``Z + S``."""
+    # With mu_1 = 1 a shift of zeta by h is one of Z + S by t h.
+    shifted = replace(c, mu1=1.0)
+    h = _SHIFT / np.abs(t).max()
+    above, below = (
+        _reused_moments(
+            sigma,
+            shifted,
+            phi,
+            t,
+            _Samples(samples.weights, samples.y, c.mu1 * samples.zeta + step),
+            resolution,
+        )[1]
+        for step in (h, -h)
+    )
+    moved = 2.0 * h * t[:, None]
+    return np.asarray(np.divide(above - below, moved, out=np.zeros_like(above), where=moved != 0))
