@@ -21,7 +21,7 @@ def test_snippet_runs(code):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 4
+    assert len(SNIPPETS) == 6
 
 
 def test_hermite_page_is_what_the_code_gives():
