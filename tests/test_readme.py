@@ -21,7 +21,7 @@ def test_snippet_runs(code):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 6
+    assert len(SNIPPETS) == 7
 
 
 def test_hermite_page_is_what_the_code_gives():
@@ -39,7 +39,7 @@ def test_hermite_page_is_what_the_code_gives():
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("deformed.md", 1), ("spectra.md", 4), ("scaling.md", 5), ("sweeps.md", 3)]
+    ("name", "count"), [("deformed.md", 1), ("spectra.md", 5), ("scaling.md", 5), ("sweeps.md", 3)]
 )
 def test_snippets_of_pages(name, count):
     page = (DOCS / name).read_text()
