@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.prediction import Method
 from rmt.problem import Problem
+from rmt.spikes.deformed import Forms
 from rmt.status import InvalidInputError
 from rmt.sweep import Sweep
 from rmt.sweep.driver import Progress, solved
@@ -227,6 +228,7 @@ def phase_diagram(
     executor: Executor | None = None,
     progress: Progress = False,
     throw: bool = False,
+    forms: Forms = "exact",
 ) -> PhaseDiagram:
     """Number of outliers and largest target overlap over the exponents of the two steps.
 
@@ -247,7 +249,7 @@ def phase_diagram(
         Looser than for single predictions; every point has its error estimate, and one where the
         count of outliers is in doubt is marked in ``undecided``. It holds for outliers; spikes
         below the threshold are (at the resummed level) only seen to be below it.
-    executor, progress, throw
+    executor, progress, throw, forms
         As for `rmt.sweep`.
 
     Returns
@@ -286,7 +288,9 @@ def phase_diagram(
     if isinstance(problem, Problem) and len(problem.steps) != 2:
         raise InvalidInputError("a phase diagram needs a problem with two steps, got one step")
     over: Over = {"alpha_1": _values(alpha_1), "alpha_2": _values(alpha_2)}
-    found = solved(problem, over, method, rtol, executor, progress, throw, outliers_only=True)
+    found = solved(
+        problem, over, method, rtol, executor, progress, throw, forms, outliers_only=True
+    )
     return PhaseDiagram(found, 2 if _two_valued(problem) else None)
 
 

@@ -204,6 +204,7 @@ def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Predic
         status=found.spikes.status,
         factors=found.spikes,
         forms=forms,
+        bulk_edge_error=found.edge_error,
     )
 
 

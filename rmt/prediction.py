@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rmt.problem import Problem
 from rmt.spectra.law import SpectralLaw
+from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spikes.deformed import Forms
 from rmt.spikes.resummed import SpikeStrengths
 from rmt.status import Status
@@ -122,6 +123,8 @@ class Prediction:
     status : Status
     forms : {"exact", "simple", "linked"} or None
         Of the outlier equation at the level ``deformed``.
+    bulk_edge_error : float
+        Absolute error estimate of the upper edge of the bulk; 0 for a closed form.
     """
 
     problem: Problem
@@ -132,6 +135,7 @@ class Prediction:
     status: Status
     factors: SpikeStrengths = field(repr=False)  # left functions and their quadrature nodes
     forms: Forms | None = None
+    bulk_edge_error: float = 0.0
 
     @property
     def outliers(self) -> tuple[Spike, ...]:
@@ -147,9 +151,12 @@ class Prediction:
             "problem": self.problem.to_dict(),
             "problem_hash": self.problem.content_hash,
             "bulk": {
-                "law": "deformed" if self.method == "deformed" else "Marchenko-Pastur",
+                "law": (
+                    "Marchenko-Pastur" if isinstance(self.bulk, MarchenkoPasturBulk) else "deformed"
+                ),
                 "aspect_ratio": self.problem.aspect_ratio,
                 "edges": [list(interval) for interval in self.bulk.edges],
+                "edge_error": self.bulk_edge_error,
             },
             "n_outliers": len(self.outliers),
             "spikes": [spike.to_dict() for spike in self.spikes],

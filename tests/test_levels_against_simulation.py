@@ -67,7 +67,7 @@ def test_outliers_and_overlaps(name):
 
 @pytest.mark.parametrize("name", LEVELS)
 def test_bulk(name):
-    """Of linked steps; without the link two of the reused batches are at 0.012 and 0.014."""
+    """Of linked steps; without the link two of the reused batches are at 0.009 and 0.013."""
     _, seen = _prediction_and_spectra(name)
     prediction = rmt.predict(LEVELS[name].problem, method="deformed", forms="linked")
     values = seen.bulk(seen.edge.n_outliers)

@@ -18,6 +18,7 @@ import numpy as np
 from rmt.cli.options import add_problem, problem_of, save_figure
 from rmt.phase_diagram import PhaseDiagram, phase_diagram
 from rmt.predict import METHODS
+from rmt.spikes.deformed import FORMS
 from rmt.status import InvalidInputError
 from rmt.sweep import Sweep, sweep
 from rmt.sweep.grid import NUMBERS, TEXTS
@@ -47,6 +48,7 @@ def add_sweep(commands: Any) -> None:
         "or values between commas; between semicolons where they are functions. Repeat for more",
     )
     add("--method", default="resummed", choices=METHODS, help="level of theory")
+    add("--forms", default="exact", choices=FORMS, help="of the level deformed (default: exact)")
     add("--rtol", type=float, default=1e-6, help="relative tolerance (default: 1e-6)")
     add("--csv", metavar="FILE", help="also write one row for each spike of each point")
     _add_grid_output(command)
@@ -73,6 +75,7 @@ def add_phase_diagram(commands: Any) -> None:
         help="numbers of exponents of the first and second step (default: 50x50)",
     )
     add("--method", default="resummed", choices=METHODS, help="level of theory")
+    add("--forms", default="exact", choices=FORMS, help="of the level deformed (default: exact)")
     add("--rtol", type=float, default=1e-3, help="relative tolerance (default: 1e-3)")
     _add_grid_output(command)
     command.set_defaults(run=_run_phase_diagram)
@@ -127,7 +130,13 @@ def _run_sweep(options: argparse.Namespace) -> object:
         over[name] = values
     with _workers(options.workers) as executor:
         found = sweep(
-            problem_of(options), over, options.method, options.rtol, executor, _progress()
+            problem_of(options),
+            over,
+            options.method,
+            options.rtol,
+            executor,
+            _progress(),
+            forms=options.forms,
         )
     if options.csv is not None:
         rows = found.rows()
@@ -152,6 +161,7 @@ def _run_phase_diagram(options: argparse.Namespace) -> object:
             options.rtol,
             executor,
             _progress(),
+            forms=options.forms,
         )
     return _shown(found, options)
 

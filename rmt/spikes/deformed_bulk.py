@@ -174,7 +174,7 @@ def settled_bulk(
         Its upper edge, a singular value.
     exceeding : float
         That of `cut_to_finite_size`, at least 1: doubled until the edge is where half a singular
-        value of the uncut law is expected beyond, or does not move.
+        value of the law cut at 1 is expected beyond, or does not move.
     """
     batches = fluctuations(problem, g, w, 1.0, linked)
     exceeding = 1.0

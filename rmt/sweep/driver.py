@@ -11,6 +11,7 @@ from typing import TypeAlias
 from rmt.predict import METHODS
 from rmt.prediction import Method
 from rmt.problem import Problem
+from rmt.spikes.deformed import FORMS, Forms
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from rmt.sweep.grid import Grid, Over, grid, problem_at
 from rmt.sweep.points import Point, Task, run, tasks
@@ -29,6 +30,7 @@ def sweep(
     executor: Executor | None = None,
     progress: Progress = False,
     throw: bool = False,
+    forms: Forms = "exact",
 ) -> Sweep:
     """Predictions on a grid of problems.
 
@@ -67,6 +69,8 @@ def sweep(
     throw : bool
         Whether a point that fails raises after all points have been computed. If not, it keeps its
         status and message in the result, and the others are not affected.
+    forms : {"exact", "simple", "linked"}
+        As for `rmt.predict`.
 
     Returns
     -------
@@ -97,7 +101,9 @@ def sweep(
     >>> found.singular_value[:, 0].round(2)
     array([10.49, 13.39, 20.8 ])
     """
-    return solved(problem, over, method, rtol, executor, progress, throw, outliers_only=False)
+    return solved(
+        problem, over, method, rtol, executor, progress, throw, forms, outliers_only=False
+    )
 
 
 def solved(
@@ -108,6 +114,7 @@ def solved(
     executor: Executor | None,
     progress: Progress,
     throw: bool,
+    forms: Forms,
     outliers_only: bool,
 ) -> Sweep:
     """`sweep`; with ``outliers_only`` spikes below the threshold are solved loosely.
@@ -118,6 +125,8 @@ def solved(
         raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
     if method not in METHODS:
         raise InvalidInputError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+    if forms not in FORMS:
+        raise InvalidInputError(f"forms must be one of {', '.join(FORMS)}; got {forms!r}")
     if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
         raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
     if executor is not None and not hasattr(executor, "submit"):
@@ -129,7 +138,7 @@ def solved(
     total = sum(at_point is not None for at_point in problems)
     with _reporter(progress, total) as report:
         done = 0
-        for task, found in _finished(tasks(problems, method, rtol, outliers_only), executor):
+        for task, found in _finished(tasks(problems, method, rtol, outliers_only, forms), executor):
             for number, point in zip(task.numbers, found, strict=True):
                 points[number] = point
             done += len(found)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rmt.predict import on_marchenko_pastur, predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
+from rmt.spikes.deformed import Forms
 from rmt.spikes.resummed import family_key, resummed_family
 from rmt.status import InvalidInputError, RmtError, Status
 
@@ -81,7 +82,7 @@ class Point:
         bulk_edges = float(edges[0][0]), float(edges[-1][1])
         if prediction.method == "deformed":
             lowest = values["singular_value"] - errors["singular_value"]
-            decided = (lowest > bulk_edges[1]) | ~is_outlier
+            decided = (lowest > bulk_edges[1] + prediction.bulk_edge_error) | ~is_outlier
         else:  # both ends of the interval of each strength are on one side of the threshold
             decided = np.abs(values["strength"] - problem.aspect_ratio**0.25) > errors["strength"]
         message = "" if status.ok else status.value
@@ -98,10 +99,15 @@ class Task:
     method: Method
     rtol: float
     outliers_only: bool
+    forms: Forms
 
 
 def tasks(
-    problems: Sequence[Problem | None], method: Method, rtol: float, outliers_only: bool = False
+    problems: Sequence[Problem | None],
+    method: Method,
+    rtol: float,
+    outliers_only: bool = False,
+    forms: Forms = "exact",
 ) -> list[Task]:
     """Group the points of a grid; ``None`` stands for a point that has no problem.
 
@@ -115,14 +121,14 @@ def tasks(
     made = []
     for numbers in groups.values():
         chosen = [problem for number in numbers if (problem := problems[number]) is not None]
-        made.append(Task(tuple(numbers), tuple(chosen), method, rtol, outliers_only))
+        made.append(Task(tuple(numbers), tuple(chosen), method, rtol, outliers_only, forms))
     return sorted(made, key=lambda task: -task.problems[0].steps[0].size(task.problems[0].width))
 
 
 def run(task: Task) -> list[Point]:
     """The points of a task. A point that fails leaves the others as they are."""
     if task.method != "resummed":
-        return [_single(problem, task.method, task.rtol) for problem in task.problems]
+        return [_single(problem, task) for problem in task.problems]
     factors = resummed_family(task.problems, task.rtol, task.outliers_only)
     return [
         Point.of(on_marchenko_pastur(problem, task.method, found))
@@ -130,9 +136,9 @@ def run(task: Task) -> list[Point]:
     ]
 
 
-def _single(problem: Problem, method: Method, rtol: float) -> Point:
+def _single(problem: Problem, task: Task) -> Point:
     try:
-        return Point.of(predict(problem, method, rtol, throw=False))
+        return Point.of(predict(problem, task.method, task.rtol, throw=False, forms=task.forms))
     except InvalidInputError as error:  # a level that does not apply to this problem
         return Point.without_numbers(Status.INVALID_INPUT, str(error))
     except (RmtError, ArithmeticError, np.linalg.LinAlgError) as error:

@@ -19,9 +19,9 @@ are Gaussian moments of the activation; every number here is a polynomial in tho
 ``E[f^a z^c]``: exact where these have closed forms, otherwise certified to 30 digits (with several
 index directions: double precision), and every number carries a bound of its error.
 
-The files, in the order in which data flows: `scaling_activation` and `scaling_labels` (moments, by
-`scaling_quadrature` where there is no closed form), `scaling_gram` and `scaling_readout` (distances
-on the right and the left), `scaling_numbers`, `scaling_powers`, `scaling_fractions` (arithmetic).
+The files, in the order in which data flows: `activation` and `labels` (moments, by `quadrature`
+where there is no closed form), `gram` and `readout` (distances on the right and the left),
+`spikes`; `numbers`, `powers`, `fractions` (arithmetic).
 """
 
 from __future__ import annotations
