@@ -45,6 +45,7 @@ _READOUT_NODES = 24
 _TRUNCATION = 1e-3  # of L, against the unit coefficient of W_0
 _SHARP = 1e-3  # relative: an edge that moves by less does not depend on rare nodes
 _MOST_CUT = 64.0
+_LEAST_STEP = 0.25  # octaves
 _FAR_INSIDE = 0.9  # of the Marchenko-Pastur edge: more than half a singular value is beyond
 _TAIL_POINTS = 64
 _TRUNCATION_OF_VARIANCE = 0.1  # relative to that of L: of V, against its largest entries
@@ -173,25 +174,27 @@ def settled_bulk(
     edge : float
         Its upper edge, a singular value.
     exceeding : float
-        That of `cut_to_finite_size`, at least 1: doubled until the edge is where half a singular
-        value of the law cut at 1 is expected beyond, or does not move.
+        That of `cut_to_finite_size`. It is 1 where the edge hardly depends on it, and otherwise
+        such that the edge is where half a singular value of the law cut at 1 is expected beyond.
     """
     batches = fluctuations(problem, g, w, 1.0, linked)
-    exceeding = 1.0
-    bulk = _cut(problem, g, w, batches, 1.0, exceeding)
-    edge = bulk.upper_edge()
-    target: float | None = None
-    while exceeding < _MOST_CUT and (target is None or edge > target):
-        other = _cut(problem, g, w, batches, 1.0, 2.0 * exceeding)
-        moved = other.upper_edge()
-        if moved > edge * (1.0 - _SHARP):
-            break
-        if target is None:
-            target = _half_expected(bulk, edge, problem)
-            if edge <= target:
-                break
-        bulk, edge, exceeding = other, moved, 2.0 * exceeding
-    return bulk, edge, exceeding
+    first, second = (_cut(problem, g, w, batches, 1.0, number) for number in (1.0, 2.0))
+    edge, moved = first.upper_edge(), second.upper_edge()
+    if moved > edge * (1.0 - _SHARP):
+        return first, edge, 1.0
+    target = _half_expected(first, edge, problem)
+    if edge <= target:
+        return first, edge, 1.0
+    # The edge falls about evenly with the logarithm of the number.
+    bulk, exceeding, octaves = second, 2.0, 1.0
+    while moved > target * (1.0 + _SHARP) and exceeding < _MOST_CUT:
+        fall = (edge - moved) / octaves
+        octaves = max(_LEAST_STEP, (moved - target) / fall) if fall > 0 else 1.0
+        octaves = min(octaves, math.log2(_MOST_CUT / exceeding))
+        exceeding *= 2.0**octaves
+        bulk = _cut(problem, g, w, batches, 1.0, exceeding)
+        edge, moved = moved, bulk.upper_edge()
+    return bulk, moved, exceeding
 
 
 def _half_expected(bulk: DeformedBulk, edge: float, problem: Problem) -> float:
