@@ -11,7 +11,7 @@ from rmt.problem import Problem
 from rmt.spectra.outliers import rectangular_outliers
 from rmt.spikes.constants import constants
 from rmt.spikes.deformed import DeformedOutliers
-from rmt.spikes.resummed import SpikeStrengths
+from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["of_deformed", "of_problem", "of_strengths"]
 

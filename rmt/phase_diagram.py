@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.frames import frame_of
 from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.spikes.deformed import Forms
@@ -154,13 +155,7 @@ class PhaseDiagram:
 
     def to_frame(self) -> pandas.DataFrame:
         """`rows` as a pandas frame (needs the extra ``frame``)."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas (the extra 'frame' of this package)"
-            ) from error
-        return pandas.DataFrame(self.rows())
+        return frame_of(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and nested lists, ready for JSON; None in place of nan."""

@@ -15,7 +15,8 @@ from rmt.spectra.law import SpectralLaw
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers import rectangular_outliers
 from rmt.spikes.deformed import FORMS, DeformedOutliers, Forms, deformed_outliers
-from rmt.spikes.resummed import SpikeStrengths, resummed_strengths
+from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError
 

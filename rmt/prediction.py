@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from rmt.frames import frame_of
 from rmt.problem import Problem
 from rmt.spectra.law import SpectralLaw
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spikes.deformed import Forms
-from rmt.spikes.resummed import SpikeStrengths
+from rmt.spikes.mean_update import SpikeStrengths
 from rmt.status import Status
 
 if TYPE_CHECKING:
@@ -165,12 +166,6 @@ class Prediction:
 
     def to_frame(self) -> pandas.DataFrame:
         """One row per spike, as a pandas frame (needs the extra ``frame``)."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas (the extra 'frame' of this package)"
-            ) from error
         rows = []
         for spike in self.spikes:
             row = spike.to_dict()
@@ -181,7 +176,7 @@ class Prediction:
             row["singular_value_error"] = spike.error.singular_value
             row["target_overlap_error"] = spike.error.target_overlap
             rows.append(row)
-        return pandas.DataFrame(rows)
+        return frame_of(rows)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the bulk and the outliers (needs the extra ``plot``); returns the axes."""

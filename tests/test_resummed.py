@@ -10,7 +10,7 @@ import pytest
 
 from rmt.problem import Problem, Step
 from rmt.spectra.outliers import rectangular_outliers
-from rmt.spikes import resummed
+from rmt.spikes import mean_update
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import Status
 
@@ -72,27 +72,27 @@ def test_two_index_reference(batch, precision):
 @pytest.mark.parametrize("damage", [np.nan, np.inf])
 def test_undefined_numbers_are_never_an_answer(monkeypatch, damage):
     """A kernel that is not finite has no spikes to show: that must not pass for convergence."""
-    honest = resummed.after_independent_batch
+    honest = mean_update.after_independent_batch
 
     def damaged(*arguments):
         value, slope = honest(*arguments)
         slope[0, 0] = damage
         return value, slope
 
-    monkeypatch.setattr(resummed, "after_independent_batch", damaged)
+    monkeypatch.setattr(mean_update, "after_independent_batch", damaged)
     problem = Problem("tanh(z + 7/10)", "sin(2*z)", 500, 500, 900, [(2, 0.3), (2, 0.3)])
     assert resummed_strengths(problem).status is Status.NOT_FINITE
 
 
 def test_an_indefinite_kernel_shows_in_the_errors(monkeypatch):
     """Wrong weights make the kernel indefinite: its negative part bounds the errors from below."""
-    honest = resummed.independent_law
+    honest = mean_update.independent_law
 
     def damaged(*arguments):
         law = honest(*arguments)
         return replace(law, y2=law.y2 - 30.0 * law.one)
 
-    monkeypatch.setattr(resummed, "independent_law", damaged)
+    monkeypatch.setattr(mean_update, "independent_law", damaged)
     problem = Problem("tanh(z + 7/10)", "sin(2*z)", 500, 500, 900, [(2, 0.3), (2, 0.3)])
     found = resummed_strengths(problem)
     assert found.status is Status.NOT_CONVERGED

@@ -122,7 +122,7 @@ def is_zero(value: Any) -> bool:
     """Whether a number is zero: to 40 digits, or to 12 where it is known in decimals only."""
     import sympy
 
-    if sympy.sympify(value).has(sympy.Float):
+    if isinstance(value, float) or (isinstance(value, sympy.Basic) and value.has(sympy.Float)):
         return bool(abs(value) < 1e-12)
     return not settled(Estimate(value)).value
 

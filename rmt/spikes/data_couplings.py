@@ -41,7 +41,7 @@ from rmt.spectra.coupled_outliers import FormsAt
 from rmt.spectra.dyson import BlockDiagonal, DysonSolution, solve
 from rmt.spikes.constants import constants
 from rmt.spikes.deformed_bulk import BatchSlots, DeformedBulk
-from rmt.spikes.resummed import SpikeStrengths
+from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["DataCouplings"]
 
@@ -117,7 +117,6 @@ class DataCouplings:
                 p += 1
         self._projected: list[tuple[int, int]] = []
         self._before = None if fresh else y + p
-        self._label = p
         if not fresh:
             label = self._samples.label
             self._data += [(p, "lambda", label), (y + p, "v", label)]

@@ -24,7 +24,8 @@ from rmt.spectra.outliers import rectangular_outliers
 from rmt.spikes.data_couplings import DataCouplings
 from rmt.spikes.deformed_bulk import DeformedBulk, bulk_on, deformed_bulk, settled_bulk
 from rmt.spikes.generic_couplings import GenericCouplings
-from rmt.spikes.resummed import SpikeStrengths, resummed_strengths
+from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.resummed import resummed_strengths
 from rmt.status import InvalidInputError
 
 __all__ = ["FORMS", "DeformedOutliers", "Forms", "deformed_bulk", "deformed_outliers"]

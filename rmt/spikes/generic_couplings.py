@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rmt.spectra.coupled_outliers import FormsAt
 from rmt.spectra.dyson import DysonSolution, Pencil, solve
-from rmt.spikes.resummed import SpikeStrengths
+from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["GenericCouplings"]
 

@@ -24,9 +24,8 @@ share the expectations, which are nearly all of the work.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -34,10 +33,8 @@ from numpy.typing import NDArray
 
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants, constants
-from rmt.spikes.labels import LabelLaw, independent_law, joint_law
-from rmt.spikes.readout import readout_rule
+from rmt.spikes.mean_update import MAX_SPIKES, SpikeStrengths, after_one_step, solve_family
 from rmt.spikes.refinement import Refined, Resolution, refine_family
-from rmt.spikes.second_step import after_independent_batch, after_reused_batch
 from rmt.status import InvalidInputError, Status
 
 __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strengths"]
@@ -45,41 +42,7 @@ __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strength
 Array = NDArray[np.float64]
 
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
-_MAX_SPIKES = 12
-_TINY = 1e-200
 _MAX_WORK = 4e9
-
-
-@dataclass(frozen=True, slots=True)
-class SpikeStrengths:
-    """Spikes of the mean update, strongest first: the singular system of ``P``.
-
-    Attributes
-    ----------
-    strengths : array, shape (K,)
-        ``theta_k``.
-    alignments : array, shape (K, r)
-        ``o_k``: inner products of the unit right directions with the target directions. The sign of
-        each row is arbitrary.
-    readout_nodes, readout_weights : array, shape (Q,)
-        The Gauss rule of the law of ``g``.
-    left_functions : array, shape (K, Q)
-        ``u_k(g_q)``, orthonormal under that rule.
-    strength_errors : array, shape (K,)
-        Absolute error estimates.
-    alignment_sq_errors : array, shape (K, r)
-        Absolute error estimates of ``o_k ** 2``.
-    status : Status
-    """
-
-    strengths: Array
-    alignments: Array
-    readout_nodes: Array
-    readout_weights: Array
-    left_functions: Array
-    strength_errors: Array
-    alignment_sq_errors: Array
-    status: Status
 
 
 def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
@@ -167,17 +130,17 @@ def resummed_family(
         )
     c = constants(problem)
     if len(problem.steps) == 1:
-        return [_one_step(member, c) for member in problems]
+        return [after_one_step(member, c) for member in problems]
     units = [
         partial(_scale, threshold=member.aspect_ratio**0.25, rtol=rtol, outliers_only=outliers_only)
         for member in problems
     ]
     refined = refine_family(
-        lambda resolution, chosen: _solve_or_nan([problems[m] for m in chosen], c, resolution),
+        lambda resolution, chosen: solve_family([problems[m] for m in chosen], c, resolution),
         len(problems),
         _as_vector,
         lambda solution: np.concatenate(
-            [_padded(solution.strength_errors), np.zeros(_MAX_SPIKES * c.b.size)]
+            [_padded(solution.strength_errors), np.zeros(MAX_SPIKES * c.b.size)]
         ),
         lambda solution, m: units[m](solution),
         _starting_resolution(problem),
@@ -212,167 +175,6 @@ def _reported(
     )
 
 
-def _one_step(problem: Problem, c: Constants) -> SpikeStrengths:
-    """One step leaves ``eta_1 mu_1 a beta_1^T``: a single spike, in closed form."""
-    g, w = readout_rule(problem.readout, 64, 1.0, False)
-    size = math.sqrt(w @ g**2)
-    theta = problem.learning_rates[0] * abs(c.mu1) * math.sqrt(c.B) * size
-    kept = int(theta > 0)
-    alignment = c.b / math.sqrt(c.B)
-    return SpikeStrengths(
-        strengths=np.array([theta])[:kept],
-        alignments=alignment[None, :][:kept],
-        readout_nodes=g,
-        readout_weights=w,
-        left_functions=(g / size)[None, :][:kept],
-        strength_errors=np.array([4.0 * theta * c.error])[:kept],
-        alignment_sq_errors=np.full((kept, c.b.size), 4.0 * c.error),
-        status=Status.CONVERGED,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Moments:
-    """What a family shares: expectations over the data at the readout nodes ``g_q``.
-
-    Attributes
-    ----------
-    g, w : array, shape (Q,)
-    target_v : array, shape (Q, r)
-        ``<beta_*, v(t_q)> = E[z psi]``.
-    beta1_v : array, shape (Q,)
-        ``<beta_1, v(t_q)>``.
-    scatter, drift : array, shape (Q, Q)
-        ``<v(t), v(t')> = phi * scatter + drift``, ``phi`` the ratio of the second step's batch.
-    """
-
-    g: Array
-    w: Array
-    target_v: Array
-    beta1_v: Array
-    scatter: Array
-    drift: Array
-
-
-def _moments(problem: Problem, c: Constants, resolution: Resolution) -> _Moments:
-    """Expectations of the second step at a fixed resolution (theory.md, section 3)."""
-    sigma, reused = problem.activation, problem.batch == "reused"
-    eta1, phi1 = problem.learning_rates[0], problem.sample_ratios[0]
-    kick = eta1 / math.sqrt(problem.width)  # t = kick * g
-    # The readout with which a large label, or a large zeta, moves the pre-activation by about 1.
-    large = 0.7 * c.rms_slope * phi1 * c.large_label * reused + 2.0 * abs(c.mu1) * math.sqrt(c.B)
-    g, w = readout_rule(
-        problem.readout,
-        _even(resolution.get("readout", 2.0)),
-        min(max(1.0 / (kick * large), 0.002), 4.0) if large > 0 else 4.0,
-        bool(sigma.kinks),
-    )
-    t = kick * g
-    law: LabelLaw
-    common = (problem.target, problem.noise_std, c)
-    if reused:
-        # The label that moves the pre-activation of a typical neuron by about 1/2.
-        label_scale = 1.0 / (2.0 * kick * phi1 * c.rms_slope)
-        law = joint_law(
-            *common,
-            label_scale,
-            2 * c.slope_growth + 1 if c.slope_growth else 0,
-            round(resolution["labels"]),
-            round(resolution["zeta"]),
-            resolution["target"],
-        )
-        output, phi_t = after_reused_batch(sigma, c, phi1, t, law, resolution["inner"])
-    else:
-        law = independent_law(*common, round(resolution["zeta"]), resolution["target"])
-        output, phi_t = after_independent_batch(sigma, c, t, law, resolution["inner"])
-    h = (w * g) @ output
-    zeta = law.zeta if law.y is None else np.tile(law.zeta, law.y.size)
-
-    # psi_t = (y - h) Phi_t, averaged against 1, y, y^2, z, zeta.
-    residual = law.y1 - h * law.one
-    E_z_psi = phi_t @ (law.zy - h * law.z1).T  # (Q, r)
-    E_zeta_psi = phi_t @ (zeta * residual)
-    E_y_psi = phi_t @ (law.y2 - h * law.y1)
-    E_psi_psi = (phi_t * (law.y2 - 2.0 * h * law.y1 + h**2 * law.one)) @ phi_t.T
-    gamma = np.block([[np.eye(c.b.size), c.b[:, None]], [c.b[None, :], np.array([[c.B]])]])
-    first = np.concatenate([E_z_psi, E_zeta_psi[:, None]], axis=1)  # E[(z, zeta) psi]
-    m_psi = np.linalg.solve(gamma, first.T).T
-
-    beta1_v = E_zeta_psi + (phi1 * E_y_psi if reused else 0.0)
-    drift = m_psi @ first.T
-    if reused:
-        cross = np.multiply.outer(m_psi[:, -1], E_y_psi)
-        drift += phi1 * (cross + cross.T)
-    return _Moments(g, w, E_z_psi, beta1_v, E_psi_psi, drift)
-
-
-def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths:
-    """Spectrum of the kernel; errors are not estimated, but for those that show."""
-    eta1, eta2 = problem.learning_rates
-    g, w = moments.g, moments.w
-    v_v = problem.sample_ratios[1] * moments.scatter + moments.drift
-    step1 = eta1 * c.mu1
-    beta1_v = eta1 * eta2 * c.mu1 * (moments.beta1_v[:, None] + moments.beta1_v)
-    kernel = step1**2 * c.B + beta1_v + eta2**2 * v_v
-    scaled = np.sqrt(w) * g
-    operator = scaled[:, None] * kernel * scaled
-    if not np.all(np.isfinite(operator)):
-        return _undefined(c)
-    eigenvalues, vectors = np.linalg.eigh(operator)
-    # The operator is positive: what is negative is an error, of every eigenvalue; so is rounding.
-    negative = max(-eigenvalues.min(), 1e-15 * abs(eigenvalues).max())
-    order = np.argsort(eigenvalues)[::-1][:_MAX_SPIKES]
-    theta = np.sqrt(np.maximum(eigenvalues[order], _TINY))
-    left = vectors[:, order].T
-    projections = (left * scaled) @ (step1 * c.b + eta2 * moments.target_v)
-    return SpikeStrengths(
-        strengths=theta,
-        alignments=projections / theta[:, None],
-        readout_nodes=g,
-        readout_weights=w,
-        left_functions=left / np.sqrt(w),
-        strength_errors=negative / (theta + math.sqrt(negative) + _TINY),
-        alignment_sq_errors=np.zeros(projections.shape),
-        status=Status.CONVERGED,
-    )
-
-
-def _solve_or_nan(
-    problems: Sequence[Problem], c: Constants, resolution: Resolution
-) -> list[SpikeStrengths]:
-    """Solves of a family whose numbers are nan where floating point gave up, for the driver."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        try:
-            moments = _moments(problems[0], c, resolution)
-        except (OverflowError, np.linalg.LinAlgError, MemoryError):
-            return [_undefined(c)] * len(problems)
-        solutions = []
-        for problem in problems:
-            try:
-                solutions.append(_spikes(problem, c, moments))
-            except (OverflowError, np.linalg.LinAlgError):
-                solutions.append(_undefined(c))
-    return solutions
-
-
-def _undefined(c: Constants) -> SpikeStrengths:
-    undefined = np.full(_MAX_SPIKES, np.nan)
-    return SpikeStrengths(
-        strengths=undefined,
-        alignments=np.full((_MAX_SPIKES, c.b.size), np.nan),
-        readout_nodes=undefined,
-        readout_weights=undefined,
-        left_functions=undefined[:, None],
-        strength_errors=undefined,
-        alignment_sq_errors=np.full((_MAX_SPIKES, c.b.size), np.nan),
-        status=Status.NOT_FINITE,
-    )
-
-
-def _even(order: float) -> int:
-    return 2 * max(1, round(order / 2.0))
-
-
 def _starting_resolution(problem: Problem) -> Resolution:
     resolution = {
         "readout": 20.0,
@@ -389,13 +191,13 @@ def _starting_resolution(problem: Problem) -> Resolution:
 
 
 def _as_vector(solution: SpikeStrengths) -> Array:
-    """Strengths, then squared alignments, of the `_MAX_SPIKES` strongest spikes."""
+    """Strengths, then squared alignments, of the `MAX_SPIKES` strongest spikes."""
     rows = (solution.strengths, *(solution.alignments.T**2))
     return np.concatenate([_padded(row) for row in rows])
 
 
 def _padded(values: Array) -> Array:
-    return np.concatenate([values, np.zeros(_MAX_SPIKES - values.size)])
+    return np.concatenate([values, np.zeros(MAX_SPIKES - values.size)])
 
 
 def _scale(solution: SpikeStrengths, threshold: float, rtol: float, outliers_only: bool) -> Array:
@@ -420,7 +222,7 @@ def _scale(solution: SpikeStrengths, threshold: float, rtol: float, outliers_onl
 
 def _as_spikes(vector: Array, r: int) -> tuple[Array, Array]:
     """Inverse of `_as_vector`."""
-    rows = vector.reshape(1 + r, _MAX_SPIKES)
+    rows = vector.reshape(1 + r, MAX_SPIKES)
     return rows[0], rows[1:].T
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.frames import frame_of
 from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
@@ -182,13 +183,7 @@ class Sweep:
 
     def to_frame(self) -> pandas.DataFrame:
         """`rows` as a pandas frame (needs the extra ``frame``)."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas (the extra 'frame' of this package)"
-            ) from error
-        return pandas.DataFrame(self.rows())
+        return frame_of(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and nested lists, ready for JSON; None in place of nan."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from rmt.problem import Problem
+from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.readout import readout_rule
-from rmt.spikes.resummed import SpikeStrengths
 from rmt.spikes.scaling import scaling
 from rmt.status import Status
 
