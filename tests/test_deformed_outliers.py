@@ -163,3 +163,19 @@ def test_no_mean_update():
     assert found.spikes.strengths.size == 0
     assert found.left_overlap.shape == found.singular_value.shape
     assert math.isfinite(found.edge)
+
+
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_slopes_of_the_forms(batch):
+    """Overlaps are residues: they rest on ``dMhat/dz``, here against central differences."""
+    problem = problem_of(batch, width=600, dim=900)
+    spikes = resummed_strengths(problem)
+    bulk = bulk_on(problem, spikes.readout_nodes, spikes.readout_weights, 1.0)
+    z, h = 2.0 * bulk.upper_edge() ** 2, 1e-4
+    for forms in (DataCouplings(problem, bulk, spikes), GenericCouplings(bulk.pencil, spikes)):
+        here, above, below = (forms(point) for point in (z, z + h, z - h))
+        differences = (above.values - below.values) / (2.0 * h)
+        assert here.slopes == pytest.approx(differences, rel=1e-5, abs=1e-7)
+        assert here.values == pytest.approx(here.values.T, abs=1e-12)
+        # What the count by inertia rests on.
+        assert np.linalg.eigvalsh(here.slopes).min() > -1e-9

@@ -15,10 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from rmt.cli.options import add_problem, problem_of, save_figure
+from rmt.cli.options import add_level, add_problem, problem_of, save_figure
 from rmt.phase_diagram import PhaseDiagram, phase_diagram
-from rmt.predict import METHODS
-from rmt.spikes.deformed import FORMS
 from rmt.status import InvalidInputError
 from rmt.sweep import Sweep, sweep
 from rmt.sweep.grid import NUMBERS, TEXTS
@@ -47,9 +45,7 @@ def add_sweep(commands: Any) -> None:
         help="an axis of the grid: FIRST:LAST:COUNT (with :log, evenly spaced in the logarithm), "
         "or values between commas; between semicolons where they are functions. Repeat for more",
     )
-    add("--method", default="resummed", choices=METHODS, help="level of theory")
-    add("--forms", default="exact", choices=FORMS, help="of the level deformed (default: exact)")
-    add("--rtol", type=float, default=1e-6, help="relative tolerance (default: 1e-6)")
+    add_level(command, 1e-6)
     add("--csv", metavar="FILE", help="also write one row for each spike of each point")
     _add_grid_output(command)
     command.set_defaults(run=_run_sweep)
@@ -74,16 +70,13 @@ def add_phase_diagram(commands: Any) -> None:
         metavar="N1xN2",
         help="numbers of exponents of the first and second step (default: 50x50)",
     )
-    add("--method", default="resummed", choices=METHODS, help="level of theory")
-    add("--forms", default="exact", choices=FORMS, help="of the level deformed (default: exact)")
-    add("--rtol", type=float, default=1e-3, help="relative tolerance (default: 1e-3)")
+    add_level(command, 1e-3)
     _add_grid_output(command)
     command.set_defaults(run=_run_phase_diagram)
 
 
 def _add_grid_output(command: Any) -> None:
     add = command.add_argument
-    add("--json", action="store_true", help="print JSON instead of a table")
     add("--plot", metavar="FILE", help="also draw to this file")
     add("--workers", type=int, default=1, metavar="K", help="processes (default: 1)")
 

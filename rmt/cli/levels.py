@@ -6,9 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from rmt.cli.options import add_problem, problem_of, save_figure
-from rmt.predict import METHODS, predict
-from rmt.spikes.deformed import FORMS
+from rmt.cli.options import add_level, add_problem, problem_of, save_figure
+from rmt.predict import predict
 from rmt.spikes.scaling import scaling
 from rmt.spikes.scaling.exponents import alpha_symbols
 
@@ -26,17 +25,8 @@ def add_predict(commands: Any) -> None:
         "--width 2000 --step 4,0.3 --step 4,0.4 --batch reused",
     )
     add_problem(command)
-    add = command.add_argument
-    add("--method", default="resummed", choices=METHODS, help="level of theory")
-    add(
-        "--forms",
-        default="exact",
-        choices=FORMS,
-        help="outlier equation of the level deformed (default: exact)",
-    )
-    add("--rtol", type=float, default=1e-6, help="relative tolerance (default: 1e-6)")
-    add("--json", action="store_true", help="print JSON instead of a table")
-    add("--plot", metavar="FILE", help="also draw bulk and outliers to this file")
+    add_level(command, 1e-6)
+    command.add_argument("--plot", metavar="FILE", help="also draw bulk and outliers to this file")
     command.set_defaults(run=_run_predict)
 
 

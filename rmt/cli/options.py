@@ -6,10 +6,12 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from rmt.predict import METHODS
 from rmt.problem import Problem, Step
+from rmt.spikes.deformed import FORMS
 from rmt.status import InvalidInputError
 
-__all__ = ["add_problem", "problem_of", "save_figure"]
+__all__ = ["add_level", "add_problem", "problem_of", "save_figure"]
 
 
 def add_problem(command: Any) -> None:
@@ -32,6 +34,20 @@ def add_problem(command: Any) -> None:
     add("--batch", default="independent", help="reused or independent (default)")
     add("--readout", default="gaussian", help="gaussian (default), rademacher or uniform")
     add("--noise", type=float, default=0.0, metavar="STD", help="label noise (default: 0)")
+
+
+def add_level(command: Any, rtol: float) -> None:
+    """The options that say how a `Problem` is solved, with the default tolerance."""
+    add = command.add_argument
+    add("--method", default="resummed", choices=METHODS, help="level of theory")
+    add(
+        "--forms",
+        default="exact",
+        choices=FORMS,
+        help="outlier equation of the level deformed (default: exact)",
+    )
+    add("--rtol", type=float, default=rtol, help=f"relative tolerance (default: {rtol:.0e})")
+    add("--json", action="store_true", help="print JSON instead of a table")
 
 
 def problem_of(options: argparse.Namespace) -> Problem:

@@ -10,10 +10,12 @@ from rmt.spectra.additive_spikes import (
     shrink_singular_values,
 )
 from rmt.spectra.conjugate_kernel import ConjugateKernel
+from rmt.spectra.derived_laws import SingularValueLaw
 from rmt.spectra.edge_test import edge_pvalue
-from rmt.spectra.law import Atom, SingularValueLaw, SpectralLaw
+from rmt.spectra.law import Atom, SpectralLaw
 from rmt.spectra.marchenko_pastur import MarchenkoPastur, MarchenkoPasturBulk
 from rmt.spectra.outliers import Outliers, rectangular_outliers
+from rmt.spectra.pencil_law import PencilLaw
 from rmt.spectra.population import Population
 from rmt.spectra.population_spikes import (
     PopulationSpikes,
@@ -34,6 +36,7 @@ __all__ = [
     "MarchenkoPastur",
     "MarchenkoPasturBulk",
     "Outliers",
+    "PencilLaw",
     "Population",
     "PopulationSpikes",
     "SingularValueLaw",
