@@ -18,7 +18,7 @@ from rmt.spikes.constants import constants
 from rmt.spikes.deformed import deformed_bulk, deformed_outliers
 from rmt.spikes.fluctuations import fluctuations
 from rmt.spikes.resummed import resummed_strengths
-from validation.levels import kolmogorov_distance
+from validation.bulk import kolmogorov_distance
 from validation.simulate import simulate
 
 REFERENCE = Path(__file__).parent / "reference" / "deformed.json"

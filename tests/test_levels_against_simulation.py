@@ -4,7 +4,7 @@ Bars: singular values of outliers that stand clear of the bulk within 1.5 percen
 or 3 percent, squared target overlaps within 0.02, each plus three standard errors; Kolmogorov
 distance of the predicted bulk to the simulated one below 0.01, and Marchenko-Pastur's at least
 three times as large. Outliers are told from the bulk by the simulated values alone
-(`validation.levels.bulk_edge`).
+(`validation.bulk.bulk_edge`).
 """
 
 import math
@@ -16,8 +16,9 @@ import pytest
 
 import rmt
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
+from validation.bulk import count_outliers, kolmogorov_distance
 from validation.catalogue import COUNTS, LEVELS
-from validation.levels import count_outliers, kolmogorov_distance, spectra
+from validation.samples import run_samples
 
 pytestmark = pytest.mark.slow
 
@@ -34,10 +35,16 @@ SIGMAS = 3.0
 # predicted at 5.2 +- 0.8 and lies at 6.09 (12) over 112 samples: single samples with large labels
 # reach as far.
 @cache
-def _prediction_and_spectra(name):
+def _prediction_and_samples(name):
     problem = LEVELS[name].problem
     n_samples = 24 if problem.readout == "gaussian" else 10
-    return rmt.predict(problem, method="deformed"), spectra(problem, n_samples, seed=11)
+    return rmt.predict(problem, method="deformed"), _simulated(problem, n_samples, seed=11)
+
+
+def _simulated(problem, n_samples, seed):
+    return run_samples(
+        problem, n_samples, seed, n_outliers=6, n_spectra=n_samples, dtype=np.float32
+    )
 
 
 def _clear_of_bulk(seen):
@@ -48,7 +55,7 @@ def _clear_of_bulk(seen):
 
 @pytest.mark.parametrize("name", LEVELS)
 def test_outliers_and_overlaps(name):
-    prediction, seen = _prediction_and_spectra(name)
+    prediction, seen = _prediction_and_samples(name)
     values, errors = seen.mean_singular_values, seen.singular_value_errors
     overlaps, overlap_errors = seen.mean_target_overlaps, seen.target_overlap_errors
     clear, edge = _clear_of_bulk(seen), seen.edge
@@ -68,9 +75,9 @@ def test_outliers_and_overlaps(name):
 @pytest.mark.parametrize("name", LEVELS)
 def test_bulk(name):
     """Of linked steps; without the link two of the reused batches are at 0.009 and 0.013."""
-    _, seen = _prediction_and_spectra(name)
+    _, seen = _prediction_and_samples(name)
     prediction = rmt.predict(LEVELS[name].problem, method="deformed", forms="linked")
-    values = seen.bulk(seen.edge.n_outliers)
+    values = seen.spectra[:, seen.edge.n_outliers :]
     deformed = kolmogorov_distance(prediction.bulk.cdf, values)
     plain = kolmogorov_distance(MarchenkoPasturBulk(seen.problem.aspect_ratio).cdf, values)
     assert deformed < KOLMOGOROV_BAR
@@ -86,7 +93,7 @@ def test_number_of_outliers_approaches_the_limit(name):
     distances = []
     for width, n_samples in ((250, 32), (1000, 12), (2000, 6)):
         grown = problem.replace(width=width, dim=width, samples=width)
-        counts = count_outliers(spectra(grown, n_samples, seed=5).singular_values)
+        counts = count_outliers(_simulated(grown, n_samples, seed=5).spectra)
         distances.append(abs(float(counts.mean()) - limit))
     assert distances[0] >= distances[1] >= distances[2]
     assert distances[0] > 0.5

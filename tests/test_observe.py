@@ -203,11 +203,19 @@ def test_run_samples_is_what_simulate_and_observe_give():
     np.testing.assert_allclose(samples.mean_singular_values, samples.singular_values.mean(0))
     errors = samples.target_overlaps.std(axis=0, ddof=1) / 2
     np.testing.assert_allclose(samples.target_overlap_errors, errors)
-    assert samples.histogram is not None
-    assert samples.histogram.n_values == 2 * 50
+    assert samples.spectra.shape == (2, 50)
+    assert samples.histogram().n_values == samples.histogram().counts.sum() == 2 * 50
     threshold = float(samples.singular_values[0, 1])
     assert samples.count_beyond(threshold)[0] == 1
     assert "4 samples, seed 2" in str(samples)
+
+
+def test_without_spectra_there_is_no_histogram():
+    samples = run_samples(PROBLEM, 2)
+    assert samples.spectra.shape == (0, 50)
+    for ask in (samples.histogram, lambda: samples.edge):
+        with pytest.raises(InvalidInputError, match="n_spectra"):
+            ask()
 
 
 def test_samples_are_the_first_of_a_longer_run():

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rmt.status import InvalidInputError
 from validation.catalogue import CASES, Case
 from validation.compare import ComparisonRow, compare
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Demo", "prepare_folder", "run_demo"]
 
 _N_SPECTRA = 4
-_BINS = np.linspace(0.0, 3.0, 61)
 _TEXT_WIDTH = 100
 _EDGE_MARGIN = 0.1
 # The verdict's terms.
@@ -148,7 +145,6 @@ def run_demo(
             seed,
             n_outliers=max(len(prediction.outliers), 1) + 1,
             n_spectra=min(_N_SPECTRA, n_samples),
-            bins=_BINS,
             progress=f"{found.name:<{width}}" if progress else False,
         )
         comparison = compare(prediction, samples, edge_margin=_EDGE_MARGIN)

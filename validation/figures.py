@@ -43,6 +43,7 @@ _STYLE: Any = {
     "mathtext.fontset": "dejavusans",
 }
 _BAR_WIDTH = 0.19
+_BINS = np.linspace(0.0, 3.0, 61)
 
 
 class Bulk(Protocol):
@@ -66,7 +67,7 @@ class Panel:
     bulk : Bulk
         The predicted one, of ``prediction.bulk``.
     samples : Samples
-        With a histogram.
+        With whole spectra.
     comparison : Comparison
     """
 
@@ -97,7 +98,7 @@ def comparison_figure(panels: Sequence[Panel]) -> Figure:
     Raises
     ------
     InvalidInputError
-        Without panels, or when samples hold no histogram.
+        Without panels, or when samples hold no whole spectrum.
     RmtError
         Without matplotlib.
     """
@@ -110,9 +111,9 @@ def comparison_figure(panels: Sequence[Panel]) -> Figure:
     if not panels:
         raise InvalidInputError("panels must hold at least one, got none")
     for panel in panels:
-        if panel.samples.histogram is None:
+        if not len(panel.samples.spectra):
             raise InvalidInputError(
-                f"the samples of {panel.case.name} must hold a histogram: "
+                f"the samples of {panel.case.name} must hold a whole spectrum: "
                 "run_samples(..., n_spectra=1) or more"
             )
     titles = list(dict.fromkeys(panel.case.title for panel in panels))
@@ -152,8 +153,7 @@ def require_matplotlib() -> None:
 
 
 def _draw_spectrum(axes: Axes, panel: Panel, linear_to: float, top: float) -> None:
-    histogram = panel.samples.histogram
-    assert histogram is not None
+    histogram = panel.samples.histogram(_BINS)
     colour = _COLOURS[panel.samples.problem.batch]
     axes.set_xscale("symlog", linthresh=linear_to, linscale=2.2, subs=[2, 3, 4, 5, 6, 7, 8, 9])
     axes.set_xlim(0, top)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from numbers import Integral
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,14 +13,14 @@ from threadpoolctl import threadpool_limits
 
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
+from validation.bulk import BulkEdge, bulk_edge
 from validation.observe import Histogram, Observation, observe
+from validation.plan import Plan
 from validation.simulate import simulate
 
 __all__ = ["Samples", "run_samples"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
-
-_DEFAULT_BINS = 80
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +39,9 @@ class Samples:
         Squared overlap of the right singular vector of each with each target direction.
     residual : float
         Largest relative residual of any triplet (see `Observation`).
-    histogram : Histogram or None
-        Full spectra, of as many samples as were asked for.
+    spectra : array (n_spectra, min(N, d))
+        All singular values, in decreasing order, of the samples of which they were kept; without
+        any the array has no rows.
     """
 
     problem: Problem
@@ -49,20 +49,11 @@ class Samples:
     singular_values: FloatArray
     target_overlaps: FloatArray
     residual: float
-    histogram: Histogram | None = None
+    spectra: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
 
     @classmethod
-    def collect(
-        cls,
-        problem: Problem,
-        seed: int,
-        observations: Iterable[Observation],
-        bins: ArrayLike | None = None,
-    ) -> Samples:
+    def collect(cls, problem: Problem, seed: int, observations: Iterable[Observation]) -> Samples:
         """Put observations of the same problem together, in the order given.
-
-        Full spectra go into a histogram with the given bin edges; without these, 80 equal bins
-        that hold the first spectrum.
 
         Raises
         ------
@@ -71,7 +62,7 @@ class Samples:
         """
         values: list[FloatArray] = []
         overlaps: list[FloatArray] = []
-        histogram = None if bins is None else Histogram.empty(bins)
+        spectra: list[FloatArray] = []
         residual = 0.0
         for seen in observations:
             if values and seen.target_overlaps.shape != overlaps[0].shape:
@@ -83,13 +74,18 @@ class Samples:
             overlaps.append(seen.target_overlaps)
             residual = max(residual, seen.residual)
             if seen.spectrum is not None:
-                if histogram is None:
-                    top = 1.02 * float(seen.spectrum[0])
-                    histogram = Histogram.empty(np.linspace(0.0, top, _DEFAULT_BINS + 1))
-                histogram = histogram.add(seen.spectrum)
+                spectra.append(seen.spectrum)
         if not values:
             raise InvalidInputError("observations must hold at least one, got none")
-        return cls(problem, seed, np.array(values), np.array(overlaps), residual, histogram)
+        width = min(problem.width, problem.dim)
+        return cls(
+            problem,
+            seed,
+            np.array(values),
+            np.array(overlaps),
+            residual,
+            np.array(spectra).reshape(-1, width),
+        )
 
     @property
     def n_samples(self) -> int:
@@ -125,6 +121,42 @@ class Samples:
         """Observed singular values above a threshold in each sample, at most ``k``."""
         return np.asarray(np.count_nonzero(self.singular_values > threshold, axis=1))
 
+    @property
+    def edge(self) -> BulkEdge:
+        """Edge of the bulk of the spectra's mean, rank by rank (see `bulk_edge`).
+
+        Raises
+        ------
+        InvalidInputError
+            When no whole spectrum was kept.
+        """
+        return bulk_edge(self._kept_spectra().mean(axis=0))
+
+    def histogram(self, bins: ArrayLike | int = 80) -> Histogram:
+        """All singular values of the whole spectra, counted.
+
+        Parameters
+        ----------
+        bins : int or array
+            Bin edges, or a number of equal bins from 0 that hold every value.
+
+        Raises
+        ------
+        InvalidInputError
+            When no whole spectrum was kept.
+        """
+        spectra = self._kept_spectra()
+        if np.ndim(bins) == 0:
+            bins = np.linspace(0.0, 1.02 * float(spectra.max()), int(np.asarray(bins)) + 1)
+        return Histogram.empty(bins).add(spectra)
+
+    def _kept_spectra(self) -> FloatArray:
+        if not len(self.spectra):
+            raise InvalidInputError(
+                "samples must hold at least one whole spectrum: run_samples(..., n_spectra=1)"
+            )
+        return self.spectra
+
     def __str__(self) -> str:
         lines = [
             f"{self.n_samples} samples, seed {self.seed}, standard errors in brackets",
@@ -149,7 +181,6 @@ def run_samples(
     *,
     n_outliers: int = 4,
     n_spectra: int = 0,
-    bins: ArrayLike | None = None,
     dtype: DTypeLike = np.float64,
     threads: int | None = None,
     progress: bool | str = False,
@@ -158,24 +189,10 @@ def run_samples(
 
     Parameters
     ----------
-    problem : Problem
-        What to simulate.
-    n_samples : int
-        How many networks; their sample indices are ``0 .. n_samples - 1``.
-    seed : int
-        Not negative.
-    n_outliers : int
-        Triplets to observe in each; cut to ``min(N, d)``.
-    n_spectra : int
-        Of how many samples to keep the full spectrum too, in the histogram.
-    bins : array, optional
-        Bin edges of that histogram; by default 80 equal bins that hold the first spectrum.
-    dtype : float64 or float32
-        Precision of the simulation.
+    problem, n_samples, seed, n_outliers, n_spectra, dtype
+        As in `Plan`.
     threads : int, optional
-        Threads of the element-wise work and of the BLAS, which is limited for the time of the
-        call. By default every core for the former, and the BLAS as it is set (all cores, unless
-        its environment variables say otherwise).
+        Threads that share the work on each network, by default every core.
     progress : bool or str
         Whether to show a progress bar on standard error; a string is its label.
 
@@ -198,29 +215,26 @@ def run_samples(
     >>> samples.singular_values.shape, samples.target_overlaps.shape
     ((5, 2), (5, 2, 1))
     """
-    count = _integer("n_samples", n_samples, 1)
-    seed = _integer("seed", seed, 0)
-    spectra = _integer("n_spectra", n_spectra, 0)
-    observed = min(_integer("n_outliers", n_outliers, 1), problem.width, problem.dim)
-    if threads is not None:
-        threads = _integer("threads", threads, 1)
+    plan = Plan(problem, n_samples, seed, n_outliers, n_spectra, np.dtype(dtype).name)
+    if threads is not None and (isinstance(threads, bool) or threads < 1):
+        raise InvalidInputError(f"threads must be an integer of at least 1, got {threads!r}")
 
     def observations() -> Iterator[Observation]:
-        for index in _with_progress(range(count), progress):
+        for index in _with_progress(plan.indices, progress):
             try:
-                sample = simulate(problem, seed, index, dtype, threads=threads)
+                sample = simulate(problem, plan.seed, index, plan.dtype, threads=threads)
             except ArithmeticError as error:
-                error.add_note(f"in sample {index} of seed {seed}")
+                error.add_note(f"in sample {index} of seed {plan.seed}")
                 raise
             yield observe(
                 sample.weights[-1],
-                observed,
+                plan.n_outliers,
                 n_directions=problem.n_directions,
-                spectrum=index < spectra,
+                spectrum=plan.keeps_spectrum(index),
             )
 
     with _limited_blas(threads):
-        return Samples.collect(problem, seed, observations(), bins)
+        return Samples.collect(problem, plan.seed, observations())
 
 
 def _standard_error(values: FloatArray) -> FloatArray:
@@ -245,9 +259,3 @@ def _limited_blas(threads: int | None) -> AbstractContextManager[Any]:
         return nullcontext()
     limits: AbstractContextManager[Any] = threadpool_limits(limits=threads, user_api="blas")
     return limits
-
-
-def _integer(name: str, value: Any, smallest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < smallest:
-        raise InvalidInputError(f"{name} must be an integer of at least {smallest}, got {value!r}")
-    return int(value)

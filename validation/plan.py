@@ -1,0 +1,100 @@
+"""Which networks to simulate, and what to observe in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from rmt.problem import Problem
+from rmt.status import InvalidInputError
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A number of networks of one problem, and what to keep of each.
+
+    Attributes
+    ----------
+    problem : Problem
+        What to simulate.
+    n_samples : int
+        How many networks; their sample indices are ``0 .. n_samples - 1``.
+    seed : int
+        Not negative.
+    n_outliers : int
+        Leading singular triplets to observe in each; cut to ``min(N, d)``.
+    n_spectra : int
+        Of how many samples, from the first on, to keep all singular values; cut to ``n_samples``.
+    dtype : {"float64", "float32"}
+        Precision of the simulation.
+
+    Raises
+    ------
+    InvalidInputError
+        For counts out of range, or another precision.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> print(Plan(problem, n_samples=12, n_outliers=3))
+    12 networks with N = 40, d = 40, n = 80: 3 triplets of each, float64, seed 0
+    """
+
+    problem: Problem
+    n_samples: int
+    seed: int = 0
+    n_outliers: int = 4
+    n_spectra: int = 0
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        smallest = {"n_samples": 1, "seed": 0, "n_outliers": 1, "n_spectra": 0}
+        for name, least in smallest.items():
+            object.__setattr__(self, name, _integer(name, getattr(self, name), least))
+        cut = {
+            "n_outliers": min(self.n_outliers, self.problem.width, self.problem.dim),
+            "n_spectra": min(self.n_spectra, self.n_samples),
+            "dtype": _precision(self.dtype),
+        }
+        for name, value in cut.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def indices(self) -> range:
+        """The sample indices."""
+        return range(self.n_samples)
+
+    def keeps_spectrum(self, index: int) -> bool:
+        """Whether all singular values of this sample are kept."""
+        return index < self.n_spectra
+
+    def __str__(self) -> str:
+        problem = self.problem
+        spectra = f", {self.n_spectra} whole spectra" if self.n_spectra else ""
+        return (
+            f"{self.n_samples} networks with N = {problem.width}, d = {problem.dim}, "
+            f"n = {', '.join(map(str, problem.samples))}: {self.n_outliers} triplets of each"
+            f"{spectra}, {self.dtype}, seed {self.seed}"
+        )
+
+
+def _precision(dtype: Any) -> str:
+    try:
+        name = str(np.dtype(dtype).name)
+    except TypeError:
+        name = repr(dtype)
+    if name not in ("float64", "float32"):
+        raise InvalidInputError(f"dtype must be float64 or float32, got {name}")
+    return name
+
+
+def _integer(name: str, value: Any, smallest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < smallest:
+        raise InvalidInputError(f"{name} must be an integer of at least {smallest}, got {value!r}")
+    return int(value)
