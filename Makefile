@@ -10,6 +10,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PYTHON ?=
 ARGS   ?=
+# What is installed beside the core: `make EXTRAS=dev,gpu test` adds PyTorch, and the tests with it.
+EXTRAS ?= dev
 
 # Two processes at most, and one BLAS thread in each: more threads than cores make small matrices slow.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=2
@@ -53,7 +55,7 @@ $(STAMP): pyproject.toml
 	    "$$chosen" -m venv --clear "$(VENV)"; \
 	fi; \
 	echo "Installing rmt and its development tools into $(VENV) (minutes, the first time)"; \
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'; \
 	touch "$@"
 
 demo: $(STAMP)

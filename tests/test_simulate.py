@@ -85,7 +85,6 @@ def test_the_slabs_of_a_step_add_up(monkeypatch):
     whole = simulate(problem)
     module = importlib.import_module("validation.simulate")
     monkeypatch.setattr(module, "_SLAB_ROWS", 7)
-    monkeypatch.setattr(module, "_SLAB_ELEMENTS", 1)
     monkeypatch.setattr(module, "_CACHE_ELEMENTS", 50)
     pieces = simulate(problem)
     np.testing.assert_array_equal(pieces.weights[0], whole.weights[0])

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import ThreadpoolController
 
+from rmt.functions.array_program import to_numpy
 from rmt.status import InvalidInputError
+from validation.blas import one_blas_thread
+from validation.devices import namespace_of
 
 __all__ = ["Histogram", "Observation", "Triplets", "leading_triplets", "observe"]
 
-Array: TypeAlias = NDArray[np.floating[Any]]
+# A floating array of NumPy or of another library of the Python array API standard.
+Array: TypeAlias = Any
 FloatArray: TypeAlias = NDArray[np.float64]
 
 # Lanczos steps before the first look at the result. A run that only checks an earlier one ends
@@ -180,7 +182,9 @@ def observe(
     overlaps = np.square(triplets.right[:r].T.astype(np.float64))
     values = None
     if spectrum:
-        values = np.linalg.svd(matrix, compute_uv=False).astype(np.float64)
+        with one_blas_thread():
+            found = namespace_of(matrix).linalg.svdvals(matrix)
+        values = to_numpy(found).astype(np.float64)
     return Observation(triplets.values, overlaps, triplets.residual, values)
 
 
@@ -231,20 +235,22 @@ def leading_triplets(weights: ArrayLike, count: int, *, tolerance: float = 1e-7)
     """
     matrix = _matrix(weights)
     k = _count("count", count, min(matrix.shape))
-    tolerance = max(float(tolerance), 64 * float(np.finfo(matrix.dtype).eps))
+    eps = float(namespace_of(matrix).finfo(matrix.dtype).eps)
+    tolerance = max(float(tolerance), 64 * eps)
     if min(matrix.shape) < _DENSE_SIZE or 12 * k > min(matrix.shape):
-        return _dense_triplets(matrix, k)
+        with one_blas_thread():
+            return _dense_triplets(matrix, k)
     rng = np.random.default_rng(_START_SEED)
     # A product with one vector is short and bound by memory: handing it to several threads gains
     # little on an idle machine and loses much on a busy one.
-    with _blas().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         found = _lanczos(matrix, k, tolerance, rng, None)
         while found is not None:
             again = _lanczos(matrix, k, tolerance, rng, found)
             if again is not None and np.all(again.values <= found.values * (1 + tolerance)):
                 return found
             found = again
-    return _dense_triplets(matrix, k)
+        return _dense_triplets(matrix, k)
 
 
 def _lanczos(
@@ -252,42 +258,49 @@ def _lanczos(
 ) -> Triplets | None:
     """One run of `leading_triplets`, its bases starting from triplets already known.
 
+    The bases are rows of arrays on the matrix's device; the small projected matrix is NumPy's.
     None when the dense decomposition has to step in.
     """
-    kind = matrix.dtype
+    xp = namespace_of(matrix)
+
+    def on_device(array: FloatArray) -> Array:
+        return xp.asarray(array, dtype=matrix.dtype, device=matrix.device)
+
     limit = min(matrix.shape) // 3
-    negligible = 64 * float(np.finfo(kind).eps)
+    negligible = 64 * float(xp.finfo(matrix.dtype).eps)
     capacity = min(limit, 128)
-    left = np.empty((matrix.shape[0], capacity), kind, order="F")
-    right = np.empty((matrix.shape[1], capacity), kind, order="F")
+    left, right = (
+        xp.zeros((capacity, length), dtype=matrix.dtype, device=matrix.device)
+        for length in matrix.shape
+    )
     projected = np.zeros((capacity, capacity))
     size, scale = 0, 0.0
     if known is not None:
         size, scale = k, float(known.values[0])
-        left[:, :k], right[:, :k] = known.left, known.right
+        left[:k, :] = on_device(np.ascontiguousarray(known.left.T))
+        right[:k, :] = on_device(np.ascontiguousarray(known.right.T))
         projected[range(k), range(k)] = known.values
 
-    start = np.asarray(rng.standard_normal(matrix.shape[1]), dtype=kind)
-    vector, _ = _remainder(start, right[:, :size])
-    vector = vector / np.linalg.norm(vector)
+    vector, _ = _remainder(xp, on_device(rng.standard_normal(matrix.shape[1])), right[:size, :])
+    vector = vector / xp.linalg.vector_norm(vector)
     next_check = size + _FIRST_CHECK
     while size < limit:
         if size == capacity:
             capacity = min(limit, 2 * capacity)
-            left, right = (_grown(basis, (basis.shape[0], capacity)) for basis in (left, right))
-            projected = _grown(projected, (capacity, capacity))
-        right[:, size] = vector
-        image, coefficients = _remainder(matrix @ vector, left[:, :size])
-        length = float(np.linalg.norm(image))
+            left, right = (_grown(xp, basis, capacity) for basis in (left, right))
+            projected = np.pad(projected, (0, capacity - size))
+        right[size, :] = vector
+        image, coefficients = _remainder(xp, matrix @ vector, left[:size, :])
+        length = float(xp.linalg.vector_norm(image))
         scale = max(scale, length)
         if length <= negligible * scale:
             return None
-        left[:, size] = image / length
-        projected[:size, size], projected[size, size] = coefficients, length
+        left[size, :] = image / length
+        projected[:size, size], projected[size, size] = to_numpy(coefficients), length
         size += 1
 
-        vector, _ = _remainder(matrix.T @ left[:, size - 1], right[:, :size])
-        link = float(np.linalg.norm(vector))
+        vector, _ = _remainder(xp, matrix.T @ left[size - 1, :], right[:size, :])
+        link = float(xp.linalg.vector_norm(vector))
         if link <= negligible * scale:
             return None
         vector = vector / link
@@ -296,9 +309,9 @@ def _lanczos(
             residual = link * float(np.abs(u[size - 1, :k]).max()) / float(s[0])
             if residual <= tolerance:
                 return Triplets(
-                    left[:, :size] @ u[:, :k].astype(kind),
+                    to_numpy(on_device(u[:, :k].T) @ left[:size, :]).T,
                     s[:k],
-                    right[:, :size] @ vt[:k].T.astype(kind),
+                    to_numpy(on_device(vt[:k]) @ right[:size, :]).T,
                     max(residual, negligible, known.residual if known else 0.0),
                 )
             # The decomposition of the projected matrix grows as its cube: look rarely.
@@ -306,49 +319,47 @@ def _lanczos(
     return None
 
 
-@lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    """The BLAS libraries in this process; finding them takes longer than a Lanczos step."""
-    return ThreadpoolController()
-
-
 def _dense_triplets(matrix: Array, k: int) -> Triplets:
-    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
-    residual = np.finfo(matrix.dtype).eps * np.sqrt(max(matrix.shape))
+    xp = namespace_of(matrix)
+    u, s, vt = (to_numpy(part) for part in xp.linalg.svd(matrix, full_matrices=False))
+    residual = np.finfo(s.dtype).eps * np.sqrt(max(matrix.shape))
     return Triplets(u[:, :k], s[:k].astype(np.float64), vt[:k].T, float(residual))
 
 
-def _remainder(vector: Array, basis: Array) -> tuple[Array, Array]:
-    """A vector minus its projection on an orthonormal basis, and the coefficients.
+def _remainder(xp: Any, vector: Array, basis: Array) -> tuple[Array, Array]:
+    """A vector minus its projection on the orthonormal rows of a basis, and the coefficients.
 
     Twice, since once loses orthogonality to cancellation.
     """
-    coefficients = basis.T @ vector
-    vector = vector - basis @ coefficients
-    correction = basis.T @ vector
-    vector -= basis @ correction
+    coefficients = basis @ vector
+    vector = vector - coefficients @ basis
+    correction = basis @ vector
+    vector = vector - correction @ basis
     return vector, coefficients + correction
 
 
-def _grown(array: Array, shape: tuple[int, int]) -> Array:
-    larger = np.zeros(shape, array.dtype, order="F")
-    larger[: array.shape[0], : array.shape[1]] = array
+def _grown(xp: Any, basis: Array, capacity: int) -> Array:
+    larger = xp.zeros((capacity, basis.shape[1]), dtype=basis.dtype, device=basis.device)
+    larger[: basis.shape[0], :] = basis
     return larger
 
 
-def _matrix(weights: ArrayLike) -> Array:
+def _matrix(weights: Any) -> Array:
+    """The weights as a finite real matrix, in the library and on the device that they came in."""
+    xp = namespace_of(weights)
     try:
-        matrix = np.asarray(weights)
+        matrix = np.asarray(weights) if xp is np else weights
     except ValueError as error:
         raise InvalidInputError(f"weights must be a matrix of numbers: {error}") from error
-    if matrix.dtype.kind in "iu":
+    if xp is np and matrix.dtype.kind in "iu":
         matrix = matrix.astype(np.float64)
-    if matrix.ndim != 2 or matrix.dtype not in (np.float32, np.float64) or not matrix.size:
+    size = int(np.prod(matrix.shape))
+    if matrix.ndim != 2 or matrix.dtype not in (xp.float32, xp.float64) or not size:
         raise InvalidInputError(
             "weights must be a non-empty real matrix in float64 or float32, got "
-            f"shape {matrix.shape} of {matrix.dtype}"
+            f"shape {tuple(matrix.shape)} of {matrix.dtype}"
         )
-    if not np.isfinite(matrix).all():
+    if not bool(xp.all(xp.isfinite(matrix))):
         raise InvalidInputError("weights must be finite, got infinite or undefined entries")
     return matrix
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Integral
@@ -20,11 +21,15 @@ from numpy.typing import DTypeLike, NDArray
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, Status
+from validation.blas import one_blas_thread
+from validation.devices import Device, find_device
 
-__all__ = ["DataSet", "Sample", "available_cores", "simulate"]
+__all__ = ["DataSet", "Sample", "available_cores", "sample_readout", "simulate"]
 
-Array: TypeAlias = NDArray[np.floating[Any]]
-MapRows: TypeAlias = Callable[[Callable[[int], None], Iterable[int]], None]
+# A floating array of NumPy, or of the library of the device that the simulation runs on.
+Array: TypeAlias = Any
+# Runs a task for every row number, and gives the results in the order of the rows.
+MapRows: TypeAlias = Callable[[Callable[[int], Any], Iterable[int]], Iterator[Any]]
 
 # The random streams of a sample. A number once given to a stream stays with it: changing one
 # would change every sample ever drawn.
@@ -36,10 +41,10 @@ _NOISE = (4, 5)
 _STREAM_ROWS = 256
 # Elements of a piece of the pre-activations that stays in a core's cache while it is worked on.
 _CACHE_ELEMENTS = 1 << 15
-# Samples whose pre-activations are held at once: at least _SLAB_ROWS, so that the products stay
-# efficient, more while they fit _SLAB_ELEMENTS numbers.
-_SLAB_ROWS = 1024
-_SLAB_ELEMENTS = 1 << 22
+# Samples whose pre-activations a thread holds at once: enough for efficient products. Fixed, since
+# the partition decides how the sum over samples is rounded.
+_SLAB_ROWS = 512
+_ACCELERATOR_SLAB_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +106,7 @@ def simulate(
     dtype: DTypeLike = np.float64,
     *,
     threads: int | None = None,
+    device: str | Device = "cpu",
 ) -> Sample:
     """Draw one network with its data and take the problem's gradient steps.
 
@@ -125,8 +131,12 @@ def simulate(
         Precision of all arrays. Random numbers are drawn in float64 in either case, so the two
         precisions simulate the same network.
     threads : int, optional
-        Threads that share the element-wise work; by default every core this process may use. The
-        threads of the matrix products are those of NumPy's BLAS and are left alone here.
+        Threads that share the work, by default every core this process may use. Each takes whole
+        pieces of it with a BLAS of one thread, so their number does not change a single bit.
+    device : str or Device
+        ``"cpu"``, ``"cuda"``, or what else `find_device` knows. The arrays of the sample then are
+        those of that device's library. Random numbers are drawn by NumPy in every case, so all
+        devices simulate the same network.
 
     Returns
     -------
@@ -147,10 +157,9 @@ def simulate(
     singular values and overlaps.
 
     Memory, in numbers of the chosen precision: ``(steps + 1) N d + n_1 d`` that the sample keeps
-    (``+ n_2 d`` with independent batches), and while a step runs a slab of pre-activations of
-    ``min(n, max(1024, 2**22 / N)) N``, plus ``N d`` when more than one slab is needed. At
-    ``N = d = 1000, n = 2000`` in float64: 40 MB kept with a reused batch, 56 MB with independent
-    ones, 16 MB at work.
+    (``+ n_2 d`` with independent batches), and while a step runs ``512 N + N d`` for every thread
+    and one more (on a GPU ``8192 N + N d``). At ``N = d = 1000, n = 2000`` in float64: 40 MB kept
+    with a reused batch, 56 MB with independent ones, 24 MB at work on one thread.
 
     For given versions of NumPy and its BLAS the result is reproducible bit for bit. Source:
     theory.md, section 1.
@@ -167,28 +176,30 @@ def simulate(
     True
     """
     kind = _precision(dtype)
+    place = find_device(device)
+    xp = place.xp
     entropy = _entropy(problem, _natural("seed", seed), _natural("index", index))
     n_threads = available_cores() if threads is None else _natural("threads", threads) or 1
 
-    with _rows_in_parallel(n_threads) as map_rows:
-        weights = [_initial_weights(problem, entropy, kind, map_rows)]
-        readout = _draw_readout(problem, entropy).astype(kind)
+    with one_blas_thread(), _rows_in_parallel(n_threads) as map_rows:
+        weights = [place.asarray(_initial_weights(problem, entropy, kind, map_rows))]
+        readout = place.asarray(sample_readout(problem, seed, index).astype(kind))
         batches: list[DataSet] = []
         for step, rate in enumerate(problem.learning_rates):
             if step == 0 or problem.batch == "independent":
-                batches.append(_draw_batch(problem, step, entropy, kind, map_rows))
+                batches.append(_draw_batch(problem, step, entropy, kind, place, map_rows))
             else:
                 batches.append(batches[-1])
             with np.errstate(over="ignore", invalid="ignore"):
                 update = _gradient(
-                    problem.activation, weights[-1], readout, batches[-1], map_rows, scale=rate
+                    problem.activation, weights[-1], readout, batches[-1], rate, place, map_rows
                 )
                 update += weights[-1]
-                finite = np.isfinite(update).all()
+                finite = bool(xp.all(xp.isfinite(update)))
             if not finite:
                 raise ConvergenceError(
                     f"the weights after step {step + 1} are not finite: learning rate {rate:g}, "
-                    f"largest label {np.abs(batches[-1].labels).max():g}",
+                    f"largest label {float(xp.max(xp.abs(batches[-1].labels))):g}",
                     Status.NOT_FINITE,
                     Sample(problem, seed, index, tuple(weights), readout, tuple(batches)),
                 )
@@ -201,44 +212,49 @@ def _gradient(
     weights: Array,
     readout: Array,
     data: DataSet,
-    map_rows: MapRows,
     scale: float,
+    place: Device,
+    map_rows: MapRows,
 ) -> Array:
     """``scale * G``, a new array (N, d).
 
     The samples pass in slabs. A slab's pre-activations ``X W^T`` turn in place, piece by piece in
-    cache, into ``diag(r) sigma'(X W^T)``; the product with ``X`` is summed over slabs, and the
-    readout scales the rows of the sum.
+    cache, into ``diag(r) sigma'(X W^T)``; its product with ``X`` is added to the sum over slabs, in
+    their order, and the readout scales the rows of the sum.
     """
+    xp = place.xp
     inputs, labels = data.inputs, data.labels
     n, width = inputs.shape[0], weights.shape[0]
-    slab_rows = min(n, max(_SLAB_ROWS, _SLAB_ELEMENTS // width))
-    piece_rows = max(1, _CACHE_ELEMENTS // width)
-    slab = np.empty((slab_rows, width), weights.dtype)
-    total = np.empty_like(weights)
-    partial = np.empty_like(weights) if slab_rows < n else total
+    slab_rows = min(n, _ACCELERATOR_SLAB_ROWS if place.accelerator else _SLAB_ROWS)
+    piece_rows = slab_rows if place.accelerator else max(1, _CACHE_ELEMENTS // width)
+    kind = np.dtype(str(weights.dtype).rpartition(".")[2])
+    spare: deque[tuple[Array, Array]] = deque()
 
-    for start in range(0, n, slab_rows):
-        x, y = inputs[start : start + slab_rows], labels[start : start + slab_rows]
-        pre = slab[: x.shape[0]]
-        np.matmul(x, weights.T, out=pre)
+    def slab_sum(start: int) -> tuple[Array, Array]:
+        stop = min(start + slab_rows, n)
+        x, y = inputs[start:stop, :], labels[start:stop]
+        try:
+            slab, product = spare.pop()
+        except IndexError:
+            slab = place.empty((slab_rows, width), kind)
+            product = place.empty(tuple(weights.shape), kind)
+        pre = slab[: stop - start, :]
+        place.product(x, weights.T, out=pre)
+        # Each thread has its own error state. An overflow is found in the weights.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for row in range(0, stop - start, piece_rows):
+                rows = slice(row, min(row + piece_rows, stop - start))
+                value, slope = activation.value_and_derivative(pre[rows, :], xp=xp)
+                residual = y[rows] - xp.vecdot(value, readout) / width
+                pre[rows, :] = slope * residual[:, None]
+        place.product(pre.T, x, out=product)
+        return slab, product
 
-        def weigh(row: int, pre: Array = pre, y: Array = y) -> None:
-            piece = pre[row : row + piece_rows]
-            # Each thread has its own error state. An overflow is found in the weights.
-            with np.errstate(over="ignore", invalid="ignore"):
-                value, slope = activation.value_and_derivative(piece)
-                # Not by BLAS: several threads are here at once, and einsum sums in a fixed order.
-                output = np.einsum("ji,i->j", value, readout) / width
-                np.multiply(slope, (y[row : row + piece_rows] - output)[:, None], out=piece)
-
-        map_rows(weigh, range(0, x.shape[0], piece_rows))
-        if start == 0:
-            np.matmul(pre.T, x, out=total)
-        else:
-            np.matmul(pre.T, x, out=partial)
-            total += partial
-    total *= (readout * (scale / (n * np.sqrt(width)))).astype(total.dtype)[:, None]
+    total = xp.zeros_like(weights)
+    for slab, product in map_rows(slab_sum, range(0, n, slab_rows)):
+        total += product
+        spare.append((slab, product))
+    total *= (readout * (scale / (n * float(np.sqrt(width)))))[:, None]
     return total
 
 
@@ -256,20 +272,40 @@ def _initial_weights(problem: Problem, entropy: int, kind: np.dtype[Any], run: M
     return weights
 
 
-def _draw_readout(problem: Problem, entropy: int) -> Array:
-    """The values ``g_i``, of mean 0 and variance 1, or those that the problem gives."""
+def sample_readout(problem: Problem, seed: int = 0, index: int = 0) -> NDArray[np.float64]:
+    """The values ``g_i`` of one sample's readout, without simulating the rest of it.
+
+    Parameters
+    ----------
+    problem, seed, index
+        As in `simulate`.
+
+    Returns
+    -------
+    array (N,)
+        Of mean 0 and variance 1 in law; or the values that the problem gives.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=30, dim=20, samples=50, steps=[Step(1, 0.25)])
+    >>> bool((sample_readout(problem, seed=1) == simulate(problem, seed=1).readout).all())
+    True
+    """
     if not isinstance(problem.readout, str):
-        return np.array(problem.readout, dtype=np.float64)
+        given: NDArray[np.float64] = np.array(problem.readout, dtype=np.float64)
+        return given
+    entropy = _entropy(problem, _natural("seed", seed), _natural("index", index))
     rng = _generator(entropy, _READOUT)
     if problem.readout == "gaussian":
         return rng.standard_normal(problem.width)
     if problem.readout == "rademacher":
-        return 2.0 * rng.integers(0, 2, problem.width) - 1.0
+        return np.asarray(2.0 * rng.integers(0, 2, problem.width) - 1.0)
     return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), problem.width)
 
 
 def _draw_batch(
-    problem: Problem, step: int, entropy: int, kind: np.dtype[Any], run: MapRows
+    problem: Problem, step: int, entropy: int, kind: np.dtype[Any], place: Device, run: MapRows
 ) -> DataSet:
     """Fresh inputs and their labels; the targets' directions are the first coordinate axes."""
     n = problem.samples[step]
@@ -280,7 +316,7 @@ def _draw_batch(
     if problem.noise_std > 0:
         noise = _generator(entropy, _NOISE[step]).standard_normal(n)
         labels += problem.noise_std * noise
-    return DataSet(inputs, labels.astype(kind))
+    return DataSet(place.asarray(inputs), place.asarray(labels.astype(kind)))
 
 
 def _fill_with_normals(
@@ -309,7 +345,8 @@ def _fill_with_normals(
                 shape(rows)
             target[...] = rows
 
-    run(fill, range(0, out.shape[0], _STREAM_ROWS))
+    for _ in run(fill, range(0, out.shape[0], _STREAM_ROWS)):
+        pass
 
 
 def _entropy(problem: Problem, seed: int, index: int) -> int:
@@ -325,20 +362,23 @@ def _generator(entropy: int, *stream: int) -> np.random.Generator:
 
 @contextmanager
 def _rows_in_parallel(threads: int) -> Iterator[MapRows]:
-    """A function that runs ``task(row)`` for all rows, on this many threads."""
+    """A function that runs ``task(row)`` for all rows on this many threads.
+
+    It never is more than ``threads`` tasks ahead of the result that is taken next.
+    """
     if threads == 1:
-
-        def one_by_one(task: Callable[[int], None], rows: Iterable[int]) -> None:
-            for row in rows:
-                task(row)
-
-        yield one_by_one
+        yield map
         return
     with ThreadPoolExecutor(threads) as pool:
 
-        def together(task: Callable[[int], None], rows: Iterable[int]) -> None:
-            for _ in pool.map(task, rows):
-                pass
+        def together(task: Callable[[int], Any], rows: Iterable[int]) -> Iterator[Any]:
+            waiting: deque[Future[Any]] = deque()
+            for row in rows:
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(task, row))
+            while waiting:
+                yield waiting.popleft().result()
 
         yield together
 

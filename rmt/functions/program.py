@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from rmt.functions.array_program import run_on, to_numpy
 from rmt.functions.exact import exact_values
 from rmt.functions.graph import Graph, NodeId
 from rmt.functions.numeric_form import NumericForm, always_finite
@@ -94,7 +95,9 @@ class Program:
         self.graph = graph
         self.outputs = tuple(outputs)
         numeric = NumericForm(graph)
-        self._schedule(numeric.graph, [numeric.visit(node) for node in outputs])
+        self._numeric = numeric.graph
+        self._numeric_outputs = [numeric.visit(node) for node in outputs]
+        self._schedule(self._numeric, self._numeric_outputs)
         self._repairs = repair and not all(always_finite(graph, node) for node in outputs)
         self._domain: Program | None = None
 
@@ -180,6 +183,19 @@ class Program:
                 self._repair(flat, results, bad)
         # Numbers in, numbers out, as NumPy's own functions do.
         return tuple(result.reshape(shape)[()] for result in results)
+
+    def on(self, xp: Any, *arrays: Any) -> tuple[Any, ...]:
+        """The outputs on arrays of another library with the array API namespace ``xp``.
+
+        All of one shape, floating dtype and device, which the outputs share.
+        """
+        results = run_on(xp, self._numeric, self._numeric_outputs, arrays, _to_float)
+        if not self._repairs or all(bool(xp.all(xp.isfinite(result))) for result in results):
+            return results
+        # Rare: let NumPy's route find and repair what overflowed.
+        repaired = self(*map(to_numpy, arrays))
+        first = arrays[0]
+        return tuple(xp.asarray(r, dtype=first.dtype, device=first.device) for r in repaired)
 
     def _run(
         self, flat: list[FloatArray], results: tuple[FloatArray, ...], dtype: np.dtype[Any]

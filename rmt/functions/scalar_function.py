@@ -200,8 +200,17 @@ class ScalarFunction:
         self._check_univariate("derivative")
         return self._programs[1](_real_array(z))[0]
 
-    def value_and_derivative(self, z: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    def value_and_derivative(self, z: Any, *, xp: Any = None) -> tuple[Any, Any]:
         """``f(z)`` and ``f'(z)`` in one pass that shares what they have in common.
+
+        Parameters
+        ----------
+        z : array_like
+            Real.
+        xp : namespace, optional
+            For ``z`` of another library than NumPy: its namespace in the sense of the Python array
+            API standard (of `array_api_compat`, for PyTorch and CuPy). Values then are arrays of
+            that library, of the dtype and on the device of ``z``.
 
         Examples
         --------
@@ -210,7 +219,8 @@ class ScalarFunction:
         ([0.0, 2.0], [-3.0, 9.0])
         """
         self._check_univariate("value_and_derivative")
-        value, slope = self._programs[2](_real_array(z))
+        program = self._programs[2]
+        value, slope = program(_real_array(z)) if xp in (None, np) else program.on(xp, z)
         return value, slope
 
     def evaluate(self, z: Any, digits: int = 30) -> Any:
