@@ -3,6 +3,9 @@
 Run ``python benchmarks/bench_simulation.py`` from the repository root. The two are timed in turn in
 one process, on the same number of threads, and the medians are compared. The products of a step are
 ``X W^T`` and ``D^T X`` into existing arrays; nothing else is counted.
+
+``--device cuda --width 16000`` instead times one network on a device against the same on the CPU
+with all its cores, observation included: the speed-up of a GPU.
 """
 
 from __future__ import annotations
@@ -12,14 +15,14 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rmt.problem import Problem, Step
-from validation.observe import leading_triplets
+from validation.observe import leading_triplets, observe
 from validation.simulate import available_cores, simulate
 
 
@@ -83,6 +86,43 @@ def measure(problem: Problem, dtype: str, threads: int, repetitions: int = 9) ->
     return Timing(problem.batch, dtype, threads, **medians)
 
 
+def speed_up(width: int, device: str, repetitions: int = 3) -> float:
+    """Time of a sample in float32 on the CPU over that on a device, printed and returned."""
+    problem = _problem(width, "reused")
+
+    def sample(where: str) -> float:
+        start = time.perf_counter()
+        observe(simulate(problem, 0, 0, "float32", device=where).weights[-1], 4)
+        return time.perf_counter() - start
+
+    sample(device)  # a device's first call loads its libraries
+    times: dict[str, list[float]] = {"cpu": [], device: []}
+    for _ in range(repetitions):
+        for where, seen in times.items():
+            seen.append(sample(where))
+    medians = {where: statistics.median(seen) for where, seen in times.items()}
+    ratio = medians["cpu"] / medians[device]
+    print(
+        f"N = d = {width}, n = {2 * width}, two steps and four triplets, float32: "
+        f"cpu ({available_cores()} cores) {medians['cpu']:.2f} s, {device} "
+        f"{medians[device]:.2f} s, "
+        f"speed-up {ratio:.1f}"
+    )
+    return ratio
+
+
+def _problem(width: int, batch: Literal["independent", "reused"]) -> Problem:
+    return Problem(
+        activation="tanh(z + 7/10)",
+        target="remove_hermite(3*tanh(2*z), 1)",
+        width=width,
+        dim=width,
+        samples=2 * width,
+        steps=[Step(4, 0.3), Step(4, 0.4)],
+        batch=batch,
+    )
+
+
 def main(width: int = 1000, repetitions: int = 9) -> list[Timing]:
     """Measure both batches, both precisions, on one core and on all; print and return it."""
     print(f"N = d = {width}, n = {2 * width}, two steps; medians of {repetitions}")
@@ -91,19 +131,11 @@ def main(width: int = 1000, repetitions: int = 9) -> list[Timing]:
         f"{'triplets':>12}"
     )
     timings = []
+    batches: tuple[Literal["reused", "independent"], ...] = ("reused", "independent")
     for threads in sorted({1, available_cores()}):
         for dtype in ("float64", "float32"):
-            for batch in ("reused", "independent"):
-                problem = Problem(
-                    activation="tanh(z + 7/10)",
-                    target="remove_hermite(3*tanh(2*z), 1)",
-                    width=width,
-                    dim=width,
-                    samples=2 * width,
-                    steps=[Step(4, 0.3), Step(4, 0.4)],
-                    batch="reused" if batch == "reused" else "independent",
-                )
-                timings.append(measure(problem, dtype, threads, repetitions))
+            for batch in batches:
+                timings.append(measure(_problem(width, batch), dtype, threads, repetitions))
                 print(timings[-1], flush=True)
     return timings
 
@@ -112,5 +144,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--width", type=int, default=1000, help="N = d (default 1000)")
     parser.add_argument("--repetitions", type=int, default=9)
+    parser.add_argument("--device", help="time this device against the CPU instead")
     arguments = parser.parse_args()
-    main(arguments.width, arguments.repetitions)
+    if arguments.device:
+        speed_up(arguments.width, arguments.device, arguments.repetitions)
+    else:
+        main(arguments.width, arguments.repetitions)
