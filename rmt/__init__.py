@@ -1,5 +1,12 @@
 """Random-matrix theory of feature learning in two-layer networks of linear width."""
 
+from rmt.features import (
+    FeatureExponent,
+    FeatureSpike,
+    FeatureSpikes,
+    feature_exponents,
+    feature_spikes,
+)
 from rmt.functions import ExpressionError, ScalarFunction, remove_hermite
 from rmt.hermite import (
     HermiteExpansion,
@@ -15,6 +22,7 @@ from rmt.phase_diagram import PhaseDiagram, phase_diagram
 from rmt.predict import predict
 from rmt.prediction import Prediction, Spike, SpikeError
 from rmt.problem import Problem, Step
+from rmt.regression import RidgeErrors, ridge
 from rmt.spectra import (
     ConjugateKernel,
     GeneralisedMarchenkoPastur,
@@ -36,6 +44,9 @@ __all__ = [
     "ConjugateKernel",
     "ConvergenceError",
     "ExpressionError",
+    "FeatureExponent",
+    "FeatureSpike",
+    "FeatureSpikes",
     "GeneralisedMarchenkoPastur",
     "HermiteExpansion",
     "InvalidInputError",
@@ -47,6 +58,7 @@ __all__ = [
     "Population",
     "Prediction",
     "Problem",
+    "RidgeErrors",
     "RmtError",
     "ScalarFunction",
     "Scaling",
@@ -60,6 +72,8 @@ __all__ = [
     "SweepError",
     "TensorHermiteExpansion",
     "TracyWidom",
+    "feature_exponents",
+    "feature_spikes",
     "generative_exponent",
     "hermite_expansion",
     "information_exponent",
@@ -69,6 +83,7 @@ __all__ = [
     "rectangular_outliers",
     "remove_hermite",
     "reuse_exponent",
+    "ridge",
     "scaling",
     "staircase",
     "sweep",

@@ -57,3 +57,8 @@ class ConvergenceError(RmtError, ArithmeticError):
         super().__init__(message)
         self.status = status
         self.best = best
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception that passes between processes is rebuilt from these arguments, and its
+        # attributes and notes are put back.
+        return type(self), (str(self), self.status), self.__dict__

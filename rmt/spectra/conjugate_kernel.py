@@ -13,7 +13,7 @@ from rmt.spectra.population import Population
 from rmt.spectra.silverstein import GeneralisedMarchenkoPastur
 from rmt.status import InvalidInputError
 
-__all__ = ["ConjugateKernel"]
+__all__ = ["ConjugateKernel", "gaussian_equivalent_kernel"]
 
 
 class ConjugateKernel(GeneralisedMarchenkoPastur):
@@ -60,17 +60,41 @@ class ConjugateKernel(GeneralisedMarchenkoPastur):
             self.nonlinear = 0.0
         self.activation = sigma
         self.ratios = positive_ratio(dim_ratio), positive_ratio(width_ratio)
-        population = _shifted(
-            Population.of_law(MarchenkoPastur(self.ratios[0])), self.linear**2, self.nonlinear**2
-        )
-        if self.linear == 0.0:
-            if self.nonlinear == 0.0:
-                raise InvalidInputError(f"activation: {sigma.text} is constant")
-            population = Population.of_atoms([self.nonlinear**2])
-        super().__init__(population, self.ratios[1])
+        if self.linear == self.nonlinear == 0.0:
+            raise InvalidInputError(f"activation: {sigma.text} is constant")
+        super().__init__(_covariance(self.linear, self.nonlinear, self.ratios[0]), self.ratios[1])
 
     def __repr__(self) -> str:
         return f"ConjugateKernel({self.activation.text!r}, ratios={self.ratios})"
+
+
+def gaussian_equivalent_kernel(
+    linear: float, nonlinear: float, ratios: tuple[float, float]
+) -> GeneralisedMarchenkoPastur:
+    """Eigenvalues of ``F F^T / N`` for features ``F = mu_1 X W^T + mu_* Z``.
+
+    Parameters
+    ----------
+    linear, nonlinear : float
+        ``mu_1`` and ``mu_*``, not both zero.
+    ratios : pair of float
+        ``(n / d, n / N)``, as of `ConjugateKernel`.
+
+    Examples
+    --------
+    >>> law = gaussian_equivalent_kernel(0.6, 0.8, (0.5, 0.25))
+    >>> round(law.mean(), 12)
+    1.0
+    """
+    dim_ratio, width_ratio = map(positive_ratio, ratios)
+    return GeneralisedMarchenkoPastur(_covariance(linear, nonlinear, dim_ratio), width_ratio)
+
+
+def _covariance(linear: float, nonlinear: float, dim_ratio: float) -> Population:
+    """The law of ``mu_1^2 X X^T / d + mu_*^2``."""
+    if linear == 0.0:
+        return Population.of_atoms([nonlinear**2])
+    return _shifted(Population.of_law(MarchenkoPastur(dim_ratio)), linear**2, nonlinear**2)
 
 
 def _shifted(population: Population, scale: float, shift: float) -> Population:

@@ -1,0 +1,14 @@
+"""What the hidden layer has learned: the features of a trained network on fresh inputs."""
+
+from rmt.features.exponents import FeatureExponent, feature_exponents
+from rmt.features.polynomial import LearnedFeature
+from rmt.features.spikes import FeatureSpike, FeatureSpikes, feature_spikes
+
+__all__ = [
+    "FeatureExponent",
+    "FeatureSpike",
+    "FeatureSpikes",
+    "LearnedFeature",
+    "feature_exponents",
+    "feature_spikes",
+]

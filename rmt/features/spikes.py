@@ -1,0 +1,338 @@
+"""Spikes of the feature matrix: what the hidden layer has learned after the last step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from rmt.features.polynomial import LearnedFeature, hermite_name, learned_feature, multi_indices
+from rmt.features.stages import last_stage
+from rmt.features.target import monomial_projection
+from rmt.features.trained import TrainedFeatures, trained_features
+from rmt.frames import frame_of
+from rmt.problem import Problem
+from rmt.spectra.conjugate_kernel import gaussian_equivalent_kernel
+from rmt.spectra.silverstein import GeneralisedMarchenkoPastur
+from rmt.status import ConvergenceError, InvalidInputError, Status
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["FeatureSpike", "FeatureSpikes", "feature_spikes"]
+
+Array = NDArray[np.float64]
+
+_KEEP = 0.05  # spikes of the mean part weaker than this, relative to the bulk's edge, are left out
+_MONOMIAL_DEGREE = 3
+_ROUNDING = 1e-10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureSpike:
+    """One function of the input that the hidden layer carries above its bulk.
+
+    Attributes
+    ----------
+    strength : float
+        ``sqrt(m N)`` times the singular value of the mean part of the features.
+    singular_value : float
+        Of the ``m x N`` feature matrix; the bulk's edge when the spike makes no outlier.
+    left_overlap : float
+        Squared norm of the projection of the outlier's left singular vector on ``learned``; 0
+        without an outlier.
+    learned : LearnedFeature
+        The function of the spike coordinates that the left vector samples.
+    target_overlaps : mapping of multi-index to float
+        Squared overlaps of the left singular vector with the Hermite monomials
+        ``prod_i He_{beta_i}(z_i) / sqrt(beta_i!)`` of the target's directions, up to degree 3.
+    is_outlier : bool
+    error : float
+        Relative error estimate of strength and singular value, absolute one of the overlaps: of
+        the solution of the equations, not of their distance from a finite network.
+    """
+
+    strength: float
+    singular_value: float
+    left_overlap: float
+    learned: LearnedFeature
+    target_overlaps: Mapping[tuple[int, ...], float]
+    is_outlier: bool
+    error: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists."""
+        return {
+            "strength": self.strength,
+            "singular_value": self.singular_value,
+            "left_overlap": self.left_overlap,
+            "learned": self.learned.to_dict(),
+            "target_overlaps": [[list(b), o] for b, o in self.target_overlaps.items()],
+            "is_outlier": self.is_outlier,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureSpikes:
+    """The features of a trained network on fresh inputs; prints as a table.
+
+    Attributes
+    ----------
+    problem : Problem
+    samples : int
+        ``m``, the number of fresh inputs.
+    spikes : tuple of FeatureSpike
+        Strongest first. The first often is the mean ``mu_0`` of the features.
+    bulk : GeneralisedMarchenkoPastur
+        Law of the eigenvalues of ``F F^T / N`` behind them.
+    status : Status
+    """
+
+    problem: Problem
+    samples: int
+    spikes: tuple[FeatureSpike, ...]
+    bulk: GeneralisedMarchenkoPastur
+    status: Status
+
+    @property
+    def outliers(self) -> tuple[FeatureSpike, ...]:
+        """The spikes that leave the bulk."""
+        return tuple(spike for spike in self.spikes if spike.is_outlier)
+
+    @property
+    def bulk_edge(self) -> float:
+        """Upper edge of the bulk of singular values of ``F``."""
+        return math.sqrt(self.problem.width * self.bulk.edges[-1][1])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists."""
+        return {
+            "problem": self.problem.to_dict(),
+            "samples": self.samples,
+            "bulk_edge": self.bulk_edge,
+            "n_outliers": len(self.outliers),
+            "spikes": [spike.to_dict() for spike in self.spikes],
+            "status": self.status.name,
+        }
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row per spike, as a pandas frame (needs the extra ``frame``)."""
+        rows = []
+        for spike in self.spikes:
+            row = spike.to_dict()
+            row["learned"] = str(spike.learned)
+            del row["target_overlaps"]
+            for beta, overlap in spike.target_overlaps.items():
+                row[f"overlap with {hermite_name(beta, 'z', 1)}"] = overlap
+            rows.append(row)
+        return frame_of(rows)
+
+    def __str__(self) -> str:
+        p = self.problem
+        lines = [
+            f"features of {self.samples} inputs, N = {p.width}, d = {p.dim}, after "
+            f"{len(p.steps)} step(s), {p.batch} batch: bulk up to {self.bulk_edge:.2f}, "
+            f"{len(self.outliers)} outlier(s)",
+            f"{'':>2} {'strength':>10} {'singular value':>14} {'left overlap':>12}  learned",
+        ]
+        for i, spike in enumerate(self.spikes):
+            value = f"{spike.singular_value:14.2f}" if spike.is_outlier else f"{'in the bulk':>14}"
+            lines.append(
+                f"{i:2d} {spike.strength:10.2f} {value} {spike.left_overlap:12.4f}  {spike.learned}"
+            )
+            seen = sorted(spike.target_overlaps.items(), key=lambda item: -item[1])
+            shown = [f"{hermite_name(b, 'z', 1)}: {o:.3f}" for b, o in seen[:3] if o > 5e-4]
+            if shown:
+                lines.append(f"{'':>43}squared overlap with {', '.join(shown)}")
+        return "\n".join(lines)
+
+
+def feature_spikes(
+    problem: Problem, samples: int | None = None, *, rtol: float = 1e-6, throw: bool = True
+) -> FeatureSpikes:
+    """What the features ``F = sigma(X W_s^T)`` of fresh inputs carry above their bulk.
+
+    With the population covariance ``C`` of the features, an eigenvalue ``l`` of ``C`` outside of
+    the bulk is a root of ``det(1 + T(-l)) = 0`` (`rmt.features.trained`), and leads to the
+    singular value
+
+        s^2 = m l (1 - df1(-l) / m),     df1(t) = tr C_bulk (C_bulk + t)^{-1},
+
+    of ``F`` while ``s`` increases with ``l``. With ``n`` the unit null vector of ``1 + T``, the
+    left singular vector samples the function ``sum_alpha n_alpha H_alpha(kappa)`` with the squared
+    overlap ``-(1/t) (dz/dt) / (n^T T'(t) n)`` at ``t = -l``, ``z = s^2 / m``.
+
+    Parameters
+    ----------
+    problem : Problem
+        The network and its one or two steps.
+    samples : int, optional
+        ``m``, the number of fresh inputs; by default that of the last batch.
+    rtol : float
+        Relative tolerance of the spikes of the weights (see `rmt.predict`).
+    throw : bool
+        Raise when those have not converged; otherwise ``status`` says so.
+
+    Returns
+    -------
+    FeatureSpikes
+
+    Raises
+    ------
+    InvalidInputError
+        When ``samples`` is not a positive integer, or the activation is constant.
+    ConvergenceError
+        When the spikes of the weights have not converged; ``best`` holds the result.
+
+    Notes
+    -----
+    theory.md, section 6; all orders of the mean part at the given width, and the bulk as training
+    leaves it (`rmt.features.bulk`). For the sizes' growth with ``N`` see `feature_exponents`.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> p = Problem("tanh(z + 7/10)", "tanh(z)", 1000, 1000, 2000, [Step(4, 0.4)])
+    >>> found = feature_spikes(p, samples=3000)
+    >>> [str(spike.learned) for spike in found.outliers][:2]
+    ['0.99 - 0.11 He2(k0)/sqrt(2)', '0.99 k0 - 0.13 He3(k0)/sqrt(6)']
+    """
+    m = problem.samples[-1] if samples is None else samples
+    if isinstance(m, bool) or not isinstance(m, Integral) or m < 1:
+        raise InvalidInputError(f"samples must be a positive integer, got {samples!r}")
+    m = int(m)
+    stage = last_stage(problem, rtol)
+    features = trained_features(problem, stage.spikes)
+    linear, nonlinear = features.bulk.linear, features.bulk.nonlinear
+    if linear == nonlinear == 0.0:
+        raise InvalidInputError(f"activation: {problem.activation.text} is constant")
+    bulk = gaussian_equivalent_kernel(linear, nonlinear, (m / problem.dim, m / problem.width))
+    edge = math.sqrt(problem.width * bulk.edges[-1][1])
+    moved = replace(stage.spikes, strengths=stage.spikes.strengths + stage.spikes.strength_errors)
+    spikes = _spikes(features, m, edge)
+    shifted = _spikes(trained_features(problem, moved), m, edge)
+    scale = features.bulk.linear**2 + features.bulk.nonlinear**2
+    cut = problem.width * features.mean.truncation / scale + _ROUNDING
+    result = FeatureSpikes(
+        problem,
+        m,
+        tuple(
+            replace(spike, error=2.0 * _change(spike, other) + cut)
+            for spike, other in zip(spikes, shifted, strict=False)
+        ),
+        bulk,
+        stage.spikes.status,
+    )
+    if throw and not result.status.ok:
+        raise ConvergenceError(f"feature_spikes: {result.status.value}", result.status, result)
+    return result
+
+
+def _spikes(features: TrainedFeatures, m: int, edge: float) -> list[FeatureSpike]:
+    """The spikes of the mean part, and what each becomes on the bulk; without error estimates."""
+    q = features.basis.shape[1]
+    values, vectors = np.linalg.eigh(features.gram[:q, :q])
+    strengths = np.sqrt(m * features.width * np.maximum(values[::-1], 0.0))
+    found = []
+    for k in range(int(np.count_nonzero(strengths > _KEEP * edge))):
+        outlier = _outlier(features, m, k)
+        if outlier is None:
+            # The mean part's own left function: unit, and orthogonal to all linear couplings.
+            x = np.zeros(features.target.size)
+            x[:q] = vectors[:, -1 - k] / math.sqrt(values[-1 - k])
+            value, overlap = edge, 0.0
+        else:
+            value, overlap, x = outlier
+        inner = _inner_product(features, x)
+        r = features.alignments.shape[1]
+        found.append(
+            FeatureSpike(
+                strength=float(strengths[k]),
+                singular_value=value,
+                left_overlap=overlap,
+                learned=learned_feature(inner.with_coordinates, features.mean.n_spikes),
+                target_overlaps={
+                    beta: overlap * inner.with_target(beta) ** 2
+                    for beta in multi_indices(r, _MONOMIAL_DEGREE)
+                    if sum(beta)
+                },
+                is_outlier=outlier is not None,
+                error=0.0,
+            )
+        )
+    return found
+
+
+def _outlier(features: TrainedFeatures, m: int, k: int) -> tuple[float, float, Array] | None:
+    """Singular value, left overlap and function ``x`` (``n = B x``) of the ``k``-th outlier."""
+    bulk, n = features.bulk, features.width
+
+    def coupled(ell: float) -> tuple[Array, Array]:
+        d = np.sqrt(-features.couplings(bulk.transforms(-ell))[0])
+        values, vectors = np.linalg.eigh(d[:, None] * features.gram * d)
+        return values[::-1], vectors[:, ::-1]
+
+    def excess(ell: float) -> float:
+        return float(np.log(max(coupled(ell)[0][k], 1e-300)))
+
+    low = bulk.population_edge * (1.0 + 1e-9)
+    if k >= features.target.size or excess(low) <= 0.0:
+        return None
+    high = 2.0 * low
+    while excess(high) > 0.0:
+        high *= 2.0
+    ell = float(brentq(excess, low, high, xtol=1e-13 * low, rtol=1e-13))
+    t = bulk.transforms(-ell)
+    df1 = n * (1.0 + ell * float(t.r))
+    df1_slope = -n * (float(t.r) - ell * float(t.r1))
+    z = ell * (1.0 - df1 / m)
+    z_slope = -(1.0 - df1 / m) - ell * df1_slope / m
+    if z_slope >= 0.0 or z <= 0.0:
+        return None
+    d, d1, _ = features.couplings(t)
+    w = coupled(ell)[1][:, k]
+    curvature = float(np.sum(d1 / np.abs(d) * w**2))
+    return math.sqrt(m * z), z_slope / (ell * curvature), np.sqrt(-d) * w
+
+
+@dataclass(frozen=True, slots=True)
+class _InnerProduct:
+    """Inner products of the function ``B x`` with Hermite polynomials."""
+
+    with_coordinates: Callable[[tuple[int, ...]], float]
+    with_target: Callable[[tuple[int, ...]], float]
+
+
+def _inner_product(features: TrainedFeatures, x: Array) -> _InnerProduct:
+    q = features.basis.shape[1]
+    nodes, coordinates = features.basis @ x[:q], x[q:]
+
+    def with_coordinates(alpha: tuple[int, ...]) -> float:
+        value = float(nodes @ features.mean.coefficient(alpha))
+        return value + (float(coordinates[alpha.index(1)]) if sum(alpha) == 1 else 0.0)
+
+    def with_target(beta: tuple[int, ...]) -> float:
+        value = float(nodes @ monomial_projection(features.mean, beta, features.alignments))
+        if sum(beta) == 1:
+            value += float(coordinates @ features.alignments[:, beta.index(1)])
+        return value
+
+    return _InnerProduct(with_coordinates, with_target)
+
+
+def _change(spike: FeatureSpike, other: FeatureSpike) -> float:
+    """The larger of the relative change of the sizes and the change of the overlaps."""
+    overlaps = [abs(o - other.target_overlaps[b]) for b, o in spike.target_overlaps.items()]
+    return max(
+        abs(other.strength / spike.strength - 1.0),
+        abs(other.singular_value / spike.singular_value - 1.0),
+        abs(other.left_overlap - spike.left_overlap),
+        *overlaps,
+    )

@@ -1,0 +1,397 @@
+"""Training and test error of ridge regression on the features, before and after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+
+from rmt.features.stages import Stage, stages
+from rmt.features.target import target_expansion
+from rmt.features.trained import TrainedFeatures, trained_features
+from rmt.frames import frame_of
+from rmt.problem import Problem
+from rmt.regression.risk import Risk, effective_ridge, risk
+from rmt.spikes.mean_update import SpikeStrengths
+from rmt.status import ConvergenceError, InvalidInputError, Status
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+
+__all__ = ["RidgeErrors", "ridge"]
+
+Array = NDArray[np.float64]
+
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RidgeErrors:
+    """Errors of the network whose readout is trained by ridge regression, at each stage.
+
+    The shape of every array is ``(n_stages, *shape)``, ``shape`` that of ``samples`` broadcast with
+    ``regularisation``. An error is the mean of ``(y - h)^2``, label noise included.
+
+    Attributes
+    ----------
+    problem : Problem
+    stages : tuple of str
+        ``"untrained"``, ``"step 1"``, ``"step 2"``.
+    samples : array
+        ``m``, fresh samples that the readout is trained on.
+    regularisation : array
+        ``lambda``; the optimal ones differ from stage to stage.
+    test_error, training_error : array
+    bias : array
+        ``E[(f - E h)^2]``: what remains of the noise-free target at the effective ridge.
+    variance : array
+        ``test_error - bias - noise_std^2``: of the random training set.
+    degrees_of_freedom : array
+        ``df1 = tr C (C + tau)^{-1}``, the effective number of features that are fitted.
+    effective_ridge : array
+        ``tau``, the ridge of the equivalent regression on infinitely many samples.
+    error : array
+        Relative error estimate of ``test_error`` and ``training_error``: of the solution of the
+        equations, not of their distance from a finite network.
+    status : array of Status
+    """
+
+    problem: Problem
+    stages: tuple[str, ...]
+    samples: Array
+    regularisation: Array
+    test_error: Array
+    training_error: Array
+    bias: Array
+    variance: Array
+    degrees_of_freedom: Array
+    effective_ridge: Array
+    error: Array
+    status: NDArray[np.object_]
+    _spikes: tuple[SpikeStrengths, ...] = field(repr=False)
+
+    def spike_contributions(self, stage: int = -1) -> Array:
+        """By how much the test error would rise without each spike of the weights.
+
+        The spikes interact (a product of two is learned only with both), so the contributions do
+        not add up to the drop since the first stage.
+
+        Parameters
+        ----------
+        stage : int
+            Index into ``stages``.
+
+        Returns
+        -------
+        array, shape (K, *shape)
+            In the order of the spikes' strengths; no rows before the first step.
+
+        Examples
+        --------
+        >>> from rmt import Problem, Step, ridge
+        >>> p = Problem("tanh(z)", "z", 200, 200, 400, [Step(2, 0.4)])
+        >>> contributions = ridge(p, samples=600, regularisation=1e-2).spike_contributions()
+        >>> contributions.shape, bool(contributions[0] > 0)
+        ((1,), True)
+        """
+        spikes, shape = self._spikes[stage], self.samples.shape
+        rest = np.empty((spikes.strengths.size, *shape))
+        for k in range(spikes.strengths.size):
+            features = trained_features(self.problem, _without(spikes, k))
+            solved = _solved(features, self.samples, self.regularisation[stage])
+            rest[k] = solved.test_error
+        return np.asarray(rest - self.test_error[stage])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists."""
+        names = ("test_error", "training_error", "bias", "variance", "degrees_of_freedom",
+                 "effective_ridge", "error")  # fmt: skip
+        return {
+            "problem": self.problem.to_dict(),
+            "stages": list(self.stages),
+            "samples": self.samples.tolist(),
+            "regularisation": self.regularisation.tolist(),
+            **{name: _jsonable(getattr(self, name)) for name in names},
+            "status": np.vectorize(lambda s: s.name, otypes=[object])(self.status).tolist(),
+        }
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row for each stage and point, as a pandas frame (needs the extra ``frame``)."""
+        rows = []
+        for i, stage in enumerate(self.stages):
+            for point in np.ndindex(self.samples.shape):
+                at = (i, *point)
+                rows.append(
+                    {
+                        "stage": stage,
+                        "samples": float(self.samples[point]),
+                        "regularisation": float(self.regularisation[at]),
+                        "test_error": float(self.test_error[at]),
+                        "training_error": float(self.training_error[at]),
+                        "bias": float(self.bias[at]),
+                        "variance": float(self.variance[at]),
+                        "degrees_of_freedom": float(self.degrees_of_freedom[at]),
+                        "effective_ridge": float(self.effective_ridge[at]),
+                        "error": float(self.error[at]),
+                        "status": self.status[at].name,
+                    }
+                )
+        return frame_of(rows)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw test and training errors against what varies (needs the extra ``plot``)."""
+        from rmt.plotting_regression import draw_ridge
+
+        return draw_ridge(self, ax)
+
+    def __str__(self) -> str:
+        p = self.problem
+        lines = [
+            f"ridge regression on the features, N = {p.width}, d = {p.dim}, {p.batch} batch",
+            f"{'stage':<10} {'samples':>8} {'lambda':>10} {'test':>9} {'training':>9} "
+            f"{'bias':>9} {'variance':>9} {'df':>8}",
+        ]
+        points = list(np.ndindex(self.samples.shape))
+        shown = points if len(points) <= 8 else [*points[:4], *points[-4:]]
+        for i, stage in enumerate(self.stages):
+            for point in shown:
+                at = (i, *point)
+                lines.append(
+                    f"{stage:<10} {self.samples[point]:8.0f} {self.regularisation[at]:10.3g} "
+                    f"{self.test_error[at]:9.5f} {self.training_error[at]:9.5f} "
+                    f"{self.bias[at]:9.5f} {self.variance[at]:9.5f} "
+                    f"{self.degrees_of_freedom[at]:8.1f}"
+                )
+        if len(points) > len(shown):
+            lines.append(f"({len(points)} points, of which the first and last four are shown)")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Solved:
+    """One stage at all points."""
+
+    t: Array
+    risk: Risk
+    test_error: Array
+    training_error: Array
+    found: NDArray[np.bool_]
+
+
+def ridge(
+    problem: Problem,
+    samples: ArrayLike,
+    regularisation: ArrayLike | Literal["optimal"],
+    *,
+    rtol: float = 1e-6,
+    throw: bool = True,
+) -> RidgeErrors:
+    """Errors of ridge regression on the features, before any step and after each.
+
+    On ``m`` fresh samples the readout ``c`` minimises
+
+        (1/m) |y - F c / sqrt(N)|^2 + lambda |c|^2,     F = sigma(X W_s^T),
+
+    and the test error is that of ``h(x) = c . sigma(W_s x) / sqrt(N)`` on new samples, in the limit
+    of large ``N, d, m`` at fixed ratios with the spikes at their strengths for the given width.
+
+    Parameters
+    ----------
+    problem : Problem
+        The network and its steps; a stage for each step, and one for the untrained network.
+    samples : array_like
+        ``m``, positive.
+    regularisation : array_like or "optimal"
+        ``lambda``, not negative. Zero is the ridgeless limit, whose test error is infinite at the
+        interpolation threshold ``m = N``. ``"optimal"`` finds the ``lambda >= 0`` of least test
+        error for each number of samples and stage.
+    rtol : float
+        Relative tolerance of the spikes (see `rmt.predict`).
+    throw : bool
+        Raise when a stage has not converged; otherwise its ``status`` says so.
+
+    Returns
+    -------
+    RidgeErrors
+
+    Raises
+    ------
+    InvalidInputError
+        For samples or regularisations out of range, or shapes that do not broadcast.
+    ConvergenceError
+        When a stage has not converged; ``best`` holds the result with its error estimates.
+
+    Notes
+    -----
+    theory.md, section 7, with the mean features to all orders (`rmt.features`). The cost of a point
+    is some thirty solutions of a linear system with fifty unknowns; the spikes are computed once.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> p = Problem("erf(z)", "sin(z)", 400, 400, 800, [Step(3, 0.3), Step(3, 0.4)])
+    >>> found = ridge(p, samples=[400, 1200], regularisation=1e-3)
+    >>> found.test_error.shape
+    (3, 2)
+    >>> bool((found.test_error[2] < found.test_error[0]).all())
+    True
+    """
+    m, lam = _checked(samples, regularisation)
+    found_stages = stages(problem, rtol)
+    solved: list[_Solved] = []
+    errors: list[Array] = []
+    lams: list[Array] = []
+    statuses: list[NDArray[np.object_]] = []
+    for stage in found_stages:
+        features = trained_features(problem, stage.spikes)
+        if lam is None:
+            stage_lam = np.reshape(
+                [_optimal(features, float(x)) for x in m.ravel()], m.shape
+            ) / float(problem.width)
+        else:
+            stage_lam = lam
+        here = _solved(features, m, stage_lam)
+        error = _error(problem, stage, features, here, m, stage_lam)
+        status = np.full(m.shape, stage.spikes.status, dtype=object)
+        status[~here.found] = Status.NOT_CONVERGED
+        solved.append(here)
+        errors.append(error)
+        lams.append(stage_lam)
+        statuses.append(status)
+    noise = problem.noise_std**2
+    test = np.array([here.test_error for here in solved])
+    bias = np.array([here.risk.bias for here in solved])
+    result = RidgeErrors(
+        problem=problem,
+        stages=tuple(stage.name for stage in found_stages),
+        samples=m,
+        regularisation=np.array(lams),
+        test_error=test,
+        training_error=np.array([here.training_error for here in solved]),
+        bias=bias,
+        variance=test - bias - noise,
+        degrees_of_freedom=np.array([here.risk.df1 for here in solved]),
+        effective_ridge=np.array([here.t for here in solved]) / problem.width,
+        error=np.array(errors),
+        status=np.stack(statuses),
+        _spikes=tuple(stage.spikes for stage in found_stages),
+    )
+    bad = [status for status in result.status.ravel() if not status.ok]
+    if bad and throw:
+        raise ConvergenceError(f"ridge: {bad[0].value}", bad[0], result)
+    return result
+
+
+def _solved(features: TrainedFeatures, m: Array, lam: Array) -> _Solved:
+    t, found = effective_ridge(features, m, lam * features.width)
+    now = risk(features, t)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        test = (now.bias + features.noise_variance) / np.maximum(1.0 - now.df2 / m, 0.0)
+        fitted = np.maximum(1.0 - now.df1 / m, 0.0)
+        training = np.where(fitted > _ROUNDING, fitted**2 * test, 0.0)
+    return _Solved(t, now, test, training, found)
+
+
+def _optimal(features: TrainedFeatures, m: float) -> float:
+    """``N lambda`` of least test error, sought in the effective ridge, which determines it."""
+    t_least = float(effective_ridge(features, np.asarray(m), np.asarray(0.0))[0])
+    scale = features.bulk.linear**2 + features.bulk.nonlinear**2
+    low = np.log(max(t_least, 1e-8 * scale))
+    high = np.log(1e4 * scale * (1.0 + features.width / m))
+
+    def test_error(log_t: float) -> float:
+        now = risk(features, np.asarray(np.exp(log_t)))
+        below = 1.0 - float(now.df2) / m
+        return (float(now.bias) + features.noise_variance) / below if below > 0 else np.inf
+
+    # The error may have two minima, one beyond the spikes' scale: look everywhere first.
+    grid = np.linspace(low, high, 41)
+    best = int(np.argmin([test_error(x) for x in grid]))
+    around = (grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)])
+    t = float(np.exp(minimize_scalar(test_error, bounds=around, method="bounded",
+                                     options={"xatol": 1e-7}).x))  # fmt: skip
+    return max(t * (1.0 - float(risk(features, np.asarray(t)).df1) / m), 0.0)
+
+
+def _error(
+    problem: Problem, stage: Stage, features: TrainedFeatures, here: _Solved, m: Array, lam: Array
+) -> Array:
+    """Relative error: of the spikes, of the orders left out of features and target, of rounding."""
+    spikes = stage.spikes
+    moved = replace(spikes, strengths=spikes.strengths + spikes.strength_errors)
+    shifted = _solved(trained_features(problem, moved), m, lam).test_error
+    with np.errstate(invalid="ignore"):
+        change = np.nan_to_num(np.abs(shifted / here.test_error - 1.0))
+    scale = features.bulk.linear**2 + features.bulk.nonlinear**2
+    cut = problem.width * features.mean.truncation / scale
+    target = target_expansion(problem.target)
+    beyond = features.mean.coefficients[:, target.degree + 1 :]
+    seen = (
+        problem.width
+        * features.bulk.transforms(here.t).r
+        * float(features.mean.weights @ np.sum(beyond**2, axis=1))
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        missed = target.missing * target.second_moment * np.minimum(np.nan_to_num(seen), 1.0)
+        missed = np.nan_to_num(missed / here.test_error)
+    return np.asarray(2.0 * change + cut + missed + 1e-10)
+
+
+def _without(spikes: SpikeStrengths, k: int) -> SpikeStrengths:
+    def rest(array: Array) -> Array:
+        return np.delete(array, k, axis=0)
+
+    return replace(
+        spikes,
+        strengths=rest(spikes.strengths),
+        alignments=rest(spikes.alignments),
+        left_functions=rest(spikes.left_functions),
+        strength_errors=rest(spikes.strength_errors),
+        alignment_sq_errors=rest(spikes.alignment_sq_errors),
+    )
+
+
+def _checked(samples: Any, regularisation: Any) -> tuple[Array, Array | None]:
+    m = _numbers("samples", samples)
+    if not (m > 0).all():
+        raise InvalidInputError(f"samples must be positive, got {m.min():g}")
+    if isinstance(regularisation, str):
+        if regularisation != "optimal":
+            raise InvalidInputError(
+                f"regularisation must be numbers or 'optimal', got {regularisation!r}"
+            )
+        return m, None
+    lam = _numbers("regularisation", regularisation)
+    if not (lam >= 0).all():
+        raise InvalidInputError(f"regularisation must not be negative, got {lam.min():g}")
+    try:
+        m, lam = (np.array(x) for x in np.broadcast_arrays(m, lam))
+    except ValueError:
+        raise InvalidInputError(
+            f"samples and regularisation must broadcast, got shapes {m.shape} and {lam.shape}"
+        ) from None
+    return m, lam
+
+
+def _numbers(name: str, value: Any) -> Array:
+    try:
+        array = np.array(value, dtype=float)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"{name} must be numbers, got {value!r}") from None
+    boolean = isinstance(value, bool) or not (isinstance(value, Real | Sequence | np.ndarray))
+    if boolean or not np.isfinite(array).all() or not array.size:
+        raise InvalidInputError(f"{name} must be finite numbers, got {value!r}")
+    return array
+
+
+def _jsonable(array: Array) -> Any:
+    """Nested lists in which numbers that are not finite are None."""
+    values: Any = array.astype(object)
+    values[~np.isfinite(array)] = None
+    return values.tolist()

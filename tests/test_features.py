@@ -1,0 +1,388 @@
+"""The mean features against brute force, their outliers against other routes and matrices."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+from rmt import InvalidInputError, Problem, Step, feature_exponents, feature_spikes
+from rmt.features.bulk import FeatureBulk, feature_bulk
+from rmt.features.mean_features import mean_features
+from rmt.features.polynomial import learned_feature, multi_indices
+from rmt.features.stages import last_stage, no_spikes
+from rmt.features.target import monomial_projection, target_expansion, target_projection
+from rmt.features.trained import trained_features
+from rmt.functions import ScalarFunction
+from rmt.functions.gaussian import gaussian_rule
+from rmt.functions.hermite_values import orthonormal_hermite
+from rmt.spectra import GeneralisedMarchenkoPastur, Population, population_spikes
+from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.resummed import resummed_strengths
+from rmt.status import ConvergenceError, Status
+
+IE1 = "tanh(z) + (cos(2*z) - exp(-2))/2"
+
+
+def problem_with(**changes):
+    arguments = {
+        "activation": "tanh(z + 7/10)",
+        "target": IE1,
+        "width": 1000,
+        "dim": 1000,
+        "samples": 2000,
+        "steps": [Step(4, 0.3), Step(4, 0.4)],
+    }
+    return Problem(**{**arguments, **changes})
+
+
+# The mean features
+
+
+def some_spikes(n_spikes: int) -> SpikeStrengths:
+    """Arbitrary spikes on a handful of readout nodes, orthonormal as they should be."""
+    rng = np.random.default_rng(n_spikes)
+    q = 5
+    weights = rng.uniform(0.5, 1.5, q)
+    weights /= weights.sum()
+    left = np.linalg.qr(rng.standard_normal((q, n_spikes)))[0].T / np.sqrt(weights)
+    return SpikeStrengths(
+        strengths=np.array([25.0, 6.0, 2.0])[:n_spikes],
+        alignments=np.array([[0.8], [0.3], [0.1]])[:n_spikes],
+        readout_nodes=np.arange(q, dtype=float),
+        readout_weights=weights,
+        left_functions=left,
+        strength_errors=np.zeros(n_spikes),
+        alignment_sq_errors=np.zeros((n_spikes, 1)),
+        status=Status.CONVERGED,
+    )
+
+
+def brute_force(activation, spikes, width, kappa):
+    """``E_Z[sigma(Z + p(g_q, kappa))]`` by quadrature in ``Z``, shape (Q, points)."""
+    sigma = ScalarFunction.parse(activation)
+    p = (spikes.left_functions.T * spikes.strengths) @ kappa / math.sqrt(width)
+    out = np.empty(p.shape)
+    for index, shift in np.ndenumerate(p):
+        rule = gaussian_rule(12.0, 9.0, [k - shift for k in sigma.kinks])
+        out[index] = rule.weights @ sigma(rule.nodes[0] + shift)
+    return out
+
+
+@pytest.mark.parametrize("activation", ["tanh(z + 7/10)", "relu(z)", "sin(z) + z**2/4"])
+@pytest.mark.parametrize("n_spikes", [1, 2])
+def test_mean_features_against_brute_force(activation, n_spikes):
+    spikes, width = some_spikes(n_spikes), 900
+    mean = mean_features(ScalarFunction.parse(activation), spikes, width)
+    x = gaussian_rule(4.0 if n_spikes == 1 else 2.5, 8.0)
+    grid = np.stack([axis.ravel() for axis in np.meshgrid(*[x.nodes[0]] * n_spikes, indexing="ij")])
+    weights = np.prod(
+        [axis.ravel() for axis in np.meshgrid(*[x.weights] * n_spikes, indexing="ij")], axis=0
+    )
+    values = brute_force(activation, spikes, width, grid)
+    root = np.sqrt(mean.weights)
+    expected = (root[:, None] * values * weights) @ (root[:, None] * values).T
+    tolerance = 1e-7 if activation == "relu(z)" else 1e-11
+    np.testing.assert_allclose(mean.gram(), expected, rtol=tolerance, atol=tolerance)
+    for alpha in [*multi_indices(n_spikes, 3)]:
+        basis = np.prod(
+            [orthonormal_hermite(row, a + 1)[a] for row, a in zip(grid, alpha, strict=True)], axis=0
+        )
+        expected = root * (values @ (weights * basis))
+        np.testing.assert_allclose(mean.coefficient(alpha), expected, atol=tolerance)
+    index = tuple(int(k == 0) for k in range(n_spikes))
+    np.testing.assert_allclose(mean.linear()[:, 0], mean.coefficient(index), atol=1e-14)
+
+
+def test_the_truncation_is_bounded():
+    spikes, sigma = some_spikes(2), ScalarFunction.parse("relu(z)")
+    loose = mean_features(sigma, spikes, 100, tolerance=1e-1)
+    tight = mean_features(sigma, spikes, 100, tolerance=1e-14)
+    assert loose.order < tight.order
+    missing = tight.mean_square - loose.mean_square
+    assert 0 < missing <= loose.truncation + tight.truncation
+    assert tight.square_slope >= loose.square_slope
+
+
+def test_what_the_mean_leaves_is_the_bulk():
+    """``E[(E sigma')^2]`` against quadrature, and the parts add up to ``E[sigma^2]``."""
+    spikes, width = some_spikes(1), 900
+    sigma = ScalarFunction.parse("tanh(z + 7/10)")
+    mean = mean_features(sigma, spikes, width)
+    rule = gaussian_rule(6.0, 9.0)
+    step = 1e-4
+    ahead, behind = (
+        brute_force("tanh(z + 7/10)", spikes, width, rule.nodes + k * step * np.ones((1, 1)))
+        for k in (1, -1)
+    )
+    # The derivative in kappa is that of p times the mean slope.
+    rate = (spikes.left_functions.T * spikes.strengths)[:, 0] / math.sqrt(width)
+    slope = (ahead - behind) / (2 * step) / rate[:, None]
+    expected = mean.weights @ (slope**2 @ rule.weights)
+    assert mean.square_slope == pytest.approx(expected, rel=1e-6)
+    bulk = feature_bulk(mean, 1.0)
+    total = bulk.linear**2 + bulk.nonlinear**2 + mean.mean_square
+    assert total == pytest.approx(mean.second_moment, rel=1e-12)
+
+
+def test_target_projections_against_monte_carlo():
+    spikes, width = some_spikes(2), 900
+    sigma = ScalarFunction.parse("tanh(z + 7/10)")
+    mean = mean_features(sigma, spikes, width)
+    target = target_expansion(ScalarFunction.parse(IE1))
+    rng = np.random.default_rng(0)
+    kappa = rng.standard_normal((2, 400))
+    o = spikes.alignments[:, 0]
+    # z given kappa: the projection is an average over both.
+    rule = gaussian_rule(4.0, 8.0)
+    z = (o @ kappa)[:, None] + math.sqrt(1 - o @ o) * rule.nodes[0]
+    seen = ScalarFunction.parse(IE1)(z) @ rule.weights
+    values = brute_force("tanh(z + 7/10)", spikes, width, kappa)
+    samples = np.sqrt(mean.weights)[:, None] * values * seen
+    expected = target_projection(mean, target, spikes.alignments)
+    error = samples.std(axis=1) / math.sqrt(400)
+    assert (np.abs(samples.mean(axis=1) - expected) < 5 * error).all()
+    first = monomial_projection(mean, (1,), spikes.alignments)
+    np.testing.assert_allclose(first, mean.linear() @ o, atol=1e-14)
+
+
+def test_the_mean_of_the_features_alone_at_initialisation():
+    mean = mean_features(ScalarFunction.parse("relu(z)"), no_spikes(1), 50)
+    np.testing.assert_allclose(mean.gram(), [[1 / (2 * math.pi)]], rtol=1e-12)
+    bulk = feature_bulk(mean, 1.0)
+    assert bulk.linear == pytest.approx(0.5, rel=1e-12)
+    assert bulk.nonlinear**2 == pytest.approx(0.25 - 1 / (2 * math.pi), rel=1e-12)
+
+
+# The bulk's transforms
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("nonlinear", [0.0, 0.3])
+def test_transforms_against_a_sampled_matrix(gamma, nonlinear):
+    bulk = FeatureBulk(0.6, nonlinear, gamma)
+    n = 1200
+    d = int(n / gamma)
+    w = np.random.default_rng(0).standard_normal((n, d)) / math.sqrt(d)
+    eigenvalues = 0.36 * np.linalg.eigvalsh(w @ w.T)
+    t = np.array([0.05, 1.0, 30.0, -1.5 * bulk.population_edge, -9.0 * bulk.population_edge])
+    found = bulk.transforms(t)
+    for i, point in enumerate(t):
+        inverse = 1 / (eigenvalues + nonlinear**2 + point)
+        assert float(found.r[i]) == pytest.approx(inverse.mean(), rel=1e-2)
+        linear = np.sum(eigenvalues * inverse) / d
+        assert float(found.e[i]) == pytest.approx(linear, rel=1e-2)
+    h = 1e-5 * np.abs(t)
+    ahead, behind = bulk.transforms(t + h), bulk.transforms(t - h)
+    for name, derivative in (("r", "r1"), ("r1", "r2"), ("e", "e1"), ("e1", "e2")):
+        difference = (getattr(ahead, name) - getattr(behind, name)) / (2 * h)
+        np.testing.assert_allclose(getattr(found, derivative), difference, rtol=1e-6)
+
+
+def test_no_linear_part():
+    bulk = FeatureBulk(0.0, 2.0, 1.0)
+    found = bulk.transforms(np.array([1.0, -5.0]))
+    np.testing.assert_allclose(found.r, [1 / 5, -1.0])
+    np.testing.assert_array_equal(found.e, 0)
+
+
+# The spikes
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [("independent", (626.2, 605.0, 90.3)), ("reused", (639.2, 544.2, 75.2))],
+)
+def test_strengths_of_the_specification(batch, expected):
+    """theory.md, section 8, from a coarser discretisation (two spikes, degree 6)."""
+    found = feature_spikes(problem_with(batch=batch), 3000)
+    strengths = [spike.strength for spike in found.spikes[:3]]
+    assert strengths == pytest.approx(expected, rel=7e-3)
+
+
+def test_one_spike_shared_by_a_square_and_a_direction():
+    found = feature_spikes(problem_with(), 3000)
+    third = found.outliers[2]
+    square = third.learned.coefficients[(2, 0, 0, 0, 0)]
+    second = third.learned.coefficients[(0, 1, 0, 0, 0)]
+    assert square**2 == pytest.approx(0.59, abs=0.03)
+    assert second**2 == pytest.approx(0.20, abs=0.03)
+    assert str(third.learned).startswith("0.76 He2(k0)/sqrt(2)")
+
+
+def test_untrained_features_against_the_population_route():
+    """The features' mean is a spike of the population, which the known map takes to the sample."""
+    problem = problem_with(steps=[Step(1e-9, 0.0)])
+    found = feature_spikes(problem, 3000)
+    mean = float(mean_features(problem.activation, no_spikes(1), 1000).gram()[0, 0])
+    features = trained_features(problem, no_spikes(1))
+    nonlinear, linear = features.bulk.nonlinear, features.bulk.linear
+    # The population's spike: 1 + N r(-l) mu_0^2 = 0.
+    ell = brentq(
+        lambda x: 1 + 1000 * mean * float(features.bulk.transforms(-x).r), 3.0, 1e4, rtol=1e-14
+    )
+    # Its bulk has the law of Gaussian features' rows: eigenvalues of mu_1^2 W_0 W_0^T + mu_*^2.
+    theta = (np.arange(4000) + 0.5) * np.pi / 4000
+    x = 2 - 2 * np.cos(theta)  # Marchenko-Pastur of ratio 1
+    weights = 2 * np.sin(theta) ** 2 / x / 4000
+    law = GeneralisedMarchenkoPastur(
+        Population.of_atoms(linear**2 * x + nonlinear**2, weights / weights.sum()), 1000 / 3000
+    )
+    sample = population_spikes(ell, law)
+    spike = found.outliers[0]
+    assert spike.singular_value == pytest.approx(math.sqrt(3000 * sample.eigenvalue), rel=1e-6)
+    assert len(found.outliers) == 1
+    assert str(spike.learned) == "1.00"
+
+
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_outliers_and_overlaps_against_their_gaussian_equivalent(batch):
+    """``F = H m^T + mu_1 X W_0^T + mu_* Xi``, drawn with its polynomials in the coordinates.
+
+    The two largest are close, and mix: their overlaps are compared in sum.
+    """
+    problem = problem_with(width=800, dim=800, samples=1600, batch=batch)
+    m, n, d = 2400, 800, 800
+    found = feature_spikes(problem, m)
+    spikes = last_stage(problem).spikes
+    features = trained_features(problem, spikes)
+    rng = np.random.default_rng(1)
+    values, squares = [], []
+    for _ in range(4):
+        v = np.linalg.qr(rng.standard_normal((d, spikes.strengths.size)))[0]
+        x = rng.standard_normal((m, d))
+        w0 = rng.standard_normal((n, d)) / math.sqrt(d)
+        q = rng.choice(spikes.readout_weights.size, size=n, p=spikes.readout_weights)
+        # The mean part, neuron by neuron: sum_j c_j(g) h_j(n . kappa).
+        s = (x @ v) @ features.mean.directions[q].T
+        f = features.bulk.linear * x @ w0.T + features.bulk.nonlinear * rng.standard_normal((m, n))
+        previous, current = np.zeros_like(s), np.ones_like(s)
+        for j in range(40):
+            f += features.mean.coefficients[q, j] * current
+            following = (s * current - math.sqrt(j) * previous) / math.sqrt(j + 1)
+            previous, current = current, following
+        u, sv, _ = np.linalg.svd(f, full_matrices=False)
+        values.append(sv[:3])
+        # A target direction with the spikes' own alignments.
+        o = spikes.alignments[:, 0]
+        z = x @ v @ o + math.sqrt(1 - o @ o) * rng.standard_normal(m)
+        h = orthonormal_hermite(z, 4)[1:]
+        squares.append((h / np.linalg.norm(h, axis=1)[:, None] @ u[:, :3]) ** 2)
+    singular_values = [spike.singular_value for spike in found.outliers[:3]]
+    assert singular_values == pytest.approx(np.mean(values, axis=0), rel=0.015)
+    overlaps = np.mean(squares, axis=0)
+    for beta in (1, 2, 3):
+        predicted = [spike.target_overlaps[(beta,)] for spike in found.outliers[:3]]
+        assert predicted[2] == pytest.approx(overlaps[beta - 1, 2], abs=0.03)
+        assert sum(predicted[:2]) == pytest.approx(overlaps[beta - 1, :2].sum(), abs=0.03)
+
+
+def test_overlaps_are_parts_of_a_whole():
+    for batch in ("independent", "reused"):
+        for spike in feature_spikes(problem_with(batch=batch), 3000).spikes:
+            total = sum(c**2 for c in spike.learned.coefficients.values()) + spike.learned.rest
+            assert total == pytest.approx(1.0, abs=1e-9)
+            assert sum(spike.target_overlaps.values()) <= spike.left_overlap + 1e-12 <= 1.0
+
+
+def test_error_estimates_bound_the_difference_to_a_finer_solution():
+    for changes in ({"batch": "reused"}, {"activation": "relu(z)", "target": "relu(z)"}):
+        problem = problem_with(**changes)
+        coarse, fine = (feature_spikes(problem, 3000, rtol=rtol) for rtol in (1e-3, 1e-9))
+        for one, other in zip(coarse.outliers, fine.outliers, strict=True):
+            allowed = one.error + other.error
+            assert abs(one.strength / other.strength - 1) <= allowed
+            assert abs(one.singular_value / other.singular_value - 1) <= allowed
+            for beta, overlap in one.target_overlaps.items():
+                assert abs(overlap - other.target_overlaps[beta]) <= allowed
+
+
+def test_two_target_directions():
+    problem = problem_with(
+        target="z1 + z1*z2", samples=3000, steps=[Step(2, 0.35), Step(2, 0.4)], batch="reused"
+    )
+    found = feature_spikes(problem)
+    assert found.samples == 3000
+    directions = [max(s.target_overlaps, key=s.target_overlaps.get) for s in found.outliers]
+    assert (1, 0) in directions
+    assert any((1, 1) in s.target_overlaps for s in found.outliers)
+
+
+# Exponents
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.2, 0.25, 0.26, 0.34, 0.4, 0.45])
+def test_one_step_thresholds(alpha):
+    problem = problem_with(steps=[Step(1, alpha)])
+    orders = [e.order for e in feature_exponents(problem)]
+    exact = Fraction(str(alpha))
+    expected = [0] + [k for k in range(1, 13) if exact > Fraction(k - 1, 2 * k)]
+    assert orders == expected
+
+
+def test_two_steps_share_a_spike():
+    found = feature_exponents(problem_with(steps=[Step(1, 0.4), Step(1, 0.4)]))
+    assert found[2].terms == ((0, 0), (1,))
+    assert found[3].terms == ((0, 0, 0), (0, 1), (2,))
+    assert str(found[2]) == "N^(4/5): He2(k0)/sqrt(2), k1"
+
+
+def test_orders_without_a_coefficient_are_absent():
+    odd = feature_exponents(problem_with(activation="erf(z)", steps=[Step(1, 0.45)]))
+    assert [e.order for e in odd] == [1, 3, 5, 7, 9]
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_strengths_grow_with_their_exponent(order):
+    """A rate: the strength of the ``order``-th spike at large widths."""
+    widths = (10**6, 10**7)
+    strengths = []
+    for n in widths:
+        problem = problem_with(width=n, dim=n, samples=2 * n, steps=[Step(1, 0.35)])
+        strengths.append(feature_spikes(problem, n).spikes[order].strength)
+    rate = math.log10(strengths[1] / strengths[0])
+    (exponent,) = [e.exponent for e in feature_exponents(problem) if e.order == order]
+    assert rate == pytest.approx(float(exponent), abs=0.01)
+
+
+# What users see
+
+
+def test_text_json_and_frame():
+    found = feature_spikes(problem_with(), 3000)
+    assert "in the bulk" in str(found)
+    assert "4 outlier(s)" in str(found)
+    data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert data["n_outliers"] == len(found.outliers)
+    frame = found.to_frame()
+    assert len(frame) == len(found.spikes)
+    assert "overlap with He2(z1)/sqrt(2)" in frame.columns
+
+
+def test_a_polynomial_prints_its_largest_terms():
+    c = {(0, 0): 0.05, (2, 0): -0.97, (0, 1): 0.21, (1, 1): 0.11}
+    text = str(learned_feature(lambda alpha: c.get(alpha, 0.0), 2))
+    assert text == "0.97 He2(k0)/sqrt(2) - 0.21 k1 - 0.11 k0 k1"
+
+
+@pytest.mark.parametrize("samples", [0, -3, 2.5, True, "many"])
+def test_bad_samples(samples):
+    with pytest.raises(InvalidInputError, match="samples must be a positive integer"):
+        feature_spikes(problem_with(), samples)
+
+
+def test_unconverged_spikes_are_never_returned_as_an_answer(monkeypatch):
+    def unconverged(problem, rtol):
+        return replace(resummed_strengths(problem, rtol), status=Status.NOT_CONVERGED)
+
+    monkeypatch.setattr("rmt.features.stages.resummed_strengths", unconverged)
+    problem = problem_with()
+    with pytest.raises(ConvergenceError) as caught:
+        feature_spikes(problem, 3000)
+    assert caught.value.best.status is Status.NOT_CONVERGED
+    assert feature_spikes(problem, 3000, throw=False).outliers
