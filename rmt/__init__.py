@@ -36,7 +36,7 @@ from rmt.spectra import (
 )
 from rmt.spikes.scaling import LearnedRegion, Scaling, ScalingSpike, learned_region, scaling
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
-from rmt.sweep import Sweep, SweepError, sweep
+from rmt.sweep import RidgeSweep, Sweep, SweepError, sweep, sweep_ridge
 
 __version__ = "0.1.0.dev0"
 
@@ -59,6 +59,7 @@ __all__ = [
     "Prediction",
     "Problem",
     "RidgeErrors",
+    "RidgeSweep",
     "RmtError",
     "ScalarFunction",
     "Scaling",
@@ -87,5 +88,6 @@ __all__ = [
     "scaling",
     "staircase",
     "sweep",
+    "sweep_ridge",
     "tensor_hermite_expansion",
 ]

@@ -293,3 +293,23 @@ def test_deformed_prediction(forms, capsys, tmp_path):
     assert document["bulk"]["law"] == "deformed"
     assert document["bulk"]["edges"][0][1] > 2.0
     assert figure.stat().st_size > 1000
+
+
+def test_features_and_ridge(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rest = [*GOOD[1:], "--inputs"]
+    assert main(["features", *rest, "900"]) == 0
+    assert "features of 900 inputs" in capsys.readouterr().out
+    assert main(["features", *rest, "900", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"] == 900
+    picture = tmp_path / "curve.png"
+    assert main(["ridge", *rest, "300,600,900", "--plot", str(picture)]) == 0
+    assert "untrained" in capsys.readouterr().out
+    assert picture.stat().st_size > 1000
+    assert main(["ridge", *rest, "900", "--regularisation", "optimal", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stages"][-1] == "step 2"
+    with pytest.raises(SystemExit) as stopped:
+        main(["ridge", *rest, "many"])
+    assert stopped.value.code == 2
+    assert "separated by commas" in capsys.readouterr().err
+    assert main(["ridge", *rest, "-5"]) == 2
+    assert "samples must be positive" in capsys.readouterr().err

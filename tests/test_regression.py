@@ -338,3 +338,69 @@ def test_unconverged_spikes_are_never_returned_as_an_answer(monkeypatch):
 def test_public_names():
     assert rmt.ridge is ridge
     assert rmt.RidgeErrors is type(ridge(two_steps(), 100, 1.0))
+
+
+# On grids
+
+
+def test_a_sweep_is_ridge_at_every_point():
+    problem = two_steps(width=400, dim=400, samples=800)
+    over = {
+        "regularisation": [1e-4, 1e-2],
+        "aspect_ratio": [0.5, 2.0],
+        "readout_samples_per_dim": [0.8, 2.0, 5.0],
+    }
+    found = rmt.sweep_ridge(problem, over)
+    assert found.shape == (2, 2, 3)
+    assert found.test_error.shape == found.status.shape == (3, 2, 2, 3)
+    for i, j, k in np.ndindex(2, 2, 3):
+        lam, gamma, ratio = (values[n] for values, n in zip(over.values(), (i, j, k), strict=True))
+        dim = round(400 / gamma)
+        one = problem.replace(dim=dim, samples=2 * dim)
+        expected = ridge(one, round(ratio * dim), lam)
+        np.testing.assert_allclose(found.test_error[:, i, j, k], expected.test_error, rtol=1e-12)
+    assert "aspect_ratio" in str(found)
+    assert len(found.to_frame()) == 36
+
+
+def test_a_bad_point_spoils_no_other():
+    problem = two_steps(width=400, dim=400, samples=800)
+    over = {"noise_std": [0.1, -1.0], "readout_samples_per_dim": [1.0, 2.0]}
+    found = rmt.sweep_ridge(problem, over, regularisation=1e-3)
+    assert np.isfinite(found.test_error[:, 0]).all()
+    assert np.isnan(found.test_error[:, 1]).all()
+    assert {s.name for s in found.status[:, 1].ravel()} == {"INVALID_INPUT"}
+    assert "noise_std" in found.messages[0]
+    with pytest.raises(ConvergenceError, match="noise_std") as caught:
+        rmt.sweep_ridge(problem, over, regularisation=1e-3, throw=True)
+    np.testing.assert_array_equal(caught.value.best.test_error, found.test_error)
+
+
+def test_learning_curves_are_drawn():
+    problem = two_steps(width=400, dim=400, samples=800)
+    ratios = np.geomspace(0.3, 8, 9)
+    one = rmt.sweep_ridge(problem, {"readout_samples_per_dim": ratios}, regularisation=1e-3)
+    assert len(one.plot().axes) == 1
+    two = rmt.sweep_ridge(
+        problem, {"readout_samples_per_dim": ratios, "regularisation": [0.0, 1e-3]}
+    )
+    figure = two.plot()
+    assert [ax.get_title() for ax in figure.axes] == [
+        r"regularisation $\lambda$: 0", r"regularisation $\lambda$: 0.001",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("over", "keywords", "message"),
+    [
+        ({}, {}, "over must map"),
+        ({"regularisation": [1e-3]}, {}, "give either samples or"),
+        ({"regularisation": [1e-3]}, {"samples": 10, "regularisation": 1.0}, "and not both"),
+        ({"regularisation": [-1.0]}, {"samples": 10}, "array of not negative numbers"),
+        ({"readout_samples_per_dim": [0.0]}, {"regularisation": 1.0}, "array of positive numbers"),
+        ({"depth": [1, 2]}, {"samples": 10, "regularisation": 1.0}, "unknown parameter 'depth'"),
+    ],
+)
+def test_bad_axes(over, keywords, message):
+    with pytest.raises(InvalidInputError, match=message):
+        rmt.sweep_ridge(two_steps(), over, **keywords)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from rmt.cli.expansions import add_exponents, add_hermite
+from rmt.cli.features import add_features, add_ridge
 from rmt.cli.grids import add_phase_diagram, add_sweep
 from rmt.cli.levels import add_predict, add_scaling
 from rmt.status import ConvergenceError, InvalidInputError
@@ -35,6 +36,8 @@ def _parser() -> _Parser:
         add_scaling,
         add_sweep,
         add_phase_diagram,
+        add_features,
+        add_ridge,
         add_hermite,
         add_exponents,
     ):

@@ -1,0 +1,88 @@
+"""``rmt features`` and ``rmt ridge``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any, Literal
+
+from rmt.cli.options import add_problem, problem_of, save_figure
+from rmt.features import feature_spikes
+from rmt.regression import ridge
+
+__all__ = ["add_features", "add_ridge"]
+
+
+def add_features(commands: Any) -> None:
+    """The command ``features``."""
+    command = commands.add_parser(
+        "features",
+        help="spikes of the feature matrix, and what each has learned",
+        description="Outliers of the features sigma(X W^T) of fresh inputs after the last step, "
+        "the polynomial that each has learned, and its overlap with monomials of the target.",
+        epilog="example: rmt features --activation 'tanh(z + 7/10)' --target 'sin(2*z)' "
+        "--width 1000 --step 4,0.3 --step 4,0.4 --inputs 3000",
+    )
+    add_problem(command)
+    add = command.add_argument
+    add("--inputs", type=int, metavar="m", help="fresh inputs (default: the last batch's size)")
+    add("--rtol", type=float, default=1e-6, help="relative tolerance (default: 1e-06)")
+    add("--json", action="store_true", help="print JSON instead of a table")
+    command.set_defaults(run=_run_features)
+
+
+def add_ridge(commands: Any) -> None:
+    """The command ``ridge``."""
+    command = commands.add_parser(
+        "ridge",
+        help="training and test error of ridge regression on the features",
+        description="Errors of the network whose readout is trained by ridge regression on fresh "
+        "samples: before any step and after each.",
+        epilog="example: rmt ridge --activation 'tanh(z + 7/10)' --target 'sin(2*z)' "
+        "--width 1000 --step 4,0.3 --step 4,0.4 --inputs 500,1000,3000 --regularisation 0.001",
+    )
+    add_problem(command)
+    add = command.add_argument
+    add(
+        "--inputs",
+        type=_numbers,
+        required=True,
+        metavar="m[,m..]",
+        help="samples that the readout is trained on",
+    )
+    add(
+        "--regularisation",
+        type=_regularisation,
+        default=[1e-3],
+        metavar="LAMBDA[,LAMBDA..]",
+        help="'optimal', or numbers: one for each m, or one for all (default: 0.001)",
+    )
+    add("--rtol", type=float, default=1e-6, help="relative tolerance (default: 1e-06)")
+    add("--json", action="store_true", help="print JSON instead of a table")
+    add("--plot", metavar="FILE", help="also draw the learning curves to this file")
+    command.set_defaults(run=_run_ridge)
+
+
+def _run_features(options: argparse.Namespace) -> object:
+    found = feature_spikes(problem_of(options), options.inputs, rtol=options.rtol)
+    return json.dumps(found.to_dict(), indent=1) if options.json else found
+
+
+def _run_ridge(options: argparse.Namespace) -> object:
+    found = ridge(problem_of(options), options.inputs, options.regularisation, rtol=options.rtol)
+    if options.plot is not None:
+        save_figure(lambda: found.plot().figure, options.plot)
+    return json.dumps(found.to_dict(), indent=1) if options.json else found
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"numbers are separated by commas, such as 500,1000; got {text!r}"
+        ) from None
+
+
+def _regularisation(text: str) -> list[float] | Literal["optimal"]:
+    return "optimal" if text == "optimal" else _numbers(text)
