@@ -16,7 +16,7 @@ from rmt.features.bulk import FeatureBulk, feature_bulk
 from rmt.features.mean_features import mean_features
 from rmt.features.polynomial import learned_feature, multi_indices
 from rmt.features.stages import last_stage, no_spikes
-from rmt.features.target import monomial_projection, target_expansion, target_projection
+from rmt.features.target import projection
 from rmt.features.trained import trained_features
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gaussian_rule
@@ -85,18 +85,50 @@ def test_mean_features_against_brute_force(activation, n_spikes):
         [axis.ravel() for axis in np.meshgrid(*[x.weights] * n_spikes, indexing="ij")], axis=0
     )
     values = brute_force(activation, spikes, width, grid)
-    root = np.sqrt(mean.weights)
-    expected = (root[:, None] * values * weights) @ (root[:, None] * values).T
+    expected = (values * weights) @ values.T
     tolerance = 1e-7 if activation == "relu(z)" else 1e-11
-    np.testing.assert_allclose(mean.gram(), expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(mean.kernel(0, 0), expected, rtol=tolerance, atol=tolerance)
+    identity = np.eye(n_spikes)
     for alpha in [*multi_indices(n_spikes, 3)]:
         basis = np.prod(
             [orthonormal_hermite(row, a + 1)[a] for row, a in zip(grid, alpha, strict=True)], axis=0
         )
-        expected = root * (values @ (weights * basis))
-        np.testing.assert_allclose(mean.coefficient(alpha), expected, atol=tolerance)
-    index = tuple(int(k == 0) for k in range(n_spikes))
-    np.testing.assert_allclose(mean.linear()[:, 0], mean.coefficient(index), atol=1e-14)
+        expected = values @ (weights * basis)
+        found = projection(mean, {alpha: 1.0}, identity)
+        np.testing.assert_allclose(found, expected, atol=tolerance)
+
+
+@pytest.mark.parametrize("n_spikes", [1, 2])
+def test_derivatives_and_coordinates_against_brute_force(n_spikes):
+    """The spanning functions ``M_0`` and ``kappa_k M_1`` and all their inner products."""
+    spikes, width = some_spikes(n_spikes), 900
+    sigma = ScalarFunction.parse("tanh(z + 7/10)")
+    problem = problem_with(width=width, dim=width)
+    features = trained_features(problem, spikes)
+    mean = features.mean
+    x = gaussian_rule(5.0 if n_spikes == 1 else 3.0, 8.0)
+    grid = np.stack([axis.ravel() for axis in np.meshgrid(*[x.nodes[0]] * n_spikes, indexing="ij")])
+    weights = np.prod(
+        [axis.ravel() for axis in np.meshgrid(*[x.weights] * n_spikes, indexing="ij")], axis=0
+    )
+    inner = gaussian_rule(12.0, 9.0)
+    p = mean.moved @ grid
+    shifted = inner.nodes[0] + p[..., None]
+    slopes = sigma.derivative(shifted) @ inner.weights
+    rows = [sigma(shifted) @ inner.weights, *(row * slopes for row in grid)]
+    root = np.sqrt(mean.weights)[:, None]
+    stacked = np.concatenate([root * row for row in rows])
+    gram = (stacked * weights) @ stacked.T
+    np.testing.assert_allclose(features.functions @ features.functions.T, gram, atol=1e-9)
+    # The target's projection, of the part of it that is a function of kappa.
+    o = spikes.alignments[:, 0]
+    rest = gaussian_rule(4.0, 8.0)
+    z = (o @ grid)[:, None] + math.sqrt(1 - o @ o) * rest.nodes[0]
+    seen = ScalarFunction.parse(IE1)(z) @ rest.weights
+    expected = stacked @ (weights * seen)
+    np.testing.assert_allclose(features.functions @ features.target, expected, atol=1e-7)
+    slope_of_target = ScalarFunction.parse(IE1).derivative(z) @ rest.weights
+    np.testing.assert_allclose(features.slopes[0], slopes @ (weights * slope_of_target), atol=1e-7)
 
 
 def test_the_truncation_is_bounded():
@@ -104,91 +136,94 @@ def test_the_truncation_is_bounded():
     loose = mean_features(sigma, spikes, 100, tolerance=1e-1)
     tight = mean_features(sigma, spikes, 100, tolerance=1e-14)
     assert loose.order < tight.order
-    missing = tight.mean_square - loose.mean_square
+    weights = tight.weights
+    missing = weights @ (tight.kernel(0, 0).diagonal() - loose.kernel(0, 0).diagonal())
     assert 0 < missing <= loose.truncation + tight.truncation
-    assert tight.square_slope >= loose.square_slope
-
-
-def test_what_the_mean_leaves_is_the_bulk():
-    """``E[(E sigma')^2]`` against quadrature, and the parts add up to ``E[sigma^2]``."""
-    spikes, width = some_spikes(1), 900
-    sigma = ScalarFunction.parse("tanh(z + 7/10)")
-    mean = mean_features(sigma, spikes, width)
-    rule = gaussian_rule(6.0, 9.0)
-    step = 1e-4
-    ahead, behind = (
-        brute_force("tanh(z + 7/10)", spikes, width, rule.nodes + k * step * np.ones((1, 1)))
-        for k in (1, -1)
-    )
-    # The derivative in kappa is that of p times the mean slope.
-    rate = (spikes.left_functions.T * spikes.strengths)[:, 0] / math.sqrt(width)
-    slope = (ahead - behind) / (2 * step) / rate[:, None]
-    expected = mean.weights @ (slope**2 @ rule.weights)
-    assert mean.square_slope == pytest.approx(expected, rel=1e-6)
-    bulk = feature_bulk(mean, 1.0)
-    total = bulk.linear**2 + bulk.nonlinear**2 + mean.mean_square
-    assert total == pytest.approx(mean.second_moment, rel=1e-12)
-
-
-def test_target_projections_against_monte_carlo():
-    spikes, width = some_spikes(2), 900
-    sigma = ScalarFunction.parse("tanh(z + 7/10)")
-    mean = mean_features(sigma, spikes, width)
-    target = target_expansion(ScalarFunction.parse(IE1))
-    rng = np.random.default_rng(0)
-    kappa = rng.standard_normal((2, 400))
-    o = spikes.alignments[:, 0]
-    # z given kappa: the projection is an average over both.
-    rule = gaussian_rule(4.0, 8.0)
-    z = (o @ kappa)[:, None] + math.sqrt(1 - o @ o) * rule.nodes[0]
-    seen = ScalarFunction.parse(IE1)(z) @ rule.weights
-    values = brute_force("tanh(z + 7/10)", spikes, width, kappa)
-    samples = np.sqrt(mean.weights)[:, None] * values * seen
-    expected = target_projection(mean, target, spikes.alignments)
-    error = samples.std(axis=1) / math.sqrt(400)
-    assert (np.abs(samples.mean(axis=1) - expected) < 5 * error).all()
-    first = monomial_projection(mean, (1,), spikes.alignments)
-    np.testing.assert_allclose(first, mean.linear() @ o, atol=1e-14)
 
 
 def test_the_mean_of_the_features_alone_at_initialisation():
     mean = mean_features(ScalarFunction.parse("relu(z)"), no_spikes(1), 50)
-    np.testing.assert_allclose(mean.gram(), [[1 / (2 * math.pi)]], rtol=1e-12)
+    np.testing.assert_allclose(mean.kernel(0, 0), [[1 / (2 * math.pi)]], rtol=1e-12)
     bulk = feature_bulk(mean, 1.0)
     assert bulk.linear == pytest.approx(0.5, rel=1e-12)
     assert bulk.nonlinear**2 == pytest.approx(0.25 - 1 / (2 * math.pi), rel=1e-12)
 
 
-# The bulk's transforms
+# The bulk
 
 
-@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
-@pytest.mark.parametrize("nonlinear", [0.0, 0.3])
-def test_transforms_against_a_sampled_matrix(gamma, nonlinear):
-    bulk = FeatureBulk(0.6, nonlinear, gamma)
-    n = 1200
-    d = int(n / gamma)
-    w = np.random.default_rng(0).standard_normal((n, d)) / math.sqrt(d)
-    eigenvalues = 0.36 * np.linalg.eigvalsh(w @ w.T)
-    t = np.array([0.05, 1.0, 30.0, -1.5 * bulk.population_edge, -9.0 * bulk.population_edge])
-    found = bulk.transforms(t)
-    for i, point in enumerate(t):
-        inverse = 1 / (eigenvalues + nonlinear**2 + point)
-        assert float(found.r[i]) == pytest.approx(inverse.mean(), rel=1e-2)
-        linear = np.sum(eigenvalues * inverse) / d
-        assert float(found.e[i]) == pytest.approx(linear, rel=1e-2)
-    h = 1e-5 * np.abs(t)
-    ahead, behind = bulk.transforms(t + h), bulk.transforms(t - h)
-    for name, derivative in (("r", "r1"), ("r1", "r2"), ("e", "e1"), ("e1", "e2")):
-        difference = (getattr(ahead, name) - getattr(behind, name)) / (2 * h)
-        np.testing.assert_allclose(getattr(found, derivative), difference, rtol=1e-6)
+def test_a_bulk_without_varying_slopes_is_marchenko_pastur():
+    for gamma in (0.5, 1.0, 2.0):
+        bulk = FeatureBulk(np.array([0.3, 0.7]), np.full((2, 2), 0.36), np.full(2, 0.09), gamma)
+        n = 1200
+        d = int(n / gamma)
+        w = np.random.default_rng(0).standard_normal((n, d)) / math.sqrt(d)
+        eigenvalues = 0.36 * np.linalg.eigvalsh(w @ w.T)
+        edge = bulk.population_edge()
+        assert edge == pytest.approx(0.36 * (1 + math.sqrt(gamma)) ** 2 + 0.09, rel=1e-8)
+        for t in (0.05, 1.0, 30.0, -1.5 * edge, -9.0 * edge):
+            found = bulk.resolvent(t)
+            inverse = 1 / (eigenvalues + 0.09 + t)
+            np.testing.assert_allclose(found.diagonal[0], inverse.mean(), rtol=1e-2)
+            linear = np.sum(eigenvalues * inverse) / d / 0.36
+            assert found.forms[0].sum() == pytest.approx(linear, rel=1e-2)
+        assert bulk.resolvent(-0.99 * edge) is None
+
+
+def varied_bulk() -> FeatureBulk:
+    """Two groups of neurons whose slopes differ, and differ between inputs."""
+    slopes = np.array([[1.0, 0.2], [0.2, 0.25]])
+    return FeatureBulk(np.array([0.4, 0.6]), slopes, np.array([0.1, 0.3]), 1.5)
+
+
+def test_a_bulk_whose_slopes_vary_against_a_sampled_matrix():
+    bulk, n, d = varied_bulk(), 1500, 1000
+    rng = np.random.default_rng(0)
+    group = (np.arange(n) >= 0.4 * n).astype(int)
+    factors = np.linalg.cholesky(bulk.slopes)[group]  # the slopes' coefficients on two functions
+    w = rng.standard_normal((n, d)) / math.sqrt(d)
+    parts = [factors[:, k, None] * w for k in range(2)]
+    covariance = sum(part @ part.T for part in parts) + np.diag(bulk.variance[group])
+    assert bulk.population_edge() == pytest.approx(np.linalg.eigvalsh(covariance)[-1], rel=0.02)
+    v = rng.standard_normal((d, 400))
+    v /= np.linalg.norm(v, axis=0)
+    for t in (0.05, 1.0, -1.3 * bulk.population_edge()):
+        inverse = np.linalg.inv(covariance + t * np.eye(n))
+        found = bulk.resolvent(t)
+        seen = [inverse.diagonal()[group == q].mean() for q in range(2)]
+        np.testing.assert_allclose(found.diagonal[0], seen, rtol=5e-3)
+        images = w @ v
+        for a in range(2):
+            for b in range(2):
+                left, right = images * (group == a)[:, None], images * (group == b)[:, None]
+                form = np.sum(left * (inverse @ right), axis=0)
+                error = form.std() / 20 + 5e-3 * abs(form).mean()
+                assert abs(found.forms[0][a, b] - form.mean()) < 4 * error
+
+
+@pytest.mark.parametrize("t", [0.0, 0.03, 2.0, 50.0, -6.0, -40.0])
+def test_derivatives_of_the_bulk(t):
+    bulk = varied_bulk()
+    h = 1e-4 * max(abs(t), 0.1)
+    found = bulk.resolvent(t)
+    if t == 0.0:
+        ahead, two = bulk.resolvent(h), bulk.resolvent(2 * h)
+        first = (-3 * found.diagonal[0] + 4 * ahead.diagonal[0] - two.diagonal[0]) / (2 * h)
+        np.testing.assert_allclose(found.diagonal[1], first, rtol=1e-6)
+        return
+    ahead, behind = bulk.resolvent(t + h), bulk.resolvent(t - h)
+    for name in ("diagonal", "forms"):
+        for k in range(2):
+            difference = (getattr(ahead, name)[k] - getattr(behind, name)[k]) / (2 * h)
+            scale = np.abs(difference).max()
+            np.testing.assert_allclose(getattr(found, name)[k + 1], difference, atol=1e-6 * scale)
 
 
 def test_no_linear_part():
-    bulk = FeatureBulk(0.0, 2.0, 1.0)
-    found = bulk.transforms(np.array([1.0, -5.0]))
-    np.testing.assert_allclose(found.r, [1 / 5, -1.0])
-    np.testing.assert_array_equal(found.e, 0)
+    bulk = FeatureBulk(np.ones(1), np.zeros((1, 1)), np.full(1, 4.0), 1.0)
+    assert bulk.resolvent(1.0).diagonal[0][0] == pytest.approx(1 / 5)
+    assert bulk.resolvent(-5.0).diagonal[0][0] == pytest.approx(-1.0)
+    assert bulk.population_edge() == pytest.approx(4.0, rel=1e-9)
 
 
 # The spikes
@@ -219,12 +254,12 @@ def test_untrained_features_against_the_population_route():
     """The features' mean is a spike of the population, which the known map takes to the sample."""
     problem = problem_with(steps=[Step(1e-9, 0.0)])
     found = feature_spikes(problem, 3000)
-    mean = float(mean_features(problem.activation, no_spikes(1), 1000).gram()[0, 0])
+    mean = float(mean_features(problem.activation, no_spikes(1), 1000).kernel(0, 0)[0, 0])
     features = trained_features(problem, no_spikes(1))
     nonlinear, linear = features.bulk.nonlinear, features.bulk.linear
     # The population's spike: 1 + N r(-l) mu_0^2 = 0.
     ell = brentq(
-        lambda x: 1 + 1000 * mean * float(features.bulk.transforms(-x).r), 3.0, 1e4, rtol=1e-14
+        lambda x: 1 + 1000 * mean * features.bulk.resolvent(-x).diagonal[0][0], 3.0, 1e4, rtol=1e-14
     )
     # Its bulk has the law of Gaussian features' rows: eigenvalues of mu_1^2 W_0 W_0^T + mu_*^2.
     theta = (np.arange(4000) + 0.5) * np.pi / 4000
@@ -242,7 +277,7 @@ def test_untrained_features_against_the_population_route():
 
 @pytest.mark.parametrize("batch", ["independent", "reused"])
 def test_outliers_and_overlaps_against_their_gaussian_equivalent(batch):
-    """``F = H m^T + mu_1 X W_0^T + mu_* Xi``, drawn with its polynomials in the coordinates.
+    """``F = M_0 + M_1 o X W_0^T + Xi D_nu``, drawn with its polynomials in the coordinates.
 
     The two largest are close, and mix: their overlaps are compared in sum.
     """
@@ -260,12 +295,15 @@ def test_outliers_and_overlaps_against_their_gaussian_equivalent(batch):
         q = rng.choice(spikes.readout_weights.size, size=n, p=spikes.readout_weights)
         # The mean part, neuron by neuron: sum_j c_j(g) h_j(n . kappa).
         s = (x @ v) @ features.mean.directions[q].T
-        f = features.bulk.linear * x @ w0.T + features.bulk.nonlinear * rng.standard_normal((m, n))
+        means, slopes = np.zeros_like(s), np.zeros_like(s)
         previous, current = np.zeros_like(s), np.ones_like(s)
         for j in range(40):
-            f += features.mean.coefficients[q, j] * current
+            means += features.mean.coefficients[0][q, j] * current
+            slopes += features.mean.coefficients[1][q, j] * current
             following = (s * current - math.sqrt(j) * previous) / math.sqrt(j + 1)
             previous, current = current, following
+        noise = np.sqrt(features.bulk.variance[q]) * rng.standard_normal((m, n))
+        f = means + slopes * (x @ w0.T) + noise
         u, sv, _ = np.linalg.svd(f, full_matrices=False)
         values.append(sv[:3])
         # A target direction with the spikes' own alignments.
@@ -356,7 +394,7 @@ def test_strengths_grow_with_their_exponent(order):
 def test_text_json_and_frame():
     found = feature_spikes(problem_with(), 3000)
     assert "in the bulk" in str(found)
-    assert "4 outlier(s)" in str(found)
+    assert f"{len(found.outliers)} outlier(s)" in str(found)
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert data["n_outliers"] == len(found.outliers)
     frame = found.to_frame()

@@ -16,6 +16,7 @@ from rmt import InvalidInputError, Problem, Step, ridge
 from rmt.features.stages import no_spikes, stages
 from rmt.features.trained import trained_features
 from rmt.functions.hermite_quadrature import double_coefficients
+from rmt.regression.points import solved_points
 from rmt.regression.risk import effective_ridge, risk
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, Status
@@ -182,62 +183,72 @@ def test_the_optimal_regularisation_is_a_minimum(batch):
 
 
 @pytest.mark.parametrize("batch", ["independent", "reused"])
-def test_derivatives_against_differences(batch):
+@pytest.mark.parametrize("t", [0.05, 0.7, 20.0])
+def test_derivatives_against_differences(batch, t):
     problem = two_steps(batch)
     features = trained_features(problem, stages(problem)[-1].spikes)
+    n, w = problem.width, features.mean.weights
 
-    def log_determinant_and_explained(t):
-        transforms = features.bulk.transforms(t)
-        d = features.couplings(transforms)[0]
-        mixed = np.eye(d.size) + features.gram * d
+    def values(t):
+        resolvent = features.bulk.resolvent(t)
+        coupling = features.couplings(resolvent)[0]
+        mixed = np.eye(len(coupling)) + coupling
         p = np.linalg.solve(mixed, features.target)
-        explained = features.target @ (d * p) + features.linear_rest * float(transforms.e)
-        return np.linalg.slogdet(mixed)[1], explained, float(transforms.r)
+        explained = features.target @ coupling @ p + features.outside(resolvent.forms[0])
+        return np.linalg.slogdet(mixed)[1], explained, float(w @ resolvent.diagonal[0])
 
-    n = problem.width
-    for t in (0.05, 0.7, 20.0):
-        h = 1e-4 * t
-        low, mid, high = (log_determinant_and_explained(t + k * h) for k in (-1, 0, 1))
-        trace = n * mid[2] + (high[0] - low[0]) / (2 * h)
-        slope = n * (high[2] - low[2]) / (2 * h) + (high[0] - 2 * mid[0] + low[0]) / h**2
-        found = risk(features, np.array(t))
-        assert float(found.df1) == pytest.approx(n - t * trace, rel=1e-7)
-        assert float(found.df2) == pytest.approx(n - 2 * t * trace - t**2 * slope, rel=1e-4)
-        bias = features.second_moment - mid[1] + t * (high[1] - low[1]) / (2 * h)
-        assert float(found.bias) == pytest.approx(bias, rel=1e-6)
-        ahead, behind = (float(risk(features, np.array(t + k * h)).df1) for k in (1, -1))
-        assert float(found.df1_slope) == pytest.approx((ahead - behind) / (2 * h), rel=1e-6)
+    h = 1e-4 * t
+    low, mid, high = (values(t + k * h) for k in (-1, 0, 1))
+    trace = n * mid[2] + (high[0] - low[0]) / (2 * h)
+    slope = n * (high[2] - low[2]) / (2 * h) + (high[0] - 2 * mid[0] + low[0]) / h**2
+    found = risk(features, t)
+    assert float(found.df1) == pytest.approx(n - t * trace, rel=1e-7)
+    assert float(found.df2) == pytest.approx(n - 2 * t * trace - t**2 * slope, rel=1e-4)
+    bias = features.second_moment - mid[1] + t * (high[1] - low[1]) / (2 * h)
+    assert float(found.bias) == pytest.approx(bias, rel=1e-6)
+    ahead, behind = (float(risk(features, t * math.exp(k * 1e-4)).df1) for k in (1, -1))
+    assert float(found.df1_slope) == pytest.approx((ahead - behind) / 2e-4, rel=1e-6)
 
 
 def test_against_the_matrices_of_a_sampled_population():
-    """`T` as the matrix that it stands for: a population covariance with explicit ``W_0``, spikes
-    and polynomial features, solved by plain ridge algebra."""
-    problem = two_steps(width=600, dim=600, samples=1200, steps=[Step(4, 0.4)])
+    """The population covariance with explicit ``W_0``, mean features and slopes: degrees of freedom
+    and bias of plain ridge algebra in one coordinate."""
+    n = d = 700
+    problem = two_steps(width=n, dim=d, samples=2 * n, steps=[Step(4, 0.4)])
     spikes = stages(problem)[-1].spikes
     features = trained_features(problem, spikes)
     rng = np.random.default_rng(0)
-    n = d = 600
-    t, degree = 0.8, 25
-    values = []
+    t, degree = 0.6, 24
+    o = float(spikes.alignments[0, 0])
+    f = double_coefficients(problem.target, degree + 2).orthonormal
+    j = np.arange(degree + 1)
+    seen = []
     for _ in range(6):
         w0 = rng.standard_normal((n, d)) / math.sqrt(d)
-        v = rng.standard_normal(d)
-        v /= np.linalg.norm(v)
-        # Neurons at readouts of the rule's law, the polynomial features in kappa one by one.
+        v, u = np.linalg.qr(rng.standard_normal((d, 2)))[0].T
         q = rng.choice(spikes.readout_weights.size, size=n, p=spikes.readout_weights)
-        m = features.mean.coefficients[q, : degree + 1] * (
-            np.sign(features.mean.directions[q, :1]) ** np.arange(degree + 1)
-        )
-        linear, nonlinear = features.bulk.linear, features.bulk.nonlinear
-        cross = m.copy()
-        cross[:, 1] += linear * (w0 @ v)
-        rest = linear * (w0 - np.outer(w0 @ v, v))
-        covariance = cross @ cross.T + rest @ rest.T + nonlinear**2 * np.eye(n)
-        eigenvalues = np.linalg.eigvalsh(covariance)
-        values.append(np.sum(eigenvalues / (eigenvalues + t)))
-    mean, error = np.mean(values), np.std(values, ddof=1) / math.sqrt(6)
-    expected = float(risk(features, np.array(t)).df1)
-    assert abs(expected - mean) < 4 * error + 1e-3 * expected
+        sign = np.sign(features.mean.directions[q, :1]) ** j
+        means, slopes = (c[q, : degree + 1] * sign for c in features.mean.coefficients[:2])
+        # Coefficients on h_j(kappa): of the mean, and of kappa times the slope along v.
+        cross = means.copy()
+        along = (w0 @ v)[:, None]
+        cross[:, 1:] += along * np.sqrt(j[1:]) * slopes[:, :-1]
+        cross[:, :-1] += along * np.sqrt(j[1:]) * slopes[:, 1:]
+        rest = w0 - np.outer(w0 @ v, v)
+        covariance = cross @ cross.T + np.diag(features.bulk.variance[q])
+        covariance += (rest @ rest.T) * (slopes @ slopes.T)
+        # The target f(o kappa + sqrt(1 - o^2) omega), omega along u, to first order in omega.
+        y = cross @ (f[: degree + 1] * o**j)
+        outside = f[1 : degree + 2] * np.sqrt(j + 1) * o**j * math.sqrt(1 - o**2)
+        y += (slopes @ outside) * (w0 @ u)
+        inverse = np.linalg.inv(covariance + t * np.eye(n))
+        df1 = n - t * np.trace(inverse)
+        explained = y @ inverse @ y + t * np.sum((inverse @ y) ** 2)
+        seen.append((df1, features.second_moment - explained))
+    mean, error = np.mean(seen, axis=0), np.std(seen, axis=0, ddof=1) / math.sqrt(6)
+    found = risk(features, t)
+    assert abs(float(found.df1) - mean[0]) < 4 * error[0] + 1e-3 * mean[0]
+    assert abs(float(found.bias) - mean[1]) < 4 * error[1] + 5e-3 * mean[1]
 
 
 @pytest.mark.parametrize("samples", [3.0, 200.0, 1000.0, 1e5])
@@ -246,10 +257,24 @@ def test_the_effective_ridge_solves_its_equation(samples, ridge_n):
     problem = two_steps()
     for spikes in (no_spikes(1), stages(problem)[-1].spikes):
         features = trained_features(problem, spikes)
-        t, found = effective_ridge(features, np.array(samples), np.array(ridge_n))
-        assert found
-        left = t * (1 - risk(features, t).df1 / samples)
-        assert float(left) == pytest.approx(ridge_n, rel=1e-8, abs=1e-12 * float(t))
+        t = effective_ridge(features, samples, ridge_n)
+        left = t * (1 - float(risk(features, t).df1) / samples)
+        assert left == pytest.approx(ridge_n, rel=1e-8, abs=1e-12 * t)
+
+
+def test_many_points_are_those_of_single_solutions():
+    """The table in ``log t`` against the equations, over eight decades of the regularisation."""
+    problem = two_steps("reused")
+    features = trained_features(problem, stages(problem)[-1].spikes)
+    m, lam = (a.ravel() for a in np.meshgrid([300.0, 1000.0, 5000.0], np.geomspace(1e-5, 1e3, 9)))
+    many = solved_points(features, m, lam)
+    for i in range(0, m.size, 4):
+        t = effective_ridge(features, m[i], lam[i])
+        assert many.t[i] == pytest.approx(t, rel=1e-8)
+        one = risk(features, t)
+        test = (float(one.bias) + features.noise_variance) / (1 - float(one.df2) / m[i])
+        assert many.test_error[i] == pytest.approx(test, rel=1e-8)
+    assert many.error < 1e-8
 
 
 def test_error_estimates_bound_the_difference_to_a_finer_solution():

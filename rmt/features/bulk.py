@@ -1,111 +1,177 @@
-"""The bulk of the features: what is left of them beside their mean part.
+"""The bulk of the features: what is left of them beside their mean.
 
-Given the spike coordinates, a feature is ``M + E_Z[sigma'(Z + p)] <w_i, x>`` and an independent
-rest: the features are equivalent to ``M + mu_1 X W_0^T + mu_* Xi`` with iid normal ``Xi``, and the
-population covariance of the bulk to ``mu_1^2 W_0 W_0^T + mu_*^2``, with
+Given the spike coordinates ``kappa`` of an input, a feature is equivalent to
 
-    mu_1^2 = E[ (E_Z sigma'(Z + p))^2 ],     mu_*^2 = E[sigma(Z + p)^2] - E[M^2] - mu_1^2,
+    M_0(kappa, g_i) + M_1(kappa, g_i) <w_i, x> + nu(g_i) xi,
 
-averaged over the spike coordinates and the readout: the covariance of the features is such an
-average over inputs, and neurons differ little. Before training these are the constants of
-theory.md, section 7, which keeps them after it; but a step of order one in the pre-activations
-lowers the slope, and with it the bulk's edge, by several percent (docs/features.md).
+with ``w_i`` of the initial weights, ``M_1`` the mean slope and ``xi`` a standard normal of its own,
+``nu^2 = E[sigma(Z + p)^2] - E[M_0^2] - E[M_1^2]``: the Gaussian equivalent of the untrained network
+(where ``M_1 = mu_1``, ``nu = mu_*``) for neurons that have moved. The slopes differ from neuron to
+neuron and with the input, so the population covariance of this bulk is
 
-All that is needed of the bulk, at ``t = N tau`` (a ridge, or minus an eigenvalue), are
+    sum_alpha D_alpha W_0 W_0^T D_alpha + D_{nu^2},
 
-    r(t) = (1/N) tr (mu_1^2 W_0 W_0^T + mu_*^2 + t)^{-1},
-    e(t) = (mu_1^2 / d) tr W_0^T (mu_1^2 W_0 W_0^T + mu_*^2 + t)^{-1} W_0,
+``D_alpha`` the coefficients of ``H_alpha(kappa)`` in ``M_1``. The diagonal ``R`` of
+``(covariance + t)^{-1}`` solves, on the nodes of the readout and with ``gamma = N / d``,
 
-which one function of Marchenko and Pastur gives in closed form: with ``a = (mu_*^2 + t) / mu_1^2``,
-``gamma = N / d`` and ``s(a) = (1/N) tr (W_0 W_0^T + a)^{-1}``, the root of
+    R_q = 1 / (t + nu_q^2 + B_qq),     B = K (1 + Lambda K)^{-1},     Lambda = diag(gamma w_q R_q),
 
-    gamma a s^2 + (a + 1 - gamma) s - 1 = 0,
+``K = E_kappa[M_1 M_1']`` between nodes (the kernel holds all ``alpha`` at once), and forms in
+functions ``f W_0 v`` on unit vectors ``v`` take the values ``f^T Omega f'`` with
+``Omega = Lambda - Lambda B Lambda``. Slopes that do not vary give the law of Marchenko and Pastur.
 
-``r = s / mu_1^2`` and ``e = gamma (1 - a s)``.
+theory.md, section 7, keeps the constants of the untrained network; what that costs is measured in
+docs/features.md.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rmt.features.mean_features import MeanFeatures
 
-__all__ = ["FeatureBulk", "Transforms", "feature_bulk"]
+__all__ = ["BulkResolvent", "FeatureBulk", "feature_bulk"]
 
 Array = NDArray[np.float64]
 
-
-@dataclass(frozen=True, slots=True)
-class Transforms:
-    """``r`` and ``e`` at some ``t`` with two derivatives in ``t``; arrays of the shape of ``t``."""
-
-    r: Array
-    r1: Array
-    r2: Array
-    e: Array
-    e1: Array
-    e2: Array
+_MAX_ITERATIONS = 40
+_RESOLUTION = 1e-10  # of the edge, relative
+_RTOL = 1e-14
+_STALLED = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureBulk:
-    """The Gaussian equivalent of the features beside their mean part.
+@dataclass(frozen=True, slots=True, eq=False)
+class BulkResolvent:
+    """The bulk's resolvent at one ``t``, with two derivatives in ``t``.
 
     Attributes
     ----------
-    linear, nonlinear : float
-        ``mu_1`` and ``mu_*``, not negative.
+    diagonal : tuple of three arrays (Q,)
+        ``R``, ``R'``, ``R''``.
+    forms : tuple of three arrays (Q, Q)
+        ``Omega``, ``Omega'``, ``Omega''``.
+    """
+
+    diagonal: tuple[Array, Array, Array]
+    forms: tuple[Array, Array, Array]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureBulk:
+    """The bulk of the features on the nodes of the readout.
+
+    Attributes
+    ----------
+    weights : array (Q,)
+    slopes : array (Q, Q)
+        ``K = E_kappa[M_1 M_1']``.
+    variance : array (Q,)
+        ``nu^2``.
     aspect_ratio : float
         ``gamma = N / d``.
     """
 
-    linear: float
-    nonlinear: float
+    weights: Array
+    slopes: Array
+    variance: Array
     aspect_ratio: float
 
     @property
-    def population_edge(self) -> float:
-        """The largest eigenvalue of the population covariance."""
-        return float(self.linear**2 * (1.0 + self.aspect_ratio**0.5) ** 2 + self.nonlinear**2)
+    def linear(self) -> float:
+        """Root mean square slope, ``mu_1`` of the untrained network."""
+        return math.sqrt(max(float(self.weights @ self.slopes.diagonal()), 0.0))
 
-    def transforms(self, t: ArrayLike) -> Transforms:
-        """``r`` and ``e`` outside of the population's support: at ``t >= 0`` or beyond minus the
-        edge.
+    @property
+    def nonlinear(self) -> float:
+        """Root mean square of ``nu``, ``mu_*`` of the untrained network."""
+        return math.sqrt(float(self.weights @ self.variance))
+
+    @property
+    def trace(self) -> float:
+        """``(1/N) tr`` of the covariance."""
+        return self.linear**2 + self.nonlinear**2
+
+    def resolvent(self, t: float) -> BulkResolvent | None:
+        """At ``t >= 0``, or at ``t < 0`` beyond minus the edge; None where there is no solution.
 
         Examples
         --------
-        >>> bulk = FeatureBulk(linear=1.0, nonlinear=0.0, aspect_ratio=1.0)
-        >>> float(bulk.transforms(2.0).r)  # a s^2 + a s - 1 = 0 at a = 2
+        >>> bulk = FeatureBulk(np.ones(1), np.ones((1, 1)), np.zeros(1), aspect_ratio=1.0)
+        >>> float(bulk.resolvent(2.0).diagonal[0][0])  # 2 r^2 + 2 r - 1 = 0
         0.3660254037844386
         """
-        t = np.asarray(t, dtype=float)
-        if self.linear == 0.0:
-            shifted = self.nonlinear**2 + t
-            zero = np.zeros(t.shape)
-            return Transforms(1 / shifted, -(shifted**-2), 2 * shifted**-3, zero, zero, zero)
-        unit = self.linear**2
-        gamma = self.aspect_ratio
-        a = (self.nonlinear**2 + t) / unit
-        half = a + 1.0 - gamma
-        # The branch that decays at infinity, on either side; of its two expressions the one
-        # without cancellation.
-        root = np.sqrt(np.maximum(half**2 + 4.0 * gamma * a, 0.0)) * np.where(a < 0, -1.0, 1.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            s = np.where(half * root > 0, 2.0 / (half + root), (root - half) / (2.0 * gamma * a))
-            s1 = -(gamma * s**2 + s) / root
-            slope = 2.0 * gamma * s + 2.0 * gamma * a * s1 + 1.0
-            s2 = -(s1 * (2.0 * gamma * s + 1.0) + slope * s1) / root
-        return Transforms(
-            r=s / unit,
-            r1=s1 / unit**2,
-            r2=s2 / unit**3,
-            e=gamma * (1.0 - a * s),
-            e1=-gamma * (s + a * s1) / unit,
-            e2=-gamma * (2.0 * s1 + a * s2) / unit**2,
+        r = self._solve(t)
+        if r is None:
+            return None
+        b, stiffness = self._response(r)
+        measure = self.aspect_ratio * self.weights
+        r1 = np.linalg.solve(stiffness, -(r**2))
+        lam, lam1 = measure * r, measure * r1
+        # B' = - B Lambda' B,  B'' = 2 B Lambda' B Lambda' B - B Lambda'' B.
+        bend = 2.0 * np.einsum("ij,j,jk,k,ki->i", b, lam1, b, lam1, b, optimize=True)
+        r2 = np.linalg.solve(stiffness, 2.0 * r1**2 / r - r**2 * bend)
+        e = np.eye(r.size) - b * lam  # 1 - B Lambda
+        omega = np.diag(lam) - lam[:, None] * b * lam
+        omega1 = e.T @ (lam1[:, None] * e)
+        omega2 = e.T @ ((np.diag(measure * r2) - 2.0 * lam1[:, None] * b * lam1) @ e)
+        diagonal = (r, np.asarray(r1), np.asarray(r2))
+        return BulkResolvent(diagonal, (omega, omega1, np.asarray(omega2)))
+
+    def population_edge(self) -> float:
+        """The largest eigenvalue of the covariance: below it there is no solution at ``-l``."""
+        high = 4.0 * (
+            float(self.variance.max())
+            + float(self.slopes.diagonal().max()) * (1.0 + math.sqrt(self.aspect_ratio)) ** 2
         )
+
+        # Below the edge the map has no fixed point. What is returned is a point that has one.
+        low = 0.0
+        while high - low > _RESOLUTION * high:
+            middle = 0.5 * (low + high)
+            if self._solve(-middle) is None:
+                low = middle
+            else:
+                high = middle
+        return high
+
+    def _solve(self, t: float) -> Array | None:
+        """``R`` at ``t``. The map is increasing, so iterates from below rise to the solution."""
+        diagonal = self.slopes.diagonal()
+        base = t + self.variance
+        start = base + diagonal
+        if t < 0 and not (start < 0).all():
+            return None
+        r, previous = 1.0 / start, math.inf
+        for _ in range(_MAX_ITERATIONS):
+            b = self._response(r)[0]
+            mapped = 1.0 / (base + b.diagonal())
+            if not np.isfinite(mapped).all() or (mapped * r <= 0).any():
+                return None
+            # Newton for r = map(r); the map's Jacobian at the mapped point.
+            jacobian = np.eye(r.size) - mapped[:, None] ** 2 * b**2 * (
+                self.aspect_ratio * self.weights
+            )
+            step = np.linalg.solve(jacobian, mapped - r)
+            following = r + step
+            if not np.isfinite(following).all() or (following * r <= 0).any():
+                following = mapped
+            change = float(np.max(np.abs(following - r)) / np.max(np.abs(following)))
+            # Next to the edge rounding stops the iteration earlier, at the root of its size.
+            if change <= _RTOL or (change < _STALLED and change >= previous):
+                return np.asarray(following)
+            r, previous = following, change
+        return None
+
+    def _response(self, r: Array) -> tuple[Array, Array]:
+        """``B``, and the matrix of ``dR`` in ``dR = -R^2 (dt + dB_qq)``."""
+        measure = self.aspect_ratio * self.weights
+        b = np.linalg.solve(np.eye(r.size) + self.slopes * (measure * r), self.slopes)
+        b = 0.5 * (b + b.T)
+        return b, np.eye(r.size) - r[:, None] ** 2 * b**2 * measure
 
 
 def feature_bulk(mean: MeanFeatures, aspect_ratio: float) -> FeatureBulk:
@@ -117,11 +183,13 @@ def feature_bulk(mean: MeanFeatures, aspect_ratio: float) -> FeatureBulk:
     >>> from rmt.features.mean_features import mean_features
     >>> from rmt.functions import ScalarFunction
     >>> untrained = mean_features(ScalarFunction.parse("z"), no_spikes(1), width=100)
-    >>> feature_bulk(untrained, aspect_ratio=2.0)
-    FeatureBulk(linear=1.0, nonlinear=0.0, aspect_ratio=2.0)
+    >>> bulk = feature_bulk(untrained, aspect_ratio=2.0)
+    >>> round(bulk.linear, 12), bulk.nonlinear
+    (1.0, 0.0)
     """
-    rest = mean.second_moment - mean.mean_square - mean.square_slope
-    if rest < 1e-12 * mean.second_moment:  # a linear activation: rounding, not a number
-        rest = 0.0
-    linear = mean.square_slope if mean.square_slope > 1e-24 * mean.second_moment else 0.0
-    return FeatureBulk(linear**0.5, rest**0.5, aspect_ratio)
+    slopes = mean.kernel(1, 1)
+    squares = np.sum(mean.coefficients[0] ** 2, axis=1) + slopes.diagonal()
+    variance = mean.second_moment - squares
+    # A linear activation leaves rounding, not a number.
+    variance = np.where(variance < 1e-12 * mean.second_moment, 0.0, variance)
+    return FeatureBulk(mean.weights, slopes, variance, aspect_ratio)

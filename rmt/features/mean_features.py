@@ -1,25 +1,28 @@
-"""The mean part of the features: what they are on average, given the spike coordinates.
+"""The features on average and their slopes, given the spike coordinates of an input.
 
 theory.md, section 6. With the spikes ``theta_k``, their left functions ``u_k(g)`` and the
 coordinates ``kappa_k = <v_k, x>`` of an input along their right directions, the pre-activation of a
 neuron of readout ``g`` is ``Z + p``, ``p = N^{-1/2} sum_k theta_k u_k(g) kappa_k``, and
 
-    M(kappa, g) = E_Z[ sigma(Z + p(g, kappa)) ].
+    M_a(kappa, g) = E_Z[ sigma^{(a)}(Z + p(g, kappa)) ]
 
-For given ``g`` only one combination of the coordinates enters: ``p = rho s`` with
-``s = n(g) . kappa`` standard normal and ``rho(g) n(g)`` the vector ``N^{-1/2} theta_k u_k(g)``.
-Since ``Z + rho s`` has the variance ``v^2 = 1 + rho^2`` and the correlation ``rho / v`` with ``s``,
+is the mean of the features for ``a = 0``, their mean slope for ``a = 1``. For given ``g`` only one
+combination of the coordinates enters: ``p = rho s`` with ``s = n(g) . kappa`` standard normal and
+``rho(g) n(g)`` the vector ``N^{-1/2} theta_k u_k(g)``. Since ``Z + rho s`` has the variance
+``v^2 = 1 + rho^2`` and the correlation ``rho / v`` with ``s``,
 
-    M = sum_j c_j(g) h_j(s),     c_j = (rho / v)^j E[ sigma(v zeta) h_j(zeta) ],
+    M_a = sum_j c^a_j(g) h_j(s),     h_j = He_j / sqrt(j!),
+    c^a_j = v^{-a} (rho / v)^j sqrt((j + a)!/j!) E[ sigma(v zeta) h_{j+a}(zeta) ],
 
-``h_j = He_j / sqrt(j!)``: an integral over one variable whatever the number of spikes. In the
+an integral over one variable whatever the number of spikes, and no derivative of ``sigma``. In the
 orthonormal polynomials ``H_alpha(kappa)``, ``|alpha| = j``, the coefficient is
-``c_j sqrt(j!/alpha!) n^alpha``, and
+``c^a_j sqrt(j!/alpha!) n^alpha``, and
 
-    E_kappa[ M(kappa, g) M(kappa, g') ] = sum_j c_j(g) c_j(g') (n . n')^j
+    E_kappa[ M_a(kappa, g) M_b(kappa, g') ] = sum_j c^a_j(g) c^b_j(g') (n . n')^j
 
 holds all orders at once. Truncation at order ``J`` leaves out at most
-``(rho / v)^{2 (J + 1)} (E[sigma(v zeta)^2] - sum_{j <= J} E[sigma(v zeta) h_j]^2)`` of ``E[M^2]``.
+``(rho / v)^{2 (J + 1)} (E[sigma(v zeta)^2] - sum_{j <= J} E[sigma(v zeta) h_j]^2)`` of
+``E[M_0^2]``.
 """
 
 from __future__ import annotations
@@ -41,13 +44,14 @@ Array = NDArray[np.float64]
 
 _FIRST_ORDER = 24
 _MAX_ORDER = 192
+_DERIVATIVES = 3  # of sigma, whose means are needed
 _NODES_PER_UNIT = 12.0  # of the pre-activation
 _LEAST_HALF_WIDTH = 13.0  # sqrt(density) there is 4e-19, a bound on h_j times the density
 
 
 @dataclass(frozen=True, slots=True)
 class MeanFeatures:
-    """The operator ``M`` on the nodes of the readout's rule.
+    """The functions ``M_a`` on the nodes of the readout's rule.
 
     Attributes
     ----------
@@ -55,67 +59,54 @@ class MeanFeatures:
         ``N``.
     weights : array (Q,)
         Of the readout's nodes; they add up to 1.
-    coefficients : array (Q, J + 1)
-        ``c_j(g_q)``.
-    directions : array (Q, K)
-        ``n(g_q)``, unit vectors; zero where the neuron has not moved.
-    square_slope, second_moment : float
-        ``E[(E_Z sigma'(Z + p))^2]`` and ``E[sigma(Z + p)^2]``, averaged over the readout.
+    moved : array (Q, K)
+        ``N^{-1/2} theta_k u_k(g_q)``.
+    coefficients : tuple of four arrays (Q, J + 1)
+        ``c^a_j(g_q)`` for ``a = 0, .., 3``.
+    second_moment : array (Q,)
+        ``E[sigma(v_q zeta)^2]``.
     truncation : float
-        Bound on what the orders beyond ``J`` hold of ``E[M^2]``, averaged over the readout.
+        Bound on what orders beyond ``J`` hold of ``E[M_0^2]``, averaged over the readout.
     """
 
     width: int
     weights: Array
-    coefficients: Array
-    directions: Array
-    square_slope: float
-    second_moment: float
+    moved: Array
+    coefficients: tuple[Array, ...]
+    second_moment: Array
     truncation: float
 
     @property
     def order(self) -> int:
         """``J``."""
-        return int(self.coefficients.shape[1]) - 1
-
-    @property
-    def mean_square(self) -> float:
-        """``E[M^2]``, averaged over the readout."""
-        return float(self.weights @ np.sum(self.coefficients**2, axis=1))
+        return int(self.coefficients[0].shape[1]) - 1
 
     @property
     def n_spikes(self) -> int:
         """``K``."""
-        return int(self.directions.shape[1])
+        return int(self.moved.shape[1])
 
-    def gram(self) -> Array:
-        """``sqrt(w_q w_q') E_kappa[M M']`` between readout nodes, shape (Q, Q)."""
-        cosine = self.directions @ self.directions.T
-        scaled = np.sqrt(self.weights)[:, None] * self.coefficients
-        gram = np.zeros(cosine.shape)
-        for column in scaled.T[::-1]:  # Horner's scheme in the cosine
-            gram = gram * cosine + np.outer(column, column)
-        return gram
+    @property
+    def directions(self) -> Array:
+        """``n(g_q)``, (Q, K): unit vectors; zero where the neuron has not moved."""
+        rho = np.linalg.norm(self.moved, axis=1)
+        return np.asarray(self.moved / np.where(rho > 0, rho, 1.0)[:, None])
 
-    def linear(self) -> Array:
-        """``sqrt(w_q)`` times the coefficients of the ``kappa_k`` themselves, shape (Q, K)."""
-        first = self.coefficients[:, 1] * np.sqrt(self.weights)
-        return first[:, None] * self.directions
-
-    def coefficient(self, alpha: tuple[int, ...]) -> Array:
-        """``sqrt(w_q)`` times the coefficient of ``H_alpha(kappa)``, shape (Q,)."""
-        j = sum(alpha)
-        if j > self.order:
-            return np.zeros(self.weights.size)
-        multinomial = math.factorial(j) / math.prod(map(math.factorial, alpha))
-        power = np.prod(self.directions ** np.array(alpha, dtype=int), axis=1)
-        return np.asarray(np.sqrt(self.weights * multinomial) * self.coefficients[:, j] * power)
+    def kernel(self, a: int, b: int) -> Array:
+        """``E_kappa[M_a(kappa, g_q) M_b(kappa, g_q')]``, shape (Q, Q)."""
+        directions = self.directions
+        cosine = directions @ directions.T
+        left, right = self.coefficients[a], self.coefficients[b]
+        kernel = np.zeros(cosine.shape)
+        for j in range(self.order, -1, -1):  # Horner's scheme in the cosine
+            kernel = kernel * cosine + np.outer(left[:, j], right[:, j])
+        return kernel
 
 
 def mean_features(
     activation: ScalarFunction, spikes: SpikeStrengths, width: int, tolerance: float = 1e-10
 ) -> MeanFeatures:
-    """The mean part of the features of weights with these spikes.
+    """The mean features of weights with these spikes.
 
     Parameters
     ----------
@@ -129,33 +120,23 @@ def mean_features(
         adds to an eigenvalue. The order stops at 192 all the same (a kinked activation on neurons
         that have moved far); `MeanFeatures.truncation` says what was reached.
     """
-    moved = (spikes.strengths[:, None] * spikes.left_functions).T / math.sqrt(width)  # (Q, K)
-    rho = np.linalg.norm(moved, axis=1)
-    directions = moved / np.where(rho > 0, rho, 1.0)[:, None]
+    moved = (spikes.strengths[:, None] * spikes.left_functions).T / math.sqrt(width)
+    w, rho = spikes.readout_weights, np.linalg.norm(moved, axis=1)
     scale = np.sqrt(1.0 + rho**2)
-    shrink = rho / scale
     order = _FIRST_ORDER
     while True:
-        hermite, second_moment = _rescaled_coefficients(activation, scale, order)
-        left = np.maximum(second_moment - np.sum(hermite**2, axis=1), 0.0)
-        truncation = float(spikes.readout_weights @ (shrink ** (2 * order + 2) * left))
-        enough = tolerance * float(spikes.readout_weights @ second_moment) / width
-        if truncation <= enough or order == _MAX_ORDER:
+        hermite, second_moment = _rescaled_coefficients(activation, scale, order + _DERIVATIVES)
+        left = second_moment - np.sum(hermite[:, : order + 1] ** 2, axis=1)
+        truncation = float(w @ ((rho / scale) ** (2 * order + 2) * np.maximum(left, 0.0)))
+        if truncation <= tolerance * float(w @ second_moment) / width or order == _MAX_ORDER:
             break
         order *= 2
-    powers = shrink[:, None] ** np.arange(order + 1)
-    # rho E_Z[sigma'(Z + rho s)] is the derivative of M in s, and h_j' = sqrt(j) h_{j-1}.
-    slopes = np.sqrt(np.arange(1, order + 1)) * hermite[:, 1:] * powers[:, :-1] / scale[:, None]
-    w = spikes.readout_weights
-    return MeanFeatures(
-        width=width,
-        weights=w,
-        coefficients=hermite * powers,
-        directions=directions,
-        square_slope=float(w @ np.sum(slopes**2, axis=1)),
-        second_moment=float(w @ second_moment),
-        truncation=truncation,
-    )
+    j = np.arange(order + 1)
+    shrink, factor, coefficients = (rho / scale)[:, None] ** j, np.ones(j.size), []
+    for a in range(_DERIVATIVES + 1):
+        factor = factor * np.sqrt(j + a) if a else factor
+        coefficients.append(factor * hermite[:, a : a + j.size] * shrink / scale[:, None] ** a)
+    return MeanFeatures(width, w, moved, tuple(coefficients), second_moment, truncation)
 
 
 def _rescaled_coefficients(

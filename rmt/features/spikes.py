@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,11 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from rmt.features.polynomial import LearnedFeature, hermite_name, learned_feature, multi_indices
+from rmt.features.sample_map import SampleMap
 from rmt.features.stages import last_stage
-from rmt.features.target import monomial_projection
 from rmt.features.trained import TrainedFeatures, trained_features
 from rmt.frames import frame_of
 from rmt.problem import Problem
-from rmt.spectra.conjugate_kernel import gaussian_equivalent_kernel
-from rmt.spectra.silverstein import GeneralisedMarchenkoPastur
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 if TYPE_CHECKING:
@@ -90,26 +89,21 @@ class FeatureSpikes:
         ``m``, the number of fresh inputs.
     spikes : tuple of FeatureSpike
         Strongest first. The first often is the mean ``mu_0`` of the features.
-    bulk : GeneralisedMarchenkoPastur
-        Law of the eigenvalues of ``F F^T / N`` behind them.
+    bulk_edge : float
+        Upper edge of the bulk of singular values of ``F``.
     status : Status
     """
 
     problem: Problem
     samples: int
     spikes: tuple[FeatureSpike, ...]
-    bulk: GeneralisedMarchenkoPastur
+    bulk_edge: float
     status: Status
 
     @property
     def outliers(self) -> tuple[FeatureSpike, ...]:
         """The spikes that leave the bulk."""
         return tuple(spike for spike in self.spikes if spike.is_outlier)
-
-    @property
-    def bulk_edge(self) -> float:
-        """Upper edge of the bulk of singular values of ``F``."""
-        return math.sqrt(self.problem.width * self.bulk.edges[-1][1])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
@@ -159,11 +153,10 @@ def feature_spikes(
 ) -> FeatureSpikes:
     """What the features ``F = sigma(X W_s^T)`` of fresh inputs carry above their bulk.
 
-    With the population covariance ``C`` of the features, an eigenvalue ``l`` of ``C`` outside of
-    the bulk is a root of ``det(1 + T(-l)) = 0`` (`rmt.features.trained`), and leads to the
-    singular value
+    An eigenvalue ``l`` of the population covariance of the features outside of its bulk ``C`` is a
+    root of ``det(1 + T(-l)) = 0`` (`rmt.features.trained`), and leads to the singular value
 
-        s^2 = m l (1 - df1(-l) / m),     df1(t) = tr C_bulk (C_bulk + t)^{-1},
+        s^2 = m l (1 - df1(-l) / m),     df1(t) = tr C (C + t)^{-1},
 
     of ``F`` while ``s`` increases with ``l``. With ``n`` the unit null vector of ``1 + T``, the
     left singular vector samples the function ``sum_alpha n_alpha H_alpha(kappa)`` with the squared
@@ -210,16 +203,14 @@ def feature_spikes(
     m = int(m)
     stage = last_stage(problem, rtol)
     features = trained_features(problem, stage.spikes)
-    linear, nonlinear = features.bulk.linear, features.bulk.nonlinear
-    if linear == nonlinear == 0.0:
+    if features.bulk.trace == 0.0:
         raise InvalidInputError(f"activation: {problem.activation.text} is constant")
-    bulk = gaussian_equivalent_kernel(linear, nonlinear, (m / problem.dim, m / problem.width))
-    edge = math.sqrt(problem.width * bulk.edges[-1][1])
+    sample = SampleMap(features.bulk, problem.width, m)
     moved = replace(stage.spikes, strengths=stage.spikes.strengths + stage.spikes.strength_errors)
-    spikes = _spikes(features, m, edge)
-    shifted = _spikes(trained_features(problem, moved), m, edge)
-    scale = features.bulk.linear**2 + features.bulk.nonlinear**2
-    cut = problem.width * features.mean.truncation / scale + _ROUNDING
+    spikes = _spikes(features, sample)
+    nearby = trained_features(problem, moved)
+    shifted = _spikes(nearby, SampleMap(nearby.bulk, problem.width, m))
+    cut = problem.width * features.mean.truncation / features.bulk.trace + _ROUNDING
     result = FeatureSpikes(
         problem,
         m,
@@ -227,7 +218,7 @@ def feature_spikes(
             replace(spike, error=2.0 * _change(spike, other) + cut)
             for spike, other in zip(spikes, shifted, strict=False)
         ),
-        bulk,
+        sample.edge,
         stage.spikes.status,
     )
     if throw and not result.status.ok:
@@ -235,32 +226,27 @@ def feature_spikes(
     return result
 
 
-def _spikes(features: TrainedFeatures, m: int, edge: float) -> list[FeatureSpike]:
+def _spikes(features: TrainedFeatures, sample: SampleMap) -> list[FeatureSpike]:
     """The spikes of the mean part, and what each becomes on the bulk; without error estimates."""
-    q = features.basis.shape[1]
-    values, vectors = np.linalg.eigh(features.gram[:q, :q])
-    strengths = np.sqrt(m * features.width * np.maximum(values[::-1], 0.0))
+    q = features.mean.weights.size
+    _, values, right = np.linalg.svd(features.functions[:q], full_matrices=False)
+    strengths = math.sqrt(sample.samples * features.width) * values
+    o = features.alignments
     found = []
-    for k in range(int(np.count_nonzero(strengths > _KEEP * edge))):
-        outlier = _outlier(features, m, k)
-        if outlier is None:
-            # The mean part's own left function: unit, and orthogonal to all linear couplings.
-            x = np.zeros(features.target.size)
-            x[:q] = vectors[:, -1 - k] / math.sqrt(values[-1 - k])
-            value, overlap = edge, 0.0
-        else:
-            value, overlap, x = outlier
-        inner = _inner_product(features, x)
-        r = features.alignments.shape[1]
+    for k in range(int(np.count_nonzero(strengths > _KEEP * sample.edge))):
+        outlier = _outlier(features, sample, k)
+        # Without an outlier: the mean part's own function.
+        value, overlap, x = outlier or (sample.edge, 0.0, right[k])
+
         found.append(
             FeatureSpike(
                 strength=float(strengths[k]),
                 singular_value=value,
                 left_overlap=overlap,
-                learned=learned_feature(inner.with_coordinates, features.mean.n_spikes),
+                learned=learned_feature(partial(_coefficient, features, x), features.mean.n_spikes),
                 target_overlaps={
-                    beta: overlap * inner.with_target(beta) ** 2
-                    for beta in multi_indices(r, _MONOMIAL_DEGREE)
+                    beta: overlap * float(x @ features.project({beta: 1.0}, o)) ** 2
+                    for beta in multi_indices(o.shape[1], _MONOMIAL_DEGREE)
                     if sum(beta)
                 },
                 is_outlier=outlier is not None,
@@ -270,61 +256,41 @@ def _spikes(features: TrainedFeatures, m: int, edge: float) -> list[FeatureSpike
     return found
 
 
-def _outlier(features: TrainedFeatures, m: int, k: int) -> tuple[float, float, Array] | None:
-    """Singular value, left overlap and function ``x`` (``n = B x``) of the ``k``-th outlier."""
-    bulk, n = features.bulk, features.width
+def _coefficient(features: TrainedFeatures, x: Array, alpha: tuple[int, ...]) -> float:
+    """Of ``H_alpha(kappa)`` in a function given in the orthonormal basis."""
+    return float(x @ features.project({alpha: 1.0}, np.eye(features.mean.n_spikes)))
 
-    def coupled(ell: float) -> tuple[Array, Array]:
-        d = np.sqrt(-features.couplings(bulk.transforms(-ell))[0])
-        values, vectors = np.linalg.eigh(d[:, None] * features.gram * d)
-        return values[::-1], vectors[:, ::-1]
+
+def _outlier(
+    features: TrainedFeatures, sample: SampleMap, k: int
+) -> tuple[float, float, Array] | None:
+    """Singular value, left overlap and unit function of the ``k``-th outlier."""
+    if k >= features.target.size:
+        return None
+
+    def coupled(ell: float) -> Array:
+        resolvent = features.bulk.resolvent(-ell)
+        assert resolvent is not None
+        return -features.couplings(resolvent)[0]
 
     def excess(ell: float) -> float:
-        return float(np.log(max(coupled(ell)[0][k], 1e-300)))
+        return float(np.log(max(np.linalg.eigvalsh(coupled(ell))[-1 - k], 1e-300)))
 
-    low = bulk.population_edge * (1.0 + 1e-9)
-    if k >= features.target.size or excess(low) <= 0.0:
+    low = sample.population_edge * (1.0 + 1e-9)
+    if excess(low) <= 0.0:
         return None
     high = 2.0 * low
     while excess(high) > 0.0:
         high *= 2.0
     ell = float(brentq(excess, low, high, xtol=1e-13 * low, rtol=1e-13))
-    t = bulk.transforms(-ell)
-    df1 = n * (1.0 + ell * float(t.r))
-    df1_slope = -n * (float(t.r) - ell * float(t.r1))
-    z = ell * (1.0 - df1 / m)
-    z_slope = -(1.0 - df1 / m) - ell * df1_slope / m
-    if z_slope >= 0.0 or z <= 0.0:
+    z, z_slope = sample.eigenvalue(ell)
+    if z_slope <= 0.0:
         return None
-    d, d1, _ = features.couplings(t)
-    w = coupled(ell)[1][:, k]
-    curvature = float(np.sum(d1 / np.abs(d) * w**2))
-    return math.sqrt(m * z), z_slope / (ell * curvature), np.sqrt(-d) * w
-
-
-@dataclass(frozen=True, slots=True)
-class _InnerProduct:
-    """Inner products of the function ``B x`` with Hermite polynomials."""
-
-    with_coordinates: Callable[[tuple[int, ...]], float]
-    with_target: Callable[[tuple[int, ...]], float]
-
-
-def _inner_product(features: TrainedFeatures, x: Array) -> _InnerProduct:
-    q = features.basis.shape[1]
-    nodes, coordinates = features.basis @ x[:q], x[q:]
-
-    def with_coordinates(alpha: tuple[int, ...]) -> float:
-        value = float(nodes @ features.mean.coefficient(alpha))
-        return value + (float(coordinates[alpha.index(1)]) if sum(alpha) == 1 else 0.0)
-
-    def with_target(beta: tuple[int, ...]) -> float:
-        value = float(nodes @ monomial_projection(features.mean, beta, features.alignments))
-        if sum(beta) == 1:
-            value += float(coordinates @ features.alignments[:, beta.index(1)])
-        return value
-
-    return _InnerProduct(with_coordinates, with_target)
+    resolvent = features.bulk.resolvent(-ell)
+    assert resolvent is not None
+    _, slope, _ = features.couplings(resolvent)
+    x = np.linalg.eigh(coupled(ell))[1][:, -1 - k]
+    return math.sqrt(sample.samples * z), -z_slope / (ell * float(x @ slope @ x)), x
 
 
 def _change(spike: FeatureSpike, other: FeatureSpike) -> float:

@@ -1,10 +1,10 @@
-"""What the target is in the spike coordinates, as far as the mean features can see it.
+"""What the mean features see of a polynomial of the target's directions.
 
-With ``z_i`` and ``kappa_k`` jointly Gaussian, ``Cov(z_i, kappa_k) = o_ik``, a neuron sees of the
-target its projection on functions of ``s = n . kappa``, and ``Cov(z_i, s) = (o n)_i``, so that for
-the orthonormal coefficients ``f_beta`` of the target, with ``|beta| = j``,
+With ``z_i`` and ``kappa_k`` jointly Gaussian, ``Cov(z_i, kappa_k) = o_ik``, a neuron sees of a
+function of ``z`` its projection on functions of ``s = n . kappa``, and ``Cov(z_i, s) = (o n)_i``,
+so that for orthonormal coefficients ``f_beta``, with ``|beta| = j``,
 
-    E[ M(kappa, g) f(z) ] = sum_beta f_beta c_j(g) sqrt(j!/beta!) prod_i (o n)_i^{beta_i}.
+    E[ M_a(kappa, g) f(z) ] = sum_beta f_beta c^a_j(g) sqrt(j!/beta!) prod_i (o n)_i^{beta_i}.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from rmt.functions import ScalarFunction
 from rmt.functions.hermite_quadrature import double_coefficients
 from rmt.hermite import tensor_hermite_expansion
 
-__all__ = ["TargetExpansion", "monomial_projection", "target_expansion", "target_projection"]
+__all__ = ["Polynomial", "TargetExpansion", "derivative", "projection", "target_expansion"]
 
 Array = NDArray[np.float64]
+# Coefficients of the orthonormal Hermite polynomials of several variables, by multi-index.
+Polynomial = Mapping[tuple[int, ...], float]
 
 _DEGREES = {1: 40, 2: 12}  # by the number of variables
 _DEGREE = 8  # of more variables
@@ -37,8 +39,8 @@ class TargetExpansion:
 
     Attributes
     ----------
-    coefficients : mapping of multi-index to float
-        Those that are not negligible, up to ``degree``.
+    polynomial : mapping of multi-index to float
+        The coefficients that are not negligible, up to ``degree``.
     degree : int
     second_moment : float
         ``E[f^2]``.
@@ -46,7 +48,7 @@ class TargetExpansion:
         The share of ``E[f^2]`` beyond the degree.
     """
 
-    coefficients: Mapping[tuple[int, ...], float]
+    polynomial: Polynomial
     degree: int
     second_moment: float
     missing: float
@@ -76,29 +78,45 @@ def target_expansion(target: ScalarFunction) -> TargetExpansion:
     return TargetExpansion(kept, degree, second, max(left / second, 0.0))
 
 
-def target_projection(mean: MeanFeatures, target: TargetExpansion, alignments: Array) -> Array:
-    """``sqrt(w_q) E[M(kappa, g_q) f(z)]``, shape (Q,).
+def derivative(polynomial: Polynomial, i: int) -> dict[tuple[int, ...], float]:
+    """The derivative in variable ``i``.
+
+    Examples
+    --------
+    >>> derivative({(3,): 1.0}, 0)  # He_3' / sqrt(6) = sqrt(3) He_2 / sqrt(2)
+    {(2,): 1.7320508075688772}
+    """
+    lowered = {}
+    for beta, coefficient in polynomial.items():
+        if beta[i]:
+            lower = (*beta[:i], beta[i] - 1, *beta[i + 1 :])
+            lowered[lower] = math.sqrt(beta[i]) * coefficient
+    return lowered
+
+
+def projection(
+    mean: MeanFeatures, polynomial: Polynomial, alignments: Array, order: int = 0
+) -> Array:
+    """``E[M_a(kappa, g_q) f(z)]`` with ``a = order``, shape (Q,).
 
     Parameters
     ----------
     mean : MeanFeatures
-    target : TargetExpansion
+    polynomial : mapping of multi-index to float
+        ``f``, of the variables ``z``.
     alignments : array (K, r)
-        ``o``, of the spikes' right directions with the target's.
+        ``o``, of the spikes' right directions with those of ``z``. The identity makes ``z`` the
+        spike coordinates themselves.
+    order : int
+        ``a``.
     """
-    projection = np.zeros(mean.weights.size)
-    for beta, coefficient in target.coefficients.items():
-        projection += coefficient * monomial_projection(mean, beta, alignments)
-    return projection
-
-
-def monomial_projection(mean: MeanFeatures, beta: tuple[int, ...], alignments: Array) -> Array:
-    """``sqrt(w_q) E[M(kappa, g_q) H_beta(z)]``, shape (Q,), of a Hermite polynomial of the target's
-    variables."""
-    j = sum(beta)
-    if j > mean.order:
-        return np.zeros(mean.weights.size)
     seen = mean.directions @ alignments  # (Q, r)
-    multinomial = math.factorial(j) / math.prod(map(math.factorial, beta))
-    power = np.prod(seen ** np.array(beta, dtype=int), axis=1)
-    return np.asarray(np.sqrt(mean.weights * multinomial) * mean.coefficients[:, j] * power)
+    coefficients = mean.coefficients[order]
+    found = np.zeros(mean.weights.size)
+    for beta, value in polynomial.items():
+        j = sum(beta)
+        if j <= mean.order:
+            multinomial = math.factorial(j) / math.prod(map(math.factorial, beta))
+            power = np.prod(seen ** np.array(beta, dtype=int), axis=1)
+            found += value * math.sqrt(multinomial) * coefficients[:, j] * power
+    return found

@@ -1,15 +1,22 @@
-"""The features of a trained network: their mean part on the bulk that it sits on.
+"""The features of a trained network: their mean part, and the bulk that is correlated with it.
 
-theory.md, sections 6-7. With ``A`` the mean features in the orthonormal polynomials
-``H_alpha(kappa)`` (one column for each readout node) and ``E`` the indicator of the ``kappa_k``
-themselves, which are correlated with the linear part of the bulk, the population covariance of the
-features enters by
+theory.md, sections 6-7. The covariance of the features with a function ``h`` of the spike
+coordinates is ``E[M_0 h] + sum_k E[kappa_k M_1 h] W_0 v_k``: the mean part, and the part of the
+bulk along the spikes' own directions. With the bulk's resolvent between them, the population
+covariance of the features enters by the operator on functions of ``kappa``
 
-    T(t) = N r(t) A A^T + e(t) E E^T,
+    T(t) = N sum_q w_q R_q M_0(., g_q) M_0(., g_q)^T
+           + sum_k sum_qq' kappa_k M_1(., g_q) Omega_qq' (kappa_k M_1(., g_q'))^T.
 
-``r`` and ``e`` as in `rmt.features.bulk`. It is a matrix on all polynomials, of rank at most
-``Q + K``: with ``B = [A, E]`` and ``C = B^T B`` everything is algebra with the small matrix ``C``,
-exact in the degree of the polynomials.
+Its range is spanned by the ``(1 + K) Q`` functions ``M_0(., g_q)`` and ``kappa_k M_1(., g_q)``,
+whose inner products are kernels of `rmt.features.mean_features` by integration by parts: with
+``p_qk = N^{-1/2} theta_k u_k(g_q)`` and ``K_ab`` the kernel of ``M_a`` and ``M_b'``,
+
+    E[M_0 kappa_k M_1']         = p_qk K_11 + p_q'k K_02,
+    E[kappa_k M_1 kappa_l M_1'] = delta_kl K_11 + p_qk p_ql K_31
+                                  + (p_qk p_q'l + p_ql p_q'k) K_22 + p_q'k p_q'l K_13.
+
+In an orthonormal basis of that range ``T`` is a small matrix, exact in the degree of polynomials.
 """
 
 from __future__ import annotations
@@ -19,9 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.features.bulk import FeatureBulk, Transforms, feature_bulk
+from rmt.features.bulk import BulkResolvent, FeatureBulk, feature_bulk
 from rmt.features.mean_features import MeanFeatures, mean_features
-from rmt.features.target import target_expansion, target_projection
+from rmt.features.target import Polynomial, derivative, projection, target_expansion
 from rmt.problem import Problem
 from rmt.spikes.mean_update import SpikeStrengths
 
@@ -29,12 +36,12 @@ __all__ = ["TrainedFeatures", "trained_features"]
 
 Array = NDArray[np.float64]
 
-_NEGLIGIBLE = 1e-15
+_NEGLIGIBLE = 1e-14
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedFeatures:
-    """Mean features, bulk and target of one network, reduced to what the data can tell apart.
+    """Mean features, bulk and target of one network.
 
     Attributes
     ----------
@@ -42,14 +49,13 @@ class TrainedFeatures:
     mean : MeanFeatures
     alignments : array (K, r)
         ``o_k`` of the spikes with the target directions.
-    basis : array (Q, Q')
-        Orthonormal combinations of readout nodes that carry the Gram matrix of the mean features.
-    gram : array (Q' + K, Q' + K)
-        ``C``: the first ``Q'`` columns stand for mean features, the others for the ``kappa_k``.
-    target : array (Q' + K,)
-        ``B^T y``.
-    linear_rest : float
-        ``|b|^2 - sum_k (b . o_k)^2``: the linear part of the target outside of the spikes.
+    functions : array ((1 + K) Q, P)
+        The functions ``sqrt(w_q) M_0(., g_q)``, then ``sqrt(w_q) kappa_k M_1(., g_q)`` spike by
+        spike, in an orthonormal basis.
+    target : array (P,)
+        The projection of the target on that basis.
+    slopes : array (r, Q)
+        ``E[M_1(kappa, g_q) df/dz_i]``: what the bulk sees of the target outside of the spikes.
     second_moment : float
         ``E[y^2]``, label noise included.
     noise_variance : float
@@ -59,10 +65,9 @@ class TrainedFeatures:
     bulk: FeatureBulk
     mean: MeanFeatures
     alignments: Array
-    basis: Array
-    gram: Array
+    functions: Array
     target: Array
-    linear_rest: float
+    slopes: Array
     second_moment: float
     noise_variance: float
 
@@ -71,22 +76,37 @@ class TrainedFeatures:
         """``N``."""
         return self.mean.width
 
-    def couplings(self, transforms: Transforms) -> tuple[Array, Array, Array]:
-        """The diagonal ``D(t)`` of ``T = B D B^T`` and its two derivatives, each (..., Q' + K)."""
-        first, linear = self.basis.shape[1], self.mean.n_spikes
+    def couplings(self, resolvent: BulkResolvent) -> tuple[Array, Array, Array]:
+        """``T`` and its two derivatives in ``t``, each (P, P)."""
+        q = self.mean.weights.size
+        root = np.sqrt(self.mean.weights)
+        parts = self.functions.reshape(-1, q, self.functions.shape[1])
+        made = []
+        for diagonal, forms in zip(resolvent.diagonal, resolvent.forms, strict=True):
+            total = parts[0].T @ (self.width * diagonal[:, None] * parts[0])
+            if len(parts) > 1:
+                scaled = forms / np.outer(root, root)
+                for part in parts[1:]:
+                    total += part.T @ scaled @ part
+            made.append(total)
+        return made[0], made[1], made[2]
 
-        def diagonal(r: Array, e: Array) -> Array:
-            columns = [np.repeat(self.width * r[..., None], first, axis=-1)]
-            columns.append(np.repeat(e[..., None], linear, axis=-1))
-            return np.concatenate(columns, axis=-1)
+    def outside(self, forms: Array) -> float:
+        """``sum_ii' (1 - o^T o)_ii' h_i^T Omega h_i'`` for ``h`` the `slopes`: the share of the
+        labels that the bulk explains beside the spikes."""
+        rest = np.eye(len(self.slopes)) - self.alignments.T @ self.alignments
+        return float(np.sum(rest * (self.slopes @ forms @ self.slopes.T)))
 
-        t = transforms
-        return diagonal(t.r, t.e), diagonal(t.r1, t.e1), diagonal(t.r2, t.e2)
+    def project(self, polynomial: Polynomial, alignments: Array) -> Array:
+        """A polynomial of some directions ``z`` in the orthonormal basis, (P,).
 
-    def project(self, nodes: Array, coordinates: Array) -> Array:
-        """``B^T`` of a function of ``kappa``, given its projections on the mean features at the
-        nodes, (Q,), and on the ``kappa_k``, (K,)."""
-        return np.concatenate([self.basis.T @ nodes, coordinates])
+        Parameters
+        ----------
+        polynomial : mapping of multi-index to float
+        alignments : array (K, r)
+            Of the spikes with the directions; the identity for the ``kappa_k`` themselves.
+        """
+        return _projected(self.mean, self.functions, polynomial, alignments)
 
 
 def trained_features(problem: Problem, spikes: SpikeStrengths) -> TrainedFeatures:
@@ -100,26 +120,67 @@ def trained_features(problem: Problem, spikes: SpikeStrengths) -> TrainedFeature
         Of the weights, at whatever stage of the training.
     """
     mean = mean_features(problem.activation, spikes, problem.width)
-    bulk = feature_bulk(mean, problem.aspect_ratio)
-    expansion = target_expansion(problem.target)
-    gram, linear = mean.gram(), mean.linear()
+    gram = _gram(mean)
     values, vectors = np.linalg.eigh(gram)
     kept = values > _NEGLIGIBLE * max(values[-1], 1e-300)
-    basis = vectors[:, kept]
-    corner = basis.T @ linear
+    functions = vectors[:, kept] * np.sqrt(values[kept])
+    polynomial = target_expansion(problem.target).polynomial
     alignments = spikes.alignments
-    r = alignments.shape[1]
-    b = np.array([expansion.coefficients.get(tuple(row), 0.0) for row in np.eye(r, dtype=int)])
-    seen = alignments @ b
     noise = problem.noise_std**2
     return TrainedFeatures(
-        bulk=bulk,
+        bulk=feature_bulk(mean, problem.aspect_ratio),
         mean=mean,
         alignments=alignments,
-        basis=basis,
-        gram=np.block([[np.diag(values[kept]), corner], [corner.T, np.eye(mean.n_spikes)]]),
-        target=np.concatenate([basis.T @ target_projection(mean, expansion, alignments), seen]),
-        linear_rest=max(float(b @ b - seen @ seen), 0.0),
-        second_moment=expansion.second_moment + noise,
+        functions=functions,
+        target=_projected(mean, functions, polynomial, alignments),
+        slopes=np.array(
+            [
+                projection(mean, derivative(polynomial, i), alignments, 1)
+                for i in range(alignments.shape[1])
+            ]
+        ),
+        second_moment=target_expansion(problem.target).second_moment + noise,
         noise_variance=noise,
     )
+
+
+def _gram(mean: MeanFeatures) -> Array:
+    """Inner products of the spanning functions, scaled by ``sqrt(w_q w_q')``."""
+    p, k = mean.moved, mean.n_spikes
+    k11, k22, k02, k13 = (mean.kernel(a, b) for a, b in ((1, 1), (2, 2), (0, 2), (1, 3)))
+    blocks = [[np.empty(0)] * (k + 1) for _ in range(k + 1)]
+    blocks[0][0] = mean.kernel(0, 0)
+    for a in range(k):
+        blocks[0][a + 1] = p[:, a, None] * k11 + k02 * p[:, a]
+        blocks[a + 1][0] = blocks[0][a + 1].T
+        for b in range(k):
+            blocks[a + 1][b + 1] = (
+                (a == b) * k11
+                + (p[:, a] * p[:, b])[:, None] * k13.T
+                + (np.outer(p[:, a], p[:, b]) + np.outer(p[:, b], p[:, a])) * k22
+                + k13 * (p[:, a] * p[:, b])
+            )
+    gram = np.block(blocks)
+    root = np.tile(np.sqrt(mean.weights), k + 1)
+    return np.asarray(0.5 * (gram + gram.T) * np.outer(root, root))
+
+
+def _projected(
+    mean: MeanFeatures, functions: Array, polynomial: Polynomial, alignments: Array
+) -> Array:
+    """``E[kappa_k M_1 f] = p_qk E[M_2 f] + sum_i o_ki E[M_1 df/dz_i]``, and the basis."""
+    second = projection(mean, polynomial, alignments, 2)
+    slopes = [
+        projection(mean, derivative(polynomial, i), alignments, 1)
+        for i in range(alignments.shape[1])
+    ]
+    rows = [projection(mean, polynomial, alignments)]
+    for k in range(mean.n_spikes):
+        rows.append(
+            mean.moved[:, k] * second
+            + sum((o * slope for o, slope in zip(alignments[k], slopes, strict=True)), 0.0)
+        )
+    root = np.tile(np.sqrt(mean.weights), mean.n_spikes + 1)
+    # The columns of `functions` are orthogonal, of squared norms the eigenvalues that they carry.
+    weighted: Array = (root * np.concatenate(rows)) @ functions
+    return np.asarray(weighted / np.sum(functions**2, axis=0))

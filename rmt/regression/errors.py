@@ -16,9 +16,10 @@ from rmt.features.target import target_expansion
 from rmt.features.trained import TrainedFeatures, trained_features
 from rmt.frames import frame_of
 from rmt.problem import Problem
-from rmt.regression.risk import Risk, effective_ridge, risk
+from rmt.regression.points import Points, solved_points
+from rmt.regression.risk import RiskTable, effective_ridge, risk
 from rmt.spikes.mean_update import SpikeStrengths
-from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.status import ConvergenceError, InvalidInputError
 
 if TYPE_CHECKING:
     import pandas
@@ -28,7 +29,7 @@ __all__ = ["RidgeErrors", "ridge"]
 
 Array = NDArray[np.float64]
 
-_ROUNDING = 1e-12
+_LEAST = 1e-8  # of an effective ridge, relative to the features, in the search for the best
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +105,9 @@ class RidgeErrors:
         rest = np.empty((spikes.strengths.size, *shape))
         for k in range(spikes.strengths.size):
             features = trained_features(self.problem, _without(spikes, k))
-            solved = _solved(features, self.samples, self.regularisation[stage])
+            solved = solved_points(
+                features, self.samples, self.problem.width * self.regularisation[stage]
+            )
             rest[k] = solved.test_error
         return np.asarray(rest - self.test_error[stage])
 
@@ -173,17 +176,6 @@ class RidgeErrors:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Solved:
-    """One stage at all points."""
-
-    t: Array
-    risk: Risk
-    test_error: Array
-    training_error: Array
-    found: NDArray[np.bool_]
-
-
 def ridge(
     problem: Problem,
     samples: ArrayLike,
@@ -229,8 +221,9 @@ def ridge(
 
     Notes
     -----
-    theory.md, section 7, with the mean features to all orders (`rmt.features`). The cost of a point
-    is some thirty solutions of a linear system with fifty unknowns; the spikes are computed once.
+    theory.md, section 7, with the mean features to all orders and the bulk of neurons that have
+    moved (`rmt.features`). The spikes and some thirty to a hundred solutions of small linear
+    systems are shared by all points.
 
     Examples
     --------
@@ -244,22 +237,16 @@ def ridge(
     """
     m, lam = _checked(samples, regularisation)
     found_stages = stages(problem, rtol)
-    solved: list[_Solved] = []
+    solved: list[Points] = []
     errors: list[Array] = []
     lams: list[Array] = []
     statuses: list[NDArray[np.object_]] = []
     for stage in found_stages:
         features = trained_features(problem, stage.spikes)
-        if lam is None:
-            stage_lam = np.reshape(
-                [_optimal(features, float(x)) for x in m.ravel()], m.shape
-            ) / float(problem.width)
-        else:
-            stage_lam = lam
-        here = _solved(features, m, stage_lam)
+        stage_lam = _optimal(features, m) / problem.width if lam is None else lam
+        here = solved_points(features, m, problem.width * stage_lam)
         error = _error(problem, stage, features, here, m, stage_lam)
         status = np.full(m.shape, stage.spikes.status, dtype=object)
-        status[~here.found] = Status.NOT_CONVERGED
         solved.append(here)
         errors.append(error)
         lams.append(stage_lam)
@@ -288,59 +275,51 @@ def ridge(
     return result
 
 
-def _solved(features: TrainedFeatures, m: Array, lam: Array) -> _Solved:
-    t, found = effective_ridge(features, m, lam * features.width)
-    now = risk(features, t)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        test = (now.bias + features.noise_variance) / np.maximum(1.0 - now.df2 / m, 0.0)
-        fitted = np.maximum(1.0 - now.df1 / m, 0.0)
-        training = np.where(fitted > _ROUNDING, fitted**2 * test, 0.0)
-    return _Solved(t, now, test, training, found)
-
-
-def _optimal(features: TrainedFeatures, m: float) -> float:
+def _optimal(features: TrainedFeatures, m: Array) -> Array:
     """``N lambda`` of least test error, sought in the effective ridge, which determines it."""
-    t_least = float(effective_ridge(features, np.asarray(m), np.asarray(0.0))[0])
-    scale = features.bulk.linear**2 + features.bulk.nonlinear**2
-    low = np.log(max(t_least, 1e-8 * scale))
+    scale = features.bulk.trace
+    lowest = max(effective_ridge(features, float(m.max()), 0.0), _LEAST * scale)
+    table = RiskTable(features, lowest, 1e4 * scale * (1.0 + features.width / float(m.min())))
+    return np.array([_best(features, table, float(x), scale) for x in m.ravel()]).reshape(m.shape)
+
+
+def _best(features: TrainedFeatures, table: RiskTable, m: float, scale: float) -> float:
+    low = np.log(max(effective_ridge(features, m, 0.0), _LEAST * scale))
     high = np.log(1e4 * scale * (1.0 + features.width / m))
 
     def test_error(log_t: float) -> float:
-        now = risk(features, np.asarray(np.exp(log_t)))
+        now = table(np.exp(log_t))
         below = 1.0 - float(now.df2) / m
         return (float(now.bias) + features.noise_variance) / below if below > 0 else np.inf
 
     # The error may have two minima, one beyond the spikes' scale: look everywhere first.
-    grid = np.linspace(low, high, 41)
+    grid = np.linspace(low, high, 61)
     best = int(np.argmin([test_error(x) for x in grid]))
     around = (grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)])
     t = float(np.exp(minimize_scalar(test_error, bounds=around, method="bounded",
                                      options={"xatol": 1e-7}).x))  # fmt: skip
-    return max(t * (1.0 - float(risk(features, np.asarray(t)).df1) / m), 0.0)
+    return max(t * (1.0 - float(risk(features, t).df1) / m), 0.0)
 
 
 def _error(
-    problem: Problem, stage: Stage, features: TrainedFeatures, here: _Solved, m: Array, lam: Array
+    problem: Problem, stage: Stage, features: TrainedFeatures, here: Points, m: Array, lam: Array
 ) -> Array:
-    """Relative error: of the spikes, of the orders left out of features and target, of rounding."""
+    """Relative error: of the spikes, of orders left out, of the interpolation, of rounding."""
     spikes = stage.spikes
-    moved = replace(spikes, strengths=spikes.strengths + spikes.strength_errors)
-    shifted = _solved(trained_features(problem, moved), m, lam).test_error
-    with np.errstate(invalid="ignore"):
-        change = np.nan_to_num(np.abs(shifted / here.test_error - 1.0))
-    scale = features.bulk.linear**2 + features.bulk.nonlinear**2
-    cut = problem.width * features.mean.truncation / scale
-    target = target_expansion(problem.target)
-    beyond = features.mean.coefficients[:, target.degree + 1 :]
-    seen = (
-        problem.width
-        * features.bulk.transforms(here.t).r
-        * float(features.mean.weights @ np.sum(beyond**2, axis=1))
-    )
+    change = np.zeros(m.shape)
+    if spikes.strengths.size:
+        moved = replace(spikes, strengths=spikes.strengths + spikes.strength_errors)
+        shifted = solved_points(trained_features(problem, moved), m, problem.width * lam)
+        with np.errstate(invalid="ignore"):
+            change = np.nan_to_num(np.abs(shifted.test_error / here.test_error - 1.0))
+    cut = problem.width * features.mean.truncation / features.bulk.trace
+    expansion = target_expansion(problem.target)
+    # Of the target beyond its degree, only what neurons see at these orders could be explained.
+    beyond = np.sum(features.mean.coefficients[0][:, expansion.degree + 1 :] ** 2, axis=1)
+    seen = problem.width * float(features.mean.weights @ beyond) / features.bulk.trace
     with np.errstate(invalid="ignore", divide="ignore"):
-        missed = target.missing * target.second_moment * np.minimum(np.nan_to_num(seen), 1.0)
-        missed = np.nan_to_num(missed / here.test_error)
-    return np.asarray(2.0 * change + cut + missed + 1e-10)
+        missed = expansion.missing * expansion.second_moment * min(seen, 1.0) / here.test_error
+    return np.asarray(2.0 * change + cut + missed + 10.0 * here.error + 1e-10)
 
 
 def _without(spikes: SpikeStrengths, k: int) -> SpikeStrengths:

@@ -1,43 +1,43 @@
 """Errors of ridge regression on given features, as functions of the effective ridge.
 
 theory.md, section 7, in units in which the features are not divided by ``sqrt(N)``: ``t = N tau``.
-With ``L(t) = log det(1 + T)`` and the explained part of the labels,
+With ``L(t) = log det(1 + T)``, ``y`` the target in the basis of `rmt.features.trained` and ``r``
+the mean of the bulk's resolvent,
 
     tr1 = N r + L',    df1 = N - t tr1,    df2 = N - 2 t tr1 - t^2 tr1',
-    S = y^T T (1 + T)^{-1} y + (|b|^2 - sum_k (b . o_k)^2) e,
+    S = y^T T (1 + T)^{-1} y + what the bulk explains outside of the spikes,
     N lambda = t (1 - df1 / m),
     test error = (E[y^2] - S + t S') / (1 - df2 / m),
     training error = (1 - df1 / m)^2 test error.
 
-Derivatives are in closed form: with ``T = B D B^T``, ``C = B^T B`` and ``G = (1 + C D)^{-1} C``,
-
-    L' = tr G D',    L'' = tr G D'' - tr G D' G D',
-    S  = (B^T y)^T D p + ..,    S' = p^T D' p + ..,    p = (1 + C D)^{-1} B^T y.
+All derivatives in ``t`` are in closed form.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from rmt.features.trained import TrainedFeatures
 
-__all__ = ["Risk", "effective_ridge", "risk"]
+__all__ = ["Risk", "RiskTable", "effective_ridge", "risk", "smallest_ridge"]
 
 Array = NDArray[np.float64]
 
-_MAX_ITERATIONS = 200
 _RTOL = 1e-14
-_TINY = 1e-12  # the smallest effective ridge, relative to the trace, where zero itself is singular
+_MAX_ITERATIONS = 200
+_TINY = 1e-12  # stands for a zero effective ridge where zero itself is singular
+_FIRST_NODES, _MAX_NODES = 17, 129
+_INTERPOLATION = 1e-11
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Risk:
-    """Everything about the regression that depends on the data's number only through ``t``.
-
-    Arrays of the shape of ``t``.
+    """Everything about the regression that depends on the number of data only through ``t``.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Risk:
         Degrees of freedom, ``tr C (C + tau)^{-1}`` and ``tr C^2 (C + tau)^{-2}`` of the population
         covariance ``C`` of the features.
     df1_slope : array
-        The derivative of ``df1`` in ``t``.
+        The derivative of ``df1`` in ``log t``.
     bias : array
         ``E[f^2] - S + t S'``: the error without label noise of the regression on infinitely many
         samples with this ridge.
@@ -57,37 +57,93 @@ class Risk:
     bias: Array
 
 
-def risk(features: TrainedFeatures, t: Array) -> Risk:
-    """Degrees of freedom and bias at effective ridges ``t``, of any shape."""
-    t = np.asarray(t, dtype=float)
-    transforms = features.bulk.transforms(t)
-    d, d1, d2 = features.couplings(transforms)
-    n, c, y = features.width, features.gram, features.target
-    mixed = np.eye(y.size) + c * d[..., None, :]  # 1 + C D
-    right = np.concatenate([c, y[:, None]], axis=1)
-    solved = np.linalg.solve(mixed, np.broadcast_to(right, (*t.shape, *right.shape)))
-    g, p = solved[..., :-1], solved[..., -1]
-    g1 = g * d1[..., None, :]
-    trace = n * transforms.r + np.einsum("...ii->...", g1)
-    slope = (
-        n * transforms.r1
-        + np.einsum("...ii,...i->...", g, d2)
-        - np.einsum("...ij,...ji->...", g1, g1)
-    )
-    explained = np.sum(y * d * p, axis=-1) + features.linear_rest * transforms.e
-    explained_slope = np.sum(p**2 * d1, axis=-1) + features.linear_rest * transforms.e1
+def risk(features: TrainedFeatures, t: float) -> Risk:
+    """Degrees of freedom and bias at one effective ridge ``t``, by the matrices."""
+    resolvent = features.bulk.resolvent(t)
+    if resolvent is None:
+        raise ArithmeticError(f"the bulk's resolvent has no solution at {t:g}")
+    coupling, coupling1, coupling2 = features.couplings(resolvent)
+    n, y = features.width, features.target
+    right = np.concatenate([coupling1, coupling2, y[:, None]], axis=1)
+    solved = np.linalg.solve(np.eye(y.size) + coupling, right)
+    first, second, p = np.split(solved, [y.size, 2 * y.size], axis=1)
+    w = features.mean.weights
+    trace = n * float(w @ resolvent.diagonal[0]) + float(np.trace(first))
+    slope = n * float(w @ resolvent.diagonal[1]) + float(np.trace(second) - np.sum(first * first.T))
+    p = p[:, 0]
+    explained = float(y @ coupling @ p) + features.outside(resolvent.forms[0])
+    explained_slope = float(p @ coupling1 @ p) + features.outside(resolvent.forms[1])
+    target = features.second_moment - features.noise_variance
     return Risk(
-        df1=n - t * trace,
-        df2=n - 2.0 * t * trace - t**2 * slope,
-        df1_slope=-trace - t * slope,
-        bias=features.second_moment - features.noise_variance - explained + t * explained_slope,
+        df1=np.asarray(n - t * trace),
+        df2=np.asarray(n - 2.0 * t * trace - t**2 * slope),
+        df1_slope=np.asarray(-t * trace - t**2 * slope),
+        bias=np.asarray(target - explained + t * explained_slope),
     )
 
 
-def effective_ridge(
-    features: TrainedFeatures, samples: Array, ridge: Array
-) -> tuple[Array, NDArray[np.bool_]]:
-    """The root ``t`` of ``t (1 - df1(t) / m) = N lambda``, and whether each was found.
+class RiskTable:
+    """`risk` between two effective ridges, by Chebyshev interpolation in ``log t``.
+
+    The functions are analytic in ``log t`` within ``pi`` of the real line (their singularities lie
+    at negative ``t``), so the interpolation converges geometrically; nodes are doubled until the
+    new values are met to 1e-11 of the largest. ``error`` is the relative error then found.
+    """
+
+    __slots__ = ("_coefficients", "_high", "_low", "error")
+
+    def __init__(self, features: TrainedFeatures, low: float, high: float) -> None:
+        self._low, self._high = math.log(low), math.log(high)
+        self.error = math.inf
+        count = 1 if self._high - self._low < 1e-9 else _FIRST_NODES
+        values = self._at_nodes(features, count)
+        while True:
+            self._coefficients = [
+                chebyshev.chebfit(self._nodes(count), v, count - 1) for v in values
+            ]
+            if count == 1:
+                self.error = 0.0
+                return
+            finer = self._at_nodes(features, 2 * count - 1)
+            nodes = self._nodes(2 * count - 1)
+            self.error = max(
+                float(np.abs(chebyshev.chebval(nodes, c) - v).max() / np.abs(v).max())
+                for c, v in zip(self._coefficients, finer, strict=True)
+            )
+            count, values = 2 * count - 1, finer
+            if self.error <= _INTERPOLATION or count >= _MAX_NODES:
+                self._coefficients = [chebyshev.chebfit(nodes, v, count - 1) for v in values]
+                return
+
+    def __call__(self, t: Array) -> Risk:
+        """At effective ridges between the two, of any shape."""
+        x = np.log(t)
+        width = self._high - self._low
+        place = (2.0 * x - self._low - self._high) / width if width >= 1e-9 else np.zeros(x.shape)
+        values = [np.asarray(chebyshev.chebval(place, c), float) for c in self._coefficients]
+        return Risk(*values)
+
+    @staticmethod
+    def _nodes(count: int) -> Array:
+        return np.cos(np.pi * np.arange(count) / max(count - 1, 1)) if count > 1 else np.zeros(1)
+
+    def _at_nodes(self, features: TrainedFeatures, count: int) -> list[Array]:
+        middle, half = (self._high + self._low) / 2.0, (self._high - self._low) / 2.0
+        found = [risk(features, math.exp(middle + half * x)) for x in self._nodes(count)]
+        return [
+            np.array([float(getattr(one, name)) for one in found])
+            for name in ("df1", "df2", "df1_slope", "bias")
+        ]
+
+
+def smallest_ridge(features: TrainedFeatures) -> float:
+    """The effective ridge that stands for zero: zero itself, unless the features are singular."""
+    singular = features.bulk.variance.min() <= 0.0
+    return _TINY * features.bulk.trace if singular else 0.0
+
+
+def effective_ridge(features: TrainedFeatures, samples: float, ridge: float) -> float:
+    """The root ``t`` of ``t (1 - df1(t) / m) = N lambda``, to rounding.
 
     ``df1`` falls from the rank of the features to 0, so the left side is increasing where it is
     positive, and the root is unique. Newton steps in ``log t``, kept inside a bracket that shrinks.
@@ -95,37 +151,28 @@ def effective_ridge(
     Parameters
     ----------
     features : TrainedFeatures
-    samples : array
+    samples : float
         ``m``.
-    ridge : array of the same shape
+    ridge : float
         ``N lambda``. Zero stands for its limit: the root of ``df1 = m`` where there are fewer
-        samples than that, and ``t = 0`` otherwise.
+        samples than that, and `smallest_ridge` otherwise.
     """
-    trace = features.width * (
-        features.bulk.linear**2
-        + features.bulk.nonlinear**2
-        + features.width * float(np.sum(features.gram.diagonal()[: features.basis.shape[1]]))
-    )
-    tiny = _TINY * (features.bulk.linear**2 + features.bulk.nonlinear**2)
-    low, high = np.maximum(ridge, tiny), ridge + 2.0 * trace / samples + tiny
-    at_zero = risk(features, np.asarray(0.0 if features.bulk.nonlinear > 0 else tiny))
-    limit = (ridge == 0) & (samples >= at_zero.df1 * (1 - 1e-12))
-    t = np.sqrt(low * high)
-    found = limit.copy()
+    zero = smallest_ridge(features)
+    if ridge == 0.0 and samples >= float(risk(features, zero).df1) * (1.0 - 1e-12):
+        return zero
+    q = features.mean.weights.size
+    total = features.width * (features.bulk.trace + float(np.sum(features.functions[:q] ** 2)))
+    low = max(ridge, _TINY * features.bulk.trace)
+    high = ridge + 2.0 * total / samples + low
+    t = math.sqrt(low * high)
     for _ in range(_MAX_ITERATIONS):
         now = risk(features, t)
-        value = t * (1.0 - now.df1 / samples) - ridge
-        slope = (1.0 - now.df1 / samples) - t * now.df1_slope / samples
-        low = np.where(value < 0, t, low)
-        high = np.where(value < 0, high, t)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            step = t * np.exp(-value / (t * slope))
-        inside = (step > low) & (step < high)
-        following = np.where(inside, step, np.sqrt(low * high))
-        found |= np.abs(following - t) <= _RTOL * t
-        found |= (high - low) <= 4 * _RTOL * high
-        if found.all():
-            break
-        t = np.where(found, t, following)
-    zero = 0.0 if features.bulk.nonlinear > 0 else tiny
-    return np.where(limit, zero, t), found
+        free = 1.0 - float(now.df1) / samples
+        value, slope = t * free - ridge, t * free - t * float(now.df1_slope) / samples
+        low, high = (t, high) if value < 0 else (low, t)
+        step = t * math.exp(min(max(-value / slope, -50.0), 50.0)) if slope > 0 else 0.0
+        following = step if low < step < high else math.sqrt(low * high)
+        if abs(following - t) <= _RTOL * t or high - low <= _RTOL * high:
+            return following
+        t = following
+    raise ArithmeticError(f"no effective ridge found for {samples:g} samples, ridge {ridge:g}")
