@@ -1,4 +1,4 @@
-"""The arithmetic of a comparison and its verdict, on made-up predictions and samples."""
+"""A comparison of made-up predictions and samples: its numbers, table, and JSON form."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rmt.problem import Problem, Step
+from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import InvalidInputError
-from validation import compare
-from validation.compare import BeyondBulk, Comparison, ComparisonRow
+from validation import BeyondBulk, BulkDistance, Comparison, ComparisonRow, Criteria, compare
 from validation.samples import Samples
+from validation.verdict import Verdict
 
 PROBLEM = Problem("tanh(z + 1)", "z1 + z1*z2", 100, 100, 200, [Step(4, 0.3), Step(4, 0.4)])
 VALUES = (25.0, 4.0, 2.2)
@@ -30,8 +33,11 @@ def prediction(values=VALUES, overlaps=OVERLAPS, problem=PROBLEM, error=1e-6, ed
         )
         for value, overlap in zip(values, overlaps, strict=True)
     ]
-    bulk = SimpleNamespace(edges=[(0.0, 0.3), (0.5, edge)])
-    return SimpleNamespace(problem=problem, outliers=tuple(outliers), bulk=bulk)
+    law = MarchenkoPasturBulk(1.0)
+    bulk = SimpleNamespace(edges=[(0.0, 0.3), (0.5, edge)], cdf=lambda x: law.cdf(2 * x / edge))
+    return SimpleNamespace(
+        problem=problem, outliers=tuple(outliers), bulk=bulk, method="deformed", forms="linked"
+    )
 
 
 def made_samples(
@@ -41,6 +47,7 @@ def made_samples(
     spread=0.1,
     overlap_spread=0.005,
     seed=0,
+    spectra=None,
 ):
     """Samples whose means are exactly these, with exactly these standard deviations."""
 
@@ -49,7 +56,10 @@ def made_samples(
         noise = (noise - noise.mean(axis=0)) / noise.std(axis=0, ddof=1)
         return np.asarray(means) + deviation * noise
 
-    return Samples(PROBLEM, seed, around(values, spread), around(overlaps, overlap_spread), 1e-8)
+    kept = () if spectra is None else (spectra,)
+    return Samples(
+        PROBLEM, seed, around(values, spread), around(overlaps, overlap_spread), 1e-8, *kept
+    )
 
 
 def test_rows_hold_means_errors_and_differences():
@@ -60,20 +70,11 @@ def test_rows_hold_means_errors_and_differences():
     assert row.simulated == pytest.approx(25.5)
     assert row.standard_error == pytest.approx(0.1 / 5)
     assert row.difference == pytest.approx(0.5)
-    assert row.sigmas == pytest.approx(25, rel=1e-6)
+    assert row.sigmas == pytest.approx(25, rel=1e-5)  # less the prediction's own error
     overlap = comparison.row(1, 2)
     assert (overlap.quantity, overlap.predicted) == ("squared overlap", 0.4)
     assert overlap.simulated == pytest.approx(0.4)
     assert overlap.standard_error == pytest.approx(0.001)
-
-
-def test_the_predictions_own_error_counts():
-    row = ComparisonRow(0, "singular value", None, 10.0, 0.3, 10.5, 0.4)
-    assert row.uncertainty == pytest.approx(0.5)
-    assert row.sigmas == pytest.approx(1.0)
-    exact = ComparisonRow(0, "singular value", None, 10.0, 0.0, 10.5, 0.0)
-    assert math.isinf(exact.sigmas)
-    assert ComparisonRow(0, "singular value", None, 10.0, 0.0, 10.0, 0.0).sigmas == 0
 
 
 def test_outliers_are_matched_by_rank():
@@ -122,30 +123,34 @@ def test_wrong_overlaps_are_found(spike, direction, shift):
     assert found[0].startswith(f"spike {spike}, squared overlap with e_{direction}")
 
 
-def test_the_verdict_separates_noise_from_the_allowance():
-    comparison = compare(prediction((10.0,), ((0.5, 0.1),)), made_samples_of_one(10.3))
-    assert comparison.row(0).sigmas == pytest.approx(15, rel=1e-3)
-    assert comparison.agrees(sigmas=16, allowance=0, overlap_allowance=0)
-    assert not comparison.agrees(sigmas=14, allowance=0, overlap_allowance=0)
-    assert comparison.agrees(sigmas=0, allowance=0.031, overlap_allowance=1e-6)
-    assert not comparison.agrees(sigmas=0, allowance=0.029, overlap_allowance=1e-6)
-
-
-def made_samples_of_one(value):
-    return made_samples((value, 2.0), ((0.5, 0.1), (0.0, 0.0)))
-
-
 def test_noise_alone_does_not_disagree_and_a_shift_does():
+    """The whole way from samples: alarms are rare, and a shift of ten standard errors is found."""
     rng = np.random.default_rng(4)
-    agreed = shifted = 0
-    for _ in range(50):
-        values = np.array([25.0, 4.0, 2.2, 2.0]) + 0.1 * rng.standard_normal((25, 4))
+    criteria = Criteria(significance=0.05, allowance=0, overlap_allowance=0)
+    alarms = agreed = 0
+    for _ in range(300):
+        values = np.array([25.0, 4.0, 3.5, 2.0]) + 0.1 * rng.standard_normal((25, 4))
         overlaps = np.array([*OVERLAPS, (0.0, 0.0)]) + 0.01 * rng.standard_normal((25, 4, 2))
         samples = Samples(PROBLEM, 0, values, overlaps, 1e-8)
-        agreed += compare(prediction(), samples).agrees(5, 0, 0)
-        shifted += compare(prediction((25.2, 4.0, 2.2)), samples).agrees(5, 0, 0)
-    assert agreed == 50
-    assert shifted == 0
+        found = compare(prediction((25.0, 4.0, 3.5)), samples).verdicts(criteria)
+        alarms += found.overall is not Verdict.AGREES
+        agreed += compare(prediction((25.2, 4.0, 3.5)), samples).agrees(criteria)
+    assert 0 < alarms <= 33  # 15 expected; more in one of 10^5 runs
+    assert agreed == 0
+
+
+def test_a_report_shares_the_significance_among_all_its_tests():
+    rows = (ComparisonRow(0, "singular value", None, 10.0, 0.0, 10.4, 0.1, n_samples=25),)
+    counted = BeyondBulk(2.0, 0.5, ((10.0,),), 1.0, 0.0, n_samples=25, observed=2)
+    comparison = Comparison(PROBLEM, 25, 0, rows, counted, "resummed")
+    criteria = Criteria(allowance=0)
+    assert comparison.n_tests == 2
+    assert not comparison.agrees(criteria)
+    assert comparison.verdicts(criteria).n_tests == 2
+    assert comparison.agrees(criteria, n_tests=100)
+    assert "100 tests" in " ".join(comparison.table(criteria, n_tests=100).split())
+    with pytest.raises(InvalidInputError, match="n_tests"):
+        comparison.agrees(criteria, n_tests=0)
 
 
 def test_outliers_beyond_the_bulk():
@@ -153,19 +158,12 @@ def test_outliers_beyond_the_bulk():
     overlaps = np.tile(np.array(OVERLAPS), (4, 1, 1))
     counted = compare(prediction(), Samples(PROBLEM, 0, values, overlaps, 0.0)).beyond_bulk
     assert (counted.edge, counted.margin, counted.threshold) == (2.0, 0.5, 3.0)
-    assert counted.predicted == (25.0, 4.0)
-    assert counted.predicted_in_margin == 1
+    assert counted.predicted == ((25.0, 4.0, 2.2),)
+    assert (counted.n_predicted, counted.predicted_in_margin) == (2, 1)
     assert counted.simulated == pytest.approx(2.0)
     assert counted.standard_error == pytest.approx(np.std([2, 3, 1, 2], ddof=1) / 2)
     samples = Samples(PROBLEM, 0, values, overlaps, 0.0)
-    assert len(compare(prediction(), samples, edge_margin=0.05).beyond_bulk.predicted) == 3
-
-
-def test_an_outlier_at_the_threshold_may_be_counted_or_not():
-    counted = BeyondBulk(2.0, 0.5, (25.0, 3.1), 0, 1.0, 0.0, 4)
-    assert counted.agrees(4, 0.05, (25.0, 3.1))
-    assert not counted.agrees(4, 0.01, (25.0, 3.1))
-    assert not BeyondBulk(2.0, 0.5, (25.0,), 0, math.nan, 0.0, 4).agrees(4, 0.05, (25.0,))
+    assert compare(prediction(), samples, edge_margin=0.05).beyond_bulk.n_predicted == 3
 
 
 def test_a_prediction_without_outliers():
@@ -178,53 +176,137 @@ def test_a_prediction_without_outliers():
     assert not learned.agrees()
 
 
+def spectra_of_the_bulk(stretch=1.0, count=2):
+    """Quantiles of the Marchenko-Pastur law, below one outlier."""
+    quantiles = MarchenkoPasturBulk(1.0).ppf((np.arange(99) + 0.5) / 99)
+    return np.tile(np.append(stretch * quantiles, 25.0)[::-1], (count, 1))
+
+
+def test_whole_spectra_are_held_against_the_bulk():
+    assert compare(prediction(), made_samples()).bulk is None
+    found = compare(prediction(), made_samples(spectra=spectra_of_the_bulk())).bulk
+    assert (found.n_spectra, found.n_values) == (2, 99)
+    assert found.predicted == pytest.approx(0.5 / 99, rel=0.01)
+    comparison = compare(prediction(edge=2.4), made_samples(spectra=spectra_of_the_bulk(1.2)))
+    assert comparison.bulk.predicted == pytest.approx(0.5 / 99, rel=0.01)
+    assert comparison.bulk.marchenko_pastur > 10 * comparison.bulk.predicted
+    assert comparison.verdicts().bulk is Verdict.AGREES
+
+
+def test_a_wrong_bulk_is_found():
+    comparison = compare(prediction(), made_samples(spectra=spectra_of_the_bulk(1.2)))
+    assert comparison.verdicts().bulk is Verdict.DIFFERS
+    assert not comparison.agrees()
+    assert comparison.agrees(Criteria(bulk_allowance=0.2))
+    (sentence,) = comparison.disagreements()
+    assert sentence.startswith("bulk: distance 0.12")
+
+
 def test_json_round_trip():
-    comparison = compare(prediction(), made_samples())
+    comparison = compare(prediction(), made_samples(spectra=spectra_of_the_bulk()))
     text = comparison.to_json()
     assert Comparison.from_json(text) == comparison
     data = json.loads(text)
-    assert data["rows"][0]["difference"] == pytest.approx(comparison.rows[0].difference)
-    assert data["beyond_bulk"]["threshold"] == 3.0
+    row = comparison.rows[0]
+    assert data["rows"][0]["derived"]["difference"] == pytest.approx(row.difference)
+    assert data["rows"][0]["derived"]["p_value"] == pytest.approx(row.p_value)
+    assert data["beyond_bulk"]["derived"]["threshold"] == 3.0
+    assert data["bulk"]["derived"]["resolution"] == comparison.bulk.resolution
+    assert json.loads(json.dumps(comparison.verdicts().to_dict()))["overall"] == "agrees"
 
 
-def test_json_of_undefined_numbers_is_strict():
-    comparison = compare(prediction(), made_samples((25.0, math.nan, 2.2, 2.0)))
+numbers = st.floats(allow_nan=True, allow_infinity=False)
+
+
+@given(
+    rows=st.lists(
+        st.builds(
+            ComparisonRow,
+            st.integers(0, 3),
+            st.sampled_from(["singular value", "squared overlap"]),
+            st.none() | st.integers(1, 3),
+            numbers,
+            numbers,
+            numbers,
+            numbers,
+            st.integers(2, 100),
+            st.none() | st.tuples(numbers, numbers),
+        ),
+        max_size=3,
+    ),
+    counted=st.builds(
+        BeyondBulk,
+        numbers,
+        numbers,
+        st.lists(st.lists(numbers, max_size=3).map(tuple), min_size=1, max_size=3).map(tuple),
+        numbers,
+        numbers,
+        st.integers(2, 100),
+        st.integers(1, 10),
+    ),
+    bulk=st.none() | st.builds(BulkDistance, numbers, numbers, st.integers(1, 9), st.integers(9)),
+)
+def test_any_comparison_has_a_strict_json_form_a_table_and_verdicts(rows, counted, bulk):
+    comparison = Comparison(PROBLEM, 9, 1, tuple(rows), counted, "resummed", bulk, True, 2)
     text = comparison.to_json()
     assert "NaN" not in text
+    assert "Infinity" not in text
     back = Comparison.from_json(text)
-    assert math.isnan(back.row(1).simulated)
-    assert not back.agrees()
     assert back.to_json() == text
+    assert str(back)
+    assert comparison.agrees() in (True, False)
+
+
+def test_undefined_numbers_differ_before_and_after_json():
+    comparison = compare(prediction(), made_samples((25.0, math.nan, 2.2, 2.0)))
+    back = Comparison.from_json(comparison.to_json())
+    assert math.isnan(back.row(1).simulated)
+    for each in (comparison, back):
+        assert each.verdicts().rows[3] is Verdict.DIFFERS
+        assert not each.agrees()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 2}', '{"format": 1}', '{"format": 1, "rows": [{}]}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 1}',
+        '{"format": 2}',
+        '{"format": 2, "rows": [{}]}',
+        '{"format": 2, "bulk": 3}',
+    ],
 )
 def test_foreign_json_is_refused(text):
     with pytest.raises(InvalidInputError):
         Comparison.from_json(text)
 
 
-def test_prints_as_one_table():
-    lines = str(compare(prediction(), made_samples())).splitlines()
+@pytest.mark.parametrize("part", ["rows", "beyond_bulk", "bulk", "problem"])
+@pytest.mark.parametrize("broken", [3, {"no": "such"}, [1]])
+def test_json_with_a_broken_part_is_refused(part, broken):
+    data = json.loads(compare(prediction(), made_samples()).to_json())
+    data[part] = broken
+    with pytest.raises(InvalidInputError):
+        Comparison.from_dict(data)
+
+
+def test_prints_as_one_table_with_verdicts():
+    samples = made_samples((25.5, 3.5, 2.2, 2.05), spectra=spectra_of_the_bulk())
+    lines = str(compare(prediction(), samples)).splitlines()
     assert lines[0].startswith("N = 100, d = 100, n = 200, 200, independent batch: 25 samples")
-    assert len(lines) == 2 + 9 + 2
-    assert lines[2].split()[:4] == ["0", "singular", "value", "25.0000"]
-    assert "predicted 2, simulated 2.00" in lines[-2]
-    assert lines[-1] == "* 1 more predicted within the margin"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"sigmas": -1}, "sigmas must be a non-negative number, got -1"),
-        ({"allowance": math.nan}, "allowance must be a non-negative number, got nan"),
-        ({"overlap_allowance": "much"}, "overlap_allowance"),
-    ],
-)
-def test_verdict_names_bad_arguments(arguments, message):
-    with pytest.raises(InvalidInputError, match=message):
-        compare(prediction(), made_samples()).agrees(**arguments)
+    assert lines[1] == "prediction: deformed (linked forms), mean over readouts"
+    assert lines[3].split()[:4] == ["0", "singular", "value", "25.0000"]
+    assert [line.split("  ")[-1] for line in lines[3:12]] == [
+        "within allowance", "agrees", "agrees", "differs", *["agrees"] * 5,
+    ]  # fmt: skip
+    assert lines[9].split()[0] == "2*"
+    assert "predicted 2, simulated 2.00" in lines[12]
+    assert lines[13].startswith("bulk: distance 0.0051 from 2 spectra")
+    assert lines[14] == "* 1 more predicted within the margin"
+    assert "of 10 tests" in " ".join(lines[15:])
+    assert max(map(len, lines)) <= 115
 
 
 def test_compare_names_bad_arguments():

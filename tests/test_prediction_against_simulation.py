@@ -14,6 +14,7 @@ import rmt
 from validation.compare import compare
 from validation.samples import run_samples
 from validation.simulate import simulate
+from validation.verdict import Criteria
 
 CASES = {
     "independent": {
@@ -53,7 +54,8 @@ def test_prediction_within_standard_errors(name):
     prediction = rmt.predict(problem)
     samples = run_samples(problem, 12, seed=7, n_outliers=len(prediction.outliers))
     comparison = compare(prediction, samples)
-    assert comparison.agrees(sigmas=4, allowance=0.03, overlap_allowance=0.015), str(comparison)
+    criteria = Criteria(allowance=0.03, overlap_allowance=0.015)
+    assert comparison.agrees(criteria), comparison.table(criteria)
 
 
 def test_reused_and_independent_are_told_apart():

@@ -2,24 +2,54 @@
 
 `simulate` draws one network and takes the gradient steps, `observe` reads the leading singular
 triplets off its weights, `run_samples` repeats both, and `compare` holds a prediction against the
-result. Only `compare` knows of the theory.
+result; `compare_conditional` holds every network against the prediction for its own readout. Only
+these two know of the theory.
 """
 
-from validation.compare import Comparison, ComparisonRow, compare
+from validation.bulk_distance import BulkDistance
+from validation.campaign import run_campaign
+from validation.check import check
+from validation.compare import compare
+from validation.comparison import Comparison
+from validation.conditional import compare_conditional
+from validation.finite_size import finite_size
+from validation.gaps import FiniteSize, GapCurve
 from validation.observe import Histogram, Observation, observe
+from validation.plan import Plan
+from validation.power_law import PowerLaw, fit_power_law
+from validation.rows import BeyondBulk, ComparisonRow
 from validation.samples import Samples, run_samples
 from validation.simulate import DataSet, Sample, simulate
+from validation.store import SampleStore
+from validation.verdict import Criteria, Verdict, Verdicts
+from validation.weight_check import WeightCheck
 
 __all__ = [
+    "BeyondBulk",
+    "BulkDistance",
     "Comparison",
     "ComparisonRow",
+    "Criteria",
     "DataSet",
+    "FiniteSize",
+    "GapCurve",
     "Histogram",
     "Observation",
+    "Plan",
+    "PowerLaw",
     "Sample",
+    "SampleStore",
     "Samples",
+    "Verdict",
+    "Verdicts",
+    "WeightCheck",
+    "check",
     "compare",
+    "compare_conditional",
+    "finite_size",
+    "fit_power_law",
     "observe",
+    "run_campaign",
     "run_samples",
     "simulate",
 ]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rmt.status import InvalidInputError
 from validation.catalogue import CASES, Case
-from validation.compare import ComparisonRow, compare
+from validation.compare import compare
 from validation.figures import Panel, comparison_figure, save_figure
+from validation.folders import prepare_folder, write_files
+from validation.rows import ComparisonRow
 from validation.samples import run_samples
+from validation.verdict import DEFAULT_CRITERIA, Verdict, Verdicts, worst
 
 if TYPE_CHECKING:
     from rmt.prediction import Prediction
@@ -24,9 +25,9 @@ __all__ = ["Demo", "prepare_folder", "run_demo"]
 
 _N_SPECTRA = 4
 _TEXT_WIDTH = 100
+# Of the columns that name a case, at the left of the tables.
+_LEFT = 40
 _EDGE_MARGIN = 0.1
-# The verdict's terms.
-_SIGMAS, _ALLOWANCE, _OVERLAP_ALLOWANCE = 4.0, 0.03, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +45,30 @@ class Demo:
     panels: tuple[Panel, ...]
     predictions: tuple[Prediction, ...]
 
+    @property
+    def n_tests(self) -> int:
+        """Number of tests in all cases, which share the significance."""
+        return sum(panel.comparison.n_tests for panel in self.panels)
+
+    @property
+    def verdicts(self) -> tuple[Verdicts, ...]:
+        """On each case, by the default `validation.Criteria`."""
+        return tuple(p.comparison.verdicts(DEFAULT_CRITERIA, self.n_tests) for p in self.panels)
+
+    @property
+    def overall(self) -> Verdict:
+        """The worst verdict of all."""
+        return worst(verdicts.overall for verdicts in self.verdicts)
+
     def __str__(self) -> str:
-        return "\n".join([*_table(self.panels), "", *_verdict(self.panels)])
+        return "\n".join([*_table(self), "", *_conclusion(self)])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
         return {
-            "verdict": {
-                "sigmas": _SIGMAS,
-                "allowance": _ALLOWANCE,
-                "overlap_allowance": _OVERLAP_ALLOWANCE,
-            },
+            "criteria": DEFAULT_CRITERIA.to_dict(),
+            "n_tests": self.n_tests,
+            "verdict": self.overall.value,
             "cases": [
                 {
                     "name": panel.case.name,
@@ -62,10 +76,14 @@ class Demo:
                     "batch": panel.case.problem.batch,
                     "prediction": prediction.to_dict(),
                     "comparison": panel.comparison.to_dict(),
-                    "agrees": not _disagreements(panel),
-                    "disagreements": list(_disagreements(panel)),
+                    "verdicts": verdicts.to_dict(),
+                    "disagreements": list(
+                        panel.comparison.disagreements(DEFAULT_CRITERIA, self.n_tests)
+                    ),
                 }
-                for panel, prediction in zip(self.panels, self.predictions, strict=True)
+                for panel, prediction, verdicts in zip(
+                    self.panels, self.predictions, self.verdicts, strict=True
+                )
             ],
         }
 
@@ -80,21 +98,14 @@ class Demo:
         """
         figure = comparison_figure(self.panels)
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-        writers: dict[str, Callable[[Path], Any]] = {
-            "demo.json": lambda path: path.write_text(text, encoding="utf-8"),
-            "demo.png": lambda path: save_figure(figure, path),
-            "demo.pdf": lambda path: save_figure(figure, path),
-        }
-        prepare_folder(folder)
-        try:
-            with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as unfinished:
-                for name, write in writers.items():
-                    write(Path(unfinished) / name)
-                for name in writers:
-                    os.replace(Path(unfinished) / name, folder / name)
-        except OSError as error:
-            raise InvalidInputError(f"output folder {folder} cannot be written: {error}") from error
-        return tuple(folder / name for name in writers)
+        return write_files(
+            folder,
+            {
+                "demo.json": lambda path: path.write_text(text, encoding="utf-8"),
+                "demo.png": lambda path: save_figure(figure, path),
+                "demo.pdf": lambda path: save_figure(figure, path),
+            },
+        )
 
 
 def run_demo(
@@ -152,65 +163,69 @@ def run_demo(
     return Demo(tuple(panels), predictions)
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make the folder where it does not exist, and see that it can be written.
-
-    Raises
-    ------
-    InvalidInputError
-        When it cannot.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InvalidInputError(
-            f"output must be a folder that can be written, got {folder}: {reason}"
-        ) from error
-
-
-def _table(panels: Sequence[Panel]) -> list[str]:
+def _table(demo: Demo) -> list[str]:
     """A line for every outlier, or for every outlier and direction of a multi-index target."""
     numbers = f"{'predicted':>9} {'simulated':>9} {'s.e.':>7} {'diff.':>8}"
     left = f"{'problem':<22} {'batch':<11} {'spike':>5}"
-    rule = "-" * len(left) + "  " + "-" * len(numbers) + "  " + "-" * len(numbers)
+    rule = f"{'-' * _LEFT}  {'-' * 37}  {'-' * 37}"
     lines = [
-        f"{'':<{len(left)}}  {'singular value':^{len(numbers)}}  "
-        f"{'squared overlap with target':^{len(numbers)}}",
-        f"{left}  {numbers}  {numbers}",
+        f"{'':<{_LEFT}}  {'singular value':^37}  {'squared overlap with target':^37}".rstrip(),
+        f"{left}  {numbers}   {numbers}",
         rule,
     ]
-    for panel in panels:
-        rows = panel.comparison.rows
+    for panel, verdicts in zip(demo.panels, demo.verdicts, strict=True):
         batch = panel.case.problem.batch
-        if not rows:
+        if not panel.comparison.rows:
             lines.append(f"{panel.case.title:<22} {batch:<11} no outlier predicted")
-        for row in rows:
+        for row, verdict in zip(panel.comparison.rows, verdicts.rows, strict=True):
             if row.direction is None:
-                value = row
+                value = _cells(row, verdict)
                 continue
-            mark = "*" if row.in_margin else " "
+            star = "*" if row.in_margin else " "
             lines.append(
-                f"{panel.case.title:<22} {batch:<11} {row.spike:4d}{mark}  "
-                f"{_cells(value)}  {_cells(row)}"
+                f"{panel.case.title:<22} {batch:<11} {row.spike:4d}{star}  "
+                f"{value}  {_cells(row, verdict)}".rstrip()
             )
-    return [*lines, rule]
+    return [*lines, rule, "", *_bulk_table(demo), rule]
 
 
-def _cells(row: ComparisonRow) -> str:
+def _cells(row: ComparisonRow, verdict: Verdict) -> str:
     values = f"{row.predicted:9.4f} {row.simulated:9.4f} {row.standard_error:7.4f}"
-    return f"{values} {row.difference:+8.4f}"
+    return f"{values} {row.difference:+8.4f}{verdict.mark}"
 
 
-def _verdict(panels: Sequence[Panel]) -> list[str]:
+def _bulk_table(demo: Demo) -> list[str]:
+    """Of every case: the number of outliers, and the distance of the predicted bulk."""
+    lines = [
+        f"{'':<{_LEFT}}  {'outliers beyond the bulk':^38}  {'Kolmogorov distance of the bulk':>34}",
+        f"{'problem':<22} {'batch':<11} {'':5}  {'above':>9} {'predicted':>9} {'simulated':>9} "
+        f"{'s.e.':>6}   {'predicted':>9} {'resolution':>10} {'Marchenko-P.':>14}",
+    ]
+    for panel, verdicts in zip(demo.panels, demo.verdicts, strict=True):
+        counted, bulk = panel.comparison.beyond_bulk, panel.comparison.bulk
+        line = (
+            f"{panel.case.title:<22} {panel.case.problem.batch:<11} {'':5}  "
+            f"{counted.threshold:9.4f} {counted.n_predicted:9g} {counted.simulated:9.2f} "
+            f"{counted.standard_error:6.2f}{verdicts.beyond_bulk.mark}"
+        )
+        if bulk is not None and verdicts.bulk is not None:
+            line += (
+                f"  {bulk.predicted:9.4f}{verdicts.bulk.mark}{bulk.resolution:10.4f} "
+                f"{bulk.marchenko_pastur:14.4f}"
+            )
+        lines.append(line.rstrip())
+    return lines
+
+
+def _conclusion(demo: Demo) -> list[str]:
     """What the table's columns and marks mean, and whether theory and simulation agree."""
+    panels = demo.panels
+    n_samples = panels[0].samples.n_samples
     margin = panels[0].comparison.beyond_bulk.margin
     sentences = [
-        f"{panels[0].samples.n_samples} networks for each problem. Difference: simulated minus "
-        "predicted; s.e.: standard error of the simulated mean. A random direction has the squared "
-        f"overlap 1/d = {1 / panels[0].case.problem.dim:g}.",
+        f"{n_samples} networks for each problem. Difference: simulated minus predicted; s.e.: "
+        "standard error of the simulated mean. A random direction has the squared overlap 1/d = "
+        f"{1 / panels[0].case.problem.dim:g}.",
     ]
     if any(row.in_margin for panel in panels for row in panel.comparison.rows):
         sentences.append(
@@ -218,21 +233,19 @@ def _verdict(panels: Sequence[Panel]) -> list[str]:
             "values of the bulk fluctuate: of its singular value the verdict asks only that the "
             "simulation finds it in this margin too."
         )
-    found = [sentence for panel in panels for sentence in _named_disagreements(panel)]
-    terms = (
-        f"{_SIGMAS:g} standard errors plus a finite-size allowance ({_ALLOWANCE:.0%} of a singular "
-        f"value, {_OVERLAP_ALLOWANCE:g} of an overlap)"
+    sentences.append(DEFAULT_CRITERIA.describe(n_samples, demo.n_tests))
+    found = [
+        f"  {panel.case.name}: {sentence}"
+        for panel in panels
+        for sentence in panel.comparison.disagreements(DEFAULT_CRITERIA, demo.n_tests)
+    ]
+    sentences.append(
+        {
+            Verdict.AGREES: "Theory and simulation agree within the noise.",
+            Verdict.WITHIN_ALLOWANCE: "Theory and simulation agree; numbers with the mark ~ lie "
+            "beyond the noise, within the allowance for finite size.",
+            Verdict.DIFFERS: "Theory and simulation differ in the numbers with the mark ! by more "
+            "than noise and allowance:",
+        }[demo.overall]
     )
-    if found:
-        sentences.append(f"Theory and simulation differ by more than {terms}:")
-    else:
-        sentences.append(f"Theory and simulation agree within {terms}.")
     return [*(textwrap.fill(sentence, _TEXT_WIDTH) for sentence in sentences), *found]
-
-
-def _named_disagreements(panel: Panel) -> list[str]:
-    return [f"  {panel.case.name}: {sentence}" for sentence in _disagreements(panel)]
-
-
-def _disagreements(panel: Panel) -> tuple[str, ...]:
-    return panel.comparison.disagreements(_SIGMAS, _ALLOWANCE, _OVERLAP_ALLOWANCE)

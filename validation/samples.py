@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from threadpoolctl import threadpool_limits
 
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
@@ -18,7 +16,7 @@ from validation.observe import Histogram, Observation, observe
 from validation.plan import Plan
 from validation.simulate import simulate
 
-__all__ = ["Samples", "run_samples"]
+__all__ = ["Samples", "observe_sample", "run_samples"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -42,6 +40,8 @@ class Samples:
     spectra : array (n_spectra, min(N, d))
         All singular values, in decreasing order, of the samples of which they were kept; without
         any the array has no rows.
+    indices : array of int (n_samples,)
+        Which samples of the seed they are, by default the first ``n_samples``.
     """
 
     problem: Problem
@@ -50,10 +50,23 @@ class Samples:
     target_overlaps: FloatArray
     residual: float
     spectra: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    indices: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        if not len(self.indices):
+            object.__setattr__(self, "indices", np.arange(self.n_samples))
 
     @classmethod
-    def collect(cls, problem: Problem, seed: int, observations: Iterable[Observation]) -> Samples:
+    def collect(
+        cls,
+        problem: Problem,
+        seed: int,
+        observations: Iterable[Observation],
+        indices: Sequence[int] = (),
+    ) -> Samples:
         """Put observations of the same problem together, in the order given.
+
+        ``indices`` says which samples they are, and is read after the observations.
 
         Raises
         ------
@@ -85,6 +98,7 @@ class Samples:
             np.array(overlaps),
             residual,
             np.array(spectra).reshape(-1, width),
+            np.array(indices, dtype=np.int64),
         )
 
     @property
@@ -218,23 +232,54 @@ def run_samples(
     plan = Plan(problem, n_samples, seed, n_outliers, n_spectra, np.dtype(dtype).name)
     if threads is not None and (isinstance(threads, bool) or threads < 1):
         raise InvalidInputError(f"threads must be an integer of at least 1, got {threads!r}")
+    observations = (
+        observe_sample(plan, index, threads=threads)
+        for index in _with_progress(plan.indices, progress)
+    )
+    return Samples.collect(problem, plan.seed, observations)
 
-    def observations() -> Iterator[Observation]:
-        for index in _with_progress(plan.indices, progress):
-            try:
-                sample = simulate(problem, plan.seed, index, plan.dtype, threads=threads)
-            except ArithmeticError as error:
-                error.add_note(f"in sample {index} of seed {plan.seed}")
-                raise
-            yield observe(
-                sample.weights[-1],
-                plan.n_outliers,
-                n_directions=problem.n_directions,
-                spectrum=plan.keeps_spectrum(index),
-            )
 
-    with _limited_blas(threads):
-        return Samples.collect(problem, plan.seed, observations())
+def observe_sample(
+    plan: Plan, index: int, *, threads: int | None = None, device: str = "cpu"
+) -> Observation:
+    """Simulate one network of a plan and observe it.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to simulate and to observe.
+    index : int
+        Which sample.
+    threads : int, optional
+        Threads that share the work, by default every core.
+    device : str
+        As in `simulate`.
+
+    Raises
+    ------
+    ConvergenceError
+        When the weights overflow; a note says which sample it was.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> observe_sample(Plan(problem, n_samples=5, n_outliers=2), 3).singular_values.shape
+    (2,)
+    """
+    try:
+        sample = simulate(
+            plan.problem, plan.seed, index, plan.dtype, threads=threads, device=device
+        )
+    except ArithmeticError as error:
+        error.add_note(f"in sample {index} of seed {plan.seed}")
+        raise
+    return observe(
+        sample.weights[-1],
+        plan.n_outliers,
+        n_directions=plan.problem.n_directions,
+        spectrum=plan.keeps_spectrum(index),
+    )
 
 
 def _standard_error(values: FloatArray) -> FloatArray:
@@ -252,10 +297,3 @@ def _with_progress(indices: range, progress: bool | str) -> Iterable[int]:
     label = progress if isinstance(progress, str) else None
     bar: Iterable[int] = tqdm(indices, desc=label, unit="network", dynamic_ncols=True)
     return bar
-
-
-def _limited_blas(threads: int | None) -> AbstractContextManager[Any]:
-    if threads is None:
-        return nullcontext()
-    limits: AbstractContextManager[Any] = threadpool_limits(limits=threads, user_api="blas")
-    return limits

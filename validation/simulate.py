@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -22,9 +22,16 @@ from rmt.functions import ScalarFunction
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation.blas import one_blas_thread
-from validation.devices import Device, find_device
+from validation.devices import CPU, Device, find_device
 
-__all__ = ["DataSet", "Sample", "available_cores", "sample_readout", "simulate"]
+__all__ = [
+    "DataSet",
+    "Sample",
+    "available_cores",
+    "fresh_batch",
+    "sample_readout",
+    "simulate",
+]
 
 # A floating array of NumPy, or of the library of the device that the simulation runs on.
 Array: TypeAlias = Any
@@ -36,6 +43,7 @@ MapRows: TypeAlias = Callable[[Callable[[int], Any], Iterable[int]], Iterator[An
 _WEIGHTS, _READOUT = 0, 1
 _INPUTS = (2, 3)
 _NOISE = (4, 5)
+_FRESH = {"train": (6, 7), "test": (8, 9)}
 
 # Rows drawn from one random stream. Fixed, so that who draws which rows never matters.
 _STREAM_ROWS = 256
@@ -187,7 +195,8 @@ def simulate(
         batches: list[DataSet] = []
         for step, rate in enumerate(problem.learning_rates):
             if step == 0 or problem.batch == "independent":
-                batches.append(_draw_batch(problem, step, entropy, kind, place, map_rows))
+                n, streams = problem.samples[step], (_INPUTS[step], _NOISE[step])
+                batches.append(_draw_batch(problem, n, streams, entropy, kind, place, map_rows))
             else:
                 batches.append(batches[-1])
             with np.errstate(over="ignore", invalid="ignore"):
@@ -304,17 +313,53 @@ def sample_readout(problem: Problem, seed: int = 0, index: int = 0) -> NDArray[n
     return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), problem.width)
 
 
+def fresh_batch(
+    problem: Problem,
+    seed: int,
+    index: int,
+    size: int,
+    purpose: Literal["train", "test"],
+    dtype: DTypeLike = np.float64,
+) -> DataSet:
+    """Data that the steps of a sample have not seen, from random streams of its own.
+
+    Parameters
+    ----------
+    problem, seed, index, dtype
+        As in `simulate`.
+    size : int
+        How many samples; a smaller batch holds the first of a larger one.
+    purpose : {"train", "test"}
+        Two batches that are independent of each other.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=30, dim=20, samples=50, steps=[Step(1, 0.25)])
+    >>> fresh_batch(problem, 0, 0, 70, "train").inputs.shape
+    (70, 20)
+    """
+    entropy = _entropy(problem, _natural("seed", seed), _natural("index", index))
+    streams, kind = _FRESH[purpose], _precision(dtype)
+    return _draw_batch(problem, _natural("size", size), streams, entropy, kind, CPU, map)
+
+
 def _draw_batch(
-    problem: Problem, step: int, entropy: int, kind: np.dtype[Any], place: Device, run: MapRows
+    problem: Problem,
+    n: int,
+    streams: tuple[int, int],
+    entropy: int,
+    kind: np.dtype[Any],
+    place: Device,
+    run: MapRows,
 ) -> DataSet:
     """Fresh inputs and their labels; the targets' directions are the first coordinate axes."""
-    n = problem.samples[step]
     inputs = np.empty((n, problem.dim), kind)
-    _fill_with_normals(inputs, entropy, _INPUTS[step], run)
+    _fill_with_normals(inputs, entropy, streams[0], run)
     columns = np.array(inputs[:, : problem.n_directions].T, dtype=np.float64, order="C")
     labels = np.array(problem.target(*columns), dtype=np.float64)
     if problem.noise_std > 0:
-        noise = _generator(entropy, _NOISE[step]).standard_normal(n)
+        noise = _generator(entropy, streams[1]).standard_normal(n)
         labels += problem.noise_std * noise
     return DataSet(place.asarray(inputs), place.asarray(labels.astype(kind)))
 

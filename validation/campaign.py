@@ -1,0 +1,302 @@
+"""Many samples of many plans, on any executor: each computed once, and kept as soon as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
+from dataclasses import dataclass
+from itertools import islice
+from numbers import Integral
+from os import PathLike
+from typing import TypeAlias
+
+from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
+from validation.devices import find_device
+from validation.executors import worker_processes
+from validation.observe import Observation
+from validation.plan import Plan
+from validation.progress import progress_bar
+from validation.recipe import made_with, recipe
+from validation.samples import Samples, observe_sample
+from validation.simulate import available_cores
+from validation.store import SampleStore
+
+__all__ = ["CampaignError", "run_campaign"]
+
+# Tasks that wait for each worker: enough to keep it busy, few enough to end soon.
+_TASKS_PER_WORKER = 4
+# Tasks handed at a time to an executor whose number of workers is not known: enough for a cluster.
+_TASKS = 1024
+
+Keep: TypeAlias = "Callable[[Job, Outcome], None]"
+
+
+class CampaignError(RmtError, RuntimeError):
+    """A campaign could not go on; the samples that were stored are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One sample to compute; small, since it is sent to a worker."""
+
+    plan: Plan
+    index: int
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no observation; unlike the error itself it leaves the arrays with the worker."""
+
+    message: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a worker sends back."""
+
+    result: Observation | Failure
+    versions: str
+
+
+def run_campaign(
+    plans: Iterable[Plan],
+    store: SampleStore | str | PathLike[str] | None = None,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    device: str = "cpu",
+    progress: bool | str = False,
+) -> list[Samples]:
+    """Simulate and observe every sample of the plans that is not stored yet.
+
+    Each is stored as soon as it is there. A campaign that ended early, for whatever reason, goes
+    on where it was when it is run again, and the numbers do not depend, bit for bit, on the
+    interruption, the executor, the number of workers or the order in which they finish.
+
+    Parameters
+    ----------
+    plans : iterable of Plan
+        What to simulate.
+    store : SampleStore or path, optional
+        Where samples are kept; by default in memory, until they are returned.
+    executor : concurrent.futures.Executor, optional
+        Where samples are computed, for instance that of a dask cluster (`connect_dask`). It stays
+        open. By default processes of this machine; a script that uses these must have the
+        usual line ``if __name__ == "__main__":``, since each of them imports it.
+    workers : int, optional
+        Number of processes, by default one for each core, or one in all on a GPU. A single one is
+        this process itself. With an executor: how many samples it computes at the same time.
+    device : str
+        As in `simulate`.
+    progress : bool or str
+        Whether to show a progress bar on standard error; a string is its label.
+
+    Returns
+    -------
+    list of Samples
+        Of each plan, in the order of the plans.
+
+    Raises
+    ------
+    InvalidInputError
+        For a store that cannot be opened or written, a device that is not there, or arguments of
+        other types.
+    ConvergenceError
+        When weights of some samples overflow, after all others are stored; ``best`` holds for
+        each plan the samples there are, or None.
+    CampaignError
+        When a worker died.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> plans = [Plan(problem, n_samples=3), Plan(problem.replace(width=80), n_samples=2)]
+    >>> [samples.n_samples for samples in run_campaign(plans, workers=1)]
+    [3, 2]
+    """
+    chosen = tuple(plans)
+    for plan in chosen:
+        if not isinstance(plan, Plan):
+            raise InvalidInputError(f"plans must hold Plan objects, got {type(plan).__name__}")
+    if workers is not None and (
+        isinstance(workers, bool) or not isinstance(workers, Integral) or workers < 1
+    ):
+        raise InvalidInputError(f"workers must be an integer of at least 1, got {workers!r}")
+    if executor is None:
+        find_device(device)
+    if isinstance(store, SampleStore):
+        return _run(chosen, store, executor, workers, device, progress)
+    with SampleStore(store) as opened:
+        return _run(chosen, opened, executor, workers, device, progress)
+
+
+def compute(job: Job) -> Outcome:
+    """What a worker does: one sample, on one thread."""
+    try:
+        result: Observation | Failure = observe_sample(
+            job.plan, job.index, threads=1, device=job.device
+        )
+    except ConvergenceError as error:
+        result = Failure(str(error), error.status)
+    return Outcome(result, made_with())
+
+
+def _run(
+    plans: Sequence[Plan],
+    store: SampleStore,
+    executor: Executor | None,
+    workers: int | None,
+    device: str,
+    progress: bool | str,
+) -> list[Samples]:
+    missing = _missing(plans, store, device)
+    n_missing = sum(map(len, missing))
+    failures: list[tuple[Job, Failure]] = []
+    jobs = (
+        Job(plan, index, device)
+        for plan, indices in zip(plans, missing, strict=True)
+        for index in indices
+    )
+    with progress_bar(plans, missing, progress) as advance:
+
+        def keep(job: Job, outcome: Outcome) -> None:
+            if isinstance(outcome.result, Failure):
+                failures.append((job, outcome.result))
+            else:
+                store.put(
+                    job.plan, job.index, outcome.result, device=device, versions=outcome.versions
+                )
+            advance(job.plan, job.index)
+
+        try:
+            if n_missing:
+                _compute_all(jobs, n_missing, keep, executor, workers, device)
+        except BaseException as error:
+            kept = _what_is_kept(plans, store, device, n_missing)
+            if _worker_lost(error):
+                raise CampaignError(
+                    f"a worker died ({type(error).__name__}), perhaps for want of memory (fewer "
+                    'workers need less) or of the line if __name__ == "__main__" in a script: '
+                    f"{kept}"
+                ) from error
+            error.add_note(kept)
+            raise
+    if failures:
+        raise _convergence_error(failures, plans, store, device)
+    return [store.samples(plan, device) for plan in plans]
+
+
+def _what_is_kept(plans: Sequence[Plan], store: SampleStore, device: str, n_missing: int) -> str:
+    # Asked of the store, which alone knows whether the last sample was in time.
+    n_new = n_missing - sum(map(len, _missing(plans, store, device)))
+    kept = f"{n_new} of {n_missing} missing samples were computed"
+    if store.path is None:
+        return f"{kept}; give the path of a store to keep them"
+    return f"{kept}, and are kept in {store.place}: the same campaign goes on from there"
+
+
+def _missing(plans: Sequence[Plan], store: SampleStore, device: str) -> list[list[int]]:
+    """For each plan the samples to compute; one that several plans share belongs to the first."""
+    claimed: dict[tuple[str, int, str], set[int]] = {}
+    missing = []
+    for plan in plans:
+        mine = []
+        for index in store.missing(plan, device):
+            key = (plan.problem.content_hash, plan.seed, recipe(plan, index, device))
+            others = claimed.setdefault(key, set())
+            if index not in others:
+                others.add(index)
+                mine.append(index)
+        missing.append(mine)
+    return missing
+
+
+def _compute_all(
+    jobs: Iterable[Job],
+    n_jobs: int,
+    keep: Keep,
+    executor: Executor | None,
+    workers: int | None,
+    device: str,
+) -> None:
+    if executor is not None:
+        _compute_on(executor, jobs, keep, workers * _TASKS_PER_WORKER if workers else _TASKS)
+        return
+    if workers is None:
+        workers = available_cores() if device == "cpu" else 1
+    workers = min(workers, n_jobs)
+    if workers == 1:
+        for job in jobs:
+            keep(job, compute(job))
+        return
+    with worker_processes(workers) as pool:
+        _compute_on(pool, jobs, keep, workers * _TASKS_PER_WORKER)
+
+
+def _compute_on(executor: Executor, jobs: Iterable[Job], keep: Keep, window: int) -> None:
+    """Compute all jobs, at most ``window`` of them handed over at any time."""
+    upcoming = iter(jobs)
+    pending: dict[Future[Outcome], Job] = {}
+    try:
+        while True:
+            for job in islice(upcoming, window - len(pending)):
+                pending[executor.submit(compute, job)] = job
+            if not pending:
+                return
+            done = wait(pending, return_when=FIRST_COMPLETED).done
+            _keep_finished(done, pending, keep)
+            for future in done & pending.keys():
+                future.result()  # raises what stopped it
+    except KeyboardInterrupt:
+        _keep_finished(pending, pending, keep)
+        raise
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _keep_finished(
+    futures: Iterable[Future[Outcome]], pending: dict[Future[Outcome], Job], keep: Keep
+) -> None:
+    for future in list(futures):
+        if future.done() and not future.cancelled() and future.exception() is None:
+            keep(pending.pop(future), future.result())
+
+
+def _worker_lost(error: BaseException) -> bool:
+    """Whether a worker or the way to it is gone, rather than its task at fault."""
+    if isinstance(error, BrokenExecutor | CancelledError | MemoryError):
+        return True
+    return type(error).__module__.partition(".")[0] == "distributed"
+
+
+def _convergence_error(
+    failures: Sequence[tuple[Job, Failure]],
+    plans: Sequence[Plan],
+    store: SampleStore,
+    device: str,
+) -> ConvergenceError:
+    # In the order of the plans, not in that in which workers finished.
+    job, first = min(failures, key=lambda found: (plans.index(found[0].plan), found[0].index))
+    count = f"{len(failures)} samples failed, the first is" if len(failures) > 1 else "failed:"
+    best = [
+        store.samples(plan, device, partial=True)
+        if len(store.missing(plan, device)) < plan.n_samples
+        else None
+        for plan in plans
+    ]
+    return ConvergenceError(
+        f"{count} sample {job.index} of seed {job.plan.seed} of {job.plan}: {first.message}",
+        first.status,
+        best,
+    )

@@ -1,0 +1,63 @@
+"""The named problems on which theory and simulation have to agree."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from rmt.status import InvalidInputError
+from validation.catalogue.batches import BATCHES, CASES
+from validation.catalogue.case import Case
+from validation.catalogue.counts import COUNTS, PLANE, PLANE_EXPONENTS
+from validation.catalogue.levels import LEVELS
+from validation.catalogue.one_step import ONE_STEP, TRANSITION
+from validation.catalogue.staircases import STAIRCASES
+from validation.catalogue.widths import WIDTHS
+
+__all__ = [
+    "ALL_CASES",
+    "BATCHES",
+    "CASES",
+    "COUNTS",
+    "LEVELS",
+    "ONE_STEP",
+    "PLANE",
+    "PLANE_EXPONENTS",
+    "STAIRCASES",
+    "TRANSITION",
+    "WIDTHS",
+    "Case",
+    "case",
+]
+
+ALL_CASES: dict[str, Case] = {
+    **BATCHES,
+    **TRANSITION,
+    **ONE_STEP,
+    **STAIRCASES,
+    **LEVELS,
+    **COUNTS,
+    **PLANE,
+    **WIDTHS,
+}
+
+
+def case(name: str) -> Case:
+    """The case of this name.
+
+    Raises
+    ------
+    InvalidInputError
+        For an unknown name; the message names those that are most like it.
+
+    Examples
+    --------
+    >>> print(case("ie3-reused"))
+    ie3-reused: information exponent 3, reused batch
+    """
+    if name not in ALL_CASES:
+        alike = get_close_matches(name, ALL_CASES, cutoff=0.4) or list(ALL_CASES)[:3]
+        raise InvalidInputError(
+            f"case must be one of the {len(ALL_CASES)} names that `python -m validation list` "
+            f"shows, such as {', '.join(sorted(alike))}; got {name!r}"
+        )
+    return ALL_CASES[name]

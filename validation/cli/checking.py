@@ -1,0 +1,85 @@
+"""``python -m validation check``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rmt.problem import Problem
+from rmt.status import InvalidInputError
+from validation.catalogue import ALL_CASES, case
+from validation.cli.options import on_terminal
+
+__all__ = ["add_check"]
+
+
+def add_check(commands: Any) -> None:
+    """The command ``check``."""
+    command = commands.add_parser(
+        "check",
+        help="hold weights that were trained elsewhere against the prediction",
+        description="Compare first-layer weights after the last step, of one or several networks, "
+        "with the prediction for their problem: outliers, overlaps with the target, bulk.",
+        epilog="The problem is a JSON file as rmt.Problem.to_json writes it (one to begin with: "
+        "python -m validation show NAME --json), or the name of a case. example: python -m "
+        "validation check --problem problem.json --weights W.npy --readout a.npy",
+    )
+    add = command.add_argument
+    add("--problem", required=True, metavar="FILE|NAME", help="JSON file, or name of a case")
+    add(
+        "--weights",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help=".npy file of an array (N, d) or (k, N, d), or .npz file with an array weights",
+    )
+    add(
+        "--readout",
+        type=Path,
+        metavar="FILE",
+        help=".npy file of the second layer (N,) or (k, N); without it the prediction is for the "
+        "law of the problem's readout",
+    )
+    add(
+        "--reference",
+        type=int,
+        default=0,
+        metavar="K",
+        help="simulate K networks with the same readout, to know the noise of one (default 0)",
+    )
+    add("--seed", type=int, default=0, metavar="S", help="of the reference networks (default 0)")
+    add("--json", action="store_true", help="print JSON instead of a table")
+    command.set_defaults(run=_run, interrupted="nothing written")
+
+
+def _run(options: argparse.Namespace) -> str:
+    from validation.check import check
+
+    if options.seed < 0:
+        raise InvalidInputError(f"seed must not be negative, got {options.seed}")
+    found = check(
+        _problem(options.problem),
+        options.weights,
+        options.readout,
+        n_reference=options.reference,
+        seed=options.seed,
+        progress=on_terminal(),
+    )
+    return found.to_json() if options.json else str(found)
+
+
+def _problem(given: str) -> Problem:
+    if given in ALL_CASES:
+        return ALL_CASES[given].problem
+    path = Path(given)
+    if not path.exists():
+        if path.suffix == ".json":
+            raise InvalidInputError(f"problem file {given} does not exist")
+        return case(given).problem  # says which names there are
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise InvalidInputError(f"problem file {given} cannot be read: {reason}") from error
+    return Problem.from_json(text)

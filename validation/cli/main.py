@@ -1,0 +1,88 @@
+"""The commands together: arguments in, text and exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from rmt.status import ConvergenceError, InvalidInputError, RmtError
+from validation.cli.checking import add_check
+from validation.cli.demonstration import add_demo
+from validation.cli.exporting import add_export
+from validation.cli.reporting import add_report
+from validation.cli.running import add_run
+from validation.cli.showing import add_list, add_show
+
+__all__ = ["main"]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad arguments: one line on standard error and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m validation",
+        description="Simulate two-layer networks and hold the theory against them.",
+        epilog="A first look: python -m validation run --suite quick, then what it says at its "
+        "end. Exit codes: 0, 1 where a computation failed, 2 for bad input, 130 after Ctrl-C.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (add_run, add_report, add_list, add_show, add_check, add_export, add_demo):
+        add(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of this process.
+
+    Returns
+    -------
+    int
+        0; 1 where a computation failed; 2 for bad input; 130 after Ctrl-C. Each but the first
+        comes with one line on standard error.
+
+    Examples
+    --------
+    >>> main(["show", "ie3-reused", "--no-prediction"])
+    ie3-reused: information exponent 3, reused batch
+    ...
+    0
+    """
+    options = _parser().parse_args(arguments)
+    command = f"python -m validation {options.command}"
+    try:
+        print(options.run(options))
+        sys.stdout.flush()
+    except (InvalidInputError, ImportError) as error:
+        return _failed(2, command, error)
+    except ConvergenceError as error:
+        return _failed(1, command, error)
+    except RmtError as error:
+        return _failed(1, command, error)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt as error:
+        said = options.interrupted.format(**vars(options))
+        kept = getattr(error, "__notes__", [])
+        print(f"{command}: interrupted, {'; '.join([*kept[:1], said])}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _failed(code: int, command: str, error: Exception) -> int:
+    parts = [str(error), *getattr(error, "__notes__", [])]
+    print(f"{command}: error: {' '.join('; '.join(parts).split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,123 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from rmt.status import InvalidInputError
+from validation.store import SampleStore
+from validation.suites import SUITES, Suite, suite
+
+__all__ = [
+    "STORE",
+    "add_store",
+    "add_suite",
+    "add_workers",
+    "chosen_suite",
+    "existing_store",
+    "on_terminal",
+    "positive",
+    "workers_of",
+]
+
+STORE = Path("validation.sqlite")
+
+
+def add_suite(command: Any) -> None:
+    """``--suite`` and ``--samples``; see `chosen_suite`."""
+    command.add_argument(
+        "--suite",
+        default="quick",
+        metavar="NAME",
+        help=f"which suite: {' or '.join(SUITES)} (default quick)",
+    )
+    command.add_argument(
+        "--samples",
+        type=positive,
+        default=1.0,
+        metavar="FACTOR",
+        help="networks of each case, relative to what the suite asks for (default 1)",
+    )
+
+
+def add_store(command: Any, required: bool = False) -> None:
+    """``--store``, by default `STORE` or, where it is not needed, none."""
+    said = f" (default {STORE})" if required else ""
+    command.add_argument(
+        "--store",
+        type=Path,
+        default=STORE if required else None,
+        metavar="FILE",
+        help=f"file of simulated networks{said}",
+    )
+    command.add_argument(
+        "--device",
+        default="cpu",
+        metavar="NAME",
+        help="where networks are simulated: cpu (default), cuda, cuda:1",
+    )
+
+
+def add_workers(command: Any) -> None:
+    """``--workers``; see `workers_of`."""
+    command.add_argument(
+        "--workers",
+        type=int,
+        metavar="K",
+        help="processes (default: one for each core)",
+    )
+
+
+def chosen_suite(options: argparse.Namespace) -> Suite:
+    """The suite, with as many networks as asked for."""
+    found = suite(options.suite)
+    return found if options.samples == 1 else found.scaled(options.samples)
+
+
+def existing_store(path: Path) -> SampleStore:
+    """Open a store that is there.
+
+    Raises
+    ------
+    InvalidInputError
+        Where there is none, or when it cannot be opened.
+    """
+    if not path.exists():
+        raise InvalidInputError(
+            f"store {path} does not exist; make one with: python -m validation run --store {path}"
+        )
+    return SampleStore(path)
+
+
+def workers_of(options: argparse.Namespace) -> int | None:
+    """The number of processes, or None for one each core.
+
+    Raises
+    ------
+    InvalidInputError
+        For a number out of range.
+    """
+    workers: int | None = options.workers
+    if workers is not None and not 1 <= workers <= 1024:
+        raise InvalidInputError(f"workers must lie between 1 and 1024, got {workers}")
+    return workers
+
+
+def on_terminal() -> bool:
+    """Whether someone watches a progress bar."""
+    return sys.stderr.isatty()
+
+
+def positive(text: str) -> float:
+    """A positive number, from the command line."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
+    return value

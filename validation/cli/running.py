@@ -1,0 +1,93 @@
+"""``python -m validation run``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Any
+
+from validation.campaign import run_campaign
+from validation.cli.options import (
+    STORE,
+    add_store,
+    add_suite,
+    add_workers,
+    chosen_suite,
+    on_terminal,
+    workers_of,
+)
+from validation.devices import find_device
+from validation.executors import connect_dask
+from validation.store import SampleStore
+
+__all__ = ["add_run"]
+
+
+def add_run(commands: Any) -> None:
+    """The command ``run``."""
+    command = commands.add_parser(
+        "run",
+        help="simulate the networks of a suite that are not stored yet",
+        description="Simulate the networks of a suite, and store each as soon as it is done. "
+        "Stop it at any time (Ctrl-C, kill, a full disk): the same command goes on from there, "
+        "with the same results. Networks that another suite or an earlier run has stored are not "
+        "simulated again.",
+        epilog="example: python -m validation run --suite full --section levels --store "
+        "networks.sqlite",
+    )
+    add_suite(command)
+    command.add_argument(
+        "--section",
+        action="append",
+        metavar="NAME",
+        help="only this section of the suite; repeat for more (python -m validation list shows "
+        "their names)",
+    )
+    add_store(command, required=True)
+    where = command.add_mutually_exclusive_group()
+    add_workers(where)
+    where.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="simulate on the dask cluster with this scheduler, such as tcp://host:8786",
+    )
+    command.set_defaults(run=_run, interrupted="run the same command again to go on")
+
+
+def _run(options: argparse.Namespace) -> str:
+    suite = chosen_suite(options)
+    if options.section:
+        suite = suite.only(options.section)
+    workers = workers_of(options)
+    if not options.dask:  # else the device is the cluster's
+        find_device(options.device)
+    began = perf_counter()
+    with SampleStore(options.store) as store, ExitStack() as stack:
+        missing = sum(len(store.missing(plan, options.device)) for plan in suite.plans)
+        executor = stack.enter_context(connect_dask(options.dask)) if options.dask else None
+        run_campaign(
+            suite.plans,
+            store,
+            executor=executor,
+            workers=workers,
+            device=options.device,
+            progress=on_terminal(),
+        )
+    networks = sum(plan.n_samples for plan in suite.plans)
+    done = f"{missing} of {networks} networks simulated in {perf_counter() - began:.0f} s"
+    if missing < networks:
+        done += f", {networks - missing} were stored"
+    return f"{done}; all are in {options.store}.\nMake the report with: {_report_command(options)}"
+
+
+def _report_command(options: argparse.Namespace) -> str:
+    words = ["python", "-m", "validation", "report", "--suite", options.suite]
+    if options.store != STORE:
+        words += ["--store", str(options.store)]
+    if options.samples != 1:
+        words += ["--samples", f"{options.samples:g}"]
+    if options.device != "cpu":
+        words += ["--device", options.device]
+    return shlex.join(words)

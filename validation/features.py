@@ -1,0 +1,274 @@
+"""The features of simulated networks, and ridge regression on them, taken literally.
+
+Nothing here knows of the theory: fresh inputs go through the weights after every stage, a readout
+is fitted to them, and its error is measured on inputs that it has not seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+from rmt.functions.hermite_values import orthonormal_hermite
+from rmt.problem import Problem
+from rmt.status import InvalidInputError
+from validation.blas import one_blas_thread
+from validation.observe import leading_triplets
+from validation.simulate import Sample, fresh_batch, simulate
+
+__all__ = [
+    "FeatureObservation",
+    "FeaturePlan",
+    "FeatureSamples",
+    "observe_features",
+    "run_features",
+]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+_MONOMIAL_DEGREE = 3
+_ROWS = 1024  # inputs that pass through the network at a time
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePlan:
+    """Which networks to simulate, and which regressions to fit on their features.
+
+    Attributes
+    ----------
+    problem : Problem
+    n_samples : int
+        How many networks; their sample indices are ``0 .. n_samples - 1``.
+    inputs : tuple of int
+        Numbers ``m`` of fresh samples that a readout is fitted to; the smaller sets are the first
+        rows of the largest.
+    regularisations : tuple of float
+        ``lambda``, positive.
+    seed : int
+    n_spikes : int
+        Leading singular triplets of the features to observe, at the largest ``m``.
+    n_test : int
+        Inputs that the test error is measured on.
+
+    Raises
+    ------
+    InvalidInputError
+        For numbers out of range.
+    """
+
+    problem: Problem
+    n_samples: int
+    inputs: tuple[int, ...]
+    regularisations: tuple[float, ...]
+    seed: int = 0
+    n_spikes: int = 5
+    n_test: int = 10_000
+
+    def __post_init__(self) -> None:
+        for name, least in (("n_samples", 1), ("seed", 0), ("n_spikes", 1), ("n_test", 2)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+                raise InvalidInputError(
+                    f"{name} must be an integer of at least {least}, got {value!r}"
+                )
+        inputs, regularisations = tuple(self.inputs), tuple(self.regularisations)
+        if not inputs or not all(isinstance(m, Integral) and m > 0 for m in inputs):
+            raise InvalidInputError(f"inputs must be positive integers, got {self.inputs!r}")
+        positive = all(isinstance(x, Real) and 0 < x < math.inf for x in regularisations)
+        if not regularisations or not positive:
+            raise InvalidInputError(
+                f"regularisations must be positive numbers, got {self.regularisations!r}"
+            )
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "regularisations", regularisations)
+
+    @property
+    def monomials(self) -> tuple[tuple[int, ...], ...]:
+        """The Hermite monomials of the target's directions that overlaps are taken with."""
+        r = self.problem.n_directions
+        every = np.stack(
+            np.meshgrid(*[np.arange(_MONOMIAL_DEGREE + 1)] * r, indexing="ij"), axis=-1
+        ).reshape(-1, r)
+        kept = [tuple(int(b) for b in beta) for beta in every if 0 < sum(beta) <= _MONOMIAL_DEGREE]
+        return tuple(sorted(kept, key=lambda beta: (sum(beta), tuple(-b for b in beta))))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureObservation:
+    """What was seen in the features of one network.
+
+    Attributes
+    ----------
+    singular_values : array (k,)
+        Largest singular values of the features after the last step, at the largest ``m``.
+    overlaps : array (k, n_monomials)
+        Squared overlaps of the left singular vectors with the normalised samples of the monomials.
+    test_error, training_error : array (n_stages, n_inputs, n_regularisations)
+        Mean squares; the test error's share of label noise is the noise variance itself.
+    """
+
+    singular_values: FloatArray
+    overlaps: FloatArray
+    test_error: FloatArray
+    training_error: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureSamples:
+    """Observations of several networks, the network first in every array.
+
+    Attributes
+    ----------
+    plan : FeaturePlan
+    singular_values : array (n, k)
+    overlaps : array (n, k, n_monomials)
+    test_error, training_error : array (n, n_stages, n_inputs, n_regularisations)
+    """
+
+    plan: FeaturePlan
+    singular_values: FloatArray
+    overlaps: FloatArray
+    test_error: FloatArray
+    training_error: FloatArray
+
+    @classmethod
+    def collect(cls, plan: FeaturePlan, seen: Iterable[FeatureObservation]) -> FeatureSamples:
+        """Put the observations of a plan's networks together, in the order given."""
+        every = list(seen)
+        return cls(
+            plan,
+            np.array([one.singular_values for one in every]),
+            np.array([one.overlaps for one in every]),
+            np.array([one.test_error for one in every]),
+            np.array([one.training_error for one in every]),
+        )
+
+    def __str__(self) -> str:
+        p, n = self.plan.problem, len(self.singular_values)
+        test, error = self.test_error.mean(axis=0), standard_error(self.test_error)
+        lines = [
+            f"features of {n} networks, N = {p.width}, d = {p.dim}, seed {self.plan.seed}: leading "
+            f"singular values {', '.join(f'{s:.2f}' for s in self.singular_values.mean(axis=0))}",
+            f"{'stage':>5} {'m':>7} {'lambda':>10}  test error (standard error)",
+        ]
+        for stage, i, j in np.ndindex(test.shape):
+            lines.append(
+                f"{stage:5d} {self.plan.inputs[i]:7d} {self.plan.regularisations[j]:10.3g}  "
+                f"{test[stage, i, j]:.5f} ({error[stage, i, j]:.5f})"
+            )
+        return "\n".join(lines)
+
+
+def run_features(
+    plan: FeaturePlan, *, executor: Executor | None = None, threads: int | None = None
+) -> FeatureSamples:
+    """Simulate the networks of a plan and observe their features.
+
+    Parameters
+    ----------
+    plan : FeaturePlan
+    executor : concurrent.futures.Executor, optional
+        Observes the networks in parallel; without one they come one after the other, each on
+        ``threads`` threads. The result does not depend on it.
+    threads : int, optional
+        As in `validation.simulate`.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=30, samples=80, steps=[Step(2, 0.3)])
+    >>> plan = FeaturePlan(problem, 3, inputs=(60, 120), regularisations=(1e-2,), n_spikes=2)
+    >>> run_features(plan).test_error.shape
+    (3, 2, 2, 1)
+    """
+    if executor is None:
+        return FeatureSamples.collect(
+            plan, (_observed(plan, index, threads) for index in range(plan.n_samples))
+        )
+    found = executor.map(_observed, [plan] * plan.n_samples, range(plan.n_samples))
+    return FeatureSamples.collect(plan, found)
+
+
+def _observed(plan: FeaturePlan, index: int, threads: int | None = 1) -> FeatureObservation:
+    sample = simulate(plan.problem, plan.seed, index, "float32", threads=threads)
+    return observe_features(sample, plan)
+
+
+def observe_features(sample: Sample, plan: FeaturePlan) -> FeatureObservation:
+    """Features of one network at every stage, and the readouts that ridge regression fits to them.
+
+    The readout ``c`` minimises ``(1/m) |y - F c / sqrt(N)|^2 + lambda |c|^2`` on the fresh samples
+    (`validation.simulate.fresh_batch`, of streams of their own), by a Cholesky decomposition of
+    ``F^T F / (m N) + lambda``.
+
+    Parameters
+    ----------
+    sample : Sample
+        On the CPU.
+    plan : FeaturePlan
+        Of the same problem.
+
+    Raises
+    ------
+    InvalidInputError
+        When the sample is of another problem.
+    """
+    problem = plan.problem
+    if sample.problem != problem:
+        raise InvalidInputError("sample and plan must be of the same problem")
+    train = fresh_batch(problem, sample.seed, sample.index, max(plan.inputs), "train", "float32")
+    test = fresh_batch(problem, sample.seed, sample.index, plan.n_test, "test", "float32")
+    clean = _targets(problem, test.inputs)
+    errors = np.empty((2, len(sample.weights), len(plan.inputs), len(plan.regularisations)))
+    with one_blas_thread():
+        for stage, weights in enumerate(sample.weights):
+            features = _features(problem, weights, train.inputs)
+            unseen = _features(problem, weights, test.inputs)
+            for i, m in enumerate(plan.inputs):
+                f, y = features[:m], train.labels[:m].astype(np.float64)
+                scale = math.sqrt(problem.width)
+                gram = (f.T @ f).astype(np.float64) / (m * problem.width)
+                right = (f.T @ train.labels[:m]).astype(np.float64) / (m * scale)
+                for j, ridge in enumerate(plan.regularisations):
+                    shifted = gram + ridge * np.eye(problem.width)
+                    c = cho_solve(cho_factor(shifted, overwrite_a=True), right)
+                    fitted, guessed = f @ c / scale, unseen @ c / scale
+                    errors[0, stage, i, j] = np.mean((clean - guessed) ** 2) + problem.noise_std**2
+                    errors[1, stage, i, j] = np.mean((y - fitted) ** 2)
+        triplets = leading_triplets(features, min(plan.n_spikes, *features.shape))
+    z = train.inputs[:, : problem.n_directions].astype(np.float64).T
+    overlaps = np.empty((triplets.values.size, len(plan.monomials)))
+    for k, beta in enumerate(plan.monomials):
+        h = np.prod(
+            [orthonormal_hermite(row, b + 1)[b] for row, b in zip(z, beta, strict=True)], axis=0
+        )
+        overlaps[:, k] = (h @ triplets.left / np.linalg.norm(h)) ** 2
+    return FeatureObservation(triplets.values, overlaps, errors[0], errors[1])
+
+
+def standard_error(values: FloatArray) -> FloatArray:
+    """Of the mean over the first axis; infinite for a single sample."""
+    if len(values) < 2:
+        return np.full(values.shape[1:], np.inf)
+    return np.asarray(values.std(axis=0, ddof=1) / math.sqrt(len(values)))
+
+
+def _features(problem: Problem, weights: Any, inputs: Any) -> Any:
+    features = np.empty((len(inputs), len(weights)), weights.dtype)
+    for start in range(0, len(inputs), _ROWS):
+        rows = slice(start, start + _ROWS)
+        features[rows] = problem.activation(inputs[rows] @ weights.T)
+    return features
+
+
+def _targets(problem: Problem, inputs: Any) -> FloatArray:
+    columns = np.array(inputs[:, : problem.n_directions].T, dtype=np.float64)
+    return np.asarray(problem.target(*columns))

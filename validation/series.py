@@ -1,0 +1,103 @@
+"""What a store holds: series of samples that were made alike, and the table of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Series", "StoreSummary", "describes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """All samples of one problem and one seed that were simulated and observed in the same way.
+
+    Attributes
+    ----------
+    problem : str
+        Content hash of the problem.
+    description : dict
+        The problem as `Problem.to_dict` gives it.
+    seed : int
+        Seed of the samples.
+    recipe : str
+        Everything else that their numbers depend on (see `recipe`).
+    n_samples : int
+        How many are stored.
+    made_with : tuple of str
+        Versions of the libraries that made them; more than one where a campaign went on after
+        an update.
+    """
+
+    problem: str
+    description: dict[str, Any]
+    seed: int
+    recipe: str
+    n_samples: int
+    made_with: tuple[str, ...]
+
+    def __str__(self) -> str:
+        size = f"N = {self.description['width']}, d = {self.description['dim']}"
+        functions = f"{self.description['activation']}, {self.description['target']}"
+        return (
+            f"{self.problem[:10]}  {self.seed:>6}  {self.n_samples:7d}  {self.recipe:<32}  "
+            f"{size:<20}  {functions}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSummary:
+    """What is in a store; prints as a table.
+
+    Attributes
+    ----------
+    place : str
+        Path of the file, or "in memory".
+    format : int
+        Format version of the file.
+    series : tuple of Series
+        Ordered by problem, seed and recipe.
+    """
+
+    place: str
+    format: int
+    series: tuple[Series, ...]
+
+    @property
+    def n_problems(self) -> int:
+        """How many different problems there are samples of."""
+        return len({series.problem for series in self.series})
+
+    @property
+    def n_samples(self) -> int:
+        """How many samples there are in all."""
+        return sum(series.n_samples for series in self.series)
+
+    @property
+    def made_with(self) -> tuple[str, ...]:
+        """Versions of the libraries that made the samples."""
+        return tuple(sorted({made for series in self.series for made in series.made_with}))
+
+    def __str__(self) -> str:
+        lines = [
+            f"store {self.place}, format {self.format}: {self.n_samples} samples of "
+            f"{self.n_problems} problems"
+        ]
+        if self.series:
+            lines.append(
+                f"{'problem':<10}  {'seed':>6}  {'samples':>7}  {'recipe':<32}  {'size':<20}  "
+                "activation, target"
+            )
+        lines += [str(series) for series in self.series]
+        return "\n".join(lines + [f"made with {made}" for made in self.made_with])
+
+
+def describes(description: str, content_hash: str) -> bool:
+    """Whether the JSON text of a problem is that of the problem with this content hash."""
+    try:
+        canonical = json.dumps(json.loads(description), sort_keys=True, separators=(",", ":"))
+    except ValueError:
+        return False
+    return hashlib.sha256(canonical.encode()).hexdigest() == content_hash

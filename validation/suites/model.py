@@ -1,0 +1,147 @@
+"""What a suite is: sections of cases, each with the networks to simulate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from rmt.status import InvalidInputError
+from validation.catalogue import Case
+from validation.plan import Plan
+
+__all__ = ["Entry", "Kind", "Section", "Suite"]
+
+Kind: TypeAlias = Literal["cases", "plane", "transition", "widths"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A case, and which networks of it to simulate.
+
+    Attributes
+    ----------
+    case : Case
+    plan : Plan
+        Of the case's problem.
+    """
+
+    case: Case
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Cases that belong together in a report.
+
+    Attributes
+    ----------
+    name, title : str
+        In links, and as the heading.
+    text : str
+        What the section shows, in a few sentences.
+    kind : {"cases", "plane", "transition", "widths"}
+        How it is shown: each case on its own; counts over the plane of exponents; the outlier
+        against the size of one step; gaps between theory and simulation against the width.
+    entries : tuple of Entry
+    """
+
+    name: str
+    title: str
+    text: str
+    kind: Kind
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A number of sections; prints as a list of cases.
+
+    Attributes
+    ----------
+    name, title : str
+        On the command line, and in words.
+    sections : tuple of Section
+    """
+
+    name: str
+    title: str
+    sections: tuple[Section, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Those of all sections."""
+        return tuple(entry for section in self.sections for entry in section.entries)
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """What to simulate."""
+        return tuple(entry.plan for entry in self.entries)
+
+    def scaled(self, factor: float) -> Suite:
+        """This suite with ``factor`` times as many networks of every case, at least two.
+
+        Raises
+        ------
+        InvalidInputError
+            For a factor that is not positive and finite.
+
+        Examples
+        --------
+        >>> from validation.suites import suite
+        >>> quick = suite("quick")
+        >>> quick.scaled(0.5).entries[0].plan.n_samples / quick.entries[0].plan.n_samples
+        0.5
+        """
+        if not (math.isfinite(factor) and factor > 0):
+            raise InvalidInputError(f"samples must be a positive factor, got {factor!r}")
+
+        def scaled(entry: Entry) -> Entry:
+            n_samples = max(2, round(factor * entry.plan.n_samples))
+            return replace(entry, plan=replace(entry.plan, n_samples=n_samples))
+
+        return replace(
+            self,
+            sections=tuple(
+                replace(section, entries=tuple(map(scaled, section.entries)))
+                for section in self.sections
+            ),
+        )
+
+    def only(self, names: Iterable[str]) -> Suite:
+        """This suite with some of its sections.
+
+        Raises
+        ------
+        InvalidInputError
+            For a section that it does not have.
+        """
+        chosen = set(names)
+        known = [section.name for section in self.sections]
+        for name in chosen.difference(known):
+            raise InvalidInputError(
+                f"section of the suite {self.name} must be one of {', '.join(known)}; got {name!r}"
+            )
+        return replace(
+            self, sections=tuple(section for section in self.sections if section.name in chosen)
+        )
+
+    def listed(self, n_stored: Callable[[Entry], int] | None = None) -> str:
+        """Sections and cases as text; with how many of the networks of each are stored."""
+        networks = sum(plan.n_samples for plan in self.plans)
+        lines = [f"{self.name}: {self.title}; {len(self.entries)} cases, {networks} networks"]
+        width = max(len(entry.case.name) for entry in self.entries)
+        for section in self.sections:
+            lines += ["", f"{section.name}: {section.title}"]
+            for entry in section.entries:
+                stored = "" if n_stored is None else f"{n_stored(entry):3d} of "
+                batch = entry.case.problem.batch if len(entry.case.problem.steps) > 1 else ""
+                lines.append(
+                    f"  {entry.case.name:<{width}}  {stored}{entry.plan.n_samples:3d} x N = "
+                    f"{entry.plan.problem.width:<5d} {batch:<11}  {entry.case.title}"
+                )
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.listed()

@@ -1,0 +1,113 @@
+"""The sections of every suite: what each shows, and how its networks are observed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from validation.catalogue import Case
+from validation.plan import Plan
+from validation.suites.model import Entry, Kind, Section
+
+__all__ = ["each", "section"]
+
+# Triplets observed in each network: more than any of the cases has outliers.
+_TRIPLETS = 6
+# Outliers that all levels of theory predict in the networks of `WIDTHS`; the gaps need no more.
+_WIDTH_TRIPLETS = 2
+
+_TEXTS: dict[str, tuple[str, Kind, str]] = {
+    "plane": (
+        "Number of outliers over the plane of exponents",
+        "plane",
+        "Two steps of sizes c1 N^alpha1 and c2 N^alpha2. As N grows without bound the weights have "
+        "1 + floor(alpha2 / (1/2 - alpha1)) outliers (arXiv:2605.17767): spike k is there above "
+        "the line alpha2 = k (1/2 - alpha1). Near the lines the approach to this limit is slow, "
+        "since the strength of a spike grows or decays as a small power of N; theory and "
+        "simulation are compared at the width that was simulated.",
+    ),
+    "counts": (
+        "Approach to the limiting number of outliers",
+        "cases",
+        "Points on both sides of the line alpha2 = 1/2 - alpha1 at N = 1000.",
+    ),
+    "batches": (
+        "Independent against reused batches",
+        "cases",
+        "Two steps on fresh samples, or twice on the same. With independent batches the weights "
+        "learn directions of information exponent 1 alone; the second look at the same samples "
+        "brings in powers of the labels, and with them directions of higher information exponent "
+        "(arXiv:2605.17767).",
+    ),
+    "transition": (
+        "One step: where the outlier leaves the bulk",
+        "transition",
+        "One step whose size does not grow with N leaves a spike of finite strength in the "
+        "weights (arXiv:2205.01445). It makes an outlier where its strength exceeds (N/d)^(1/4), "
+        "and has no overlap with anything below.",
+    ),
+    "one-step": (
+        "One step: larger steps, other targets",
+        "cases",
+        "One large step leaves one outlier (arXiv:2305.18270, arXiv:2310.07891, "
+        "arXiv:2402.04980). Its direction learns the linear part of the target: nothing at "
+        "information exponent 2, and the first index alone of a staircase.",
+    ),
+    "staircases": (
+        "Staircases of several indices",
+        "cases",
+        "The second step learns the directions that are linear once those of the first step are "
+        "known: z2 from z1 z2 beside z1. A third index, behind z2 z3, needs the reused batch.",
+    ),
+    "levels": (
+        "Twenty-four problems of all kinds",
+        "cases",
+        "Activations, targets, aspect ratios, readout laws and label noise at step sizes that "
+        "deform the bulk visibly.",
+    ),
+    "widths": (
+        "Gap between theory and simulation against the width",
+        "widths",
+        "The three levels of theory against the same networks, each predicted for its own "
+        "readout, with a power law fitted to the gap of each.",
+    ),
+}
+
+
+def section(name: str, cases: Iterable[tuple[Case, int]], n_spectra: int | None = None) -> Section:
+    """A section of known name.
+
+    Parameters
+    ----------
+    name : str
+        Which of the sections it is, with its title and text.
+    cases : iterable of pairs of Case and int
+        With the numbers of networks.
+    n_spectra : int, optional
+        Of how many networks of each to keep the whole spectrum, by default of all.
+
+    Examples
+    --------
+    >>> from validation.catalogue import LEVELS
+    >>> made = section("levels", each(LEVELS.values(), 5))
+    >>> made.title, len(made.entries), made.entries[0].plan.n_samples
+    ('Twenty-four problems of all kinds', 24, 5)
+    """
+    title, kind, text = _TEXTS[name]
+    entries = tuple(
+        Entry(
+            case,
+            Plan(
+                case.problem,
+                n_samples,
+                n_outliers=_WIDTH_TRIPLETS if kind == "widths" else _TRIPLETS,
+                n_spectra=n_samples if n_spectra is None else n_spectra,
+            ),
+        )
+        for case, n_samples in cases
+    )
+    return Section(name, title, text, kind, entries)
+
+
+def each(cases: Iterable[Case], n_samples: int) -> list[tuple[Case, int]]:
+    """The same number of networks for every case."""
+    return [(case, n_samples) for case in cases]

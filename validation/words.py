@@ -1,0 +1,74 @@
+"""A problem in words, for pages and terminals."""
+
+from __future__ import annotations
+
+import re
+
+from rmt.problem import Problem
+
+__all__ = ["in_words", "network_of", "shortened"]
+
+
+def shortened(formula: str) -> str:
+    """The text of a function with long decimals cut to six digits.
+
+    Examples
+    --------
+    >>> shortened("-2.188432594458360450861340*z + 3*tanh(2*z)")
+    '-2.18843*z + 3*tanh(2*z)'
+    """
+    return re.sub(r"\d+\.\d{8,}", lambda number: f"{float(number[0]):.6g}", formula)
+
+
+def in_words(problem: Problem) -> str:
+    """Sizes, steps, readout and noise in one sentence.
+
+    Examples
+    --------
+    >>> from rmt.problem import Step
+    >>> problem = Problem("tanh(z)", "z", 40, 40, 80, [Step(2, 0.3), Step(1, 0)], "reused")
+    >>> print(in_words(problem))
+    N = 40 neurons, d = 40 inputs; 2 steps of sizes 2 N^0.3 and 1 on one batch of n = 80 samples,
+    used twice; Gaussian readout, no label noise, initial rows on the unit sphere.
+    """
+    sizes = [
+        f"{step.scale:g} N^{step.exponent:g}" if step.exponent else f"{step.scale:g}"
+        for step in problem.steps
+    ]
+    if len(sizes) == 1:
+        steps = f"1 step of size {sizes[0]} on n = {problem.samples[0]} samples"
+    else:
+        steps = f"{len(sizes)} steps of sizes {' and '.join(sizes)} on {_batches(problem)}"
+    law = problem.readout if isinstance(problem.readout, str) else "given"
+    readout = law.capitalize() if law in ("gaussian", "rademacher") else law
+    noise = f"label noise {problem.noise_std:g}" if problem.noise_std else "no label noise"
+    init = "on the unit sphere" if problem.init == "sphere" else "Gaussian"
+    return (
+        f"N = {problem.width} neurons, d = {problem.dim} inputs; {steps}; {readout} readout, "
+        f"{noise}, initial rows {init}."
+    )
+
+
+def network_of(problem: Problem) -> tuple[str, str]:
+    """Activation and target as formulas, such as ``sigma(z) = tanh(z)`` and ``f(z1, z2) = z1*z2``.
+
+    Examples
+    --------
+    >>> network_of(Problem("tanh(z)", "z1*z2", 40, 40, 80, [(2, 0.3)]))
+    ('sigma(z) = tanh(z)', 'f(z1, z2) = z1*z2')
+    """
+    r = problem.n_directions
+    variables = "z" if r == 1 else ", ".join(f"z{j + 1}" for j in range(r))
+    return (
+        f"sigma(z) = {shortened(problem.activation.text)}",
+        f"f({variables}) = {shortened(problem.target.text)}",
+    )
+
+
+def _batches(problem: Problem) -> str:
+    first, *rest = problem.samples
+    if problem.batch == "reused":
+        return f"one batch of n = {first} samples, used twice"
+    if all(n == first for n in rest):
+        return f"independent batches of n = {first} samples"
+    return f"independent batches of n = {' and '.join(map(str, problem.samples))} samples"
