@@ -373,6 +373,8 @@ def test_svg_takes_the_colours_of_the_page():
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(set(ids)) == len(ids)
     assert all(name.startswith("one-") for name in ids)
+    assert {"one-title", "one-description"} <= set(ids)
+    assert "font-family" not in text
 
 
 def test_plain_data_without_figures(evidence):

@@ -1,4 +1,4 @@
-"""The density of a law at points dense enough to draw it, small enough to hand between processes."""
+"""The density of a law at points dense enough to draw it, and few enough to hand around."""
 
 from __future__ import annotations
 

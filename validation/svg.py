@@ -86,17 +86,43 @@ def to_svg(figure: Figure, name: str, title: str, description: str) -> str:
     body = drawn[drawn.index(">", drawn.index("<svg")) + 1 : drawn.rindex("</svg>")]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = body.replace("xlink:href", "href")
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'href="#', f'href="#{name}-', body)
-    body = re.sub(r"url\(#", f"url(#{name}-", body)
+    body = _with_ids_of(body, name)
     for colour, variable in _VARIABLES.items():
         body = re.sub(rf"{colour}\b", f"var({variable})", body, flags=re.IGNORECASE)
     # A colour in a style follows variables, one in an attribute does not.
     body = re.sub(r'\b(fill|stroke)="(var\([^"]+\))"', r'style="\1: \2"', body)
-    body = re.sub(r"\n\s*", "\n", body).strip()
+    body = _smaller(body)
     return (
         f'<svg class="figure" role="img" viewBox="{size[1]}" '
         f'aria-labelledby="{name}-title {name}-description">'
         f'<title id="{name}-title">{escape(title)}</title>'
         f'<desc id="{name}-description">{escape(description)}</desc>\n{body}</svg>'
     )
+
+
+def _with_ids_of(body: str, name: str) -> str:
+    """Ids that begin with the name, and only those that something refers to."""
+    used = set(re.findall(r'href="#([^"]+)"', body)) | set(re.findall(r"url\(#([^)]+)\)", body))
+
+    def kept(found: re.Match[str]) -> str:
+        return f' id="{name}-{found[1]}"' if found[1] in used else ""
+
+    body = re.sub(r'\sid="([^"]+)"', kept, body)
+    return body.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
+
+
+def _smaller(body: str) -> str:
+    """Without what the page says for all figures; coordinates in hundredths of a point."""
+    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r" ?font-family: [^;\"]*;?", "", body)
+    body = re.sub(r' transform="rotate\(-0 [^"]*"', "", body)
+    body = re.sub(r'\b(?:d|x|y|transform)="[^"]*"', _rounded, body)
+    return re.sub(r"\n\s*", "\n", body).strip()
+
+
+def _rounded(attribute: re.Match[str]) -> str:
+    def short(number: re.Match[str]) -> str:
+        return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+
+    text = re.sub(r"-?\d+\.\d{3,}", short, attribute[0])
+    return re.sub(r"\s*\n?\b([MLCQ]) ", r"\1", text) if text.startswith("d=") else text
