@@ -241,12 +241,15 @@ def test_float32_simulates_the_same_network():
 
 
 def test_overflow_keeps_the_last_finite_weights():
-    problem = make(activation="z + z**2", steps=[Step(1e200, 0.1), Step(1e200, 0.1)])
+    problem = make(activation="z + z**2", steps=[Step(1e100, 0.1), Step(1e200, 0.1)])
     with pytest.raises(ConvergenceError, match="after step 2") as caught:
         simulate(problem)
     assert caught.value.status is Status.NOT_FINITE
     assert len(caught.value.best.weights) == 2
     assert np.isfinite(caught.value.best.weights[1]).all()
+    huge = problem.replace(steps=[Step(1e200, 0.1), Step(1e200, 0.1)])
+    with pytest.raises(ConvergenceError, match="after step 1"):  # finite, but not their squares
+        simulate(huge)
 
 
 @pytest.mark.parametrize(

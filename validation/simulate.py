@@ -155,8 +155,8 @@ def simulate(
     InvalidInputError
         For a negative seed or index, or another dtype.
     ConvergenceError
-        When weights overflow (a target or schedule beyond floating point); ``best`` holds the
-        sample up to the last finite weights.
+        When weights overflow, or their squares (a target or schedule beyond floating point);
+        ``best`` holds the sample up to the last weights before that.
 
     Notes
     -----
@@ -187,6 +187,8 @@ def simulate(
     place = find_device(device)
     xp = place.xp
     entropy = _entropy(problem, _natural("seed", seed), _natural("index", index))
+    # Beyond this the pre-activations' squares overflow, and nothing that follows means anything.
+    largest = float(np.sqrt(np.finfo(kind).max))
     n_threads = available_cores() if threads is None else _natural("threads", threads) or 1
 
     with one_blas_thread(), _rows_in_parallel(n_threads) as map_rows:
@@ -204,11 +206,11 @@ def simulate(
                     problem.activation, weights[-1], readout, batches[-1], rate, place, map_rows
                 )
                 update += weights[-1]
-                finite = bool(xp.all(xp.isfinite(update)))
-            if not finite:
+                usable = bool(xp.all(xp.abs(update) < largest))
+            if not usable:
                 raise ConvergenceError(
-                    f"the weights after step {step + 1} are not finite: learning rate {rate:g}, "
-                    f"largest label {float(xp.max(xp.abs(batches[-1].labels))):g}",
+                    f"the weights after step {step + 1} are not finite, or too large to square: "
+                    f"learning rate {rate:g}, largest label {float(xp.max(xp.abs(batches[-1].labels))):g}",
                     Status.NOT_FINITE,
                     Sample(problem, seed, index, tuple(weights), readout, tuple(batches)),
                 )
