@@ -80,7 +80,14 @@ class PowerLaw:
         if not self.resolved:
             return "within the noise"
         note = ", not a power law within the noise" if self.widened else ""
-        return f"N^-{self.exponent:.2f} [{self.low:.2f}, {self.high:.2f}]{note}".replace("--", "+")
+        if not self.bounded:
+            # The estimate lies anywhere beyond the end that the gaps do bound.
+            if math.isfinite(self.low):
+                return f"N^-p, p > {self.low:.2f}{note}"
+            if math.isfinite(self.high):
+                return f"N^-p, p < {self.high:.2f}{note}"
+            return f"N^-p, p not bounded{note}"
+        return f"N^-p, p = {self.exponent:.2f} [{self.low:.2f}, {self.high:.2f}]{note}"
 
 
 def fit_power_law(
