@@ -9,6 +9,7 @@ from numbers import Real
 import numpy as np
 
 from rmt import notes
+from rmt.blas import one_blas_thread
 from rmt.prediction import Method, Prediction, Spike, SpikeError
 from rmt.problem import Problem
 from rmt.spectra.law import SpectralLaw
@@ -26,6 +27,7 @@ __all__ = ["METHODS", "on_marchenko_pastur", "predict"]
 METHODS = ("scaling", "resummed", "deformed")
 
 
+@one_blas_thread()
 def predict(
     problem: Problem,
     method: Method = "resummed",

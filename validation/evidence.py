@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from validation.blas import one_blas_thread
+from rmt.blas import one_blas_thread
 from validation.comparison import Comparison
 from validation.density_curve import DensityCurve
 from validation.evidence_tasks import CompareCase, FindGaps, Width, stored_widths

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.blas import one_blas_thread
 from rmt.functions.array_program import to_numpy
 from rmt.status import InvalidInputError
-from validation.blas import one_blas_thread
 from validation.devices import namespace_of
 
 __all__ = ["Histogram", "Observation", "Triplets", "leading_triplets", "observe"]

@@ -18,10 +18,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from rmt.blas import one_blas_thread
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, Status
-from validation.blas import one_blas_thread
 from validation.devices import CPU, Device, find_device
 
 __all__ = [
@@ -208,9 +208,10 @@ def simulate(
                 update += weights[-1]
                 usable = bool(xp.all(xp.abs(update) < largest))
             if not usable:
+                label = float(xp.max(xp.abs(batches[-1].labels)))
                 raise ConvergenceError(
                     f"the weights after step {step + 1} are not finite, or too large to square: "
-                    f"learning rate {rate:g}, largest label {float(xp.max(xp.abs(batches[-1].labels))):g}",
+                    f"learning rate {rate:g}, largest label {label:g}",
                     Status.NOT_FINITE,
                     Sample(problem, seed, index, tuple(weights), readout, tuple(batches)),
                 )

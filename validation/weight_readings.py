@@ -10,10 +10,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.blas import one_blas_thread
 from rmt.prediction import Prediction
 from rmt.spectra.edge_test import edge_pvalue
 from rmt.spectra.tracy_widom import TracyWidom
-from validation.blas import one_blas_thread
 from validation.bulk import bulk_edge
 from validation.bulk_distance import BulkDistance, bulk_distance
 from validation.check_rows import FoundOutlier, OutlierCount

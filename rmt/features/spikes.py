@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from rmt.blas import one_blas_thread
 from rmt.features.polynomial import LearnedFeature, hermite_name, learned_feature, multi_indices
 from rmt.features.sample_map import SampleMap
 from rmt.features.stages import last_stage
@@ -148,6 +149,7 @@ class FeatureSpikes:
         return "\n".join(lines)
 
 
+@one_blas_thread()
 def feature_spikes(
     problem: Problem, samples: int | None = None, *, rtol: float = 1e-6, throw: bool = True
 ) -> FeatureSpikes:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
+from rmt.blas import one_blas_thread
 from rmt.features.stages import Stage, stages
 from rmt.features.target import target_expansion
 from rmt.features.trained import TrainedFeatures, trained_features
@@ -77,6 +78,7 @@ class RidgeErrors:
     status: NDArray[np.object_]
     _spikes: tuple[SpikeStrengths, ...] = field(repr=False)
 
+    @one_blas_thread()
     def spike_contributions(self, stage: int = -1) -> Array:
         """By how much the test error would rise without each spike of the weights.
 
@@ -176,6 +178,7 @@ class RidgeErrors:
         return "\n".join(lines)
 
 
+@one_blas_thread()
 def ridge(
     problem: Problem,
     samples: ArrayLike,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.blas import one_blas_thread
 from rmt.spectra.dyson_newton import Found, Tracked, almost_real, certify, polish, track
 from rmt.spectra.self_energy import ReducedEquation
 
@@ -37,6 +38,7 @@ def join(parts: list[Found]) -> Found:
     )
 
 
+@one_blas_thread()
 def solve_flat(
     system: ReducedEquation, z: ComplexArray, rtol: float, start: ComplexArray | None
 ) -> Found:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.blas import one_blas_thread
 from rmt.spectra.dyson import solve
 from rmt.spectra.dyson_newton import Found
 from rmt.spectra.law import Atom, SpectralLaw
@@ -98,6 +99,7 @@ class PencilLaw(SpectralLaw):
         return f"PencilLaw(<{self.pencil.equation.count} unknowns>, {self.slot!r})"
 
     @cached_property
+    @one_blas_thread()
     def _bands_and_table(self) -> tuple[Bands, DensityTable]:
         bands = outermost_bands(self.pencil, self.slot)
         for _ in range(MAX_GAPS):
@@ -158,6 +160,7 @@ class PencilLaw(SpectralLaw):
         x = _points(interval, left, right, low, high)
         return self._found(x, interval, low, high, np.zeros(x.size, dtype=bool))
 
+    @one_blas_thread()
     def _found(
         self,
         x: Array,

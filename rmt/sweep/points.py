@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.blas import one_blas_thread
 from rmt.predict import on_marchenko_pastur, predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
@@ -125,6 +126,7 @@ def tasks(
     return sorted(made, key=lambda task: -task.problems[0].steps[0].size(task.problems[0].width))
 
 
+@one_blas_thread()
 def run(task: Task) -> list[Point]:
     """The points of a task. A point that fails leaves the others as they are."""
     if task.method != "resummed":

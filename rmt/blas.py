@@ -6,9 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from threadpoolctl import ThreadpoolController
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 __all__ = ["one_blas_thread"]
 
@@ -19,7 +20,11 @@ _limits: Any = None
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit the BLAS of this process to one thread.
+    """Limit the BLAS of this process to one thread; also a decorator of functions.
+
+    The matrices of the theory are small. A BLAS that hands them to several threads gains nothing
+    on an idle machine, and on a busy one waits for its threads at every product: a prediction was
+    seen to take twenty times as long.
 
     The number of BLAS threads belongs to the process, so blocks that overlap on several threads
     must not each restore what they found: the first one in sets the limit, and the last one out
@@ -49,4 +54,6 @@ def one_blas_thread() -> Iterator[None]:
 @lru_cache(maxsize=1)
 def _blas() -> ThreadpoolController:
     """The BLAS libraries in this process; finding them takes longer than a Lanczos step."""
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController()

@@ -1,0 +1,76 @@
+"""The limit on BLAS threads: counted over threads, lifted by the last one out."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from rmt import Problem, predict
+from rmt.blas import one_blas_thread
+from validation import simulate
+
+
+def blas_threads() -> set[int]:
+    return {found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"}
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    with threadpool_limits(limits=2, user_api="blas"):
+        if blas_threads() != {2}:
+            pytest.skip("this BLAS has one thread in any case")
+        yield
+
+
+def test_nested_blocks():
+    with one_blas_thread():
+        with one_blas_thread():
+            assert blas_threads() == {1}
+        assert blas_threads() == {1}
+    assert blas_threads() == {2}
+
+
+def test_overlapping_blocks_of_several_threads():
+    """The first one in leaves before the second: the limit must hold until the second has left."""
+    first_in, second_in, first_out = (threading.Event() for _ in range(3))
+
+    def first() -> None:
+        with one_blas_thread():
+            first_in.set()
+            assert second_in.wait(10)
+        first_out.set()
+
+    def second() -> set[int]:
+        assert first_in.wait(10)
+        with one_blas_thread():
+            second_in.set()
+            assert first_out.wait(10)
+            return blas_threads()
+
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.submit(second)
+        pool.submit(first).result()
+        assert found.result() == {1}
+    assert blas_threads() == {2}
+
+
+def test_an_error_lifts_the_limit():
+    @one_blas_thread()
+    def fail() -> None:
+        assert blas_threads() == {1}
+        raise KeyError
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            fail()
+    assert blas_threads() == {2}
+
+
+def test_theory_and_simulation_leave_the_blas_as_it_was():
+    problem = Problem("tanh(z)", "z", 40, 30, 80, [(2, 0.3)])
+    predict(problem)
+    simulate(problem)
+    assert blas_threads() == {2}
