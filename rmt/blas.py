@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
+from typing import Any
 
 __all__ = ["one_blas_thread"]
-
-_lock = threading.Lock()
-_inside = 0
-_limits: Any = None
 
 
 @contextmanager
@@ -26,9 +19,9 @@ def one_blas_thread() -> Iterator[None]:
     on an idle machine, and on a busy one waits for its threads at every product: a prediction was
     seen to take twenty times as long.
 
-    The number of BLAS threads belongs to the process, so blocks that overlap on several threads
-    must not each restore what they found: the first one in sets the limit, and the last one out
-    takes it away.
+    The number of BLAS threads mostly belongs to the process, so blocks that overlap on several
+    threads must not each restore what they found: the first one in sets the limit, and the last
+    one out takes it away. Where it belongs to the calling thread (OpenMP), so does the count.
 
     Examples
     --------
@@ -36,24 +29,72 @@ def one_blas_thread() -> Iterator[None]:
     >>> with one_blas_thread():
     ...     product = np.ones((2, 3)) @ np.ones((3, 2))
     """
-    global _inside, _limits
+    of_process, of_thread = _libraries()
+    mine = _of_thread()
     with _lock:
-        if _inside == 0:
-            _limits = _blas().limit(limits=1, user_api="blas")
-        _inside += 1
+        _of_process.enter(of_process)
+    mine.enter(of_thread)
     try:
         yield
     finally:
+        mine.leave()
         with _lock:
-            _inside -= 1
-            if _inside == 0:
-                _limits.restore_original_limits()
-                _limits = None
+            _of_process.leave()
+
+
+class _Limit:
+    """A limit that is set while at least one block is inside."""
+
+    __slots__ = ("_before", "_inside")
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._before: list[tuple[Any, int]] = []
+
+    def enter(self, libraries: Sequence[Any]) -> None:
+        if self._inside == 0:
+            self._before = [(library, library.num_threads) for library in libraries]
+            for library in libraries:
+                _set(library, 1)
+        self._inside += 1
+
+    def leave(self) -> None:
+        self._inside -= 1
+        if self._inside == 0:
+            for library, count in self._before:
+                _set(library, count)
+
+
+_lock = threading.Lock()
+_of_process = _Limit()
+_local = threading.local()
+
+
+def _of_thread() -> _Limit:
+    if not hasattr(_local, "limit"):
+        _local.limit = _Limit()
+    limit: _Limit = _local.limit
+    return limit
+
+
+def _set(library: Any, count: int) -> None:
+    # Newer versions of threadpoolctl let only the first thread that sets a limit set another. Here
+    # the thread that lifts a limit may be another than the one that has set it.
+    release = getattr(library, "clear_controlling_thread", lambda force: None)
+    release(force=True)
+    library.set_num_threads(count)
+    release(force=True)
 
 
 @lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    """The BLAS libraries in this process; finding them takes longer than a Lanczos step."""
+def _libraries() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The BLAS libraries with one number of threads in the process, and with one in each thread.
+
+    Finding them takes longer than a small product, so it is done once.
+    """
+    import scipy.linalg  # noqa: F401  SciPy may bring a BLAS of its own: both must be loaded
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    of_thread = tuple(lib for lib in found if getattr(lib, "threading_layer", "") == "openmp")
+    return tuple(lib for lib in found if lib not in of_thread), of_thread
