@@ -13,6 +13,7 @@ from numpy.polynomial.hermite_e import HermiteE
 from scipy.integrate import quad
 
 from rmt.functions import ScalarFunction
+from rmt.hermite import information_exponent
 from rmt.hermite.exponent import Exponent, ZeroProof
 from rmt.hermite.generative import generative_exponent
 from rmt.status import ConvergenceError, InvalidInputError
@@ -296,3 +297,19 @@ def test_importing_loads_neither_sympy_nor_mpmath():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert output.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("remove_hermite(3*tanh(2*z), 1)", 3),
+        ("remove_hermite(remove_hermite(3*tanh(2*z), 1), 3)", 5),
+        ("remove_hermite(tanh(z + 1), 1)", 2),
+    ],
+)
+def test_a_component_that_was_removed_as_a_decimal_is_gone(target, expected):
+    """What is left of it is the rounding of 25 digits, not a coefficient."""
+    found = information_exponent(target)
+    assert found.value == expected
+    assert "not proved" in str(found)
+    assert information_exponent(f"{target} + z/10**9").value == 1

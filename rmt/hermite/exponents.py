@@ -139,13 +139,28 @@ def _as_zero(
             return VanishingOrder(order, ZeroProof.EXACT)
         size = float(expansion.second_moment) ** 0.5
         return VanishingOrder(order, ZeroProof.NUMERICAL, error / size if size else error)
-    if mu.is_Float or not _looks_like_zero(mu):
-        return None
     import sympy
 
+    size = float(expansion.second_moment) ** 0.5
+    rounding = _rounding_of_decimals(expansion.function, size)
+    if rounding and abs(float(mu)) <= rounding:
+        return VanishingOrder(order, ZeroProof.NUMERICAL, rounding / size)
+    if mu.is_Float or not _looks_like_zero(mu):
+        return None
     if sympy.simplify(mu) == 0:
         return VanishingOrder(order, ZeroProof.EXACT)
     return VanishingOrder(order, ZeroProof.NUMERICAL, 10.0**-DIGITS)
+
+
+def _rounding_of_decimals(function: ScalarFunction, size: float) -> float:
+    """What a coefficient may owe to decimals in the function, such as `remove_hermite` leaves.
+
+    A coefficient that was removed comes back as the rounding of its decimal; 0 without decimals.
+    """
+    import sympy
+
+    decimals = function.expression.atoms(sympy.Float)
+    return max((1e3 * 2.0**-d._prec * max(abs(float(d)), size) for d in decimals), default=0.0)
 
 
 def _looks_like_zero(mu: Any) -> bool:
