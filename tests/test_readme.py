@@ -1,27 +1,49 @@
-"""The README's Python snippets run, and its shell command is one that the parser takes."""
+"""Snippets of the README and of the pages run, and their shell commands are ones that exist."""
 
 import importlib.util
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from rmt.cli import main
+from validation.catalogue import case
+from validation.cli.main import _parser as validation_parser
+from validation.cli.main import main as validate
+from validation.suites import suite
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
-SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+VALIDATION = (DOCS / "validation.md").read_text()
+FEATURES = (DOCS / "features.md").read_text()
+
+
+def snippets_of(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+
+
+def commands_of(page: str, program: str) -> list[list[str]]:
+    """The arguments of every line of the page that calls a program, continuation lines included."""
+    joined = page.replace("\\\n", "")
+    lines = re.findall(rf"^{re.escape(program)} (.*)$", joined, re.MULTILINE)
+    return [shlex.split(line.partition(">")[0], comments=True) for line in lines]
+
+
+SNIPPETS = snippets_of(README)
 
 
 @pytest.mark.parametrize("code", SNIPPETS, ids=range(len(SNIPPETS)))
-def test_snippet_runs(code):
+def test_snippet_runs(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 7
+    assert len(SNIPPETS) == 9
 
 
 def test_hermite_page_is_what_the_code_gives():
@@ -39,7 +61,14 @@ def test_hermite_page_is_what_the_code_gives():
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("deformed.md", 1), ("spectra.md", 5), ("scaling.md", 5), ("sweeps.md", 3)]
+    ("name", "count"),
+    [
+        ("deformed.md", 1),
+        ("features.md", 1),
+        ("spectra.md", 5),
+        ("scaling.md", 5),
+        ("sweeps.md", 3),
+    ],
 )
 def test_snippets_of_pages(name, count):
     page = (DOCS / name).read_text()
@@ -47,6 +76,47 @@ def test_snippets_of_pages(name, count):
     assert len(snippets) == count
     for code in snippets:
         exec(compile(code, name, "exec"), {})
+
+
+def test_snippets_of_the_validation_page(tmp_path, monkeypatch, capsys):
+    """In their order and in one folder, then the command that reads what they have written."""
+    monkeypatch.chdir(tmp_path)
+    snippets = snippets_of(VALIDATION)
+    [script] = [code for code in snippets if "__main__" in code]
+    snippets.remove(script)
+    assert len(snippets) == 4
+    seen: dict[str, object] = {}
+    for code in snippets:
+        exec(compile(code, "validation.md", "exec"), seen)
+    assert seen["more"].n_samples == 16
+    assert seen["found"].agrees()
+    capsys.readouterr()
+    [check] = [one for one in commands_of(VALIDATION, "python -m validation") if one[0] == "check"]
+    assert validate(check) == 0
+    assert "predicted 1, found 1" in capsys.readouterr().out
+    # One that starts processes, as a script.
+    (tmp_path / "script.py").write_text(script)
+    subprocess.run([sys.executable, "script.py"], check=True)
+
+
+@pytest.mark.parametrize(("page", "count"), [(README, 4), (VALIDATION, 10)], ids=["README", "page"])
+def test_validation_commands_exist(page, count):
+    commands = commands_of(page, "python -m validation")
+    assert len(commands) == count
+    for arguments in commands:
+        options = validation_parser().parse_args(arguments)
+        if arguments[0] in ("run", "report", "list"):
+            suite(options.suite).only(getattr(options, "section", None) or [])
+        elif arguments[0] == "show":
+            case(options.name)
+
+
+@pytest.mark.parametrize("page", [README, FEATURES], ids=["README", "features"])
+def test_feature_commands(page, capsys):
+    for command in ("features", "ridge"):
+        [arguments] = [one for one in commands_of(page, "rmt") if one[0] == command]
+        assert main(arguments) == 0
+        assert "N = 1000" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["hermite", "exponents"])
