@@ -12,6 +12,9 @@ from validation.check import check
 from validation.compare import compare
 from validation.comparison import Comparison
 from validation.conditional import compare_conditional
+from validation.feature_comparison import FeatureComparison, compare_features, predicted_features
+from validation.feature_plan import FeaturePlan
+from validation.features import FeatureSamples, run_features
 from validation.finite_size import finite_size
 from validation.gaps import FiniteSize, GapCurve
 from validation.observe import Histogram, Observation, observe
@@ -31,6 +34,9 @@ __all__ = [
     "ComparisonRow",
     "Criteria",
     "DataSet",
+    "FeatureComparison",
+    "FeaturePlan",
+    "FeatureSamples",
     "FiniteSize",
     "GapCurve",
     "Histogram",
@@ -46,10 +52,13 @@ __all__ = [
     "check",
     "compare",
     "compare_conditional",
+    "compare_features",
     "finite_size",
     "fit_power_law",
     "observe",
+    "predicted_features",
     "run_campaign",
+    "run_features",
     "run_samples",
     "simulate",
 ]

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from itertools import islice
 from numbers import Integral
 from os import PathLike
-from typing import TypeAlias
+from typing import Any, TypeAlias, overload
 
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 from validation.devices import find_device
 from validation.executors import worker_processes
-from validation.observe import Observation
+from validation.feature_plan import FeaturePlan
+from validation.features import FeatureSamples, observe_feature_sample
+from validation.kinds import AnyObservation, AnyPlan, AnySamples
 from validation.plan import Plan
 from validation.progress import progress_bar
 from validation.recipe import made_with, recipe
@@ -46,7 +48,7 @@ class CampaignError(RmtError, RuntimeError):
 class Job:
     """One sample to compute; small, since it is sent to a worker."""
 
-    plan: Plan
+    plan: AnyPlan
     index: int
     device: str
 
@@ -63,10 +65,11 @@ class Failure:
 class Outcome:
     """What a worker sends back."""
 
-    result: Observation | Failure
+    result: AnyObservation | Failure
     versions: str
 
 
+@overload
 def run_campaign(
     plans: Iterable[Plan],
     store: SampleStore | str | PathLike[str] | None = None,
@@ -75,7 +78,36 @@ def run_campaign(
     workers: int | None = None,
     device: str = "cpu",
     progress: bool | str = False,
-) -> list[Samples]:
+) -> list[Samples]: ...
+@overload
+def run_campaign(
+    plans: Iterable[FeaturePlan],
+    store: SampleStore | str | PathLike[str] | None = None,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    device: str = "cpu",
+    progress: bool | str = False,
+) -> list[FeatureSamples]: ...
+@overload
+def run_campaign(
+    plans: Iterable[AnyPlan],
+    store: SampleStore | str | PathLike[str] | None = None,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    device: str = "cpu",
+    progress: bool | str = False,
+) -> list[AnySamples]: ...
+def run_campaign(
+    plans: Iterable[AnyPlan],
+    store: SampleStore | str | PathLike[str] | None = None,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    device: str = "cpu",
+    progress: bool | str = False,
+) -> list[Any]:
     """Simulate and observe every sample of the plans that is not stored yet.
 
     Each is stored as soon as it is there. A campaign that ended early, for whatever reason, goes
@@ -84,8 +116,8 @@ def run_campaign(
 
     Parameters
     ----------
-    plans : iterable of Plan
-        What to simulate.
+    plans : iterable of Plan or FeaturePlan
+        What to simulate and to observe, in weights or in features.
     store : SampleStore or path, optional
         Where samples are kept; by default in memory, until they are returned.
     executor : concurrent.futures.Executor, optional
@@ -102,7 +134,7 @@ def run_campaign(
 
     Returns
     -------
-    list of Samples
+    list of Samples or FeatureSamples
         Of each plan, in the order of the plans.
 
     Raises
@@ -126,7 +158,7 @@ def run_campaign(
     """
     chosen = tuple(plans)
     for plan in chosen:
-        if not isinstance(plan, Plan):
+        if not isinstance(plan, Plan | FeaturePlan):
             raise InvalidInputError(f"plans must hold Plan objects, got {type(plan).__name__}")
     if workers is not None and (
         isinstance(workers, bool) or not isinstance(workers, Integral) or workers < 1
@@ -143,22 +175,24 @@ def run_campaign(
 def compute(job: Job) -> Outcome:
     """What a worker does: one sample, on one thread."""
     try:
-        result: Observation | Failure = observe_sample(
-            job.plan, job.index, threads=1, device=job.device
-        )
+        result: AnyObservation | Failure
+        if isinstance(job.plan, FeaturePlan):
+            result = observe_feature_sample(job.plan, job.index, threads=1, device=job.device)
+        else:
+            result = observe_sample(job.plan, job.index, threads=1, device=job.device)
     except ConvergenceError as error:
         result = Failure(str(error), error.status)
     return Outcome(result, made_with())
 
 
 def _run(
-    plans: Sequence[Plan],
+    plans: Sequence[AnyPlan],
     store: SampleStore,
     executor: Executor | None,
     workers: int | None,
     device: str,
     progress: bool | str,
-) -> list[Samples]:
+) -> list[AnySamples]:
     missing = _missing(plans, store, device)
     n_missing = sum(map(len, missing))
     failures: list[tuple[Job, Failure]] = []
@@ -196,7 +230,7 @@ def _run(
     return [store.samples(plan, device) for plan in plans]
 
 
-def _what_is_kept(plans: Sequence[Plan], store: SampleStore, device: str, n_missing: int) -> str:
+def _what_is_kept(plans: Sequence[AnyPlan], store: SampleStore, device: str, n_missing: int) -> str:
     # Asked of the store, which alone knows whether the last sample was in time.
     n_new = n_missing - sum(map(len, _missing(plans, store, device)))
     kept = f"{n_new} of {n_missing} missing samples were computed"
@@ -205,7 +239,7 @@ def _what_is_kept(plans: Sequence[Plan], store: SampleStore, device: str, n_miss
     return f"{kept}, and are kept in {store.place}: the same campaign goes on from there"
 
 
-def _missing(plans: Sequence[Plan], store: SampleStore, device: str) -> list[list[int]]:
+def _missing(plans: Sequence[AnyPlan], store: SampleStore, device: str) -> list[list[int]]:
     """For each plan the samples to compute; one that several plans share belongs to the first."""
     claimed: dict[tuple[str, int, str], set[int]] = {}
     missing = []
@@ -282,7 +316,7 @@ def _worker_lost(error: BaseException) -> bool:
 
 def _convergence_error(
     failures: Sequence[tuple[Job, Failure]],
-    plans: Sequence[Plan],
+    plans: Sequence[AnyPlan],
     store: SampleStore,
     device: str,
 ) -> ConvergenceError:

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from rmt.blas import one_blas_thread
 from validation.comparison import Comparison
 from validation.density_curve import DensityCurve
 from validation.evidence_tasks import CompareCase, FindGaps, Width, stored_widths
 from validation.executors import worker_processes
+from validation.feature_evidence import CompareFeatures, FeatureEvidence
+from validation.feature_plan import FeaturePlan
+from validation.features import FeatureSamples
 from validation.gaps import FiniteSize
 from validation.samples import Samples
 from validation.simulate import available_cores
@@ -20,6 +23,8 @@ from validation.store import SampleStore
 from validation.suites import Entry, Suite
 
 __all__ = ["CaseEvidence", "Evidence", "gather"]
+
+_E = TypeVar("_E")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +63,10 @@ class Evidence:
     ----------
     suite : Suite
     cases : dict of CaseEvidence
-        By name, in the suite's order; sections of kind ``widths`` are in `gaps` instead.
+        By name, in the suite's order; sections of kind ``widths`` are in `gaps` and those of kind
+        ``features`` in `features` instead.
+    features : dict of FeatureEvidence
+        By the name of the case.
     gaps : dict of FiniteSize, str or None
         By the name of the section: the gaps, why there are none, or None where fewer than two
         widths have been simulated.
@@ -70,6 +78,7 @@ class Evidence:
 
     suite: Suite
     cases: dict[str, CaseEvidence]
+    features: dict[str, FeatureEvidence]
     gaps: dict[str, FiniteSize | str | None]
     stored: dict[str, int]
     made_with: tuple[str, ...]
@@ -77,7 +86,11 @@ class Evidence:
     @property
     def n_tests(self) -> int:
         """Of all comparisons together: they share the significance."""
-        return sum(one.comparison.n_tests for one in self.cases.values() if one.comparison)
+        compared = (
+            *(one.comparison for one in self.cases.values()),
+            *(one.comparison for one in self.features.values()),
+        )
+        return sum(one.n_tests for one in compared if one is not None)
 
 
 def gather(
@@ -127,14 +140,20 @@ def gather(
         for entry in suite.entries
     }
     samples: dict[str, Samples] = {}
+    features: dict[str, FeatureSamples] = {}
     studies: dict[str, list[Width]] = {}
     for section in suite.sections:
         if section.kind == "widths":
             studies[section.name] = stored_widths(section, store, device)
             continue
         for entry in section.entries:
-            if stored[entry.case.name] >= 2:
-                samples[entry.case.name] = store.samples(entry.plan, device, partial=True)
+            name, plan = entry.case.name, entry.plan
+            if stored[name] < 2:
+                continue
+            if isinstance(plan, FeaturePlan):
+                features[name] = store.samples(plan, device, partial=True)
+            else:
+                samples[name] = store.samples(plan, device, partial=True)
     tasks: dict[str, Callable[[], Any]] = {
         **{
             f"gaps {name}": FindGaps(tuple(widths))
@@ -142,24 +161,32 @@ def gather(
             if len(widths) >= 2
         },
         **{f"case {name}": CompareCase(one) for name, one in samples.items()},
+        **{f"case {name}": CompareFeatures(one) for name, one in features.items()},
     }
     results = _run_all(tasks, workers, progress)
 
-    cases = {}
+    cases, of_features = {}, {}
     for section in suite.sections:
         if section.kind == "widths":
             continue
         for entry in section.entries:
-            held = results.get(f"case {entry.case.name}")
-            if held is None:
-                found = CaseEvidence(entry)
-            elif isinstance(held, str):
-                found = CaseEvidence(entry, samples[entry.case.name], failure=held)
+            name = entry.case.name
+            held = results.get(f"case {name}")
+            if isinstance(entry.plan, FeaturePlan):
+                of_features[name] = _held(FeatureEvidence, entry, features.get(name), held)
             else:
-                found = CaseEvidence(entry, samples[entry.case.name], *held)
-            cases[entry.case.name] = found
+                cases[name] = _held(CaseEvidence, entry, samples.get(name), held)
     gaps = {name: results.get(f"gaps {name}") for name in studies}
-    return Evidence(suite, cases, gaps, stored, store.summary().made_with)
+    return Evidence(suite, cases, of_features, gaps, stored, store.summary().made_with)
+
+
+def _held(kind: Callable[..., _E], entry: Entry, samples: Any, held: Any) -> _E:
+    """Evidence of either kind, from what its task has found: results, or why there are none."""
+    if held is None:
+        return kind(entry)
+    return (
+        kind(entry, samples, failure=held) if isinstance(held, str) else kind(entry, samples, *held)
+    )
 
 
 def _run_all(

@@ -85,6 +85,7 @@ def stored_widths(section: Section, store: SampleStore, device: str) -> list[Wid
     """The networks up to the first one missing, of every width that has two of them."""
     found: list[Width] = []
     for entry in section.entries:
+        assert isinstance(entry.plan, Plan), "only features have plans of another kind"
         leading: list[Observation] = []
         for index, seen in store.observations(entry.plan, device):
             if index != len(leading):

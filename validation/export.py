@@ -6,15 +6,17 @@ import csv
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmt.frames import frame_of
 from rmt.status import InvalidInputError
+from validation.features import FeatureObservation
 from validation.observe import Observation
 from validation.series import Series
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Contents", "to_csv", "to_frame", "to_npz"]
 
 # Every series of a store with its samples, each to be read before the next.
-Contents: TypeAlias = "Iterator[tuple[Series, Iterator[tuple[int, Observation]]]]"
+Contents: TypeAlias = (
+    "Iterator[tuple[Series, Iterator[tuple[int, Observation | FeatureObservation]]]]"
+)
 
 _DESCRIBED = ("activation", "target", "width", "dim", "batch", "noise_std")
 
@@ -39,7 +43,8 @@ def to_csv(path: Path, contents: Callable[[], Contents]) -> None:
     directions = 0
     for _, samples in contents():
         for _, seen in samples:
-            directions = max(directions, seen.target_overlaps.shape[1])
+            if isinstance(seen, Observation):
+                directions = max(directions, seen.target_overlaps.shape[1])
             break
     names = [
         *("problem", *_DESCRIBED, "seed", "recipe", "sample", "spike", "singular_value"),
@@ -57,13 +62,7 @@ def to_npz(path: Path, contents: Contents) -> None:
     with _replacing(path) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
         for number, (series, samples) in enumerate(contents):
             indices, seen = zip(*samples, strict=True)
-            arrays = {
-                "indices": np.array(indices, dtype=np.int64),
-                "singular_values": np.array([one.singular_values for one in seen]),
-                "target_overlaps": np.array([one.target_overlaps for one in seen]),
-                "residuals": np.array([one.residual for one in seen]),
-                "spectra": np.array([one.spectrum for one in seen if one.spectrum is not None]),
-            }
+            arrays = {"indices": np.array(indices, dtype=np.int64), **_arrays(seen)}
             for name, array in arrays.items():
                 with archive.open(f"{number}/{name}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)
@@ -80,6 +79,19 @@ def to_npz(path: Path, contents: Contents) -> None:
             np.lib.format.write_array(file, np.array(json.dumps(titles)), allow_pickle=False)
 
 
+def _arrays(seen: Sequence[Any]) -> dict[str, NDArray[Any]]:
+    """Those of one series, whose observations are all of one kind."""
+    if isinstance(seen[0], FeatureObservation):
+        names = ("singular_values", "overlaps", "test_error", "training_error")
+        return {name: np.array([getattr(one, name) for one in seen]) for name in names}
+    return {
+        "singular_values": np.array([one.singular_values for one in seen]),
+        "target_overlaps": np.array([one.target_overlaps for one in seen]),
+        "residuals": np.array([one.residual for one in seen]),
+        "spectra": np.array([one.spectrum for one in seen if one.spectrum is not None]),
+    }
+
+
 def _rows(contents: Contents) -> Iterator[dict[str, Any]]:
     for series, samples in contents:
         common = {
@@ -89,6 +101,8 @@ def _rows(contents: Contents) -> Iterator[dict[str, Any]]:
             "recipe": series.recipe,
         }
         for index, seen in samples:
+            if isinstance(seen, FeatureObservation):
+                break
             for spike, value in enumerate(seen.singular_values):
                 overlaps = {
                     f"target_overlap_{j}": float(overlap)

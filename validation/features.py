@@ -9,96 +9,34 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from numbers import Integral, Real
+from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from rmt.blas import one_blas_thread
 from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
-from validation.blas import one_blas_thread
+from validation.feature_plan import FeaturePlan
 from validation.observe import leading_triplets
 from validation.simulate import Sample, fresh_batch, simulate
 
 __all__ = [
     "FeatureObservation",
-    "FeaturePlan",
     "FeatureSamples",
+    "observe_feature_sample",
     "observe_features",
     "run_features",
+    "standard_error",
 ]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
-_MONOMIAL_DEGREE = 3
 _ROWS = 1024  # inputs that pass through the network at a time
-
-
-@dataclass(frozen=True, slots=True)
-class FeaturePlan:
-    """Which networks to simulate, and which regressions to fit on their features.
-
-    Attributes
-    ----------
-    problem : Problem
-    n_samples : int
-        How many networks; their sample indices are ``0 .. n_samples - 1``.
-    inputs : tuple of int
-        Numbers ``m`` of fresh samples that a readout is fitted to; the smaller sets are the first
-        rows of the largest.
-    regularisations : tuple of float
-        ``lambda``, positive.
-    seed : int
-    n_spikes : int
-        Leading singular triplets of the features to observe, at the largest ``m``.
-    n_test : int
-        Inputs that the test error is measured on.
-
-    Raises
-    ------
-    InvalidInputError
-        For numbers out of range.
-    """
-
-    problem: Problem
-    n_samples: int
-    inputs: tuple[int, ...]
-    regularisations: tuple[float, ...]
-    seed: int = 0
-    n_spikes: int = 5
-    n_test: int = 10_000
-
-    def __post_init__(self) -> None:
-        for name, least in (("n_samples", 1), ("seed", 0), ("n_spikes", 1), ("n_test", 2)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                raise InvalidInputError(
-                    f"{name} must be an integer of at least {least}, got {value!r}"
-                )
-        inputs, regularisations = tuple(self.inputs), tuple(self.regularisations)
-        if not inputs or not all(isinstance(m, Integral) and m > 0 for m in inputs):
-            raise InvalidInputError(f"inputs must be positive integers, got {self.inputs!r}")
-        positive = all(isinstance(x, Real) and 0 < x < math.inf for x in regularisations)
-        if not regularisations or not positive:
-            raise InvalidInputError(
-                f"regularisations must be positive numbers, got {self.regularisations!r}"
-            )
-        object.__setattr__(self, "inputs", inputs)
-        object.__setattr__(self, "regularisations", regularisations)
-
-    @property
-    def monomials(self) -> tuple[tuple[int, ...], ...]:
-        """The Hermite monomials of the target's directions that overlaps are taken with."""
-        r = self.problem.n_directions
-        every = np.stack(
-            np.meshgrid(*[np.arange(_MONOMIAL_DEGREE + 1)] * r, indexing="ij"), axis=-1
-        ).reshape(-1, r)
-        kept = [tuple(int(b) for b in beta) for beta in every if 0 < sum(beta) <= _MONOMIAL_DEGREE]
-        return tuple(sorted(kept, key=lambda beta: (sum(beta), tuple(-b for b in beta))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +76,11 @@ class FeatureSamples:
     overlaps: FloatArray
     test_error: FloatArray
     training_error: FloatArray
+
+    @property
+    def n_samples(self) -> int:
+        """How many networks were observed."""
+        return len(self.singular_values)
 
     @classmethod
     def collect(cls, plan: FeaturePlan, seen: Iterable[FeatureObservation]) -> FeatureSamples:
@@ -184,6 +127,7 @@ def run_features(
     Examples
     --------
     >>> from rmt import Problem, Step
+    >>> from validation import FeaturePlan
     >>> problem = Problem("tanh(z)", "z", width=40, dim=30, samples=80, steps=[Step(2, 0.3)])
     >>> plan = FeaturePlan(problem, 3, inputs=(60, 120), regularisations=(1e-2,), n_spikes=2)
     >>> run_features(plan).test_error.shape
@@ -191,15 +135,48 @@ def run_features(
     """
     if executor is None:
         return FeatureSamples.collect(
-            plan, (_observed(plan, index, threads) for index in range(plan.n_samples))
+            plan,
+            (observe_feature_sample(plan, index, threads=threads) for index in plan.indices),
         )
-    found = executor.map(_observed, [plan] * plan.n_samples, range(plan.n_samples))
+    found = executor.map(observe_feature_sample, [plan] * plan.n_samples, plan.indices)
     return FeatureSamples.collect(plan, found)
 
 
-def _observed(plan: FeaturePlan, index: int, threads: int | None = 1) -> FeatureObservation:
-    sample = simulate(plan.problem, plan.seed, index, "float32", threads=threads)
-    return observe_features(sample, plan)
+def observe_feature_sample(
+    plan: FeaturePlan, index: int, *, threads: int | None = 1, device: str = "cpu"
+) -> FeatureObservation:
+    """Simulate one network of a plan and observe its features.
+
+    Parameters
+    ----------
+    plan : FeaturePlan
+    index : int
+        Which sample.
+    threads, device
+        As in `simulate`; the features of weights from another device are computed on the CPU.
+
+    Raises
+    ------
+    ConvergenceError
+        When the weights overflow; a note says which sample it was.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> from validation import FeaturePlan
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=30, samples=80, steps=[Step(2, 0.3)])
+    >>> plan = FeaturePlan(problem, 3, inputs=(60, 120), regularisations=(1e-2,), n_spikes=2)
+    >>> observe_feature_sample(plan, 2).overlaps.shape
+    (2, 3)
+    """
+    try:
+        sample = simulate(
+            plan.problem, plan.seed, index, plan.dtype, threads=threads, device=device
+        )
+    except ArithmeticError as error:
+        error.add_note(f"in sample {index} of seed {plan.seed}")
+        raise
+    return observe_features(replace(sample, weights=tuple(map(_on_cpu, sample.weights))), plan)
 
 
 def observe_features(sample: Sample, plan: FeaturePlan) -> FeatureObservation:
@@ -224,8 +201,8 @@ def observe_features(sample: Sample, plan: FeaturePlan) -> FeatureObservation:
     problem = plan.problem
     if sample.problem != problem:
         raise InvalidInputError("sample and plan must be of the same problem")
-    train = fresh_batch(problem, sample.seed, sample.index, max(plan.inputs), "train", "float32")
-    test = fresh_batch(problem, sample.seed, sample.index, plan.n_test, "test", "float32")
+    train = fresh_batch(problem, sample.seed, sample.index, max(plan.inputs), "train", plan.dtype)
+    test = fresh_batch(problem, sample.seed, sample.index, plan.n_test, "test", plan.dtype)
     clean = _targets(problem, test.inputs)
     errors = np.empty((2, len(sample.weights), len(plan.inputs), len(plan.regularisations)))
     with one_blas_thread():
@@ -259,6 +236,12 @@ def standard_error(values: FloatArray) -> FloatArray:
     if len(values) < 2:
         return np.full(values.shape[1:], np.inf)
     return np.asarray(values.std(axis=0, ddof=1) / math.sqrt(len(values)))
+
+
+def _on_cpu(array: Any) -> Any:
+    if isinstance(array, np.ndarray):
+        return array
+    return np.asarray(import_module("array_api_compat").to_device(array, "cpu"))
 
 
 def _features(problem: Problem, weights: Any, inputs: Any) -> Any:

@@ -70,6 +70,12 @@ class Plan:
         """The sample indices."""
         return range(self.n_samples)
 
+    @property
+    def parts(self) -> tuple[range, ...]:
+        """The indices, those of samples that are observed alike together: with spectra, without."""
+        every = range(self.n_spectra), range(self.n_spectra, self.n_samples)
+        return tuple(part for part in every if part)
+
     def keeps_spectrum(self, index: int) -> bool:
         """Whether all singular values of this sample are kept."""
         return index < self.n_spectra

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from validation.plan import Plan
+from validation.feature_plan import FeaturePlan
+from validation.kinds import AnyPlan
 
 __all__ = ["progress_bar"]
 
 
 @contextmanager
 def progress_bar(
-    plans: Sequence[Plan], missing: Sequence[Sequence[int]], progress: bool | str
-) -> Iterator[Callable[[Plan, int], None]]:
+    plans: Sequence[AnyPlan], missing: Sequence[Sequence[int]], progress: bool | str
+) -> Iterator[Callable[[AnyPlan, int], None]]:
     """A bar on standard error over the work of all plans, with the time that is left.
 
     Networks differ in size, so its unit is the work and not the network. Gives a function to be
@@ -52,7 +53,7 @@ def progress_bar(
         def show(refresh: bool) -> None:
             bar.set_postfix_str(f"{n_total - n_left}/{n_total} networks", refresh)
 
-        def advance(plan: Plan, index: int) -> None:
+        def advance(plan: AnyPlan, index: int) -> None:
             nonlocal n_left
             n_left -= 1
             show(refresh=False)
@@ -62,10 +63,17 @@ def progress_bar(
         yield advance
 
 
-def _work(plan: Plan, index: int) -> float:
-    """Multiplications of a sample, about: two products a step, three as large for a spectrum."""
+def _work(plan: AnyPlan, index: int) -> float:
+    """Multiplications of a sample, about.
+
+    Two products a step, and three as large for a spectrum; of features at every stage the products
+    that give them and their Gram matrices.
+    """
     problem = plan.problem
     work = 2.0 * problem.width * problem.dim * sum(problem.samples)
-    if plan.keeps_spectrum(index):
+    if isinstance(plan, FeaturePlan):
+        passed = problem.dim * (max(plan.inputs) + plan.n_test)
+        work += plan.n_stages * problem.width * (passed + problem.width * sum(plan.inputs))
+    elif plan.keeps_spectrum(index):
         work += 6.0 * problem.width * problem.dim * min(problem.width, problem.dim)
     return work

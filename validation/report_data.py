@@ -13,9 +13,11 @@ import numpy as np
 from rmt.problem import Problem
 from validation.comparison import Comparison
 from validation.evidence import CaseEvidence, Evidence
+from validation.feature_evidence import FeatureEvidence
 from validation.gaps import FiniteSize
+from validation.report_features import feature_tests
 from validation.suites import Section
-from validation.verdict import Criteria, Verdict
+from validation.verdict import Criteria, Verdict, worst
 from validation.words import in_words, network_of
 
 __all__ = ["NOT_COMPARED", "NOT_SIMULATED", "report_data"]
@@ -47,7 +49,7 @@ def report_data(evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
     >>> with SampleStore() as store:
     ...     data = report_data(gather(suite("quick"), store, workers=1), Criteria())
     >>> data["n_tests"], data["cases_by_status"]["not simulated"]
-    (0, 27)
+    (0, 29)
     """
     sections = [_section(section, evidence, criteria) for section in evidence.suite.sections]
     cases = [case for section in sections for case in section["cases"]]
@@ -83,7 +85,11 @@ def _section(section: Section, evidence: Evidence, criteria: Criteria) -> dict[s
             case["status"] = "in the gaps below" if case["n_stored"] >= 2 else NOT_SIMULATED
     else:
         found = None
-        cases = [_case(evidence.cases[e.case.name], evidence, criteria) for e in section.entries]
+        names = [entry.case.name for entry in section.entries]
+        if section.kind == "features":
+            cases = [_feature_case(evidence.features[name], evidence, criteria) for name in names]
+        else:
+            cases = [_case(evidence.cases[name], evidence, criteria) for name in names]
     return {
         "name": section.name,
         "title": section.title,
@@ -102,10 +108,8 @@ def _case(found: CaseEvidence, evidence: Evidence, criteria: Criteria) -> dict[s
         return case
     n_tests = evidence.n_tests
     verdicts = found.comparison.verdicts(criteria, n_tests)
-    tests = _tests(found.comparison, n_tests)
     judged = (*verdicts.rows, verdicts.beyond_bulk)
-    for test, verdict in zip(tests, judged, strict=True):
-        test["verdict"] = verdict.value
+    tests = _judged(_tests(found.comparison), judged, n_tests)
     return {
         **case,
         "status": verdicts.overall.value,
@@ -115,6 +119,37 @@ def _case(found: CaseEvidence, evidence: Evidence, criteria: Criteria) -> dict[s
         "edge": {"predicted": found.comparison.beyond_bulk.edge, "margin": _margin(found)},
         "prediction": found.prediction,
     }
+
+
+def _feature_case(found: FeatureEvidence, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
+    case = _without_verdict(found, evidence.stored[found.entry.case.name])
+    if found.comparison is None:
+        case["status"] = NOT_SIMULATED if found.samples is None else NOT_COMPARED
+        return case
+    judged = found.comparison.verdicts(criteria, evidence.n_tests)
+    tests = _judged(feature_tests(found.comparison), judged, evidence.n_tests)
+    return {
+        **case,
+        "status": worst(judged).value,
+        "tests": tests,
+        "worst": _worst(tests, judged, None),
+        "learned": list(found.comparison.learned),
+        "prediction": found.prediction,
+    }
+
+
+def _judged(
+    tests: list[dict[str, Any]], verdicts: tuple[Verdict, ...], n_tests: int
+) -> list[dict[str, Any]]:
+    """Tests with their verdicts and adjusted p-values; an undefined one stays undefined."""
+    return [
+        {
+            **test,
+            "adjusted_p_value": float(np.minimum(1.0, n_tests * test["p_value"])),
+            "verdict": verdict.value,
+        }
+        for test, verdict in zip(tests, verdicts, strict=True)
+    ]
 
 
 def _worst(
@@ -130,7 +165,7 @@ def _worst(
     return found
 
 
-def _without_verdict(found: CaseEvidence, n_stored: int) -> dict[str, Any]:
+def _without_verdict(found: CaseEvidence | FeatureEvidence, n_stored: int) -> dict[str, Any]:
     case, plan = found.entry.case, found.entry.plan
     activation, target = network_of(case.problem)
     return {
@@ -153,11 +188,12 @@ def _without_verdict(found: CaseEvidence, n_stored: int) -> dict[str, Any]:
         "worst": None,
         "bulk": None,
         "edge": None,
+        "learned": None,
         "prediction": None,
     }
 
 
-def _tests(comparison: Comparison, n_tests: int) -> list[dict[str, Any]]:
+def _tests(comparison: Comparison) -> list[dict[str, Any]]:
     """One for every row, and one for the number of outliers."""
     found: list[dict[str, Any]] = [
         {
@@ -189,9 +225,6 @@ def _tests(comparison: Comparison, n_tests: int) -> list[dict[str, Any]]:
             "p_value": counted.p_value,
         }
     )
-    for test in found:
-        # An undefined one stays undefined.
-        test["adjusted_p_value"] = float(np.minimum(1.0, n_tests * test["p_value"]))
     return found
 
 

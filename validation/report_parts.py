@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from rmt.problem import Problem
 from validation.drawing import Panel, end_of_linear_axis
 from validation.evidence import CaseEvidence, Evidence
+from validation.feature_evidence import FeatureEvidence
 from validation.gaps import FiniteSize
+from validation.report_features import features_svg
 from validation.report_figures import (
     gaps_svg,
     overlaps_svg,
@@ -25,6 +28,8 @@ _BATCHES = {"independent": "independent batches", "reused": "reused batch"}
 
 def section_figures(section: Section, evidence: Evidence) -> list[dict[str, Any]]:
     """Figures of a section as a whole, each with its ``svg``, ``caption`` and ``shape``."""
+    if section.kind in ("cases", "features"):
+        return []
     if section.kind == "widths":
         found = evidence.gaps[section.name]
         if not isinstance(found, FiniteSize):
@@ -39,7 +44,7 @@ def section_figures(section: Section, evidence: Evidence) -> list[dict[str, Any]
         for entry in section.entries
         if evidence.cases[entry.case.name].comparison is not None
     ]
-    if not compared or section.kind == "cases":
+    if not compared:
         return []
     if section.kind == "plane":
         return [_figure(plane_svg(f"figure-{section.name}", compared), shape="plane")]
@@ -54,7 +59,7 @@ def case_groups(
     Parameters
     ----------
     section : Section
-        Of kind ``cases``.
+        Of kind ``cases`` or ``features``.
     shown : dict
         The same section in `report_data`.
     evidence : Evidence
@@ -74,13 +79,30 @@ def case_groups(
     groups = []
     for (title, _), members in groupby(pairs, key=problem):
         entries, cases = zip(*members, strict=True)
-        panels = [
-            panel
-            for panel in (_panel(evidence.cases[entry.case.name]) for entry in entries)
-            if panel is not None
-        ]
-        groups.append({"title": title, "cases": cases, "figures": _case_figures(panels)})
+        names = [entry.case.name for entry in entries]
+        if section.kind == "features":
+            figures = _feature_figures([evidence.features[name] for name in names])
+        else:
+            panels = [_panel(evidence.cases[name]) for name in names]
+            figures = _case_figures([panel for panel in panels if panel is not None])
+        groups.append({"title": title, "cases": cases, "figures": figures})
     return groups
+
+
+def _feature_figures(members: Sequence[FeatureEvidence]) -> list[dict[str, Any]]:
+    return [
+        _figure(
+            features_svg(f"features-{found.entry.case.name}", found),
+            _caption(found.entry.case.problem),
+            shape="wide",
+        )
+        for found in members
+        if found.comparison is not None
+    ]
+
+
+def _caption(problem: Problem) -> str:
+    return _BATCHES[problem.batch] if len(problem.steps) > 1 else "one step"
 
 
 def _panel(found: CaseEvidence) -> Panel | None:
@@ -101,7 +123,7 @@ def _case_figures(panels: Sequence[Panel]) -> list[dict[str, Any]]:
     figures = [
         _figure(
             spectrum_svg(f"spectrum-{panel.case.name}", panel, linear_to, top),
-            _BATCHES[panel.case.problem.batch] if len(panel.case.problem.steps) > 1 else "one step",
+            _caption(panel.case.problem),
         )
         for panel in panels
     ]

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from validation.verdict import Criteria, Verdict, classify, student_p_value
 
-__all__ = ["BeyondBulk", "ComparisonRow", "Quantity"]
+__all__ = ["BeyondBulk", "ComparisonRow", "Quantity", "beyond", "in_standard_errors"]
 
 Quantity: TypeAlias = Literal["singular value", "squared overlap"]
 
@@ -75,17 +75,12 @@ class ComparisonRow:
         """
         if not all(map(math.isfinite, (self.simulated, self.predicted, self.predicted_error))):
             return math.nan
-        low, high = self._stated
-        return min(self.simulated - low, 0.0) + max(self.simulated - high, 0.0)
+        return beyond(self.simulated, *self._stated)
 
     @property
     def sigmas(self) -> float:
         """`excess` in standard errors: Student's t statistic."""
-        if self.excess == 0:
-            return 0.0
-        if self.standard_error == 0:
-            return math.copysign(math.inf, self.excess)
-        return self.excess / self.standard_error
+        return in_standard_errors(self.excess, self.standard_error)
 
     @property
     def p_value(self) -> float:
@@ -219,3 +214,29 @@ class BeyondBulk:
             sum(value * scale > self.threshold for value in values) for values in self.predicted
         ]
         return sum(min(number, self.observed) for number in numbers) / len(self.predicted)
+
+
+def beyond(value: float, low: float, high: float) -> float:
+    """How far a value lies outside of an interval, with a sign; 0 within.
+
+    Examples
+    --------
+    >>> beyond(0.7, 1.0, 2.0), beyond(1.5, 1.0, 2.0)
+    (-0.30000000000000004, 0.0)
+    """
+    return min(value - low, 0.0) + max(value - high, 0.0)
+
+
+def in_standard_errors(excess: float, standard_error: float) -> float:
+    """The ratio, infinite where the error vanishes and the excess does not.
+
+    Examples
+    --------
+    >>> in_standard_errors(-0.5, 0.25), in_standard_errors(-0.5, 0.0), in_standard_errors(0.0, 0.0)
+    (-2.0, -inf, 0.0)
+    """
+    if excess == 0:
+        return 0.0
+    if standard_error == 0:
+        return math.copysign(math.inf, excess)
+    return excess / standard_error

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from rmt.status import InvalidInputError
 from validation import export
+from validation.feature_plan import FeaturePlan
+from validation.features import FeatureObservation, FeatureSamples
+from validation.kinds import KINDS, AnyObservation, AnyPlan, AnySamples, Kind, kind_of
 from validation.observe import Observation
 from validation.plan import Plan
 from validation.recipe import made_with, recipe
@@ -18,18 +21,16 @@ from validation.samples import Samples
 from validation.series import Series, StoreSummary, describes
 from validation.statistics import RunningMoments
 from validation.store_file import FORMAT, in_memory, open_file, reported, transaction
-from validation.stored_sample import Key, check_belongs, checksum_of, from_values, to_values
+from validation.stored_sample import Key, checksum_of
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["SampleStore"]
 
-_COLUMNS = "number, singular_values, target_overlaps, residual, spectrum, made_with, checksum"
-
 
 class SampleStore:
-    """Samples of any number of plans in one SQLite file, or in memory.
+    """Samples of any number of plans, of weights and of features, in one SQLite file or in memory.
 
     A sample is kept under its problem, seed, index and `recipe`, so a plan reads back the same
     numbers whatever else is stored. Every sample is a transaction of its own, on the disk before
@@ -86,14 +87,15 @@ class SampleStore:
     ) -> None:
         self.close()
 
-    def missing(self, plan: Plan, device: str = "cpu") -> list[int]:
+    def missing(self, plan: AnyPlan, device: str = "cpu") -> list[int]:
         """Indices of the plan's samples that are not stored, in order."""
         with reported(self.path):
             stored = {
                 number
                 for series, part in self._parts(plan, device)
                 for (number,) in self._connection.execute(
-                    "SELECT number FROM samples WHERE series = ? AND number BETWEEN ? AND ?",
+                    f"SELECT number FROM {kind_of(plan).table} WHERE series = ? "
+                    "AND number BETWEEN ? AND ?",
                     (series, part.start, part.stop - 1),
                 )
             }
@@ -101,9 +103,9 @@ class SampleStore:
 
     def put(
         self,
-        plan: Plan,
+        plan: AnyPlan,
         index: int,
-        observation: Observation,
+        observation: AnyObservation,
         *,
         device: str = "cpu",
         versions: str | None = None,
@@ -114,7 +116,7 @@ class SampleStore:
         ----------
         plan, index
             Which sample it is.
-        observation : Observation
+        observation : Observation or FeatureObservation
             What was observed in it.
         device : str
             Where it was simulated.
@@ -127,10 +129,11 @@ class SampleStore:
             When index or observation do not belong to the plan, or when the file cannot be
             written (a full disk); then nothing of this sample is in it, and all others are.
         """
-        check_belongs(plan, index, observation)
+        kind = kind_of(plan)
+        kind.check_belongs(plan, index, observation)
         problem, made = plan.problem, recipe(plan, index, device)
         key = (problem.content_hash, str(plan.seed), made)
-        values = to_values(observation)
+        values = kind.to_values(observation)
         versions = made_with() if versions is None else versions
         checksum = checksum_of(key, index, values, versions)
         with reported(self.path), transaction(self._connection):
@@ -141,17 +144,27 @@ class SampleStore:
             )
             run("INSERT OR IGNORE INTO series (problem, seed, recipe) VALUES (?, ?, ?)", key)
             added = run(
-                "INSERT OR IGNORE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR IGNORE INTO {kind.table} VALUES ({kind.marks})",
                 (self._series(key), int(index), *values, versions, checksum),
             )
             return added.rowcount == 1
 
-    def samples(self, plan: Plan, device: str = "cpu", *, partial: bool = False) -> Samples:
+    @overload
+    def samples(self, plan: Plan, device: str = "cpu", *, partial: bool = False) -> Samples: ...
+    @overload
+    def samples(
+        self, plan: FeaturePlan, device: str = "cpu", *, partial: bool = False
+    ) -> FeatureSamples: ...
+    @overload
+    def samples(
+        self, plan: AnyPlan, device: str = "cpu", *, partial: bool = False
+    ) -> AnySamples: ...
+    def samples(self, plan: AnyPlan, device: str = "cpu", *, partial: bool = False) -> AnySamples:
         """The plan's samples, in the order of their indices.
 
         Parameters
         ----------
-        plan : Plan
+        plan : Plan or FeaturePlan
             Which samples.
         device : str
             Where they were simulated.
@@ -173,12 +186,13 @@ class SampleStore:
             )
         indices: list[int] = []
 
-        def observations() -> Iterator[Observation]:
+        def observations() -> Iterator[AnyObservation]:
             for index, seen in self.observations(plan, device):
                 indices.append(index)
                 yield seen
 
-        return Samples.collect(plan.problem, plan.seed, observations(), indices)
+        collected: AnySamples = kind_of(plan).collect(plan, observations(), indices)
+        return collected
 
     def moments(self, plan: Plan, device: str = "cpu") -> tuple[RunningMoments, RunningMoments]:
         """Moments of the plan's singular values and target overlaps, over the samples so far.
@@ -191,7 +205,21 @@ class SampleStore:
             values, overlaps = values.add(seen.singular_values), overlaps.add(seen.target_overlaps)
         return values, overlaps
 
-    def observations(self, plan: Plan, device: str = "cpu") -> Iterator[tuple[int, Observation]]:
+    @overload
+    def observations(
+        self, plan: Plan, device: str = "cpu"
+    ) -> Iterator[tuple[int, Observation]]: ...
+    @overload
+    def observations(
+        self, plan: FeaturePlan, device: str = "cpu"
+    ) -> Iterator[tuple[int, FeatureObservation]]: ...
+    @overload
+    def observations(
+        self, plan: AnyPlan, device: str = "cpu"
+    ) -> Iterator[tuple[int, AnyObservation]]: ...
+    def observations(
+        self, plan: AnyPlan, device: str = "cpu"
+    ) -> Iterator[tuple[int, AnyObservation]]:
         """Index and observation of the plan's stored samples, one at a time, by index.
 
         Raises
@@ -201,7 +229,7 @@ class SampleStore:
         """
         for series, part in self._parts(plan, device):
             key = (plan.problem.content_hash, str(plan.seed), recipe(plan, part.start, device))
-            yield from self._read(series, key, part)
+            yield from self._read(kind_of(plan), series, key, part)
 
     def summary(self) -> StoreSummary:
         """What is in the store: every series with its number of samples.
@@ -211,10 +239,13 @@ class SampleStore:
         InvalidInputError
             When a problem's description is damaged.
         """
-        return StoreSummary(self.place, FORMAT, tuple(series for _, series in self._all_series()))
+        every = tuple(series for _, _, series in self._all_series())
+        return StoreSummary(self.place, FORMAT, every)
 
     def to_frame(self) -> pandas.DataFrame:
-        """A pandas frame with a row for every singular value of every sample.
+        """A pandas frame with a row for every singular value of the weights of every sample.
+
+        What was observed in features is in `to_npz` alone.
 
         Raises
         ------
@@ -238,7 +269,10 @@ class SampleStore:
 
         Series ``i`` gives the arrays ``i/indices`` (n,), ``i/singular_values`` (n, k),
         ``i/target_overlaps`` (n, k, r), ``i/residuals`` (n,) and ``i/spectra`` (n, min(N, d)) or
-        without rows; the text ``series`` is a JSON list that says what each of them is.
+        without rows. A series of features gives ``i/indices``, ``i/singular_values``,
+        ``i/overlaps`` (n, k, n_monomials), and ``i/test_error`` and ``i/training_error``
+        (n, n_stages, n_inputs, n_regularisations). The text ``series`` is a JSON list that says
+        what each of them is.
 
         Raises
         ------
@@ -247,14 +281,13 @@ class SampleStore:
         """
         export.to_npz(Path(path), self._contents())
 
-    def _parts(self, plan: Plan, device: str) -> Iterator[tuple[int, range]]:
-        """The stored series that a plan's samples are in, by index: with spectra, then without."""
-        for part in (range(plan.n_spectra), range(plan.n_spectra, plan.n_samples)):
-            if part:
-                made = recipe(plan, part.start, device)
-                series = self._series((plan.problem.content_hash, str(plan.seed), made))
-                if series is not None:
-                    yield series, part
+    def _parts(self, plan: AnyPlan, device: str) -> Iterator[tuple[int, range]]:
+        """The stored series that a plan's samples are in, with their indices."""
+        for part in plan.parts:
+            made = recipe(plan, part.start, device)
+            series = self._series((plan.problem.content_hash, str(plan.seed), made))
+            if series is not None:
+                yield series, part
 
     def _series(self, key: Key) -> int | None:
         found = self._connection.execute(
@@ -263,13 +296,13 @@ class SampleStore:
         return None if found is None else int(found[0])
 
     def _read(
-        self, series: int, key: Key, part: range | None = None
-    ) -> Iterator[tuple[int, Observation]]:
+        self, kind: Kind, series: int, key: Key, part: range | None = None
+    ) -> Iterator[tuple[int, Any]]:
         first, last = (0, 2**63 - 1) if part is None else (part.start, part.stop - 1)
         with reported(self.path):
             for number, *values, versions, checksum in self._connection.execute(
-                f"SELECT {_COLUMNS} FROM samples WHERE series = ? AND number BETWEEN ? AND ? "
-                "ORDER BY number",
+                f"SELECT {kind.selected} FROM {kind.table} WHERE series = ? "
+                "AND number BETWEEN ? AND ? ORDER BY number",
                 (series, first, last),
             ):
                 if checksum != checksum_of(key, number, values, versions):
@@ -278,9 +311,9 @@ class SampleStore:
                         f"{key[0][:10]} ({key[2]}) is damaged, its checksum differs; restore the "
                         "file from a copy, or run again with another path"
                     )
-                yield number, from_values(*values)
+                yield number, kind.from_values(*values)
 
-    def _all_series(self) -> Iterator[tuple[int, Series]]:
+    def _all_series(self) -> Iterator[tuple[int, Kind, Series]]:
         with reported(self.path):
             rows = self._connection.execute(
                 "SELECT id, problem, description, seed, recipe FROM series "
@@ -293,26 +326,25 @@ class SampleStore:
                         f"store {self.place}: the description of problem {problem[:10]} is "
                         "damaged; restore the file from a copy"
                     )
-                counts = dict(
-                    self._connection.execute(
-                        "SELECT made_with, count(*) FROM samples WHERE series = ? "
-                        "GROUP BY made_with ORDER BY made_with",
-                        (number,),
-                    ).fetchall()
-                )
-                yield (
-                    number,
-                    Series(
-                        problem,
-                        json.loads(description),
-                        int(seed),
-                        made,
-                        sum(counts.values()),
-                        tuple(counts),
-                    ),
-                )
+                for kind in KINDS:
+                    counts = dict(
+                        self._connection.execute(
+                            f"SELECT made_with, count(*) FROM {kind.table} WHERE series = ? "
+                            "GROUP BY made_with ORDER BY made_with",
+                            (number,),
+                        ).fetchall()
+                    )
+                    if counts:
+                        total, versions = sum(counts.values()), tuple(counts)
+                        yield (
+                            number,
+                            kind,
+                            Series(
+                                problem, json.loads(description), int(seed), made, total, versions
+                            ),
+                        )
 
     def _contents(self) -> export.Contents:
-        for number, series in self._all_series():
+        for number, kind, series in self._all_series():
             key = (series.problem, str(series.seed), series.recipe)
-            yield series, self._read(number, key)
+            yield series, self._read(kind, number, key)

@@ -15,11 +15,23 @@ __all__ = ["FORMAT", "in_memory", "open_file", "reported", "transaction"]
 
 # "rmtS" in the header of every store, so that no other file is taken for one.
 _APPLICATION_ID = int.from_bytes(b"rmtS", "big")
-# Of the tables below. A change that older versions cannot read raises it.
-FORMAT = 1
+# Of the tables below. A change that older versions cannot read raises it. Format 1 had no table of
+# features; a file of it is given one when it is opened.
+FORMAT = 2
 
 # Seeds are text, since they may exceed 64 bits. Samples lie in one tree ordered by their key: there
 # is no index that could disagree with its table after damage.
+_FEATURES = """CREATE TABLE features (
+    series INTEGER NOT NULL REFERENCES series (id),
+    number INTEGER NOT NULL,
+    singular_values BLOB NOT NULL,
+    overlaps BLOB NOT NULL,
+    test_error BLOB NOT NULL,
+    training_error BLOB NOT NULL,
+    made_with TEXT NOT NULL,
+    checksum BLOB NOT NULL,
+    PRIMARY KEY (series, number)
+) WITHOUT ROWID"""
 _TABLES = (
     """CREATE TABLE problems (
         content_hash TEXT PRIMARY KEY NOT NULL,
@@ -32,6 +44,7 @@ _TABLES = (
         recipe TEXT NOT NULL,
         UNIQUE (problem, seed, recipe)
     )""",
+    _FEATURES,
     """CREATE TABLE samples (
         series INTEGER NOT NULL REFERENCES series (id),
         number INTEGER NOT NULL,
@@ -205,14 +218,35 @@ def _check_or_create(connection: sqlite3.Connection, path: Path) -> None:
         path, _pragma(connection, "application_id"), _pragma(connection, "user_version")
     )
     problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    made = connection.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY rootpage")
-    if problem == "ok" and [sql for (sql,) in made] != list(_TABLES):
+    if problem == "ok" and not _has_tables(connection):
         problem = "its tables are not those of a store"
     if problem != "ok":
         raise InvalidInputError(
             f"store {path}: the file is damaged ({' '.join(problem.split())}); restore it from a "
             "copy, or give another path"
         )
+    if _pragma(connection, "user_version") < FORMAT:
+        _bring_up_to_date(connection)
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    """Whether they are those of the file's format, seen at one moment."""
+    connection.execute("BEGIN")
+    try:
+        version = _pragma(connection, "user_version")
+        expected = [table for table in _TABLES if version == FORMAT or table != _FEATURES]
+        made = connection.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL")
+        return sorted(sql for (sql,) in made) == sorted(expected)
+    finally:
+        connection.execute("COMMIT")
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    with transaction(connection):
+        # Another process may have been faster.
+        if _pragma(connection, "user_version") < FORMAT:
+            connection.execute(_FEATURES)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
 
 
 def _create(connection: sqlite3.Connection) -> None:

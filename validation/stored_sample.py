@@ -13,7 +13,9 @@ from rmt.status import InvalidInputError
 from validation.observe import Observation
 from validation.plan import Plan
 
-__all__ = ["Key", "Values", "check_belongs", "checksum_of", "from_values", "to_values"]
+__all__ = ["COLUMNS", "Key", "Values", "check_belongs", "checksum_of", "from_values", "to_values"]
+
+COLUMNS = ("singular_values", "target_overlaps", "residual", "spectrum")
 
 FloatArray: TypeAlias = NDArray[np.float64]
 # Content hash of the problem, seed, recipe.

@@ -74,11 +74,13 @@ class Criteria:
     significance : float
         Between 0 and 1: accepted chance of any false alarm among all tests.
     allowance : float
-        Of singular values, relative to the predicted one.
+        Of singular values and of errors of ridge regression, relative to the predicted one.
     overlap_allowance : float
         Of squared overlaps, absolute.
     bulk_allowance : float
         Of the Kolmogorov distance between predicted and simulated bulk, absolute.
+    feature_overlap_allowance : float
+        Of squared overlaps of the features' left singular vectors, absolute.
 
     Raises
     ------
@@ -103,13 +105,16 @@ class Criteria:
     allowance: float = 0.03
     overlap_allowance: float = 0.02
     bulk_allowance: float = 0.01
+    feature_overlap_allowance: float = 0.03
 
     def __post_init__(self) -> None:
         if not (_is_real(self.significance) and 0 < self.significance < 1):
             raise InvalidInputError(
                 f"significance must lie between 0 and 1, got {self.significance!r}"
             )
-        for name in ("allowance", "overlap_allowance", "bulk_allowance"):
+        for name in (
+            "allowance", "overlap_allowance", "bulk_allowance", "feature_overlap_allowance",
+        ):  # fmt: skip
             value = getattr(self, name)
             if not (_is_real(value) and 0 <= value < math.inf):
                 raise InvalidInputError(f"{name} must be a non-negative number, got {value!r}")

@@ -8,6 +8,7 @@ from rmt.status import InvalidInputError
 from validation.catalogue.batches import BATCHES, CASES
 from validation.catalogue.case import Case
 from validation.catalogue.counts import COUNTS, PLANE, PLANE_EXPONENTS
+from validation.catalogue.features import FEATURES, SMALL_FEATURES
 from validation.catalogue.levels import LEVELS
 from validation.catalogue.one_step import ONE_STEP, TRANSITION
 from validation.catalogue.staircases import STAIRCASES
@@ -18,10 +19,12 @@ __all__ = [
     "BATCHES",
     "CASES",
     "COUNTS",
+    "FEATURES",
     "LEVELS",
     "ONE_STEP",
     "PLANE",
     "PLANE_EXPONENTS",
+    "SMALL_FEATURES",
     "STAIRCASES",
     "TRANSITION",
     "WIDTHS",
@@ -37,6 +40,8 @@ ALL_CASES: dict[str, Case] = {
     **LEVELS,
     **COUNTS,
     **PLANE,
+    **FEATURES,
+    **SMALL_FEATURES,
     **WIDTHS,
 }
 

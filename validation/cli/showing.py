@@ -8,6 +8,7 @@ from typing import Any
 
 from validation.catalogue import Case, case
 from validation.cli.options import add_store, existing_store
+from validation.feature_plan import FeaturePlan
 from validation.store import SampleStore
 from validation.suites import SUITES, Entry, suite
 from validation.words import in_words, network_of
@@ -83,15 +84,24 @@ def _theory(found: Case, entries: list[Entry], store: SampleStore | None, device
     """The prediction, and the comparison with the largest number of stored networks."""
     from validation.compare import compare
     from validation.evidence_tasks import EDGE_MARGIN, predicted
+    from validation.feature_comparison import compare_features, predicted_features
 
-    prediction = predicted(found.problem)
-    lines = [str(prediction)]
+    best = max(entries, key=lambda entry: 0 if store is None else _n_stored(entry, store, device))
+    plan = best.plan
+    if isinstance(plan, FeaturePlan):
+        spikes, errors = predicted_features(plan)
+        lines = [str(spikes), "", str(errors)]
+    else:
+        prediction = predicted(found.problem)
+        lines = [str(prediction)]
     if store is None:
         return lines
-    best = max(entries, key=lambda entry: _n_stored(entry, store, device))
     if _n_stored(best, store, device) < 2:
         return [*lines, "", "not simulated"]
-    samples = store.samples(best.plan, device, partial=True)
+    if isinstance(plan, FeaturePlan):
+        seen = store.samples(plan, device, partial=True)
+        return [*lines, "", str(compare_features(spikes, errors, seen))]
+    samples = store.samples(plan, device, partial=True)
     if samples.n_observed < len(prediction.outliers):
         return [*lines, "", "the stored networks keep fewer singular values than it has outliers"]
     return [*lines, "", str(compare(prediction, samples, edge_margin=EDGE_MARGIN))]

@@ -6,9 +6,11 @@ from rmt.status import InvalidInputError
 from validation.catalogue import (
     BATCHES,
     COUNTS,
+    FEATURES,
     LEVELS,
     ONE_STEP,
     PLANE,
+    SMALL_FEATURES,
     STAIRCASES,
     TRANSITION,
     WIDTHS,
@@ -51,6 +53,7 @@ QUICK = Suite(
             "levels",
             each(_some(LEVELS, "relu-ie1-independent", "shifted-erf-ie1-reused"), 8),
         ),
+        section("features", each(SMALL_FEATURES.values(), 8)),
         section(
             "widths",
             list(
@@ -76,6 +79,7 @@ FULL = Suite(
         section("one-step", each(ONE_STEP.values(), 24)),
         section("staircases", each(STAIRCASES.values(), 24)),
         section("levels", each(LEVELS.values(), 24)),
+        section("features", each([*SMALL_FEATURES.values(), *FEATURES.values()], 12)),
         section("widths", list(zip(WIDTHS.values(), (96, 64, 48, 32), strict=True)), n_spectra=4),
     ),
 )
@@ -94,7 +98,7 @@ def suite(name: str) -> Suite:
     Examples
     --------
     >>> [section.name for section in suite("quick").sections]
-    ['plane', 'batches', 'transition', 'one-step', 'staircases', 'levels', 'widths']
+    ['plane', 'batches', 'transition', 'one-step', 'staircases', 'levels', 'features', 'widths']
     """
     if name not in SUITES:
         raise InvalidInputError(f"suite must be one of {', '.join(SUITES)}; got {name!r}")

@@ -9,11 +9,11 @@ from typing import Literal, TypeAlias
 
 from rmt.status import InvalidInputError
 from validation.catalogue import Case
-from validation.plan import Plan
+from validation.kinds import AnyPlan
 
 __all__ = ["Entry", "Kind", "Section", "Suite"]
 
-Kind: TypeAlias = Literal["cases", "plane", "transition", "widths"]
+Kind: TypeAlias = Literal["cases", "plane", "transition", "features", "widths"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Entry:
     Attributes
     ----------
     case : Case
-    plan : Plan
+    plan : Plan or FeaturePlan
         Of the case's problem.
     """
 
     case: Case
-    plan: Plan
+    plan: AnyPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,10 @@ class Section:
         In links, and as the heading.
     text : str
         What the section shows, in a few sentences.
-    kind : {"cases", "plane", "transition", "widths"}
+    kind : {"cases", "plane", "transition", "features", "widths"}
         How it is shown: each case on its own; counts over the plane of exponents; the outlier
-        against the size of one step; gaps between theory and simulation against the width.
+        against the size of one step; features and ridge errors of each case; gaps between theory
+        and simulation against the width.
     entries : tuple of Entry
     """
 
@@ -75,7 +76,7 @@ class Suite:
         return tuple(entry for section in self.sections for entry in section.entries)
 
     @property
-    def plans(self) -> tuple[Plan, ...]:
+    def plans(self) -> tuple[AnyPlan, ...]:
         """What to simulate."""
         return tuple(entry.plan for entry in self.entries)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from validation.catalogue import Case
+from validation.feature_plan import FeaturePlan
+from validation.kinds import AnyPlan
 from validation.plan import Plan
 from validation.suites.model import Entry, Kind, Section
 
@@ -14,6 +16,9 @@ __all__ = ["each", "section"]
 _TRIPLETS = 6
 # Outliers that all levels of theory predict in the networks of `WIDTHS`; the gaps need no more.
 _WIDTH_TRIPLETS = 2
+# Inputs that readouts are fitted to, relative to the dimension; regularisations, of the size 1/N.
+_INPUTS = (1, 3, 8)
+_REGULARISATIONS = (1e-3, 1e-4)
 
 _TEXTS: dict[str, tuple[str, Kind, str]] = {
     "plane": (
@@ -64,6 +69,15 @@ _TEXTS: dict[str, tuple[str, Kind, str]] = {
         "Activations, targets, aspect ratios, readout laws and label noise at step sizes that "
         "deform the bulk visibly.",
     ),
+    "features": (
+        "Learned features, and the error of the network that is trained on them",
+        "features",
+        "After every step fresh inputs go through the hidden layer, and the readout is fitted to "
+        "them by ridge regression. Test errors against the number of inputs, and what the leading "
+        "left singular vectors of the features have learned: squared overlaps with Hermite "
+        "polynomials of the target's directions. Outliers within 10 percent of each other mix, so "
+        "their overlaps are summed.",
+    ),
     "widths": (
         "Gap between theory and simulation against the width",
         "widths",
@@ -83,7 +97,8 @@ def section(name: str, cases: Iterable[tuple[Case, int]], n_spectra: int | None 
     cases : iterable of pairs of Case and int
         With the numbers of networks.
     n_spectra : int, optional
-        Of how many networks of each to keep the whole spectrum, by default of all.
+        Of how many networks of each to keep the whole spectrum, by default of all; without
+        meaning for features.
 
     Examples
     --------
@@ -93,18 +108,19 @@ def section(name: str, cases: Iterable[tuple[Case, int]], n_spectra: int | None 
     ('Twenty-four problems of all kinds', 24, 5)
     """
     title, kind, text = _TEXTS[name]
-    entries = tuple(
-        Entry(
-            case,
-            Plan(
-                case.problem,
-                n_samples,
-                n_outliers=_WIDTH_TRIPLETS if kind == "widths" else _TRIPLETS,
-                n_spectra=n_samples if n_spectra is None else n_spectra,
-            ),
+
+    def plan(case: Case, n_samples: int) -> AnyPlan:
+        if kind == "features":
+            inputs = tuple(ratio * case.problem.dim for ratio in _INPUTS)
+            return FeaturePlan(case.problem, n_samples, inputs, _REGULARISATIONS)
+        return Plan(
+            case.problem,
+            n_samples,
+            n_outliers=_WIDTH_TRIPLETS if kind == "widths" else _TRIPLETS,
+            n_spectra=n_samples if n_spectra is None else n_spectra,
         )
-        for case, n_samples in cases
-    )
+
+    entries = tuple(Entry(case, plan(case, n_samples)) for case, n_samples in cases)
     return Section(name, title, text, kind, entries)
 
 
