@@ -25,6 +25,7 @@ from rmt.spectra import GeneralisedMarchenkoPastur, Population, population_spike
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, Status
+from validation import simulate
 
 IE1 = "tanh(z) + (cos(2*z) - exp(-2))/2"
 
@@ -234,10 +235,15 @@ def test_no_linear_part():
     [("independent", (626.2, 605.0, 90.3)), ("reused", (639.2, 544.2, 75.2))],
 )
 def test_strengths_of_the_specification(batch, expected):
-    """theory.md, section 8, from a coarser discretisation (two spikes, degree 6)."""
-    found = feature_spikes(problem_with(batch=batch), 3000)
-    strengths = [spike.strength for spike in found.spikes[:3]]
-    assert strengths == pytest.approx(expected, rel=7e-3)
+    """theory.md, section 8, from a coarser discretisation (two spikes, degree 6, unit lengths)."""
+    problem = problem_with(batch=batch)
+    mean = mean_features(problem.activation, last_stage(problem).spikes, problem.width)
+    root = np.sqrt(mean.weights)
+    squares = np.linalg.eigvalsh(np.outer(root, root) * mean.kernel(0, 0))[::-1][:3]
+    assert np.sqrt(3000 * 1000 * squares) == pytest.approx(expected, rel=7e-3)
+    # Neurons that have grown saturate earlier.
+    found = feature_spikes(problem, 3000)
+    assert found.spikes[1].strength < expected[1]
 
 
 def test_one_spike_shared_by_a_square_and_a_direction():
@@ -284,8 +290,9 @@ def test_outliers_and_overlaps_against_their_gaussian_equivalent(batch):
     problem = problem_with(width=800, dim=800, samples=1600, batch=batch)
     m, n, d = 2400, 800, 800
     found = feature_spikes(problem, m)
-    spikes = last_stage(problem).spikes
-    features = trained_features(problem, spikes)
+    stage = last_stage(problem)
+    spikes = stage.spikes
+    features = trained_features(problem, spikes, stage.lengths)
     rng = np.random.default_rng(1)
     values, squares = [], []
     for _ in range(4):
@@ -303,7 +310,7 @@ def test_outliers_and_overlaps_against_their_gaussian_equivalent(batch):
             following = (s * current - math.sqrt(j) * previous) / math.sqrt(j + 1)
             previous, current = current, following
         noise = np.sqrt(features.bulk.variance[q]) * rng.standard_normal((m, n))
-        f = means + slopes * (x @ w0.T) + noise
+        f = means + stage.lengths[q] * slopes * (x @ w0.T) + noise
         u, sv, _ = np.linalg.svd(f, full_matrices=False)
         values.append(sv[:3])
         # A target direction with the spikes' own alignments.
@@ -349,6 +356,28 @@ def test_two_target_directions():
     directions = [max(s.target_overlaps, key=s.target_overlaps.get) for s in found.outliers]
     assert (1, 0) in directions
     assert any((1, 1) in s.target_overlaps for s in found.outliers)
+
+
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_lengths_of_the_rows_against_simulated_weights(batch):
+    """Mean squares over the neurons of either sign; they scatter by 0.02 from network to network."""
+    problem = problem_with(
+        batch=batch, readout="rademacher", width=500, dim=500, samples=1000,
+        steps=[Step(4, 0.3), Step(6, 0.4)],
+    )  # fmt: skip
+    stage = last_stage(problem)
+    assert stage.spikes.readout_nodes.tolist() == [-1.0, 1.0]
+    seen = []
+    for index in range(8):
+        sample = simulate(problem, 0, index, "float32")
+        weights = sample.weights[-1].astype(float)
+        u, s, vt = np.linalg.svd(weights, full_matrices=False)
+        squares = np.sum((weights - (u[:, :2] * s[:2]) @ vt[:2]) ** 2, axis=1)
+        seen.append([squares[sample.readout == g].mean() for g in (-1, 1)])
+    error = np.std(seen, axis=0, ddof=1) / math.sqrt(8)
+    assert (error < 0.012).all()
+    assert (np.abs(stage.lengths**2 - np.mean(seen, axis=0)) < 3.5 * error).all()
+    assert stage.lengths[0] ** 2 > stage.lengths[1] ** 2 + 0.05
 
 
 # Exponents

@@ -2,12 +2,14 @@
 
 Given the spike coordinates ``kappa`` of an input, a feature is equivalent to
 
-    M_0(kappa, g_i) + M_1(kappa, g_i) <w_i, x> + nu(g_i) xi,
+    M_0(kappa, g_i) + M_1(kappa, g_i) b(g_i) <w_i, x> + nu(g_i) xi,
 
-with ``w_i`` of the initial weights, ``M_1`` the mean slope and ``xi`` a standard normal of its own,
-``nu^2 = E[sigma(Z + p)^2] - E[M_0^2] - E[M_1^2]``: the Gaussian equivalent of the untrained network
-(where ``M_1 = mu_1``, ``nu = mu_*``) for neurons that have moved. The slopes differ from neuron to
-neuron and with the input, so the population covariance of this bulk is
+with ``b_i w_i`` the neuron's weights beside the spikes, ``M_1`` the mean slope and ``xi`` a
+standard normal of its own, ``nu^2 = E[sigma(b Z + p)^2] - E[M_0^2] - b^2 E[M_1^2]``: the Gaussian
+equivalent of the untrained network (where ``M_1 = mu_1``, ``nu = mu_*``, ``b = 1``) for neurons
+that have moved. ``W_0`` below stands for the rows ``w_i``, which are taken as independent, and
+``M_1`` for ``b M_1``. The slopes differ from neuron to neuron and with the input, so the population
+covariance of this bulk is
 
     sum_alpha D_alpha W_0 W_0^T D_alpha + D_{nu^2},
 
@@ -174,8 +176,18 @@ class FeatureBulk:
         return b, np.eye(r.size) - r[:, None] ** 2 * b**2 * measure
 
 
-def feature_bulk(mean: MeanFeatures, aspect_ratio: float) -> FeatureBulk:
+def feature_bulk(mean: MeanFeatures, aspect_ratio: float, largest: float = math.inf) -> FeatureBulk:
     """The bulk behind the mean features.
+
+    Parameters
+    ----------
+    mean : MeanFeatures
+    aspect_ratio : float
+        ``N / d``.
+    largest : float
+        Size of the readouts that one of ``N`` neurons exceeds. Neurons beyond it are taken to be
+        like those there: a law without bounds would give the bulk a tail of neurons that do not
+        exist, and no edge.
 
     Examples
     --------
@@ -187,9 +199,24 @@ def feature_bulk(mean: MeanFeatures, aspect_ratio: float) -> FeatureBulk:
     >>> round(bulk.linear, 12), bulk.nonlinear
     (1.0, 0.0)
     """
-    slopes = mean.kernel(1, 1)
+    slopes = mean.kernel(1, 1) * np.outer(mean.lengths, mean.lengths)
     squares = np.sum(mean.coefficients[0] ** 2, axis=1) + slopes.diagonal()
     variance = mean.second_moment - squares
     # A linear activation leaves rounding, not a number.
     variance = np.where(variance < 1e-12 * mean.second_moment, 0.0, variance)
+    if np.abs(mean.nodes).max() > largest:
+        within = _interpolation(mean.nodes, np.clip(mean.nodes, -largest, largest))
+        slopes = within @ slopes @ within.T
+        variance = np.maximum(within @ variance, 0.0)
     return FeatureBulk(mean.weights, slopes, variance, aspect_ratio)
+
+
+def _interpolation(nodes: Array, points: Array) -> Array:
+    """The matrix that interpolates from nodes to points by parabolas through the nearest three."""
+    matrix = np.zeros((points.size, nodes.size))
+    for i, point in enumerate(points):
+        near = np.argsort(np.abs(nodes - point))[:3]
+        for k in near:
+            others = nodes[near[near != k]]
+            matrix[i, k] = np.prod((point - others) / (nodes[k] - others))
+    return matrix

@@ -2,14 +2,15 @@
 
 theory.md, section 6. With the spikes ``theta_k``, their left functions ``u_k(g)`` and the
 coordinates ``kappa_k = <v_k, x>`` of an input along their right directions, the pre-activation of a
-neuron of readout ``g`` is ``Z + p``, ``p = N^{-1/2} sum_k theta_k u_k(g) kappa_k``, and
+neuron of readout ``g`` is ``b Z + p``, ``p = N^{-1/2} sum_k theta_k u_k(g) kappa_k``, with ``b(g)``
+the length of the neuron's weights beside the spikes, and
 
-    M_a(kappa, g) = E_Z[ sigma^{(a)}(Z + p(g, kappa)) ]
+    M_a(kappa, g) = E_Z[ sigma^{(a)}(b Z + p(g, kappa)) ]
 
 is the mean of the features for ``a = 0``, their mean slope for ``a = 1``. For given ``g`` only one
 combination of the coordinates enters: ``p = rho s`` with ``s = n(g) . kappa`` standard normal and
-``rho(g) n(g)`` the vector ``N^{-1/2} theta_k u_k(g)``. Since ``Z + rho s`` has the variance
-``v^2 = 1 + rho^2`` and the correlation ``rho / v`` with ``s``,
+``rho(g) n(g)`` the vector ``N^{-1/2} theta_k u_k(g)``. Since ``b Z + rho s`` has the variance
+``v^2 = b^2 + rho^2`` and the correlation ``rho / v`` with ``s``,
 
     M_a = sum_j c^a_j(g) h_j(s),     h_j = He_j / sqrt(j!),
     c^a_j = v^{-a} (rho / v)^j sqrt((j + a)!/j!) E[ sigma(v zeta) h_{j+a}(zeta) ],
@@ -59,8 +60,12 @@ class MeanFeatures:
         ``N``.
     weights : array (Q,)
         Of the readout's nodes; they add up to 1.
+    nodes : array (Q,)
+        ``g_q``.
     moved : array (Q, K)
         ``N^{-1/2} theta_k u_k(g_q)``.
+    lengths : array (Q,)
+        ``b(g_q)``.
     coefficients : tuple of four arrays (Q, J + 1)
         ``c^a_j(g_q)`` for ``a = 0, .., 3``.
     second_moment : array (Q,)
@@ -71,7 +76,9 @@ class MeanFeatures:
 
     width: int
     weights: Array
+    nodes: Array
     moved: Array
+    lengths: Array
     coefficients: tuple[Array, ...]
     second_moment: Array
     truncation: float
@@ -104,7 +111,11 @@ class MeanFeatures:
 
 
 def mean_features(
-    activation: ScalarFunction, spikes: SpikeStrengths, width: int, tolerance: float = 1e-10
+    activation: ScalarFunction,
+    spikes: SpikeStrengths,
+    width: int,
+    lengths: Array | None = None,
+    tolerance: float = 1e-10,
 ) -> MeanFeatures:
     """The mean features of weights with these spikes.
 
@@ -115,6 +126,8 @@ def mean_features(
         Of the weights; without any, the features keep their mean ``mu_0`` alone.
     width : int
         ``N``.
+    lengths : array (Q,), optional
+        ``b`` at the readout's nodes, by default 1 as at initialisation.
     tolerance : float
         Of the truncation, relative to ``E[sigma(v zeta)^2] / N``: what the bulk of the features
         adds to an eigenvalue. The order stops at 192 all the same (a kinked activation on neurons
@@ -122,7 +135,8 @@ def mean_features(
     """
     moved = (spikes.strengths[:, None] * spikes.left_functions).T / math.sqrt(width)
     w, rho = spikes.readout_weights, np.linalg.norm(moved, axis=1)
-    scale = np.sqrt(1.0 + rho**2)
+    b = np.ones(w.size) if lengths is None else lengths
+    scale = np.sqrt(b**2 + rho**2)
     order = _FIRST_ORDER
     while True:
         hermite, second_moment = _rescaled_coefficients(activation, scale, order + _DERIVATIVES)
@@ -136,7 +150,8 @@ def mean_features(
     for a in range(_DERIVATIVES + 1):
         factor = factor * np.sqrt(j + a) if a else factor
         coefficients.append(factor * hermite[:, a : a + j.size] * shrink / scale[:, None] ** a)
-    return MeanFeatures(width, w, moved, tuple(coefficients), second_moment, truncation)
+    nodes = spikes.readout_nodes
+    return MeanFeatures(width, w, nodes, moved, b, tuple(coefficients), second_moment, truncation)
 
 
 def _rescaled_coefficients(

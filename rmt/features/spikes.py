@@ -197,20 +197,20 @@ def feature_spikes(
     >>> p = Problem("tanh(z + 7/10)", "tanh(z)", 1000, 1000, 2000, [Step(4, 0.4)])
     >>> found = feature_spikes(p, samples=3000)
     >>> [str(spike.learned) for spike in found.outliers][:2]
-    ['0.99 - 0.11 He2(k0)/sqrt(2)', '0.99 k0 - 0.13 He3(k0)/sqrt(6)']
+    ['0.99', '0.99 k0 - 0.13 He3(k0)/sqrt(6)']
     """
     m = problem.samples[-1] if samples is None else samples
     if isinstance(m, bool) or not isinstance(m, Integral) or m < 1:
         raise InvalidInputError(f"samples must be a positive integer, got {samples!r}")
     m = int(m)
     stage = last_stage(problem, rtol)
-    features = trained_features(problem, stage.spikes)
+    features = trained_features(problem, stage.spikes, stage.lengths)
     if features.bulk.trace == 0.0:
         raise InvalidInputError(f"activation: {problem.activation.text} is constant")
     sample = SampleMap(features.bulk, problem.width, m)
     moved = replace(stage.spikes, strengths=stage.spikes.strengths + stage.spikes.strength_errors)
     spikes = _spikes(features, sample)
-    nearby = trained_features(problem, moved)
+    nearby = trained_features(problem, moved, stage.lengths + stage.length_errors)
     shifted = _spikes(nearby, SampleMap(nearby.bulk, problem.width, m))
     cut = problem.width * features.mean.truncation / features.bulk.trace + _ROUNDING
     result = FeatureSpikes(

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmt.problem import Problem
+from rmt.spikes.fluctuations import fluctuations
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import Status
 
-__all__ = ["Stage", "last_stage", "no_spikes", "stages"]
+__all__ = ["Stage", "last_stage", "no_spikes", "row_lengths", "stages"]
+
+Array = NDArray[np.float64]
+
+_RESOLUTION = 0.6  # of the samples' rule, for one direction: the lengths are averages over it
+_LENGTH_ERROR = 1e-3  # of what the steps have added to the lengths
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,10 +30,18 @@ class Stage:
     name : str
         ``"untrained"``, ``"step 1"`` or ``"step 2"``.
     spikes : SpikeStrengths
+    lengths : array (Q,)
+        Of the neurons' weights beside the spikes, at the readout's nodes.
     """
 
     name: str
     spikes: SpikeStrengths
+    lengths: Array
+
+    @property
+    def length_errors(self) -> Array:
+        """Error estimates of the lengths."""
+        return _LENGTH_ERROR * np.abs(self.lengths - 1.0)
 
 
 def stages(problem: Problem, rtol: float = 1e-6) -> tuple[Stage, ...]:
@@ -38,18 +53,56 @@ def stages(problem: Problem, rtol: float = 1e-6) -> tuple[Stage, ...]:
     >>> [(stage.name, stage.spikes.strengths.size) for stage in stages(p)]
     [('untrained', 0), ('step 1', 1), ('step 2', 2)]
     """
-    earlier = [Stage("untrained", no_spikes(problem.n_directions))]
+    untrained = no_spikes(problem.n_directions)
+    earlier = [Stage("untrained", untrained, np.ones(untrained.readout_nodes.size))]
     if len(problem.steps) == 2:
         first = problem.replace(
             steps=problem.steps[:1], samples=problem.samples[:1], batch="independent"
         )
-        earlier.append(Stage("step 1", resummed_strengths(first, rtol)))
-    return (*earlier, last_stage(problem, rtol))
+        earlier.append(_after(first, rtol))
+    return (*earlier, _after(problem, rtol))
 
 
 def last_stage(problem: Problem, rtol: float = 1e-6) -> Stage:
     """The stage after the problem's last step."""
-    return Stage(f"step {len(problem.steps)}", resummed_strengths(problem, rtol))
+    return _after(problem, rtol)
+
+
+def _after(problem: Problem, rtol: float) -> Stage:
+    spikes = resummed_strengths(problem, rtol)
+    return Stage(f"step {len(problem.steps)}", spikes, row_lengths(problem, spikes))
+
+
+def row_lengths(problem: Problem, spikes: SpikeStrengths) -> Array:
+    """``b(g)``: lengths of the neurons' weights beside the spikes, after the problem's last step.
+
+    Beside its mean the update of a neuron is ``(1/n) sum_j kappa_j x_j`` for each batch, equivalent
+    to ``kappa_j = L_j <w, x_j> + sqrt(V_j) xi_j`` (`rmt.spikes.fluctuations`), so that
+
+        b^2 = (1 + sum_b E[L_b])^2 + sum_b (d / n_b) E[L_b^2 + V_b].
+
+    Returns
+    -------
+    array (Q,)
+        At the readout's nodes, to about 1e-3 of what the steps have added.
+
+    Examples
+    --------
+    >>> p = Problem("erf(z)", "z", 100, 100, 200, [(3, 0.25)])
+    >>> spikes = resummed_strengths(p)
+    >>> b = row_lengths(p, spikes)
+    >>> bool((b >= 1).all()), bool(abs(b[spikes.readout_nodes.argmax()] - 1) > 0.1)
+    (True, True)
+    """
+    g = spikes.readout_nodes
+    if not spikes.strengths.size or not np.isfinite(g).all():
+        return np.ones(g.size)
+    straight, square = np.ones(g.size), np.zeros(g.size)
+    resolution = _RESOLUTION if problem.n_directions == 1 else 1.0
+    for batch in fluctuations(problem, g, spikes.readout_weights, resolution, linked=True):
+        straight += batch.linear @ batch.weights
+        square += batch.sample_ratio * ((batch.linear**2 + batch.variance) @ batch.weights)
+    return np.asarray(np.sqrt(straight**2 + square))
 
 
 def no_spikes(r: int) -> SpikeStrengths:

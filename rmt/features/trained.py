@@ -2,8 +2,9 @@
 
 theory.md, sections 6-7. The covariance of the features with a function ``h`` of the spike
 coordinates is ``E[M_0 h] + sum_k E[kappa_k M_1 h] W_0 v_k``: the mean part, and the part of the
-bulk along the spikes' own directions. With the bulk's resolvent between them, the population
-covariance of the features enters by the operator on functions of ``kappa``
+bulk along the spikes' own directions (``M_1`` stands for ``b M_1`` there). With the bulk's
+resolvent between them, the population covariance of the features enters by the operator on
+functions of ``kappa``
 
     T(t) = N sum_q w_q R_q M_0(., g_q) M_0(., g_q)^T
            + sum_k sum_qq' kappa_k M_1(., g_q) Omega_qq' (kappa_k M_1(., g_q'))^T.
@@ -21,10 +22,12 @@ In an orthonormal basis of that range ``T`` is a small matrix, exact in the degr
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from rmt.features.bulk import BulkResolvent, FeatureBulk, feature_bulk
 from rmt.features.mean_features import MeanFeatures, mean_features
@@ -50,12 +53,12 @@ class TrainedFeatures:
     alignments : array (K, r)
         ``o_k`` of the spikes with the target directions.
     functions : array ((1 + K) Q, P)
-        The functions ``sqrt(w_q) M_0(., g_q)``, then ``sqrt(w_q) kappa_k M_1(., g_q)`` spike by
-        spike, in an orthonormal basis.
+        The functions ``sqrt(w_q) M_0(., g_q)``, then ``sqrt(w_q) b_q kappa_k M_1(., g_q)`` spike
+        by spike, in an orthonormal basis.
     target : array (P,)
         The projection of the target on that basis.
     slopes : array (r, Q)
-        ``E[M_1(kappa, g_q) df/dz_i]``: what the bulk sees of the target outside of the spikes.
+        ``b_q E[M_1(kappa, g_q) df/dz_i]``: what the bulk sees of the target outside of the spikes.
     second_moment : float
         ``E[y^2]``, label noise included.
     noise_variance : float
@@ -109,7 +112,9 @@ class TrainedFeatures:
         return _projected(self.mean, self.functions, polynomial, alignments)
 
 
-def trained_features(problem: Problem, spikes: SpikeStrengths) -> TrainedFeatures:
+def trained_features(
+    problem: Problem, spikes: SpikeStrengths, lengths: Array | None = None
+) -> TrainedFeatures:
     """Features of the weights that carry these spikes.
 
     Parameters
@@ -118,8 +123,10 @@ def trained_features(problem: Problem, spikes: SpikeStrengths) -> TrainedFeature
         Gives activation, target, noise, width and dimension; its steps do not matter here.
     spikes : SpikeStrengths
         Of the weights, at whatever stage of the training.
+    lengths : array (Q,), optional
+        Of the neurons' weights beside the spikes, at the readout's nodes; by default 1.
     """
-    mean = mean_features(problem.activation, spikes, problem.width)
+    mean = mean_features(problem.activation, spikes, problem.width, lengths)
     gram = _gram(mean)
     values, vectors = np.linalg.eigh(gram)
     kept = values > _NEGLIGIBLE * max(values[-1], 1e-300)
@@ -128,14 +135,14 @@ def trained_features(problem: Problem, spikes: SpikeStrengths) -> TrainedFeature
     alignments = spikes.alignments
     noise = problem.noise_std**2
     return TrainedFeatures(
-        bulk=feature_bulk(mean, problem.aspect_ratio),
+        bulk=feature_bulk(mean, problem.aspect_ratio, _largest_readout(problem)),
         mean=mean,
         alignments=alignments,
         functions=functions,
         target=_projected(mean, functions, polynomial, alignments),
         slopes=np.array(
             [
-                projection(mean, derivative(polynomial, i), alignments, 1)
+                mean.lengths * projection(mean, derivative(polynomial, i), alignments, 1)
                 for i in range(alignments.shape[1])
             ]
         ),
@@ -144,8 +151,14 @@ def trained_features(problem: Problem, spikes: SpikeStrengths) -> TrainedFeature
     )
 
 
+def _largest_readout(problem: Problem) -> float:
+    """What one of ``N`` neurons exceeds in size, where the law of the readout has no bound."""
+    unbounded = isinstance(problem.readout, str) and problem.readout == "gaussian"
+    return float(-ndtri(0.5 / problem.width)) if unbounded else math.inf
+
+
 def _gram(mean: MeanFeatures) -> Array:
-    """Inner products of the spanning functions, scaled by ``sqrt(w_q w_q')``."""
+    """Inner products of the spanning functions, scaled by `_scales`."""
     p, k = mean.moved, mean.n_spikes
     k11, k22, k02, k13 = (mean.kernel(a, b) for a, b in ((1, 1), (2, 2), (0, 2), (1, 3)))
     blocks = [[np.empty(0)] * (k + 1) for _ in range(k + 1)]
@@ -161,8 +174,14 @@ def _gram(mean: MeanFeatures) -> Array:
                 + k13 * (p[:, a] * p[:, b])
             )
     gram = np.block(blocks)
-    root = np.tile(np.sqrt(mean.weights), k + 1)
-    return np.asarray(0.5 * (gram + gram.T) * np.outer(root, root))
+    scales = _scales(mean)
+    return np.asarray(0.5 * (gram + gram.T) * np.outer(scales, scales))
+
+
+def _scales(mean: MeanFeatures) -> Array:
+    """``sqrt(w_q)`` of the mean features, ``sqrt(w_q) b_q`` of the slopes."""
+    root = np.sqrt(mean.weights)
+    return np.concatenate([root, *[root * mean.lengths] * mean.n_spikes])
 
 
 def _projected(
@@ -180,7 +199,6 @@ def _projected(
             mean.moved[:, k] * second
             + sum((o * slope for o, slope in zip(alignments[k], slopes, strict=True)), 0.0)
         )
-    root = np.tile(np.sqrt(mean.weights), mean.n_spikes + 1)
     # The columns of `functions` are orthogonal, of squared norms the eigenvalues that they carry.
-    weighted: Array = (root * np.concatenate(rows)) @ functions
+    weighted: Array = (_scales(mean) * np.concatenate(rows)) @ functions
     return np.asarray(weighted / np.sum(functions**2, axis=0))

@@ -76,7 +76,7 @@ class RidgeErrors:
     effective_ridge: Array
     error: Array
     status: NDArray[np.object_]
-    _spikes: tuple[SpikeStrengths, ...] = field(repr=False)
+    _stages: tuple[Stage, ...] = field(repr=False)
 
     @one_blas_thread()
     def spike_contributions(self, stage: int = -1) -> Array:
@@ -103,10 +103,12 @@ class RidgeErrors:
         >>> contributions.shape, bool(contributions[0] > 0)
         ((1,), True)
         """
-        spikes, shape = self._spikes[stage], self.samples.shape
+        spikes, shape = self._stages[stage].spikes, self.samples.shape
         rest = np.empty((spikes.strengths.size, *shape))
         for k in range(spikes.strengths.size):
-            features = trained_features(self.problem, _without(spikes, k))
+            features = trained_features(
+                self.problem, _without(spikes, k), self._stages[stage].lengths
+            )
             solved = solved_points(
                 features, self.samples, self.problem.width * self.regularisation[stage]
             )
@@ -245,7 +247,7 @@ def ridge(
     lams: list[Array] = []
     statuses: list[NDArray[np.object_]] = []
     for stage in found_stages:
-        features = trained_features(problem, stage.spikes)
+        features = trained_features(problem, stage.spikes, stage.lengths)
         stage_lam = _optimal(features, m) / problem.width if lam is None else lam
         here = solved_points(features, m, problem.width * stage_lam)
         error = _error(problem, stage, features, here, m, stage_lam)
@@ -270,7 +272,7 @@ def ridge(
         effective_ridge=np.array([here.t for here in solved]) / problem.width,
         error=np.array(errors),
         status=np.stack(statuses),
-        _spikes=tuple(stage.spikes for stage in found_stages),
+        _stages=found_stages,
     )
     bad = [status for status in result.status.ravel() if not status.ok]
     if bad and throw:
@@ -312,7 +314,11 @@ def _error(
     change = np.zeros(m.shape)
     if spikes.strengths.size:
         moved = replace(spikes, strengths=spikes.strengths + spikes.strength_errors)
-        shifted = solved_points(trained_features(problem, moved), m, problem.width * lam)
+        shifted = solved_points(
+            trained_features(problem, moved, stage.lengths + stage.length_errors),
+            m,
+            problem.width * lam,
+        )
         with np.errstate(invalid="ignore"):
             change = np.nan_to_num(np.abs(shifted.test_error / here.test_error - 1.0))
     cut = problem.width * features.mean.truncation / features.bulk.trace
