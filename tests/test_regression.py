@@ -429,3 +429,23 @@ def test_learning_curves_are_drawn():
 def test_bad_axes(over, keywords, message):
     with pytest.raises(InvalidInputError, match=message):
         rmt.sweep_ridge(two_steps(), over, **keywords)
+
+
+@pytest.mark.parametrize("alignment", [0.0, 0.6, 1.0])
+def test_a_vanishing_spike_changes_nothing(alignment):
+    """Its direction is one of the bulk's: neither learned twice nor forgotten."""
+    problem = two_steps(noise_std=0.2)
+    untrained = trained_features(problem, no_spikes(1))
+    w = np.array([0.5, 0.5])
+    spike = replace(
+        no_spikes(1), strengths=np.array([1e-9]), alignments=np.array([[alignment]]),
+        readout_nodes=np.array([-1.0, 1.0]), readout_weights=w,
+        left_functions=np.array([[-1.0, 1.0]]), strength_errors=np.zeros(1),
+        alignment_sq_errors=np.zeros((1, 1)),
+    )  # fmt: skip
+    touched = trained_features(problem, spike)
+    for t in (0.01, 0.5, 10.0):
+        before, after = risk(untrained, t), risk(touched, t)
+        assert float(after.bias) == pytest.approx(float(before.bias), rel=1e-6)
+        # One direction in a thousand is counted beside the bulk.
+        assert abs(float(after.df1) - float(before.df1)) < 1.0

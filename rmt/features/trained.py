@@ -7,7 +7,11 @@ resolvent between them, the population covariance of the features enters by the 
 functions of ``kappa``
 
     T(t) = N sum_q w_q R_q M_0(., g_q) M_0(., g_q)^T
-           + sum_k sum_qq' kappa_k M_1(., g_q) Omega_qq' (kappa_k M_1(., g_q'))^T.
+           + gamma sum_k sum_q w_q R_q kappa_k M_1(., g_q) (kappa_k M_1(., g_q))^T.
+
+The bulk between them is that of the other directions. (With all directions in it, the forms of
+``W_0 v_k`` would be those of ``Omega``; a direction that a spike has barely touched would then be
+counted twice, and the target along it explained to ``e / (1 + e)`` instead of ``e``.)
 
 Its range is spanned by the ``(1 + K) Q`` functions ``M_0(., g_q)`` and ``kappa_k M_1(., g_q)``,
 whose inner products are kernels of `rmt.features.mean_features` by integration by parts: with
@@ -81,17 +85,12 @@ class TrainedFeatures:
 
     def couplings(self, resolvent: BulkResolvent) -> tuple[Array, Array, Array]:
         """``T`` and its two derivatives in ``t``, each (P, P)."""
-        q = self.mean.weights.size
-        root = np.sqrt(self.mean.weights)
-        parts = self.functions.reshape(-1, q, self.functions.shape[1])
-        made = []
-        for diagonal, forms in zip(resolvent.diagonal, resolvent.forms, strict=True):
-            total = parts[0].T @ (self.width * diagonal[:, None] * parts[0])
-            if len(parts) > 1:
-                scaled = forms / np.outer(root, root)
-                for part in parts[1:]:
-                    total += part.T @ scaled @ part
-            made.append(total)
+        q, k = self.mean.weights.size, self.mean.n_spikes
+        scale = np.repeat([float(self.width), *[self.bulk.aspect_ratio] * k], q)
+        made = [
+            self.functions.T @ ((scale * np.tile(diagonal, k + 1))[:, None] * self.functions)
+            for diagonal in resolvent.diagonal
+        ]
         return made[0], made[1], made[2]
 
     def outside(self, forms: Array) -> float:
