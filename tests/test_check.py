@@ -182,7 +182,7 @@ def test_prints_and_goes_through_json():
     data = json.loads(text)
     assert data["rows"][0]["observed"] == pytest.approx(found.rows[0].observed)
     lines = str(found).splitlines()
-    assert lines[0] == f"N = {N}, d = {N}, n = {2 * N}, {2 * N}, independent batch: 1 matrix"
+    assert lines[0] == f"N = {N}, d = {N}, n = {2 * N}, independent batch: 1 matrix"
     assert any(line.startswith("outliers: predicted 2, found 2") for line in lines)
     assert "20 simulated reference networks" in " ".join(lines)
     unknown = check(PROBLEM, *network(), spectrum=False, method="resummed")

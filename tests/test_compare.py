@@ -295,7 +295,7 @@ def test_json_with_a_broken_part_is_refused(part, broken):
 def test_prints_as_one_table_with_verdicts():
     samples = made_samples((25.5, 3.5, 2.2, 2.05), spectra=spectra_of_the_bulk())
     lines = str(compare(prediction(), samples)).splitlines()
-    assert lines[0].startswith("N = 100, d = 100, n = 200, 200, independent batch: 25 samples")
+    assert lines[0].startswith("N = 100, d = 100, n = 200, independent batch: 25 samples")
     assert lines[1] == "prediction: deformed (linked forms), mean over readouts"
     assert lines[3].split()[:4] == ["0", "singular", "value", "25.0000"]
     assert [line.split("  ")[-1] for line in lines[3:12]] == [

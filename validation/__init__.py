@@ -7,11 +7,12 @@ these two know of the theory.
 """
 
 from validation.bulk_distance import BulkDistance
-from validation.campaign import run_campaign
+from validation.campaign import CampaignError, run_campaign
 from validation.check import check
 from validation.compare import compare
 from validation.comparison import Comparison
 from validation.conditional import compare_conditional
+from validation.executors import connect_dask, worker_processes
 from validation.feature_comparison import FeatureComparison, compare_features, predicted_features
 from validation.feature_plan import FeaturePlan
 from validation.features import FeatureSamples, run_features
@@ -30,6 +31,7 @@ from validation.weight_check import WeightCheck
 __all__ = [
     "BeyondBulk",
     "BulkDistance",
+    "CampaignError",
     "Comparison",
     "ComparisonRow",
     "Criteria",
@@ -53,6 +55,7 @@ __all__ = [
     "compare",
     "compare_conditional",
     "compare_features",
+    "connect_dask",
     "finite_size",
     "fit_power_law",
     "observe",
@@ -61,4 +64,5 @@ __all__ = [
     "run_features",
     "run_samples",
     "simulate",
+    "worker_processes",
 ]

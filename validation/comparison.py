@@ -12,6 +12,7 @@ from typing import Any
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.bulk_distance import BulkDistance
+from validation.plan import sizes
 from validation.rows import BeyondBulk, ComparisonRow
 from validation.verdict import DEFAULT_CRITERIA, Criteria, Verdict, Verdicts
 
@@ -220,8 +221,7 @@ class Comparison:
         found = self.verdicts(criteria, n_tests)
         kind = "conditional on each readout" if self.conditional else "mean over readouts"
         lines = [
-            f"N = {problem.width}, d = {problem.dim}, n = {', '.join(map(str, problem.samples))}, "
-            f"{problem.batch} batch: {self.n_samples} samples, seed {self.seed}",
+            f"{sizes(problem)}, {problem.batch} batch: {self.n_samples} samples, seed {self.seed}",
             f"prediction: {self.method}, {kind}",
             f"{'spike':>5}  {'quantity':<25} {'predicted':>10} {'simulated':>10} "
             f"{'std. error':>10} {'difference':>10} {'sigma':>7} {'p-value':>8}  verdict",

@@ -11,7 +11,7 @@ import numpy as np
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "sizes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,21 @@ class Plan:
         problem = self.problem
         spectra = f", {self.n_spectra} whole spectra" if self.n_spectra else ""
         return (
-            f"{self.n_samples} networks with N = {problem.width}, d = {problem.dim}, "
-            f"n = {', '.join(map(str, problem.samples))}: {self.n_outliers} triplets of each"
+            f"{self.n_samples} networks with {sizes(problem)}: {self.n_outliers} triplets of each"
             f"{spectra}, {self.dtype}, seed {self.seed}"
         )
+
+
+def sizes(problem: Problem) -> str:
+    """Width, dimension and numbers of samples in one line.
+
+    Examples
+    --------
+    >>> sizes(Problem("tanh(z)", "z", 40, 30, samples=80, steps=[(2, 0.3), (2, 0.3)]))
+    'N = 40, d = 30, n = 80'
+    """
+    samples = ", ".join(map(str, dict.fromkeys(problem.samples)))
+    return f"N = {problem.width}, d = {problem.dim}, n = {samples}"
 
 
 def _precision(dtype: Any) -> str:

@@ -42,7 +42,7 @@ class Series:
         size = f"N = {self.description['width']}, d = {self.description['dim']}"
         functions = f"{self.description['activation']}, {self.description['target']}"
         return (
-            f"{self.problem[:10]}  {self.seed:>6}  {self.n_samples:7d}  {self.recipe:<32}  "
+            f"{self.problem[:10]}  {self.seed:>6}  {self.n_samples:7d}  {self.recipe:<36}  "
             f"{size:<20}  {functions}"
         )
 
@@ -87,7 +87,7 @@ class StoreSummary:
         ]
         if self.series:
             lines.append(
-                f"{'problem':<10}  {'seed':>6}  {'samples':>7}  {'recipe':<32}  {'size':<20}  "
+                f"{'problem':<10}  {'seed':>6}  {'samples':>7}  {'recipe':<36}  {'size':<20}  "
                 "activation, target"
             )
         lines += [str(series) for series in self.series]

@@ -147,7 +147,8 @@ class Criteria:
             f"significance {self.significance:g} of {n_tests} test{'s' if n_tests > 1 else ''}; "
             f"allowance for finite size: {self.allowance:.3g} of a singular value (relative), "
             f"{self.overlap_allowance:g} of a squared overlap, {self.bulk_allowance:g} of the "
-            "bulk's distance."
+            "bulk's distance. Sigma: what of a difference is beyond the theory's own error, in "
+            "standard errors."
         )
 
     def to_dict(self) -> dict[str, Any]:

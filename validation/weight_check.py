@@ -13,6 +13,7 @@ from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.bulk_distance import BulkDistance
 from validation.check_rows import CheckRow, FoundOutlier, OutlierCount
+from validation.plan import sizes
 from validation.verdict import DEFAULT_CRITERIA, Criteria, Verdict, classify, worst
 
 __all__ = ["Noise", "WeightCheck"]
@@ -205,8 +206,7 @@ class WeightCheck:
         matrices = "1 matrix" if self.n_weights == 1 else f"{self.n_weights} matrices"
         kind = "conditional on the readout" if self.conditional else "mean over readouts"
         lines = [
-            f"N = {problem.width}, d = {problem.dim}, n = {', '.join(map(str, problem.samples))}, "
-            f"{problem.batch} batch: {matrices}",
+            f"{sizes(problem)}, {problem.batch} batch: {matrices}",
             f"prediction: {self.method}, {kind}",
             f"{'spike':>5}  {'quantity':<16} {'predicted':>10} {'observed':>10} "
             f"{'difference':>10} {'noise':>9} {'allowance':>9} {'reference':>10}  verdict",

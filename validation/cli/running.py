@@ -64,9 +64,11 @@ def _run(options: argparse.Namespace) -> str:
     if not options.dask:  # else the device is the cluster's
         find_device(options.device)
     began = perf_counter()
-    with SampleStore(options.store) as store, ExitStack() as stack:
-        missing = sum(len(store.missing(plan, options.device)) for plan in suite.plans)
+    with ExitStack() as stack:
+        # The cluster first: without one there is nothing to make a store for.
         executor = stack.enter_context(connect_dask(options.dask)) if options.dask else None
+        store = stack.enter_context(SampleStore(options.store))
+        missing = sum(len(store.missing(plan, options.device)) for plan in suite.plans)
         run_campaign(
             suite.plans,
             store,
