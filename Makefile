@@ -8,6 +8,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 PYTHON ?=
 ARGS   ?=
 # What is installed beside the core: `make EXTRAS=dev,gpu test` adds PyTorch, and the tests with it.
@@ -20,7 +21,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=2
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format bench clean distclean
+.PHONY: help setup demo test test-slow lint format bench docs clean distclean
 
 help:
 	@echo "make demo       predict, simulate and compare; writes a table and a figure to demo-output/"
@@ -29,6 +30,7 @@ help:
 	@echo "make lint       check format, lint, types and import directions"
 	@echo "make format     format the code and mend what ruff can mend"
 	@echo "make bench      run the benchmarks"
+	@echo "make docs       build the documentation, in docs/_build/html (warnings are errors)"
 	@echo "make clean      remove caches and build outputs (make distclean: .venv and demo-output too)"
 
 setup: $(STAMP)
@@ -61,9 +63,9 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)
 	@$(BIN)/python -m validation demo $(ARGS)
 
-test test-slow bench: export OPENBLAS_NUM_THREADS := 1
-test test-slow bench: export OMP_NUM_THREADS := 1
-test test-slow bench: export MKL_NUM_THREADS := 1
+test test-slow bench docs: export OPENBLAS_NUM_THREADS := 1
+test test-slow bench docs: export OMP_NUM_THREADS := 1
+test test-slow bench docs: export MKL_NUM_THREADS := 1
 
 test: $(STAMP)
 	@$(PYTEST) $(ARGS)
@@ -86,7 +88,18 @@ bench: $(STAMP)
 	    echo "== $$script"; "$(BIN)/python" "$$script" $(ARGS); \
 	done
 
+# Sphinx and its company are installed when the documentation is first built.
+$(DOCS_STAMP): $(STAMP)
+	@echo "Installing what builds the documentation into $(VENV)"
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),docs]'
+	@touch "$@"
+
+docs: $(DOCS_STAMP)
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	@echo "The documentation is in docs/_build/html/index.html"
+
 clean:
+	rm -rf docs/_build docs/_generated docs/gallery
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 

@@ -1,0 +1,78 @@
+"""How the documentation is built: `make docs`. Nothing on the pages comes from the network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # where the folder `extensions` is
+
+import rmt
+
+project = "rmt"
+author = "the rmt developers"
+project_copyright = author
+release = version = rmt.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
+    "extensions.docstrings",
+    "extensions.local_mathjax",
+    "extensions.public_names",
+    "extensions.generated",
+]
+exclude_patterns = ["_build", "_generated/*.inc.md", "gallery/sg_execution_times.rst"]
+suppress_warnings = ["config.cache"]  # the gallery's settings hold a class
+
+# --- Markdown -------------------------------------------------------------------------------------
+
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
+myst_heading_anchors = 3
+# A fence without a language is a command or its output.
+highlight_language = "none"
+
+# --- the code's own documentation -----------------------------------------------------------------
+
+default_role = "py:obj"  # `Prediction` in a docstring is a link, if there is such a name
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+maximum_signature_line_length = 80
+
+# --- gallery --------------------------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": 3600,
+    "reset_modules": ("matplotlib",),
+    "abort_on_example_error": True,
+    "capture_repr": (),
+}
+
+# --- pages ----------------------------------------------------------------------------------------
+
+html_theme = "furo"
+html_title = f"rmt {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+pygments_style = "tango"
+html_theme_options = {"navigation_with_keys": True}

@@ -1,0 +1,67 @@
+"""What pages take from the code: the outcomes of `rmt.Status`, figures that snippets draw.
+
+Without Sphinx, so that the tests can run the same snippets.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from contextlib import chdir, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import rmt
+
+FOLDER = Path(__file__).parent.parent
+# Pages whose Python snippets are run in order, each page in one namespace; figure k of page P is
+# shown by it as _generated/figures/P-k.png.
+RUN = (
+    "start.md",
+    "levels.md",
+    "failures.md",
+    "howto/own_activation.md",
+    "howto/own_weights.md",
+    "howto/cluster_and_gpu.md",
+    "howto/own_model.md",
+)
+
+
+def snippets(page: str) -> list[str]:
+    """The Python code of a page."""
+    text = (FOLDER / page).read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def outcomes() -> str:
+    """A section for each member of `rmt.Status`."""
+    sections = []
+    for status in rmt.Status:
+        title, _, rest = status.value.partition(": ")
+        sections.append(
+            f"### `{status.name}`\n\n**{title}.** {rest[:1].upper()}{rest[1:]}\n\n"
+            f"`Status.{status.name}.ok` is `{status.ok}`.\n"
+        )
+    return "\n".join(sections)
+
+
+def figures(page: str) -> dict[str, bytes]:
+    """Run a page's snippets; the figures that they leave open, by name."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+    seen: dict[str, Any] = {"__name__": "__page__"}
+    with tempfile.TemporaryDirectory() as folder, chdir(folder), redirect_stdout(StringIO()):
+        for code in snippets(page):
+            exec(compile(code, page, "exec"), seen)
+        made = {}
+        for k, number in enumerate(pyplot.get_fignums()):
+            pyplot.figure(number).savefig("figure.png", dpi=130)
+            name = f"figures/{Path(page).stem}-{k}.png"
+            made[name] = Path("figure.png").read_bytes()
+    pyplot.close("all")
+    return made

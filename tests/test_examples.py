@@ -1,0 +1,176 @@
+"""Every script of the gallery runs, draws itself, and shows what its text says."""
+
+import importlib.util
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import rmt
+
+FOLDER = Path(__file__).parent.parent / "examples"
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+@cache
+def example(name: str) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module  # where dataclasses look up their annotations
+    specification.loader.exec_module(module)
+    return module
+
+
+def checked(name: str) -> Any:
+    """The result of a script, once its figure has been drawn."""
+    module = example(name)
+    result = module.main()
+    with plt.rc_context({"backend": "agg"}):
+        figure = module.draw(result)
+        figure.canvas.draw()
+        for ax in figure.axes:
+            assert ax.has_data()
+        assert all(ax.get_xlabel() or ax.get_ylabel() for ax in figure.axes[:1])
+        plt.close(figure)
+    return result
+
+
+def test_each_script_has_a_test_and_a_title():
+    tests = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert set(SCRIPTS) <= tests
+    assert len(SCRIPTS) >= 10
+    for name in SCRIPTS:
+        title, underline, *_ = example(name).__doc__.strip().splitlines()
+        assert underline == "=" * len(title)
+
+
+def test_bulk_and_outliers():
+    result = checked("bulk_and_outliers")
+    assert [len(prediction.outliers) for prediction in result.predictions] == [1, 2]
+    for prediction, spectrum in zip(result.predictions, result.spectra, strict=True):
+        count = len(prediction.outliers)
+        predicted = [spike.singular_value for spike in prediction.outliers]
+        np.testing.assert_allclose(spectrum[:count], predicted, rtol=0.06)
+        assert spectrum[count] < 1.02 * prediction.bulk.upper_edge
+    edges = [law.bulk.upper_edge for law in result.predictions]
+    assert result.initial_bulk.upper_edge < edges[0] < edges[1]
+
+
+def test_fresh_or_reused():
+    result = checked("fresh_or_reused")
+    assert result.predicted("independent").max() < 1e-3
+    assert result.predicted("reused")[-1] > 0.4
+    assert rmt.reuse_exponent("He3(z)").value == 3
+    fresh, reused = (result.overlaps[batch].mean(axis=1) for batch in ("independent", "reused"))
+    assert reused[-1] > 0.25 > 0.1 > fresh[-1]
+    grid = result.sweeps["reused"].axes["alpha_2"]
+    for alpha, seen in list(zip(result.exponents, reused, strict=True))[2:]:
+        assert seen == pytest.approx(np.interp(alpha, grid, result.predicted("reused")), abs=0.15)
+
+
+def test_phase_diagram():
+    result = checked("phase_diagram")
+    assert result.n_outliers.shape == (20, 20)
+    assert all(status.ok for status in result.status.flat)
+    assert (np.diff(result.n_outliers, axis=1) >= 0).mean() > 0.98  # larger steps, more outliers
+    assert result.n_outliers.max() >= 3
+    learned = result.target_overlap > 0.1
+    assert 0 < learned.mean() < 0.3
+    assert (result.n_outliers[learned] >= 2).all()  # never in the first direction alone
+
+
+def test_samples_and_overlap():
+    result = checked("samples_and_overlap")
+    x = result.sweep.axes["samples_per_dim"]
+    for k in range(2):
+        predicted = result.sweep.target_overlaps[:, k, k]
+        assert (np.diff(predicted[result.sweep.is_outlier[:, k]]) > 0).all()
+        for ratio, samples in result.samples.items():
+            seen = samples.mean_target_overlaps[k, k]
+            assert seen == pytest.approx(np.interp(ratio, x, predicted), abs=0.06)
+    first, second = (result.sweep.target_overlaps[:, k, k] for k in range(2))
+    assert (first > second).all()
+
+
+def test_staircase():
+    result = checked("staircase")
+    assert [step.degree for step in result.order.steps] == [1, 1, 1]
+    one, two = ([s.target_overlaps for s in p.outliers] for p in result.predictions)
+    assert one[0][0] > 0.4
+    assert one[0][1:] == (0, 0)
+    assert two[1][1] > 0.3
+    assert max(spike[2] for spike in two) < 0.02  # the third direction waits
+    for prediction, samples in zip(result.predictions, result.samples, strict=True):
+        predicted = np.array([spike.target_overlaps for spike in prediction.outliers])
+        np.testing.assert_allclose(samples.mean_target_overlaps, predicted, atol=0.06)
+
+
+def test_closing_gap():
+    module, result = example("closing_gap"), checked("closing_gap")
+    gaps = {m: np.abs(result.curve(m, module.OBSERVABLE).gaps) for m in result.methods}
+    assert (gaps["scaling"] > gaps["resummed"]).all()
+    assert (gaps["resummed"] > gaps["deformed"]).all()
+    assert gaps["resummed"][-1] < 0.7 * gaps["resummed"][0]
+
+
+def test_deformed_bulk():
+    result = checked("deformed_bulk")
+    far, near = (np.abs(result.distance(law)).max() for law in (result.initial, result.deformed))
+    assert near < 0.006
+    assert far > 0.03
+    assert result.values[-1] < 1.02 * result.deformed.upper_edge
+
+
+def test_conjugate_kernels():
+    result = checked("conjugate_kernels")
+    for kernel in result:
+        law = kernel.law
+        assert law.linear**2 + law.nonlinear**2 == pytest.approx(1)
+        values = kernel.eigenvalues
+        seen = (np.arange(values.size) + 0.5) / values.size
+        # 600 inputs, whose lengths scatter; that counts most for a polynomial of degree three.
+        limit = 0.035 if kernel.name == "He3(z)" else 0.02
+        assert np.abs(law.cdf(values) - seen).max() < limit, kernel.name
+    by_name = {kernel.name: kernel.law for kernel in result}
+    assert by_name["abs(z)"].pdf(1.0) == pytest.approx(by_name["He3(z)"].pdf(1.0))
+
+
+def test_hermite_coefficients():
+    result = checked("hermite_coefficients")
+    assert result["sign(z)"].decay().rate == pytest.approx(0.75)
+    assert result["relu(z)"].decay().rate == pytest.approx(1.25)
+    assert result["gelu(z)"].decay().kind != "algebraic"
+    for expansion in result.values():
+        c = expansion.orthonormal_array
+        assert np.sum(c**2) + expansion.truncation_error() ** 2 == pytest.approx(
+            float(expansion.second_moment)
+        )
+
+
+def test_learning_curves():
+    result = checked("learning_curves")
+    predicted = result.predicted
+    untrained, one, two = predicted.test_error
+    assert (untrained > one).all()
+    assert (one > two).all()
+    x = predicted.axes["readout_samples_per_dim"]
+    for stage in range(3):
+        expected = np.interp(result.ratios, x, predicted.test_error[stage])
+        np.testing.assert_allclose(result.test_error[stage], expected, rtol=0.1)
+        np.testing.assert_allclose(result.test_error[stage][2:], expected[2:], rtol=0.05)
+
+
+def test_shrinkage():
+    module, result = example("shrinkage"), checked("shrinkage")
+    assert result.n_outliers == 3
+    np.testing.assert_allclose(result.estimate.strength[:3], module.STRENGTHS[:3], rtol=0.05)
+    assert result.errors["shrunk"] < result.errors["at the estimated strength"]
+    assert result.errors["at the estimated strength"] < result.errors["as measured"]
+    theta = np.array(module.STRENGTHS)
+    best = theta[3] ** 2 + np.sum(theta[:3] ** 2 - result.estimate.shrunk[:3] ** 2)
+    assert result.errors["shrunk"] == pytest.approx(best, rel=0.2)  # what the theory promises
