@@ -1,8 +1,8 @@
 """Time of one simulated network against that of the bare matrix products it consists of.
 
 Run ``python benchmarks/bench_simulation.py`` from the repository root. The two are timed in turn in
-one process, on the same number of threads, and the medians are compared. The products of a step are
-``X W^T`` and ``D^T X`` into existing arrays; nothing else is counted.
+one process, on the same number of threads and a moment apart, and the medians are compared. The
+products of a step are ``X W^T`` and ``D^T X`` into existing arrays; nothing else is counted.
 
 ``--device cuda --width 16000`` instead times one network on a device against the same on the CPU
 with all its cores, observation included: the speed-up of a GPU.
@@ -79,6 +79,8 @@ def measure(problem: Problem, dtype: str, threads: int, repetitions: int = 9) ->
             task()
         for _ in range(repetitions):
             for task in tasks:
+                # The threads of the last product spin for a while, and would slow what follows.
+                time.sleep(0.1)
                 start = time.perf_counter()
                 task()
                 times[task.__name__].append(time.perf_counter() - start)

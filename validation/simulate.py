@@ -48,7 +48,7 @@ _FRESH = {"train": (6, 7), "test": (8, 9)}
 # Rows drawn from one random stream. Fixed, so that who draws which rows never matters.
 _STREAM_ROWS = 256
 # Elements of a piece of the pre-activations that stays in a core's cache while it is worked on.
-_CACHE_ELEMENTS = 1 << 15
+_CACHE_ELEMENTS = 1 << 17
 # Samples whose pre-activations a thread holds at once: enough for efficient products. Fixed, since
 # the partition decides how the sum over samples is rounded.
 _SLAB_ROWS = 512

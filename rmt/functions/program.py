@@ -18,8 +18,9 @@ __all__ = ["Program"]
 
 FloatArray = NDArray[Any]
 
-# Elements evaluated at a time: the buffers of one block stay in the cache of a core.
-BLOCK = 16384
+# Elements evaluated at a time: the buffers of one block stay in the cache of a core, and an
+# operation on it takes long enough for several threads not to wait for the interpreter.
+BLOCK = 32768
 
 # Decimal digits of the fallback; it stops when two precisions agree.
 FIRST_DIGITS = 40
