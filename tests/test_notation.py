@@ -117,6 +117,18 @@ def test_step_of_dandi_et_al_2024(network):
     np.testing.assert_allclose(step_here(x, y, before, a, rate * n / d, 1.0), theirs, atol=1e-8)
 
 
+# Exponents.
+
+
+@pytest.mark.parametrize(
+    "target", ["He3(z)", "remove_hermite(3*tanh(2*z), 1)", "He2(z) + He3(z)/3", "z**2 + z**3/5"]
+)
+def test_a_reuse_exponent_makes_the_generative_exponent_one(target):
+    """``E[z f^m] = E[zeta_1(y) y^m]``; the two exponents are found in different ways."""
+    assert rmt.reuse_exponent(target).value is not None
+    assert rmt.generative_exponent(target).value == 1
+
+
 # The ridge of other scalings of the readout.
 
 
