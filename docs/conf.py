@@ -15,7 +15,7 @@ project_copyright = author
 release = version = rmt.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
@@ -26,7 +26,13 @@ extensions = [
     "extensions.public_names",
     "extensions.generated",
 ]
-exclude_patterns = ["_build", "_generated/*.inc.md", "gallery/sg_execution_times.rst"]
+# The gallery writes a notebook beside each of its pages.
+exclude_patterns = [
+    "_build",
+    "_generated/*.inc.md",
+    "gallery/*.ipynb",
+    "gallery/sg_execution_times.rst",
+]
 suppress_warnings = ["config.cache"]  # the gallery's settings hold a class
 
 # --- Markdown -------------------------------------------------------------------------------------
@@ -35,6 +41,13 @@ myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 myst_heading_anchors = 3
 # A fence without a language is a command or its output.
 highlight_language = "none"
+
+# --- notebooks ------------------------------------------------------------------------------------
+
+nb_execution_mode = "force"  # what it shows depends on the whole library, not on its cells alone
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_output_stderr = "warn"  # and a warning fails the build
 
 # --- the code's own documentation -----------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import Block, Part, Shown
 from rmt.frames import frame_of
 from rmt.prediction import Method
 from rmt.problem import Problem
@@ -31,7 +32,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PhaseDiagram:
+class PhaseDiagram(Shown):
     """Outliers over the plane ``(alpha_1, alpha_2)``. Printing: the counts as a map.
 
     Every array has the shape ``(n1, n2)`` of the two axes unless stated otherwise; where there is
@@ -184,22 +185,23 @@ class PhaseDiagram:
 
         return draw_phase_diagram(self)
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Part]:
         bad = int(np.count_nonzero(~self.sweep.ok))
         failed = f"{bad} failed" if bad else "all converged"
         n1, n2 = self.sweep.shape
         overlap = self.target_overlap
-        lines = [
+        parts: list[Part] = [
             f"phase diagram, {n1} x {n2} points ({self.sweep.method}), {failed}; "
             f"N = {self.problem.width}, {self.problem.batch} batch"
         ]
         if np.any(np.isfinite(overlap)):
             i, j = divmod(int(np.nanargmax(overlap)), n2)
-            lines.append(
+            parts.append(
                 f"largest target overlap {overlap[i, j]:.4f} at alpha_1 = {self.alpha_1[i]:.4g}, "
                 f"alpha_2 = {self.alpha_2[j]:.4g}"
             )
-        lines.append("number of outliers (? undecided, - failed): alpha_2 upwards, alpha_1 across")
+        parts.append("number of outliers (? undecided, - failed): alpha_2 upwards, alpha_1 across")
+        lines = []
         columns = _thinned(n1, 36)
         for j in reversed(_thinned(n2, 18)):
             cells = [
@@ -211,7 +213,7 @@ class PhaseDiagram:
             lines.append(f"{self.alpha_2[j]:7.4g}  {' '.join(cells)}")
         ends = f"{self.alpha_1[0]:.4g}", f"{self.alpha_1[-1]:.4g}"
         lines.append(f"{'':9}{ends[0]}{ends[1].rjust(max(2 * len(columns) - 1 - len(ends[0]), 1))}")
-        return "\n".join(lines)
+        return [*parts, Block("\n".join(lines))]
 
 
 def phase_diagram(

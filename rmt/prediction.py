@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from rmt.display import Formula, InNotebooks, Part, Shown, Table, equation
 from rmt.frames import frame_of
 from rmt.problem import Problem
 from rmt.spectra.law import SpectralLaw
@@ -41,7 +42,7 @@ class SpikeError:
 
 
 @dataclass(frozen=True, slots=True)
-class Spike:
+class Spike(InNotebooks):
     """One direction that the training has added to the weights.
 
     All overlaps are squared inner products, between 0 and 1.
@@ -82,6 +83,19 @@ class Spike:
         """Squared overlap of the right singular vector with the span of all target directions."""
         return sum(self.target_overlaps)
 
+    def _parts(self) -> list[Part]:
+        rows = [
+            ["strength", f"{self.strength:.6g}", f"{self.error.strength:.1g}"],
+            ["singular value", f"{self.singular_value:.6g}", f"{self.error.singular_value:.1g}"],
+            ["left overlap", f"{self.left_overlap:.6g}", f"{self.error.left_overlap:.1g}"],
+            ["right overlap", f"{self.right_overlap:.6g}", f"{self.error.right_overlap:.1g}"],
+        ]
+        directions = zip(self.target_overlaps, self.error.target_overlaps, strict=True)
+        for i, (overlap, error) in enumerate(directions):
+            rows.append([f"overlap with e_{i + 1}", f"{overlap:.6g}", f"{error:.1g}"])
+        where = "outlier" if self.is_outlier else "in the bulk"
+        return [f"spike, {where}", Table("lrr", ["", "value", "error estimate"], rows)]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists."""
         return {
@@ -106,7 +120,7 @@ class Spike:
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Shown):
     """What the theory says of the weights after the last step.
 
     Attributes
@@ -184,15 +198,24 @@ class Prediction:
 
         return draw_prediction(self, ax)
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Part]:
         problem, r = self.problem, self.problem.n_directions
         readout = problem.readout if isinstance(problem.readout, str) else "given"
         steps = ", ".join(f"{step.scale:g} N^{step.exponent:g}" for step in problem.steps)
         samples = " + ".join(str(n) for n in dict.fromkeys(problem.samples))
         batch = f", {problem.batch} batch" if len(problem.steps) > 1 else ""
         low, high = self.bulk.support()
-        lines = [
-            f"activation {_short(problem.activation.text)}, target {_short(problem.target.text)}",
+        functions = (
+            *equation(r"\sigma", problem.activation),
+            r",\quad ",
+            *equation("f", problem.target),
+        )
+        parts: list[Part] = [
+            Formula(
+                f"activation {_short(problem.activation.text)}, "
+                f"target {_short(problem.target.text)}",
+                functions,
+            ),
             f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "
             f"{readout} readout, noise {problem.noise_std:g}",
             f"bulk of singular values [{low:.4f}, {high:.4f}], {len(self.outliers)} outlier"
@@ -200,7 +223,7 @@ class Prediction:
         ]
         names = ["overlap with target"] if r == 1 else [f"overlap with e{i + 1}" for i in range(r)]
         header = ["spike", "strength", "singular value", "left", "right", *names]
-        lines.append("  ".join(header))
+        rows = []
         for k, spike in enumerate(self.spikes):
             cells = [f"{k}", f"{spike.strength:.5g}"]
             if spike.is_outlier:
@@ -208,13 +231,26 @@ class Prediction:
                 cells += [f"{spike.singular_value:.5g}", *(f"{value:.4f}" for value in overlaps)]
             else:
                 cells += ["in the bulk"] + [""] * (2 + r)
-            lines.append(
-                "  ".join(
-                    cell.rjust(len(name)) for cell, name in zip(cells, header, strict=True)
-                ).rstrip()
-            )
-        lines += [f"note: {note}" for note in self.notes]
-        return "\n".join(lines)
+            rows.append(cells)
+        parts.append(Table("r" * len(header), header, rows))
+        parts += self._large_errors()
+        return [*parts, *(f"note: {note}" for note in self.notes)]
+
+    def _large_errors(self) -> list[str]:
+        """A line on the errors, where they reach the digits that are shown."""
+        values = [(s.singular_value, s.error.singular_value) for s in self.outliers]
+        overlaps = [
+            error
+            for s in self.outliers
+            for error in (s.error.left_overlap, s.error.right_overlap, *s.error.target_overlaps)
+        ]
+        shown = all(error <= 5e-5 * value for value, error in values)
+        if shown and max(overlaps, default=0.0) <= 5e-5:
+            return []
+        return [
+            f"error estimates: singular values up to {max(error for _, error in values):.1g}, "
+            f"overlaps up to {max(overlaps):.1g}"
+        ]
 
 
 def _short(text: str) -> str:

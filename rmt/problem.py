@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import Formula, InNotebooks, Part, Table, equation
 from rmt.functions import ExpressionError, ScalarFunction
 from rmt.functions.gaussian import negligible_beyond
 from rmt.status import InvalidInputError
@@ -74,7 +75,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
-class Problem:
+class Problem(InNotebooks):
     """A two-layer network, its data, and one or two full-batch gradient steps on its first layer.
 
     ``h(x) = N^{-1/2} sum_i a_i sigma(<w_i, x>)`` with ``a_i = g_i / sqrt(N)``; inputs
@@ -250,6 +251,27 @@ class Problem:
                 f"unknown: {sorted(map(str, unknown))}, missing: {sorted(missing)}"
             )
         return cls(**data)
+
+    def _parts(self) -> list[Part]:
+        """The arguments, and what follows from them, for notebooks."""
+        rates = ", ".join(f"{rate:.5g}" for rate in self.learning_rates)
+        law = self.readout if isinstance(self.readout, str) else f"given, {self.width} numbers"
+        steps = ", ".join(f"{step.scale:g} N^{step.exponent:g}" for step in self.steps)
+        powers = ", ".join(f"{step.scale:g}\\,N^{{{step.exponent:g}}}" for step in self.steps)
+        rows: list[list[str | Formula]] = [
+            ["activation", Formula(self.activation.text, equation(r"\sigma", self.activation))],
+            ["target", Formula(self.target.text, equation("f", self.target))],
+            ["width N", str(self.width)],
+            ["dimension d", str(self.dim)],
+            ["samples n", ", ".join(map(str, self.samples))],
+            ["steps", Formula(steps, (powers,))],
+            ["learning rates", rates],
+            ["batch", self.batch],
+            ["readout", law],
+            ["noise", f"{self.noise_std:g}"],
+            ["initial rows", self.init],
+        ]
+        return [Table("ll", [], rows)]
 
     def to_json(self) -> str:
         """`to_dict` as JSON text."""

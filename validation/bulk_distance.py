@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import InNotebooks
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from validation.bulk import bulk_edge, kolmogorov_distance
 from validation.samples import Samples
@@ -24,7 +25,7 @@ _FEWEST_VALUES = 24
 
 
 @dataclass(frozen=True, slots=True)
-class BulkDistance:
+class BulkDistance(InNotebooks):
     """Kolmogorov distance between the predicted bulk and the simulated singular values.
 
     Attributes

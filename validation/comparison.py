@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rmt.display import Part, Shown, Table, as_text
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.bulk_distance import BulkDistance
@@ -23,7 +24,7 @@ _TEXT_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Shown):
     """A prediction against samples; prints as a table with verdicts by the default `Criteria`.
 
     Attributes
@@ -217,21 +218,27 @@ class Comparison:
 
     def table(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> str:
         """Everything compared, each with its verdict, and the criteria below; see `verdicts`."""
+        return as_text(self._table(criteria, n_tests))
+
+    def _table(self, criteria: Criteria, n_tests: int | None) -> list[Part]:
         problem, counted = self.problem, self.beyond_bulk
         found = self.verdicts(criteria, n_tests)
         kind = "conditional on each readout" if self.conditional else "mean over readouts"
-        lines = [
+        lines: list[Part] = [
             f"{sizes(problem)}, {problem.batch} batch: {self.n_samples} samples, seed {self.seed}",
             f"prediction: {self.method}, {kind}",
-            f"{'spike':>5}  {'quantity':<25} {'predicted':>10} {'simulated':>10} "
-            f"{'std. error':>10} {'difference':>10} {'sigma':>7} {'p-value':>8}  verdict",
         ]
-        lines += [
-            f"{row.spike:4d}{'*' if row.in_margin else ' '}  {row.label:<25} "
-            f"{row.predicted:10.4f} {row.simulated:10.4f} {row.standard_error:10.4f} "
-            f"{row.difference:+10.4f} {row.sigmas:+7.1f} {row.p_value:8.2g}  {verdict}"
+        header = ["spike", "quantity", "predicted", "simulated", "std. error", "difference"]
+        rows = [
+            [
+                *(f"{row.spike}{'*' if row.in_margin else ' '}", row.label),
+                *(f"{row.predicted:.4f}", f"{row.simulated:.4f}", f"{row.standard_error:.4f}"),
+                *(f"{row.difference:+.4f}", f"{row.sigmas:+.1f}", f"{row.p_value:.2g}"),
+                str(verdict),
+            ]
             for row, verdict in zip(self.rows, found.rows, strict=True)
         ]
+        lines.append(Table("rlrrrrrrl", [*header, "sigma", "p-value", "verdict"], rows))
         lines.append(f"{counted} (bulk edge {counted.edge:.4g}, margin {counted.margin:.0%}): "
                      f"{found.beyond_bulk}")  # fmt: skip
         if self.bulk is not None:
@@ -241,10 +248,10 @@ class Comparison:
         if self.n_dropped:
             lines.append(f"{self.n_dropped} more predicted for some readouts only, not compared")
         lines.append(textwrap.fill(criteria.describe(self.n_samples, found.n_tests), _TEXT_WIDTH))
-        return "\n".join(lines)
+        return lines
 
-    def __str__(self) -> str:
-        return self.table()
+    def _parts(self) -> list[Part]:
+        return self._table(DEFAULT_CRITERIA, None)
 
 
 def _plain(value: Any) -> Any:

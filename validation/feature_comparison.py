@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.display import Part, Shown, Table, as_text
 from rmt.features import FeatureSpikes, feature_spikes
 from rmt.features.polynomial import hermite_name
 from rmt.problem import Problem
@@ -30,7 +31,7 @@ _TEXT_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureComparison:
+class FeatureComparison(Shown):
     """Features and ridge errors against samples; prints as a table with verdicts.
 
     Attributes
@@ -105,24 +106,30 @@ class FeatureComparison:
 
     def table(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> str:
         """Everything compared, each with its verdict, and the criteria below."""
+        return as_text(self._table(criteria, n_tests))
+
+    def _table(self, criteria: Criteria, n_tests: int | None) -> list[Part]:
         p = self.problem
         lines = [
             f"features of N = {p.width}, d = {p.dim}, n = {', '.join(map(str, p.samples))}, "
             f"{p.batch} batch: {self.n_samples} samples, seed {self.seed}",
             *(f"outlier {i}: {text}" for i, text in enumerate(self.learned)),
-            f"{'quantity':<52} {'predicted':>10} {'simulated':>10} {'std. error':>10} "
-            f"{'difference':>10} {'sigma':>7}  verdict",
         ]
-        lines += [
-            f"{row.label:<52} {row.predicted:10.4f} {row.simulated:10.4f} "
-            f"{row.standard_error:10.4f} {row.difference:+10.4f} {row.sigmas:+7.1f}  {verdict}"
+        header = ["quantity", "predicted", "simulated", "std. error", "difference", "sigma"]
+        rows = [
+            [
+                *(row.label, f"{row.predicted:.4f}", f"{row.simulated:.4f}"),
+                *(f"{row.standard_error:.4f}", f"{row.difference:+.4f}", f"{row.sigmas:+.1f}"),
+                str(verdict),
+            ]
             for row, verdict in zip(self.rows, self.verdicts(criteria, n_tests), strict=True)
         ]
         said = criteria.describe(self.n_samples, self.n_tests if n_tests is None else n_tests)
-        return "\n".join([*lines, textwrap.fill(said, _TEXT_WIDTH)])
+        table = Table("lrrrrrl", [*header, "verdict"], rows)
+        return [*lines, table, textwrap.fill(said, _TEXT_WIDTH)]
 
-    def __str__(self) -> str:
-        return self.table()
+    def _parts(self) -> list[Part]:
+        return self._table(DEFAULT_CRITERIA, None)
 
 
 def predicted_features(plan: FeaturePlan) -> tuple[FeatureSpikes, RidgeErrors]:

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from rmt.display import InNotebooks
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 
@@ -17,7 +18,7 @@ _MONOMIAL_DEGREE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class FeaturePlan:
+class FeaturePlan(InNotebooks):
     """Which networks to simulate, and which regressions to fit on their features.
 
     Attributes

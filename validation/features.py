@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from rmt.blas import one_blas_thread
+from rmt.display import Part, Shown, Table
 from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
@@ -60,7 +61,7 @@ class FeatureObservation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FeatureSamples:
+class FeatureSamples(Shown):
     """Observations of several networks, the network first in every array.
 
     Attributes
@@ -94,20 +95,19 @@ class FeatureSamples:
             np.array([one.training_error for one in every]),
         )
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Part]:
         p, n = self.plan.problem, len(self.singular_values)
         test, error = self.test_error.mean(axis=0), standard_error(self.test_error)
-        lines = [
+        head = (
             f"features of {n} networks, N = {p.width}, d = {p.dim}, seed {self.plan.seed}: leading "
-            f"singular values {', '.join(f'{s:.2f}' for s in self.singular_values.mean(axis=0))}",
-            f"{'stage':>5} {'m':>7} {'lambda':>10}  test error (standard error)",
-        ]
+            f"singular values {', '.join(f'{s:.2f}' for s in self.singular_values.mean(axis=0))}"
+        )
+        rows = []
         for stage, i, j in np.ndindex(test.shape):
-            lines.append(
-                f"{stage:5d} {self.plan.inputs[i]:7d} {self.plan.regularisations[j]:10.3g}  "
-                f"{test[stage, i, j]:.5f} ({error[stage, i, j]:.5f})"
-            )
-        return "\n".join(lines)
+            at = [f"{stage}", f"{self.plan.inputs[i]}", f"{self.plan.regularisations[j]:.3g}"]
+            rows.append([*at, f"{test[stage, i, j]:.5f} ({error[stage, i, j]:.5f})"])
+        header = ["stage", "m", "lambda", "test error (standard error)"]
+        return [head, Table("rrrl", header, rows)]
 
 
 def run_features(

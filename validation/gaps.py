@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from rmt.display import InNotebooks, Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.power_law import PowerLaw
@@ -20,7 +21,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class GapCurve:
+class GapCurve(InNotebooks):
     """The gap of one level of theory in one observable, at every width.
 
     Attributes
@@ -67,7 +68,7 @@ class GapCurve:
 
 
 @dataclass(frozen=True, slots=True)
-class FiniteSize:
+class FiniteSize(Shown):
     """Gaps between theory and simulation against the width; prints as a table.
 
     Attributes
@@ -171,33 +172,27 @@ class FiniteSize:
             raise InvalidInputError(f"a FiniteSize must be a JSON object: {error}") from error
         return cls.from_dict(data)
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Part]:
         networks = ", ".join(
             f"{m} of N = {n}" for m, n in zip(self.n_samples, self.widths, strict=True)
         )
         how = "paired by readout" if self.paired else "mean over readouts"
-        lines = [
+        lines: list[Part] = [
             f"networks: {networks}; {self.problem.batch} batch, seed {self.seed}, {how}",
             "gap: simulated - predicted, of singular values relative; standard errors in units of "
             "the last digit",
-            "  ".join(
-                [f"{'observable':<26}", f"{'level':<9}"]
-                + [f"{f'N = {n}':>14}" for n in self.widths]
-                + ["decay"]
-            ),
         ]
+        header = ["observable", "level", *(f"N = {n}" for n in self.widths), "decay"]
+        rows = []
         for curve in self.curves:
             cells = zip(curve.gaps, curve.errors, curve.resolutions, strict=True)
-            lines.append(
-                "  ".join(
-                    [f"{curve.label:<26}", f"{curve.method:<9}"]
-                    + [f"{_with_error(*cell):>14}" for cell in cells]
-                    + [str(curve.fit) if curve.fit else "no fit"]
-                )
-            )
-        if any("<" in line for line in lines):
+            gaps = [_with_error(*cell) for cell in cells]
+            decay = str(curve.fit) if curve.fit else "no fit"
+            rows.append([curve.label, curve.method, *gaps, decay])
+        lines.append(Table("ll" + "r" * len(self.widths) + "l", header, rows))
+        if any(cell.startswith("<") for row in rows for cell in row):
             lines.append("<: within the resolution of the simulated spectra, an upper bound")
-        return "\n".join(lines)
+        return lines
 
 
 def _with_error(gap: float, error: float, resolution: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.blas import one_blas_thread
+from rmt.display import InNotebooks, Part, Shown, Table
 from rmt.functions.array_program import to_numpy
 from rmt.status import InvalidInputError
 from validation.devices import namespace_of
@@ -29,7 +30,7 @@ _START_SEED = 20_260_517
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Observation:
+class Observation(Shown):
     """Leading singular values of a weight matrix, and what their vectors have learned.
 
     Attributes
@@ -52,15 +53,16 @@ class Observation:
     residual: float
     spectrum: FloatArray | None = None
 
-    def __str__(self) -> str:
-        lines = ["singular value   squared overlaps"]
-        for value, overlaps in zip(self.singular_values, self.target_overlaps, strict=True):
-            lines.append(f"{value:14.6f}   {'  '.join(f'{o:.4f}' for o in overlaps)}")
-        return "\n".join(lines)
+    def _parts(self) -> list[Part]:
+        rows = [
+            [f"{value:.6f}", "  ".join(f"{o:.4f}" for o in overlaps)]
+            for value, overlaps in zip(self.singular_values, self.target_overlaps, strict=True)
+        ]
+        return [Table("rl", ["singular value", "squared overlaps"], rows)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Histogram:
+class Histogram(InNotebooks):
     """Singular values of several weight matrices, counted in fixed bins.
 
     Attributes

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rmt.display import InNotebooks
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 
@@ -15,7 +16,7 @@ __all__ = ["Plan", "sizes"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(InNotebooks):
     """A number of networks of one problem, and what to keep of each.
 
     Attributes

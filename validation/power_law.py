@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2
 
+from rmt.display import InNotebooks
 from rmt.status import InvalidInputError
 
 __all__ = ["PowerLaw", "checked_confidence", "fit_power_law"]
@@ -27,7 +28,7 @@ _MISFIT_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class PowerLaw:
+class PowerLaw(InNotebooks):
     """``gap(N) = amplitude * (N / width)^(-exponent)``, fitted to gaps with errors.
 
     Attributes

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rmt.display import InNotebooks
 from validation.verdict import Criteria, Verdict, classify, student_p_value
 
 __all__ = ["BeyondBulk", "ComparisonRow", "Quantity", "beyond", "in_standard_errors"]
@@ -14,7 +15,7 @@ Quantity: TypeAlias = Literal["singular value", "squared overlap"]
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonRow:
+class ComparisonRow(InNotebooks):
     """One predicted number and its simulated mean.
 
     Attributes
@@ -128,7 +129,7 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True, slots=True)
-class BeyondBulk:
+class BeyondBulk(InNotebooks):
     """Outliers counted beyond the bulk with a finite-size margin: the same threshold for both.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from rmt.display import Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.bulk import BulkEdge, bulk_edge
@@ -22,7 +23,7 @@ FloatArray: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Samples:
+class Samples(Shown):
     """What was observed in several simulated networks of one problem.
 
     Attributes
@@ -171,11 +172,8 @@ class Samples:
             )
         return self.spectra
 
-    def __str__(self) -> str:
-        lines = [
-            f"{self.n_samples} samples, seed {self.seed}, standard errors in brackets",
-            "spike   singular value         squared overlaps",
-        ]
+    def _parts(self) -> list[Part]:
+        rows = []
         for i in range(self.n_observed):
             value, error = self.mean_singular_values[i], self.singular_value_errors[i]
             overlaps = "  ".join(
@@ -184,8 +182,9 @@ class Samples:
                     self.mean_target_overlaps[i], self.target_overlap_errors[i], strict=True
                 )
             )
-            lines.append(f"{i:5d}   {value:9.4f} ({error:.4f})   {overlaps}")
-        return "\n".join(lines)
+            rows.append([f"{i}", f"{value:.4f} ({error:.4f})", overlaps])
+        head = f"{self.n_samples} samples, seed {self.seed}, standard errors in brackets"
+        return [head, Table("rrl", ["spike", "singular value", "squared overlaps"], rows)]
 
 
 def run_samples(

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from rmt.display import Part, Shown, Table
+
 __all__ = ["Series", "StoreSummary", "describes"]
 
 
@@ -38,17 +40,19 @@ class Series:
     n_samples: int
     made_with: tuple[str, ...]
 
-    def __str__(self) -> str:
+    def cells(self) -> list[str]:
+        """A row of the table of a store."""
         size = f"N = {self.description['width']}, d = {self.description['dim']}"
         functions = f"{self.description['activation']}, {self.description['target']}"
-        return (
-            f"{self.problem[:10]}  {self.seed:>6}  {self.n_samples:7d}  {self.recipe:<36}  "
-            f"{size:<20}  {functions}"
-        )
+        samples = f"{self.n_samples}"
+        return [self.problem[:10], f"{self.seed}", samples, self.recipe, size, functions]
+
+    def __str__(self) -> str:
+        return "  ".join(self.cells())
 
 
 @dataclass(frozen=True, slots=True)
-class StoreSummary:
+class StoreSummary(Shown):
     """What is in a store; prints as a table.
 
     Attributes
@@ -80,18 +84,15 @@ class StoreSummary:
         """Versions of the libraries that made the samples."""
         return tuple(sorted({made for series in self.series for made in series.made_with}))
 
-    def __str__(self) -> str:
-        lines = [
+    def _parts(self) -> list[Part]:
+        lines: list[Part] = [
             f"store {self.place}, format {self.format}: {self.n_samples} samples of "
             f"{self.n_problems} problems"
         ]
         if self.series:
-            lines.append(
-                f"{'problem':<10}  {'seed':>6}  {'samples':>7}  {'recipe':<36}  {'size':<20}  "
-                "activation, target"
-            )
-        lines += [str(series) for series in self.series]
-        return "\n".join(lines + [f"made with {made}" for made in self.made_with])
+            header = ["problem", "seed", "samples", "recipe", "size", "activation, target"]
+            lines.append(Table("lrrlll", header, [series.cells() for series in self.series]))
+        return [*lines, *(f"made with {made}" for made in self.made_with)]
 
 
 def describes(description: str, content_hash: str) -> bool:

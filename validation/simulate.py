@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from rmt.blas import one_blas_thread
+from rmt.display import InNotebooks
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, Status
@@ -56,7 +57,7 @@ _ACCELERATOR_SLAB_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DataSet:
+class DataSet(InNotebooks):
     """One batch of training data.
 
     Attributes
@@ -75,7 +76,7 @@ class DataSet:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class Sample(InNotebooks):
     """One simulated network and everything that went into it.
 
     Attributes

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from rmt.display import Part, Shown, Table, as_text
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.bulk_distance import BulkDistance
@@ -27,7 +28,7 @@ _MOST_LINES = 8  # of found singular values in the table
 
 
 @dataclass(frozen=True, slots=True)
-class WeightCheck:
+class WeightCheck(Shown):
     """A user's weights held against the prediction; prints as a table.
 
     Attributes
@@ -202,23 +203,29 @@ class WeightCheck:
 
     def table(self, criteria: Criteria = DEFAULT_CRITERIA) -> str:
         """Everything compared, each with its verdict."""
+        return as_text(self._table(criteria))
+
+    def _table(self, criteria: Criteria) -> list[Part]:
         problem = self.problem
         matrices = "1 matrix" if self.n_weights == 1 else f"{self.n_weights} matrices"
         kind = "conditional on the readout" if self.conditional else "mean over readouts"
-        lines = [
+        lines: list[Part] = [
             f"{sizes(problem)}, {problem.batch} batch: {matrices}",
             f"prediction: {self.method}, {kind}",
-            f"{'spike':>5}  {'quantity':<16} {'predicted':>10} {'observed':>10} "
-            f"{'difference':>10} {'noise':>9} {'allowance':>9} {'reference':>10}  verdict",
         ]
+        header = ["spike", "quantity", "predicted", "observed", "difference", "noise"]
+        rows = []
         for row in self.rows:
             verdict = self.verdict_of(row, criteria)
-            lines.append(
-                f"{row.spike:5d}  {row.label:<16} {row.predicted:10.4f} {row.observed:10.4f} "
-                f"{row.difference:+10.4f} {_cell(self.noise_of(row, criteria)):>9} "
-                f"{row.allowance(criteria):9.4f} {_cell(row.reference):>10}  "
-                f"{verdict or 'beyond allowance, noise unknown'}"
+            rows.append(
+                [
+                    *(f"{row.spike}", row.label, f"{row.predicted:.4f}", f"{row.observed:.4f}"),
+                    *(f"{row.difference:+.4f}", _cell(self.noise_of(row, criteria))),
+                    *(f"{row.allowance(criteria):.4f}", _cell(row.reference)),
+                    str(verdict or "beyond allowance, noise unknown"),
+                ]
             )
+        lines.append(Table("rlrrrrrrl", [*header, "allowance", "reference", "verdict"], rows))
         lines.append(f"{self.count}: {self.count.verdict}")
         for i, each in enumerate(self.found[:_MOST_LINES]):
             overlaps = ", ".join(f"{o:.4f}" for o in each.overlaps)
@@ -233,7 +240,10 @@ class WeightCheck:
             lines.append(f"{self.bulk}: {self.bulk.verdict(criteria)}")
         lines.append(textwrap.fill(self._explained(criteria), _TEXT_WIDTH))
         lines += [textwrap.fill(f"note: {note}", _TEXT_WIDTH) for note in self.notes]
-        return "\n".join(lines)
+        return lines
+
+    def _parts(self) -> list[Part]:
+        return self._table(DEFAULT_CRITERIA)
 
     def _explained(self, criteria: Criteria) -> str:
         if self.noise == "unknown":
@@ -248,9 +258,6 @@ class WeightCheck:
             f"scatter of {self.n_noise} {networks} (Student's t at family-wise significance "
             f"{criteria.significance:g} of {self.n_tests} rows)."
         )
-
-    def __str__(self) -> str:
-        return self.table()
 
 
 def _cell(value: float) -> str:

@@ -18,6 +18,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import make_refnode
 
+from rmt.display import InNotebooks, Shown
+
 MODULES = {
     "rmt": "Problems, predictions, sweeps, features, expansions",
     "rmt.spectra": "Spectral laws, spikes and outliers",
@@ -82,7 +84,7 @@ def _page(module: str, name: str) -> str:
     if inspect.isclass(thing):
         lines += [f".. autoclass:: {name}", "   :members:"]
         lines += [f"   :inherited-members: {NOT_INHERITED}"]
-        if thing.__bases__ != (object,):
+        if set(thing.__bases__) - {object, Shown, InNotebooks}:
             lines += ["   :show-inheritance:"]
         if issubclass(thing, Enum):
             lines += ["   :undoc-members:"]
@@ -122,6 +124,11 @@ def other_anchors(app: Sphinx, doctree: nodes.document) -> None:
                 signature["ids"].append(f"{other}.{name}")
 
 
+def documented_bases(app: Sphinx, name: str, thing: Any, options: Any, bases: list[Any]) -> None:
+    """Bases that say how a result is shown have no page."""
+    bases[:] = [base for base in bases if base not in (Shown, InNotebooks)]
+
+
 def _share(one: str, other: str) -> bool:
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
@@ -130,4 +137,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Resolve what Sphinx could not."""
     app.connect("missing-reference", resolve)
     app.connect("doctree-read", other_anchors)
+    app.connect("autodoc-process-bases", documented_bases)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

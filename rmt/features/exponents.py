@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from rmt.display import InNotebooks
 from rmt.features.polynomial import hermite_name
 from rmt.functions.hermite_quadrature import double_coefficients
 from rmt.problem import Problem
@@ -17,7 +18,7 @@ _VANISHING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureExponent:
+class FeatureExponent(InNotebooks):
     """A spike of the features at its order in the readout.
 
     Attributes

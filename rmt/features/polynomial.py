@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LearnedFeature", "hermite_name", "learned_feature", "multi_indices"]
+from rmt.display import Formula, InNotebooks, Part
+
+__all__ = ["LearnedFeature", "hermite_latex", "hermite_name", "learned_feature", "multi_indices"]
 
 _SHOWN = 0.1  # coefficients below this are left out of the text,
 _TERMS = 4  # and so are those beyond the largest
@@ -15,7 +17,7 @@ _DEGREE = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LearnedFeature:
+class LearnedFeature(InNotebooks):
     """A function of the spike coordinates ``kappa_k = <v_k, x>``, of unit norm.
 
     Its sign is such that the largest coefficient is positive; that of each ``kappa_k`` is as
@@ -41,13 +43,23 @@ class LearnedFeature:
             "rest": self.rest,
         }
 
+    def formula(self) -> Formula:
+        """The largest terms, as `str` gives them, for the display of results."""
+        return Formula(str(self), (self._sum(hermite_latex, r"\kappa"),))
+
+    def _parts(self) -> list[Part]:
+        return [self.formula()]
+
     def __str__(self) -> str:
+        return self._sum(hermite_name, "k")
+
+    def _sum(self, named: Callable[[tuple[int, ...], str], str], letter: str) -> str:
         text = ""
         for alpha, coefficient in list(self.coefficients.items())[:_TERMS]:
             if abs(coefficient) < _SHOWN:
                 break
             sign = (" + " if text else "") if coefficient > 0 else (" - " if text else "-")
-            name = hermite_name(alpha, "k")
+            name = named(alpha, letter)
             text += sign + (f"{abs(coefficient):.2f}" + (f" {name}" if name else ""))
         return text or "0"
 
@@ -101,3 +113,20 @@ def hermite_name(alpha: tuple[int, ...], letter: str, first: int = 0) -> str:
     ]
     square = math.prod(map(math.factorial, alpha))
     return " ".join(factors) + (f"/sqrt({square})" if square > 1 else "")
+
+
+def hermite_latex(alpha: tuple[int, ...], letter: str, first: int = 0) -> str:
+    r"""The orthonormal polynomial of a multi-index in LaTeX; nothing for the constant.
+
+    Examples
+    --------
+    >>> print(hermite_latex((2, 1), r"\kappa"))
+    \mathrm{He}_{2}(\kappa_{0})\, \kappa_{1} / \sqrt{2}
+    """
+    factors = [
+        rf"{letter}_{{{i}}}" if power == 1 else rf"\mathrm{{He}}_{{{power}}}({letter}_{{{i}}})"
+        for i, power in enumerate(alpha, first)
+        if power
+    ]
+    square = math.prod(map(math.factorial, alpha))
+    return r"\, ".join(factors) + (rf" / \sqrt{{{square}}}" if square > 1 else "")

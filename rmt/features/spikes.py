@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from rmt.blas import one_blas_thread
+from rmt.display import Formula, InNotebooks, Part, Shown, Table
 from rmt.features.polynomial import LearnedFeature, hermite_name, learned_feature, multi_indices
 from rmt.features.sample_map import SampleMap
 from rmt.features.stages import last_stage
@@ -35,7 +36,7 @@ _ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FeatureSpike:
+class FeatureSpike(InNotebooks):
     """One function of the input that the hidden layer carries above its bulk.
 
     Attributes
@@ -66,6 +67,23 @@ class FeatureSpike:
     is_outlier: bool
     error: float
 
+    def _parts(self) -> list[Part]:
+        rows: list[list[str | Formula]] = [
+            ["strength", f"{self.strength:.6g}"],
+            ["singular value", f"{self.singular_value:.6g}"],
+            ["left overlap", f"{self.left_overlap:.6g}"],
+            ["learned", self.learned.formula()],
+        ]
+        seen = sorted(self.target_overlaps.items(), key=lambda item: -item[1])
+        rows += [
+            [f"overlap with {hermite_name(beta, 'z', 1)}", f"{overlap:.6g}"]
+            for beta, overlap in seen
+            if overlap > 5e-4
+        ]
+        rows.append(["error estimate", f"{self.error:.1g}"])
+        where = "outlier" if self.is_outlier else "in the bulk"
+        return [f"spike of the features, {where}", Table("ll", [], rows)]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists."""
         return {
@@ -80,7 +98,7 @@ class FeatureSpike:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FeatureSpikes:
+class FeatureSpikes(Shown):
     """The features of a trained network on fresh inputs; prints as a table.
 
     Attributes
@@ -129,24 +147,24 @@ class FeatureSpikes:
             rows.append(row)
         return frame_of(rows)
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Part]:
         p = self.problem
-        lines = [
+        head = (
             f"features of {self.samples} inputs, N = {p.width}, d = {p.dim}, after "
             f"{len(p.steps)} step(s), {p.batch} batch: bulk up to {self.bulk_edge:.2f}, "
-            f"{len(self.outliers)} outlier(s)",
-            f"{'':>2} {'strength':>10} {'singular value':>14} {'left overlap':>12}  learned",
-        ]
+            f"{len(self.outliers)} outlier(s)"
+        )
+        header = ["", "strength", "singular value", "left overlap", "learned"]
+        rows: list[list[str | Formula] | str] = []
         for i, spike in enumerate(self.spikes):
-            value = f"{spike.singular_value:14.2f}" if spike.is_outlier else f"{'in the bulk':>14}"
-            lines.append(
-                f"{i:2d} {spike.strength:10.2f} {value} {spike.left_overlap:12.4f}  {spike.learned}"
-            )
+            value = f"{spike.singular_value:.2f}" if spike.is_outlier else "in the bulk"
+            overlap, learned = f"{spike.left_overlap:.4f}", spike.learned.formula()
+            rows.append([str(i), f"{spike.strength:.2f}", value, overlap, learned])
             seen = sorted(spike.target_overlaps.items(), key=lambda item: -item[1])
             shown = [f"{hermite_name(b, 'z', 1)}: {o:.3f}" for b, o in seen[:3] if o > 5e-4]
             if shown:
-                lines.append(f"{'':>43}squared overlap with {', '.join(shown)}")
-        return "\n".join(lines)
+                rows.append(f"{'':>43}squared overlap with {', '.join(shown)}")
+        return [head, Table("rrrrl", header, rows)]
 
 
 @one_blas_thread()

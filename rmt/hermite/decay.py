@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.display import InNotebooks
 from rmt.functions import ScalarFunction
 
 __all__ = ["CoefficientDecay", "coefficient_decay"]
@@ -20,7 +21,7 @@ MAX_DERIVATIVE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class CoefficientDecay:
+class CoefficientDecay(InNotebooks):
     """Law by which the orthonormal coefficients ``c_k`` fall off for large ``k``.
 
     Attributes

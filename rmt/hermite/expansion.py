@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import Formula, Part, Shown, Table, as_text, equation
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.functions.certified import certified_coefficients
 from rmt.functions.hermite_quadrature import double_coefficients
@@ -32,7 +33,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class HermiteExpansion:
+class HermiteExpansion(Shown):
     """Hermite coefficients of ``f(Z)``, ``Z`` standard normal, up to an order.
 
     With probabilists' Hermite polynomials (``He_2 = z^2 - 1``, ``E[He_j He_k] = k!`` for
@@ -401,29 +402,30 @@ class HermiteExpansion:
         3       -0.325735007935  -sqrt(3)/(3*sqrt(pi))
         E[f^2] = 1, L2 norm of the rest 0.507
         """
+        return as_text(self._table(orthonormal))
+
+    def _table(self, orthonormal: bool) -> list[Part]:
         values = self.orthonormal if orthonormal else self.probabilists
         heading = "E[f He_k] / sqrt(k!)" if orthonormal else "E[f He_k]"
-        rows = [("k", heading, "error" if not any(map(_is_exact, values)) else "closed form")]
+        header = ["k", heading, "error" if not any(map(_is_exact, values)) else "closed form"]
+        rows: list[list[str | Formula]] = []
         for k, value in enumerate(values):
             if _is_exact(value):
-                rows.append((str(k), _decimal(value, self.digits), _short(value)))
+                form = Formula(_short(value), (value,))
+                rows.append([str(k), _decimal(value, self.digits), form])
             else:
                 error = self.errors[k] * (1.0 if orthonormal else math.sqrt(math.factorial(k)))
-                rows.append((str(k), _decimal(value, self.digits), f"+- {error:.0e}"))
-        widths = [max(len(row[i]) for row in rows) for i in range(2)]
-        lines = [f"f({', '.join(self.function.variables)}) = {self.function.text}"]
-        lines += [
-            f"{order.rjust(widths[0])}  {value.rjust(widths[1])}  {note}".rstrip()
-            for order, value, note in rows
-        ]
-        lines.append(
+                rows.append([str(k), _decimal(value, self.digits), f"+- {error:.0e}"])
+        text = f"f({', '.join(self.function.variables)}) = {self.function.text}"
+        return [
+            Formula(text, equation("f", self.function)),
+            Table("rrl", header, rows),
             f"E[f^2] = {_decimal(self.second_moment, self.digits)}, "
-            f"L2 norm of the rest {self.truncation_error():.3g}"
-        )
-        return "\n".join(lines)
+            f"L2 norm of the rest {self.truncation_error():.3g}",
+        ]
 
-    def __str__(self) -> str:
-        return self.table()
+    def _parts(self) -> list[Part]:
+        return self._table(orthonormal=False)
 
     def plot(self) -> Figure:
         """The function, its partial sums, and the decay of its coefficients.

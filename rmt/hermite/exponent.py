@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from rmt.display import Formula, InNotebooks, Part
+
 __all__ = ["Exponent", "VanishingOrder", "ZeroProof"]
 
 
@@ -35,7 +37,7 @@ class VanishingOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Exponent:
+class Exponent(InNotebooks):
     """A least order at which something does not vanish.
 
     Attributes
@@ -80,6 +82,12 @@ class Exponent:
                 for zero in self.vanishing
             ],
         }
+
+    def _parts(self) -> list[Part]:
+        parts: list[Part] = [str(self)]
+        if self.coefficient is not None:
+            parts.append(Formula("", (r"\text{the coefficient there: }", self.coefficient)))
+        return parts
 
     def __str__(self) -> str:
         if self.is_infinite:

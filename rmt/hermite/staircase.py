@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.display import Part, Shown, Table
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
 from rmt.hermite.staircase_proof import StaircaseProof
 from rmt.hermite.tensor import MAX_DEGREE, tensor_hermite_expansion
@@ -41,7 +42,7 @@ class StaircaseStep:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Staircase:
+class Staircase(Shown):
     """Leap, and order of learning, of a target ``f(z_1, .., z_r)``. Made by :func:`staircase`.
 
     Attributes
@@ -98,20 +99,22 @@ class Staircase:
             "searched": self.searched,
         }
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Part]:
         leap = "nothing is learned" if self.leap is None else f"leap {self.leap}"
-        lines = [f"Staircase of {self.function.text}: {leap}"]
-        if self.steps:
-            lines.append("step  degree  directions")
-        for i, step in enumerate(self.steps):
-            lines.append(f"{i + 1:>4}  {step.degree:>6}  {_columns_text(step.directions)}")
+        lines: list[Part] = [f"Staircase of {self.function.text}: {leap}"]
+        rows = [
+            [str(i + 1), str(step.degree), _columns_text(step.directions)]
+            for i, step in enumerate(self.steps)
+        ]
+        if rows:
+            lines.append(Table("rrl", ["step", "degree", "directions"], rows))
         if self.unlearned.size:
             lines.append(f"not learned: {_columns_text(self.unlearned)}")
         zeros = "proved" if self.is_proved else f"to {self.tolerance:.0e}, not proved"
         lines.append(f"searched up to degree {self.searched}; zeros {zeros}")
         if self.margin < _CLEAR_MARGIN:
             lines.append(f"not clear: a contraction is only {self.margin:.2g} times the tolerance")
-        return "\n".join(lines)
+        return lines
 
 
 def _columns_text(columns: Array) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import Formula, Part, Shown, Table, equation
 from rmt.functions.gaussian import negligible_beyond
 from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
@@ -36,7 +37,7 @@ _ROWS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class TensorHermiteExpansion:
+class TensorHermiteExpansion(Shown):
     """``f(z) = sum_alpha mu_alpha prod_i He_{alpha_i}(z_i) / alpha_i!``, ``z ~ N(0, I_r)``.
 
     Made by :func:`tensor_hermite_expansion`.
@@ -216,19 +217,20 @@ class TensorHermiteExpansion:
             "truncation_error_uncertainty": truncation.error,
         }
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Part]:
         estimates = self.estimates
         rows = [(alpha, mu) for alpha, mu in estimates.items() if mu.value or mu.error]
         head = f"Hermite expansion of {self.function.text} up to degree {self.degree}"
-        lines = [head, f"{'alpha':<12} {'mu':>14} {'error':>8}  closed form"]
+        cells: list[list[str | Formula] | str] = []
         for alpha, mu in rows[:_ROWS_SHOWN]:
             name = "(" + ", ".join(map(str, alpha)) + ")"
-            form = "-" if mu.error else str(mu.value)
-            lines.append(f"{name:<12} {float(mu):>14.8g} {mu.error:>8.0e}  {form}")
+            form = "-" if mu.error else Formula(str(mu.value), (mu.value,))
+            cells.append([name, f"{float(mu):.8g}", f"{mu.error:.0e}", form])
         if len(rows) > _ROWS_SHOWN:
-            lines.append(f"... and {len(rows) - _ROWS_SHOWN} more")
-        lines.append(f"{len(estimates) - len(rows)} coefficients are exactly zero")
-        return "\n".join(lines)
+            cells.append(f"... and {len(rows) - _ROWS_SHOWN} more")
+        title = Formula(head, equation("f", self.function))
+        table = Table("lrrl", ["alpha", "mu", "error", "closed form"], cells)
+        return [title, table, f"{len(estimates) - len(rows)} coefficients are exactly zero"]
 
 
 def tensor_hermite_expansion(function: FunctionLike, degree: int) -> TensorHermiteExpansion:

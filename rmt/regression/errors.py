@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
 from rmt.blas import one_blas_thread
+from rmt.display import Part, Shown, Table
 from rmt.features.stages import Stage, stages
 from rmt.features.target import target_expansion
 from rmt.features.trained import TrainedFeatures, trained_features
@@ -34,7 +35,7 @@ _LEAST = 1e-8  # of an effective ridge, relative to the features, in the search 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RidgeErrors:
+class RidgeErrors(Shown):
     """Errors of the network whose readout is trained by ridge regression, at each stage.
 
     The shape of every array is ``(n_stages, *shape)``, ``shape`` that of ``samples`` broadcast with
@@ -157,27 +158,30 @@ class RidgeErrors:
 
         return draw_ridge(self, ax)
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Part]:
         p = self.problem
-        lines = [
-            f"ridge regression on the features, N = {p.width}, d = {p.dim}, {p.batch} batch",
-            f"{'stage':<10} {'samples':>8} {'lambda':>10} {'test':>9} {'training':>9} "
-            f"{'bias':>9} {'variance':>9} {'df':>8}",
+        lines: list[Part] = [
+            f"ridge regression on the features, N = {p.width}, d = {p.dim}, {p.batch} batch"
         ]
+        header = ["stage", "samples", "lambda", "test", "training", "bias", "variance", "df"]
+        rows = []
         points = list(np.ndindex(self.samples.shape))
         shown = points if len(points) <= 8 else [*points[:4], *points[-4:]]
         for i, stage in enumerate(self.stages):
             for point in shown:
                 at = (i, *point)
-                lines.append(
-                    f"{stage:<10} {self.samples[point]:8.0f} {self.regularisation[at]:10.3g} "
-                    f"{self.test_error[at]:9.5f} {self.training_error[at]:9.5f} "
-                    f"{self.bias[at]:9.5f} {self.variance[at]:9.5f} "
-                    f"{self.degrees_of_freedom[at]:8.1f}"
+                errors = (self.test_error, self.training_error, self.bias, self.variance)
+                rows.append(
+                    [
+                        *(stage, f"{self.samples[point]:.0f}", f"{self.regularisation[at]:.3g}"),
+                        *(f"{values[at]:.5f}" for values in errors),
+                        f"{self.degrees_of_freedom[at]:.1f}",
+                    ]
                 )
+        lines.append(Table("lrrrrrrr", header, rows))
         if len(points) > len(shown):
             lines.append(f"({len(points)} points, of which the first and last four are shown)")
-        return "\n".join(lines)
+        return lines
 
 
 @one_blas_thread()

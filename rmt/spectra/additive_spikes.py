@@ -19,6 +19,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import InNotebooks, Part, columns_of
 from rmt.spectra.outliers import Outliers
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
@@ -59,7 +60,7 @@ class RectangularBulk(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SpikeEstimate:
+class SpikeEstimate(InNotebooks):
     """Spikes that would make the observed singular values, one per value.
 
     Attributes
@@ -77,6 +78,9 @@ class SpikeEstimate:
     right_overlap: Array
     shrunk: Array
     is_outlier: NDArray[np.bool_]
+
+    def _parts(self) -> list[Part]:
+        return [columns_of(self, ["strength", "left_overlap", "right_overlap", "shrunk"])]
 
 
 def additive_threshold(bulk: RectangularBulk) -> float:

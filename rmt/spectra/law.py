@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import InNotebooks, Part, Table
 from rmt.spectra.panels import DensityTable, build_table
 from rmt.status import InvalidInputError
 
@@ -39,7 +40,7 @@ class Atom:
     mass: float
 
 
-class SpectralLaw(ABC):
+class SpectralLaw(ABC, InNotebooks):
     """A probability law on the real line: intervals with a density, and atoms.
 
     Conventions are those of scipy.stats: methods take arrays and return arrays of their shape;
@@ -79,6 +80,11 @@ class SpectralLaw(ABC):
         """Distances of points from the ends of their intervals."""
         low, high = np.array(self.edges).T
         return x - low[interval], high[interval] - x
+
+    def _parts(self) -> list[Part]:
+        rows = [[f"[{low:.6g}, {high:.6g}]", "density"] for low, high in self.edges]
+        rows += [[f"{atom.location:.6g}", f"atom of mass {atom.mass:.6g}"] for atom in self.atoms]
+        return [repr(self), Table("ll", [], rows)]
 
     _relative_error = 0.0  # of the density, from whatever the law itself approximates
 

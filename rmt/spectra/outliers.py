@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import InNotebooks, Part, columns_of
 from rmt.spectra.marchenko_pastur import positive_ratio
 from rmt.status import InvalidInputError
 
@@ -16,7 +17,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Outliers:
+class Outliers(InNotebooks):
     """Outliers of a spiked rectangular matrix, one per strength.
 
     Attributes
@@ -32,6 +33,9 @@ class Outliers:
     left_overlap: Array
     right_overlap: Array
     is_outlier: NDArray[np.bool_]
+
+    def _parts(self) -> list[Part]:
+        return [columns_of(self, ["singular_value", "left_overlap", "right_overlap"])]
 
 
 def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:

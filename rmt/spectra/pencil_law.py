@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.blas import one_blas_thread
+from rmt.display import Part
 from rmt.spectra.dyson import solve
 from rmt.spectra.dyson_newton import Found
 from rmt.spectra.law import Atom, SpectralLaw
@@ -97,6 +98,10 @@ class PencilLaw(SpectralLaw):
 
     def __repr__(self) -> str:
         return f"PencilLaw(<{self.pencil.equation.count} unknowns>, {self.slot!r})"
+
+    def _parts(self) -> list[Part]:
+        """With edges and atoms only once they have been computed, which takes its time."""
+        return super()._parts() if "_bands_and_table" in vars(self) else [repr(self)]
 
     @cached_property
     @one_blas_thread()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import InNotebooks, Part, Table
 from rmt.functions.gaussian import gauss_legendre
 from rmt.status import InvalidInputError
 
@@ -24,10 +25,11 @@ PopulationLike: TypeAlias = "Population | SpectralLaw | ArrayLike"
 
 # Atoms of weight below this share of the total are nothing in double precision.
 _SUM_TOLERANCE = 1e-9
+_ATOMS_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Population:
+class Population(InNotebooks):
     """A law ``H`` on the non-negative numbers, given by atoms; continuous ones by a Gauss rule.
 
     Made by one of its class methods; `GeneralisedMarchenkoPastur` also takes a one-dimensional
@@ -53,6 +55,14 @@ class Population:
     values: Array
     weights: Array
     refine: Callable[[int], Population] | None = None
+
+    def _parts(self) -> list[Part]:
+        low, high = self.values[[0, -1]]
+        if self.refine is not None or self.values.size > _ATOMS_SHOWN:
+            kind = "atoms" if self.refine is None else "nodes of a continuous law"
+            return [f"population of {self.values.size} {kind} on [{low:.6g}, {high:.6g}]"]
+        rows = [[f"{t:.6g}", f"{w:.6g}"] for t, w in zip(self.values, self.weights, strict=True)]
+        return ["population", Table("rr", ["value", "weight"], rows)]
 
     @classmethod
     def of_atoms(cls, values: ArrayLike, weights: ArrayLike | None = None) -> Population:

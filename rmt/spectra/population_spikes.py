@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import InNotebooks, Part, columns_of
 from rmt.spectra.marchenko_pastur import MarchenkoPastur
 from rmt.spectra.silverstein import GeneralisedMarchenkoPastur
 from rmt.status import InvalidInputError
@@ -17,7 +18,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class PopulationSpikes:
+class PopulationSpikes(InNotebooks):
     """Sample eigenvalues of population spikes, one per spike.
 
     Attributes
@@ -38,6 +39,9 @@ class PopulationSpikes:
     overlap: Array
     std: Array
     is_outlier: NDArray[np.bool_]
+
+    def _parts(self) -> list[Part]:
+        return [columns_of(self, ["spike", "eigenvalue", "overlap", "std"])]
 
 
 def population_spikes(

@@ -14,6 +14,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import InNotebooks
 from rmt.spectra.tracy_widom_table import SPLIT, quantile, table_of
 from rmt.status import InvalidInputError
 
@@ -25,7 +26,7 @@ EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True, slots=True)
-class TracyWidom:
+class TracyWidom(InNotebooks):
     """Law ``F_beta`` of the largest eigenvalue at a soft edge, centred and scaled.
 
     With the Airy kernel ``K`` and ``V(x, y) = Ai((x + y) / 2) / 2``, both on ``L2(s, inf)``,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.display import Part, Shown, Table
 from rmt.frames import frame_of
 from rmt.prediction import Method
 from rmt.problem import Problem
@@ -46,7 +47,7 @@ class SweepError:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sweep:
+class Sweep(Shown):
     """Predictions on a grid of problems. Printing: a table of the points, shortened.
 
     Arrays have the shape of the grid, followed by ``K``, the largest number of spikes at any point
@@ -214,7 +215,7 @@ class Sweep:
 
         return draw_sweep(self)
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Part]:
         names = [name for dim in self.dims for name in dim]
         shown = min(int(max(self.n_outliers.max(), 0)), _SHOWN)
         header = [*names, "outliers"]
@@ -225,7 +226,7 @@ class Sweep:
         if left_out:
             points = points[: _ROWS // 2] + points[-(_ROWS // 2) :]
         overlap = self.target_overlap
-        table = [header]
+        rows: list[list[str] | str] = []
         messages: dict[str, None] = {}
         for index in points:
             at = dict(zip(self.dims, index, strict=True))
@@ -239,22 +240,18 @@ class Sweep:
                 else:
                     cells += ["", ""]
             status: Any = self.status[index]
-            table.append(cells + ([] if status.ok else [status.name]))
+            rows.append([*cells, "" if status.ok else status.name])
             if not status.ok:
                 messages.setdefault(f"{status.name}: {self.message[index]}")
-        widths = [*(max(len(row[i]) for row in table) for i in range(len(header))), 0]
-        lines = [
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
-            for row in table
-        ]
         if left_out:
-            lines.insert(1 + _ROWS // 2, f"({left_out} more)")
+            rows.insert(_ROWS // 2, f"({left_out} more)")
         sizes = " x ".join(str(n) for n in self.shape)
         bad = int(np.count_nonzero(~self.ok))
         title = f"{sizes} points ({self.method}), {'all converged' if not bad else f'{bad} failed'}"
+        parts: list[Part] = [title, Table("r" * len(header) + "l", [*header, ""], rows)]
         if np.any(self.undecided & (self.n_outliers >= 0)):
-            lines.append("?: undecided within the error estimate")
-        return "\n".join([title, *lines, *messages])
+            parts.append("?: undecided within the error estimate")
+        return [*parts, *messages]
 
 
 def collected(

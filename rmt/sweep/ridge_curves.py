@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import Part, Shown, Table
 from rmt.frames import frame_of
 from rmt.problem import Problem
 from rmt.regression import RidgeErrors, ridge
@@ -29,7 +30,7 @@ _QUANTITIES = ("test_error", "training_error", "bias", "variance", "degrees_of_f
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RidgeSweep:
+class RidgeSweep(Shown):
     """Errors of ridge regression on a grid.
 
     Attributes
@@ -85,11 +86,12 @@ class RidgeSweep:
 
         return draw_ridge_sweep(self)
 
-    def __str__(self) -> str:
-        lines = [
+    def _parts(self) -> list[Part]:
+        lines: list[Part] = [
             f"ridge regression on a grid of {' x '.join(map(str, self.shape))} over "
             f"{', '.join(self.axes)}"
         ]
+        rows = []
         for i, stage in enumerate(self.stages):
             test = self.test_error[i]
             good = np.isfinite(test)
@@ -99,12 +101,12 @@ class RidgeSweep:
                     f"{name} = {values[k]}" if values.dtype == object else f"{name} = {values[k]:g}"
                     for (name, values), k in zip(self.axes.items(), at, strict=True)
                 )
-                lines.append(
-                    f"{stage:<10} test error {np.min(test[good]):.5f} to {np.max(test[good]):.5f}, "
-                    f"least at {where}"
-                )
-        lines += [f"failed: {message}" for message in self.messages]
-        return "\n".join(lines)
+                least, largest = np.min(test[good]), np.max(test[good])
+                rows.append([stage, f"{least:.5f}", where, f"{largest:.5f}"])
+        if rows:
+            header = ["stage", "least test error", "at", "largest"]
+            lines.append(Table("lrlr", header, rows))
+        return [*lines, *(f"failed: {message}" for message in self.messages)]
 
 
 def sweep_ridge(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rmt.display import Formula, InNotebooks, Part
 from rmt.functions import ScalarFunction
 from rmt.functions.scalar_function import FunctionLike
 from rmt.hermite import Exponent, information_exponent, reuse_exponent
@@ -18,7 +19,7 @@ _MAX_ORDER = 5  # of a spike that is looked at, for a given activation
 
 
 @dataclass(frozen=True, slots=True)
-class LearnedRegion:
+class LearnedRegion(InNotebooks):
     """The exponents ``(alpha_1, alpha_2)`` at which some outlier points towards the target.
 
     Attributes
@@ -64,6 +65,12 @@ class LearnedRegion:
         (False, True, False)
         """
         return bool(self.condition(exact_exponents((alpha_1, alpha_2), 2)))
+
+    def _parts(self) -> list[Part]:
+        if self.order is None:
+            return [str(self)]
+        where = Formula("", (self.condition(),))
+        return [f"{self.batch} batch: learned by spike {self.order} where", where]
 
     def __str__(self) -> str:
         if self.order is None:

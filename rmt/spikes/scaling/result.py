@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import Formula, InNotebooks, Part, Shown, Table, latex
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 
@@ -26,7 +27,7 @@ _EPSILON = 2.3e-16
 
 
 @dataclass(frozen=True, slots=True)
-class ScalingSpike:
+class ScalingSpike(InNotebooks):
     """One spike of the weights, as an expression in the width ``N``.
 
     Attributes
@@ -94,6 +95,27 @@ class ScalingSpike:
         """Whether ``<v_k, beta_*>`` does not vanish, for a spike that is present."""
         return self.is_present and any(o != 0 for o in self.overlap)
 
+    def _parts(self) -> list[Part]:
+        names = {
+            "size": ("N^{", self.exponent, "}"),
+            "strength": (rf"\theta_{{{self.order}}} \simeq ", self.strength),
+            "distance of the left function": (rf"\delta_{{{self.order}}} = ", self.left_distance),
+            "distance of the right vector": (rf"r_{{{self.order}}} = ", self.right_distance),
+        }
+        vector = r"w_0" if self.order == 0 else rf"v_{{{self.order}}}"
+        for i, (overlap, alignment) in enumerate(zip(self.overlap, self.alignment, strict=True)):
+            direction = rf"\beta_{{*{i + 1}}}" if len(self.overlap) > 1 else r"\beta_*"
+            where = f" with direction {i + 1}" if len(self.overlap) > 1 else ""
+            pieces = (rf"\langle {vector}, {direction}\rangle = ", overlap)
+            names[f"overlap of the right vector{where}"] = pieces
+            pieces = (rf"o_{{{self.order}}} = ", alignment)
+            names[f"alignment of the unit direction{where}"] = pieces
+        rows: list[list[str | Formula]] = [
+            [name, Formula(str(pieces[1]), pieces)] for name, pieces in names.items()
+        ]
+        head = f"spike {self.order}" + (f", absent: {self.absent}" if self.absent else "")
+        return [head, Table("ll", [], rows)]
+
     def to_dict(self) -> dict[str, Any]:
         """Texts of the expressions, and plain flags."""
         return {
@@ -114,7 +136,7 @@ class ScalingSpike:
 
 
 @dataclass(frozen=True, slots=True)
-class Scaling:
+class Scaling(Shown):
     """The spikes of a problem as ``N -> infinity`` at fixed ``N/d`` and ``d/n``. Printing: a table.
 
     Attributes
@@ -280,10 +302,8 @@ class Scaling:
 
     def latex(self) -> str:
         """Strengths as an ``aligned`` block, one line a spike that is present."""
-        import sympy
-
         lines = [
-            rf"\theta_{{{s.order}}} &\simeq {sympy.latex(_rounded(s.strength, 6))}"
+            rf"\theta_{{{s.order}}} &\simeq {latex(s.strength)}"
             for s in self.spikes
             if s.is_present
         ]
@@ -314,25 +334,26 @@ class Scaling:
             data |= {f.__name__: f(self.problem.width).tolist() for f in numbers}
         return data
 
-    def __str__(self) -> str:
-        rows = [("k", "size", "leading constant", "<v_k, beta_*>", "")]
+    def _parts(self) -> list[Part]:
+        header = ["k", "size", "leading constant", "<v_k, beta_*>", ""]
+        rows: list[list[str | Formula]] = []
         for s in self.spikes:
             size = f"N^({s.exponent})" if s.exponent != 0 else "1"
-            overlap = ", ".join(_decimal(o) for o in s.overlap)
+            overlap = Formula(
+                ", ".join(_decimal(o) for o in s.overlap),
+                (r",\ ".join(latex(o) if o.free_symbols else _decimal(o) for o in s.overlap),),
+            )
             leading = "absent" if s.absent else "" if s.leading is None else _decimal(s.leading)
-            rows.append((str(s.order), size, leading, overlap, self._note(s)))
-        widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        table = [
-            "  ".join([*(x.ljust(w) for x, w in zip(row, widths, strict=False)), row[4]]).rstrip()
-            for row in rows
-        ]
+            power = Formula(size, ("N^{", s.exponent, "}") if s.exponent != 0 else ("1",))
+            rows.append([str(s.order), power, leading, overlap, self._note(s)])
         if len(self.problem.steps) == 1:
             head = "one step"
         else:
             head = f"two steps, {self.problem.batch} batch"
         if self.highest_order is not None:
             head += f": at most {self.highest_order + 1} outliers"
-        return "\n".join([head, *table])
+        strengths = [Formula("", (self.latex(),))] if any(s.is_present for s in self.spikes) else []
+        return [head, Table("lllll", header, rows), *strengths]
 
     def _note(self, spike: ScalingSpike) -> str:
         if spike.absent:

@@ -1,0 +1,242 @@
+r"""How results are shown: as text by `print`, as HTML in notebooks.
+
+A result lists its parts once, lines and tables, and both forms are made of them: they hold the same
+numbers. Where a part is a `Formula`, the text has its plain form and the HTML its LaTeX between
+``\(`` and ``\)``, which notebooks and the documentation typeset. The HTML has no colours of its
+own, so that it follows the theme of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, TypeAlias
+
+__all__ = [
+    "Block",
+    "Formula",
+    "InNotebooks",
+    "Part",
+    "Shown",
+    "Table",
+    "as_html",
+    "as_text",
+    "columns_of",
+    "equation",
+    "latex",
+]
+
+_ROWS = 24  # of arrays; more are cut in the middle
+_DIGITS = 6  # of decimals in formulas
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """Plain text, and what is typeset in its place; a line of its own or a cell.
+
+    Attributes
+    ----------
+    text : str
+        As a line of its own it may be empty: then only the HTML has it.
+    pieces : tuple of str or sympy expression
+        Texts are LaTeX already.
+    """
+
+    text: str
+    pieces: tuple[Any, ...]
+
+    def latex(self) -> str:
+        """The pieces as one formula."""
+        return "".join(piece if isinstance(piece, str) else latex(piece) for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Several lines whose characters stand below each other."""
+
+    text: str
+
+
+Cell: TypeAlias = str | Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells below a header.
+
+    Attributes
+    ----------
+    align : str
+        One letter for each column: ``l`` or ``r``.
+    header : sequence of str
+        Empty for a table without one.
+    rows : sequence
+        Sequences of one cell for each column; a text instead is a line across all columns.
+    """
+
+    align: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell] | str]
+
+
+Part: TypeAlias = str | Formula | Block | Table
+
+
+class InNotebooks:
+    """Base of what is shown as HTML in notebooks; by default the lines that `str` gives."""
+
+    __slots__ = ()
+
+    def _parts(self) -> Iterable[Part]:
+        return str(self).splitlines()
+
+    def _repr_html_(self) -> str:
+        return as_html(self._parts())
+
+
+class Shown(InNotebooks):
+    """Base of results that print as their parts, too."""
+
+    __slots__ = ()
+
+    def _parts(self) -> Iterable[Part]:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return as_text(self._parts())
+
+
+def as_text(parts: Iterable[Part]) -> str:
+    """The parts one below the other, columns two spaces apart.
+
+    Examples
+    --------
+    >>> print(as_text(["two spikes", Table("rl", ["k", "size"], [["0", "12.5"], ["1", "3"]])]))
+    two spikes
+    k  size
+    0  12.5
+    1  3
+    """
+    lines: list[str] = []
+    for part in parts:
+        if isinstance(part, Table):
+            lines += _text_rows(part)
+        elif isinstance(part, str) or part.text:
+            lines.append(part if isinstance(part, str) else part.text)
+    return "\n".join(lines)
+
+
+def as_html(parts: Iterable[Part]) -> str:
+    r"""The parts as HTML. Texts are escaped, and only formulas are typeset.
+
+    Examples
+    --------
+    >>> as_html(["a < b", Table("l", [], [["c"]])]).splitlines()[1:5]
+    ['<div>a &lt; b</div>', '<table>', '<tbody>', '<tr><td style="text-align: left">c</td></tr>']
+    """
+    # The classes tell MathJax 2 and 3 what is a formula: a dollar in a text begins none.
+    lines = ['<div class="rmt tex2jax_ignore mathjax_ignore" style="overflow: auto hidden">']
+    for part in parts:
+        if isinstance(part, Table):
+            lines += _html_rows(part)
+        elif isinstance(part, Block):
+            lines.append(f"<pre>{escape(part.text)}</pre>")
+        elif isinstance(part, Formula):
+            lines.append(f'<div style="padding: 0.4em 0">{_html(part)}</div>')
+        else:
+            lines.append(f"<div>{_html(part)}</div>")
+    return "\n".join([*lines, "</div>"])
+
+
+def latex(expression: Any) -> str:
+    r"""A sympy expression in LaTeX, decimals to six digits.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> latex(sympy.sqrt(2) / sympy.Symbol("alpha_1") + sympy.Float("0.123456789"))
+    '0.123457 + \\frac{\\sqrt{2}}{\\alpha_{1}}'
+    """
+    import sympy
+
+    if isinstance(expression, sympy.Basic):
+        numbers = expression.atoms(sympy.Float)
+        expression = expression.xreplace({x: sympy.Float(x, _DIGITS) for x in numbers})
+    return str(sympy.latex(expression))
+
+
+def columns_of(result: Any, names: Sequence[str]) -> Table:
+    """A table of a result's arrays, all of one shape, and whether each entry is an outlier."""
+    flags = result.is_outlier.ravel().tolist()
+    numbers = zip(*(getattr(result, name).ravel().tolist() for name in names), strict=True)
+    rows: list[list[str] | str] = [
+        [str(i), *(f"{x:.6g}" for x in row), "" if is_outlier else "in the bulk"]
+        for i, (row, is_outlier) in enumerate(zip(numbers, flags, strict=True))
+    ]
+    if len(rows) > _ROWS:
+        more = f"({len(rows) - _ROWS} more)"
+        rows = [*rows[: _ROWS // 2], more, *rows[-_ROWS // 2 :]]
+    header = ["", *(name.replace("_", " ") for name in names), ""]
+    return Table("r" * (len(names) + 1) + "l", header, rows)
+
+
+def equation(name: str, function: Any) -> tuple[Any, ...]:
+    """The pieces of ``name(z) = ...`` for a `ScalarFunction`; decimals stay decimals."""
+    import sympy
+
+    variables = ", ".join(map(latex, function.symbols))
+    decimals = {
+        number: sympy.Float(number, _DIGITS)
+        for number in function.expression.atoms(sympy.Rational)
+        if number.q > 100 and 10**40 % number.q == 0
+    }
+    return (rf"{name}({variables}) = ", function.expression.xreplace(decimals))
+
+
+def _plain(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell.text
+
+
+def _html(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return escape(" ".join(cell.split()))
+    formula = escape(cell.latex())
+    process = "tex2jax_process mathjax_process"
+    return rf'<span class="{process}">\(\displaystyle {formula}\)</span>'
+
+
+def _text_rows(table: Table) -> list[str]:
+    rows = [table.header, *table.rows] if table.header else table.rows
+    plain = [row if isinstance(row, str) else [_plain(cell) for cell in row] for row in rows]
+    cells = [row for row in plain if not isinstance(row, str)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(table.align))]
+    lines = []
+    for row in plain:
+        if not isinstance(row, str):
+            row = "  ".join(
+                cell.rjust(width) if side == "r" else cell.ljust(width)
+                for cell, width, side in zip(row, widths, table.align, strict=True)
+            )
+        lines.append(row.rstrip())
+    return lines
+
+
+def _html_rows(table: Table) -> list[str]:
+    styles = [f"text-align: {'right' if side == 'r' else 'left'}" for side in table.align]
+    lines = ["<table>"]
+    if table.header:
+        names = zip(table.header, styles, strict=True)
+        cells = (f'<th scope="col" style="{style}">{_html(name)}</th>' for name, style in names)
+        lines.append(f"<thead><tr>{''.join(cells)}</tr></thead>")
+    lines.append("<tbody>")
+    for row in table.rows:
+        if isinstance(row, str):
+            lines.append(
+                f'<tr><td colspan="{len(styles)}" style="text-align: left">{_html(row)}</td></tr>'
+            )
+            continue
+        pairs = zip(row, styles, strict=True)
+        cells = (f'<td style="{style}">{_html(cell)}</td>' for cell, style in pairs)
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return [*lines, "</tbody>", "</table>"]
