@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _ROWS = 24  # of arrays; more are cut in the middle
+_PADDING = "padding: 0.2em 0.7em"
 _DIGITS = 6  # of decimals in formulas
 
 
@@ -132,8 +133,8 @@ def as_html(parts: Iterable[Part]) -> str:
 
     Examples
     --------
-    >>> as_html(["a < b", Table("l", [], [["c"]])]).splitlines()[1:5]
-    ['<div>a &lt; b</div>', '<table>', '<tbody>', '<tr><td style="text-align: left">c</td></tr>']
+    >>> as_html(["a < b", Formula("x^2", ("x^2",))]).splitlines()[1]
+    '<div>a &lt; b</div>'
     """
     # The classes tell MathJax 2 and 3 what is a formula: a dollar in a text begins none.
     lines = ['<div class="rmt tex2jax_ignore mathjax_ignore" style="overflow: auto hidden">']
@@ -223,7 +224,8 @@ def _text_rows(table: Table) -> list[str]:
 
 
 def _html_rows(table: Table) -> list[str]:
-    styles = [f"text-align: {'right' if side == 'r' else 'left'}" for side in table.align]
+    sides = {"l": "left", "r": "right"}
+    styles = [f"text-align: {sides[side]}; {_PADDING}" for side in table.align]
     lines = ["<table>"]
     if table.header:
         names = zip(table.header, styles, strict=True)
@@ -232,9 +234,8 @@ def _html_rows(table: Table) -> list[str]:
     lines.append("<tbody>")
     for row in table.rows:
         if isinstance(row, str):
-            lines.append(
-                f'<tr><td colspan="{len(styles)}" style="text-align: left">{_html(row)}</td></tr>'
-            )
+            span = f'colspan="{len(styles)}" style="text-align: left; {_PADDING}"'
+            lines.append(f"<tr><td {span}>{_html(row)}</td></tr>")
             continue
         pairs = zip(row, styles, strict=True)
         cells = (f'<td style="{style}">{_html(cell)}</td>' for cell, style in pairs)

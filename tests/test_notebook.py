@@ -19,7 +19,8 @@ def test_no_outputs_are_committed():
         assert "execution" not in cell.metadata
 
 
-def test_it_runs_without_warnings_and_shows_tables_and_figures(tmp_path):
+def test_it_runs_without_warnings_and_shows_tables_and_figures(tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # in a notebook figures are drawn inline
     notebook = nbformat.read(PATH, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(notebook, kernel_name="python3", timeout=300, resources=resources).execute()
