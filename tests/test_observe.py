@@ -136,7 +136,7 @@ def test_full_spectrum():
 
 def test_observation_prints_as_a_table():
     text = str(observe_function(np.diag([3.0, 1.0, 2.0]), 1, n_directions=2))
-    assert text == "singular value   squared overlaps\n      3.000000   1.0000  0.0000"
+    assert text == "singular value  squared overlaps\n      3.000000  1.0000  0.0000"
 
 
 def test_triplets_of_a_trained_network():
