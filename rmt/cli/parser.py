@@ -88,8 +88,9 @@ class CommandParser(argparse.ArgumentParser):
         """As `argparse.ArgumentParser.parse_known_args`, but refuses what is unknown."""
         options, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            alike = get_close_matches(unknown[0], self._option_string_actions, 1)
-            hint = f"; did you mean {alike[0]}?" if alike else ""
+            known = {option.lstrip("-"): option for option in self._option_string_actions}
+            alike = get_close_matches(unknown[0].lstrip("-"), known, 1, cutoff=0.75)
+            hint = f"; did you mean {known[alike[0]]}?" if alike else ""
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return options, unknown
 
