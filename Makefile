@@ -9,6 +9,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs-installed
+RELEASE_STAMP := $(VENV)/.release-installed
 PYTHON ?=
 ARGS   ?=
 # What is installed beside the core: `make EXTRAS=dev,gpu test` adds PyTorch, and the tests with it.
@@ -21,7 +22,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=2
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format bench docs clean distclean
+.PHONY: help setup demo test test-slow lint format bench docs wheel-check clean distclean
 
 help:
 	@echo "make demo       predict, simulate and compare; writes a table and a figure to demo-output/"
@@ -31,6 +32,7 @@ help:
 	@echo "make format     format the code and mend what ruff can mend"
 	@echo "make bench      run the benchmarks"
 	@echo "make docs       build the documentation, in docs/_build/html (warnings are errors)"
+	@echo "make wheel-check  build what is released, in dist, and use it beside the core dependencies alone"
 	@echo "make clean      remove caches and build outputs (make distclean: .venv and demo-output too)"
 
 setup: $(STAMP)
@@ -97,6 +99,15 @@ $(DOCS_STAMP): $(STAMP)
 docs: $(DOCS_STAMP)
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
 	@echo "The documentation is in docs/_build/html/index.html"
+
+# So is what builds and checks a release.
+$(RELEASE_STAMP): $(STAMP)
+	@echo "Installing what builds a release into $(VENV)"
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),release]'
+	@touch "$@"
+
+wheel-check: $(RELEASE_STAMP)
+	@$(BIN)/python tools/wheel_check.py
 
 clean:
 	rm -rf docs/_build docs/_generated docs/gallery

@@ -38,7 +38,7 @@ from rmt.spikes.scaling import LearnedRegion, Scaling, ScalingSpike, learned_reg
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 from rmt.sweep import RidgeSweep, Sweep, SweepError, sweep, sweep_ridge
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "ConjugateKernel",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy
 
+import rmt
 from rmt import ConvergenceError, Problem, Status, Step, predict
 from rmt.cli import main
 
@@ -88,7 +90,7 @@ BAD = {
     "step scale": ([*BASE, "--step", "0,0.3"], "Step.scale must be positive"),
     "step nan": ([*BASE, "--step", "nan,0.3"], "Step.scale must be a finite real number"),
     "width": ([*GOOD, "--width", "-5"], "width must be a positive integer, got -5"),
-    "width that is no integer": ([*GOOD, "--width", "2.5"], "--width"),
+    "width that is no integer": ([*GOOD, "--width", "2.5"], "must be an integer, got '2.5'"),
     "dim": ([*GOOD, "--dim", "0"], "dim must be a positive integer, got 0"),
     "samples": ([*GOOD, "--samples", "0"], "samples must be a positive integer, got 0"),
     "samples text": ([*GOOD, "--samples", "many"], "'many'"),
@@ -97,8 +99,8 @@ BAD = {
         [*GOOD, "--samples", "100,200", "--batch", "reused"],
         "samples must be the same",
     ),
-    "batch": ([*GOOD, "--batch", "recycled"], "batch must be one of reused, independent"),
-    "readout": ([*GOOD, "--readout", "cauchy"], "readout must be one of gaussian, rademacher"),
+    "batch": ([*GOOD, "--batch", "recycled"], "choose from 'reused', 'independent'"),
+    "readout": ([*GOOD, "--readout", "cauchy"], "choose from 'gaussian', 'rademacher'"),
     "noise": ([*GOOD, "--noise", "-1"], "noise_std must lie between 0 and 1e100"),
     "noise nan": ([*GOOD, "--noise", "nan"], "noise_std must be a finite real number"),
     "method": ([*GOOD, "--method", "guess"], "guess"),
@@ -111,7 +113,8 @@ BAD = {
     "zero target": ([*GOOD, "--target", "0*z"], "target must have a second moment"),
     "constant activation": ([*GOOD, "--activation", "3"], "activation must not be constant"),
     "jump": ([*GOOD, "--activation", "sign(z)"], "activation must be continuous"),
-    "unknown option": ([*GOOD, "--depth", "3"], "--depth"),
+    "unknown option": ([*GOOD, "--depth", "3"], "unrecognized arguments: --depth 3; see"),
+    "misspelt option": ([*GOOD, "--bath", "reused"], "did you mean --batch?"),
 }
 
 
@@ -142,14 +145,23 @@ def test_not_converged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert (captured.out, captured.err) == ("", "rmt: error: two lines\n")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["predict", "--help"]])
-def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert stop.value.code == 0
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rmt.cli.levels.predict", stop)
+    assert main(GOOD) == 130
     captured = capsys.readouterr()
-    assert captured.err == ""
-    assert "predict" in captured.out
+    assert (captured.out, captured.err) == ("", "rmt: interrupted\n")
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    command = [sys.executable, "-m", "rmt", "exponents", "He3(z)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, error = process.communicate()
+    assert (process.returncode, error) == (0, b"")
 
 
 def test_installed_script() -> None:
@@ -187,7 +199,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--version"])
     assert caught.value.code == 0
-    assert re.fullmatch(r"rmt \d+\.\d+\.\S+\n", capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert said.startswith(f"rmt {rmt.__version__} (Python ")
+    assert said.endswith(f", numpy {np.__version__}, scipy {scipy.__version__})\n")
 
 
 def test_hermite_table(capsys: pytest.CaptureFixture[str]) -> None:

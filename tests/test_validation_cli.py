@@ -7,16 +7,16 @@ import json
 import numpy as np
 import pytest
 
+import rmt
 from rmt.problem import Problem, Step
 from validation.__main__ import main
 from validation.campaign import CampaignError
 from validation.catalogue import Case
+from validation.cli import script
 from validation.plan import Plan
 from validation.simulate import simulate
 from validation.store import SampleStore
 from validation.suites import SUITES, Entry, Section, Suite
-
-COMMANDS = ("run", "report", "list", "show", "check", "export", "demo")
 
 
 def _entry(name: str, target: str) -> Entry:
@@ -144,25 +144,32 @@ def test_export(tiny, capsys):
         assert sum(arrays[f"{i}/indices"].size for i in range(2)) == 6
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help(command, capsys):
+def test_messages_have_the_name_by_which_it_was_called(tiny, capsys, monkeypatch):
+    run = ["--suite", "tiny", "--workers", "1", "--section", "first"]
+    monkeypatch.setattr("sys.argv", ["rmt-validation", "run", *run])
+    assert script() == 0
+    assert capsys.readouterr().out.endswith("with: rmt-validation report --suite tiny\n")
+    monkeypatch.setattr("sys.argv", ["rmt-validation", "show", "on"])
+    assert script() == 2
+    assert capsys.readouterr().err.startswith("rmt-validation show: error: ")
+
+
+def test_version(capsys):
     with pytest.raises(SystemExit) as stop:
-        main([command, "--help"])
+        main(["--version"])
     assert stop.value.code == 0
-    text = capsys.readouterr().out
-    assert text.startswith(f"usage: python -m validation {command}")
-    assert "example: python -m validation" in " ".join(text.split())
+    assert capsys.readouterr().out.startswith(f"rmt {rmt.__version__} (Python ")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("run --suite slow", "suite must be one of quick, full, tiny; got 'slow'"),
+        ("run --suite slow", "invalid choice: 'slow' (choose from 'quick', 'full', 'tiny')"),
         ("run --suite tiny --section third", "must be one of first, second; got 'third'"),
         ("run --suite tiny --samples 0", "must be a positive number, got '0'"),
         ("run --suite tiny --samples many", "must be a positive number, got 'many'"),
         ("run --suite tiny --workers 0", "workers must lie between 1 and 1024, got 0"),
-        ("run --suite tiny --workers two", "invalid int value: 'two'"),
+        ("run --suite tiny --workers two", "must be an integer, got 'two'"),
         ("run --suite tiny --workers 1 --dask tcp://a:1", "not allowed with argument"),
         ("run --suite tiny --device abacus", "abacus"),
         ("run --suite tiny --store no/such/folder/a.db", "no/such/folder/a.db"),
@@ -170,7 +177,7 @@ def test_help(command, capsys):
         ("report --suite tiny --store absent.db", "store absent.db does not exist; make one with"),
         ("report --suite tiny --store text.txt", "text.txt"),
         ("report --suite tiny --store text.txt --workers -1", "workers must lie between"),
-        ("list --suite slow", "suite must be one of"),
+        ("list --suite slow", "invalid choice: 'slow'"),
         ("list --store absent.db", "store absent.db does not exist"),
         ("show", "the following arguments are required: NAME"),
         ("show on", "such as one, two; got 'on'"),

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from rmt.cli.options import save_figure
+from rmt.cli.parser import FUNCTIONS, add_command, integer
 from rmt.functions import ScalarFunction
 from rmt.hermite import (
     generative_exponent,
@@ -21,39 +22,56 @@ __all__ = ["add_exponents", "add_hermite"]
 
 def add_hermite(commands: Any) -> None:
     """The command ``hermite``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "hermite",
-        help="Hermite coefficients of a function, exact where possible",
-        description="Hermite coefficients E[f(Z) He_k(Z)] of a function of one standard normal "
-        "variable (probabilists' polynomials): closed forms where they exist, otherwise numbers "
-        "with an error bound.",
-        epilog="example: rmt hermite 'relu(z + 1/2)' --order 8",
+        "list Hermite coefficients of a function, exact where possible",
+        "Coefficients E[f(Z) He_k(Z)] of a function of one standard normal variable (probabilists' "
+        "polynomials): closed forms where they exist, otherwise numbers with an error bound.",
+        examples=["'relu(z + 1/2)' --order 8", "'tanh(z)' --order 5 --digits 30 --json"],
+        notes=[FUNCTIONS],
     )
-    add = command.add_argument
-    add("function", metavar="TEXT", help="f(z), such as 'gelu(z)' or 'max(z, 0)**2'")
-    add("--order", type=int, default=8, metavar="K", help="highest order (default: 8)")
-    add("--orthonormal", action="store_true", help="divide by sqrt(k!)")
-    add("--digits", type=int, metavar="D", help="correct digits where there is no closed form")
-    add("--general-term", action="store_true", help="print the coefficient as an expression in k")
-    form = command.add_mutually_exclusive_group()
-    form.add_argument("--latex", action="store_true", help="print the series in LaTeX")
+    problem = command.add_argument_group("problem")
+    problem.add_argument("function", metavar="TEXT", help="f(z), such as 'gelu(z)'")
+    method = command.add_argument_group("method")
+    method.add_argument(
+        "--order", type=integer, default=8, metavar="K", help="highest order (default: 8)"
+    )
+    method.add_argument(
+        "--digits",
+        type=integer,
+        metavar="D",
+        help="correct digits where there is no closed form (default: those of a double)",
+    )
+    output = command.add_argument_group("output")
+    output.add_argument("--orthonormal", action="store_true", help="divide by sqrt(k!)")
+    output.add_argument(
+        "--general-term", action="store_true", help="add the coefficient as an expression in k"
+    )
+    form = output.add_mutually_exclusive_group()
+    form.add_argument("--latex", action="store_true", help="print the series in LaTeX, not a table")
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    add("--plot", metavar="FILE", help="also draw function, partial sums and decay to this file")
+    output.add_argument(
+        "--plot", metavar="FILE", help="also draw function, partial sums and decay to this file"
+    )
     command.set_defaults(run=_run_hermite)
 
 
 def add_exponents(commands: Any) -> None:
     """The command ``exponents``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "exponents",
-        help="information, reuse and generative exponent; leap of a multi-index target",
-        description="The exponents that decide how hard a target is to learn: information, reuse "
-        "and generative exponent of f(z); information exponent, leap and the order in which "
-        "directions are learned for f(z1, z2[, z3]).",
-        epilog="example: rmt exponents 'He3(z)'",
+        "say how hard a target is to learn: its exponents, or its leap",
+        "Information, reuse and generative exponent of f(z); information exponent, leap and the "
+        "order in which directions are learned for f(z1, z2[, z3]).",
+        examples=["'He3(z)'", "'z1 + z1*z2'"],
+        notes=[FUNCTIONS],
     )
-    command.add_argument("function", metavar="TEXT", help="f(z), or f(z1, z2[, z3])")
-    command.add_argument("--json", action="store_true", help="print JSON instead of text")
+    problem = command.add_argument_group("problem")
+    problem.add_argument("function", metavar="TEXT", help="f(z), or f(z1, z2[, z3])")
+    output = command.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.set_defaults(run=_run_exponents)
 
 

@@ -6,7 +6,9 @@ import argparse
 import json
 from typing import Any, Literal
 
-from rmt.cli.options import add_problem, problem_of, save_figure
+from rmt.cli.completion import offer
+from rmt.cli.options import PROBLEM_NOTES, add_output, add_problem, problem_of, save_figure
+from rmt.cli.parser import add_command, add_rtol, integer
 from rmt.features import feature_spikes
 from rmt.regression import ridge
 
@@ -15,51 +17,65 @@ __all__ = ["add_features", "add_ridge"]
 
 def add_features(commands: Any) -> None:
     """The command ``features``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "features",
-        help="spikes of the feature matrix, and what each has learned",
-        description="Outliers of the features sigma(X W^T) of fresh inputs after the last step, "
-        "the polynomial that each has learned, and its overlap with monomials of the target.",
-        epilog="example: rmt features --activation 'tanh(z + 7/10)' --target 'sin(2*z)' "
-        "--width 1000 --step 4,0.3 --step 4,0.4 --inputs 3000",
+        "predict the spikes of the features, and what each has learned",
+        "Outliers of the features sigma(X W^T) of fresh inputs after the last step, the polynomial "
+        "that each has learned, and its overlap with monomials of the target.",
+        examples=[
+            "--activation 'tanh(z + 7/10)' --target 'sin(2*z)' \\\n"
+            "      --width 1000 --step 4,0.3 --step 4,0.4 --inputs 3000",
+        ],
+        notes=PROBLEM_NOTES,
     )
     add_problem(command)
-    add = command.add_argument
-    add("--inputs", type=int, metavar="m", help="fresh inputs (default: the last batch's size)")
-    add("--rtol", type=float, default=1e-6, help="relative tolerance (default: 1e-06)")
-    add("--json", action="store_true", help="print JSON instead of a table")
+    method = command.add_argument_group("method")
+    method.add_argument(
+        "--inputs",
+        type=integer,
+        metavar="m",
+        help="number of fresh inputs (default: the last batch's size)",
+    )
+    add_rtol(method, 1e-6)
+    add_output(command)
     command.set_defaults(run=_run_features)
 
 
 def add_ridge(commands: Any) -> None:
     """The command ``ridge``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "ridge",
-        help="training and test error of ridge regression on the features",
-        description="Errors of the network whose readout is trained by ridge regression on fresh "
-        "samples: before any step and after each.",
-        epilog="example: rmt ridge --activation 'tanh(z + 7/10)' --target 'sin(2*z)' "
-        "--width 1000 --step 4,0.3 --step 4,0.4 --inputs 500,1000,3000 --regularisation 0.001",
+        "predict the errors of ridge regression on the features",
+        "Training and test error of the network whose readout is trained by ridge regression on "
+        "fresh samples: before any step and after each.",
+        examples=[
+            "--activation 'tanh(z + 7/10)' --target 'sin(2*z)' \\\n"
+            "      --width 1000 --step 4,0.3 --step 4,0.4 \\\n"
+            "      --inputs 500,1000,3000 --regularisation 0.001",
+        ],
+        notes=PROBLEM_NOTES,
     )
     add_problem(command)
-    add = command.add_argument
-    add(
+    method = command.add_argument_group("method")
+    method.add_argument(
         "--inputs",
         type=_numbers,
         required=True,
         metavar="m[,m..]",
-        help="samples that the readout is trained on",
+        help="numbers of samples that the readout is trained on",
     )
-    add(
+    regularisation = method.add_argument(
         "--regularisation",
         type=_regularisation,
         default=[1e-3],
         metavar="LAMBDA[,LAMBDA..]",
         help="'optimal', or numbers: one for each m, or one for all (default: 0.001)",
     )
-    add("--rtol", type=float, default=1e-6, help="relative tolerance (default: 1e-06)")
-    add("--json", action="store_true", help="print JSON instead of a table")
-    add("--plot", metavar="FILE", help="also draw the learning curves to this file")
+    offer(regularisation, ["optimal"])
+    add_rtol(method, 1e-6)
+    add_output(command, "the learning curves")
     command.set_defaults(run=_run_ridge)
 
 

@@ -15,7 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from rmt.cli.options import add_level, add_problem, problem_of, save_figure
+from rmt.cli.options import (
+    PROBLEM_NOTES,
+    add_level,
+    add_output,
+    add_problem,
+    problem_of,
+    save_figure,
+)
+from rmt.cli.parser import add_command, integer
 from rmt.phase_diagram import PhaseDiagram, phase_diagram
 from rmt.status import InvalidInputError
 from rmt.sweep import Sweep, sweep
@@ -26,17 +34,21 @@ __all__ = ["add_phase_diagram", "add_sweep"]
 
 def add_sweep(commands: Any) -> None:
     """The command ``sweep``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "sweep",
-        help="outliers along one or several parameters of a problem",
-        description="Predict the outliers at every point of a grid. Parameters: "
-        f"{', '.join(NUMBERS + TEXTS)}.",
-        epilog="example: rmt sweep --activation 'tanh(z + 7/10)' --target 'sin(2*z)' "
-        "--width 2000 --step 4,0.3 --step 4,0.4 --over alpha_2=0:0.45:10 --over noise_std=0,0.5",
+        "predict the outliers on a grid of parameters",
+        f"Parameters: {', '.join(NUMBERS + TEXTS)}.",
+        examples=[
+            "--activation 'tanh(z + 7/10)' --target 'sin(2*z)' \\\n"
+            "      --width 2000 --step 4,0.3 --step 4,0.4 \\\n"
+            "      --over alpha_2=0:0.45:10 --over noise_std=0,0.5",
+        ],
+        notes=PROBLEM_NOTES,
     )
     add_problem(command)
-    add = command.add_argument
-    add(
+    group = command.add_argument_group("grid")
+    group.add_argument(
         "--over",
         required=True,
         action="append",
@@ -45,40 +57,49 @@ def add_sweep(commands: Any) -> None:
         help="an axis of the grid: FIRST:LAST:COUNT (with :log, evenly spaced in the logarithm), "
         "or values between commas; between semicolons where they are functions. Repeat for more",
     )
+    _add_workers(group)
     add_level(command, 1e-6)
-    add("--csv", metavar="FILE", help="also write one row for each spike of each point")
-    _add_grid_output(command)
+    output = add_output(command, "positions and overlaps")
+    output.add_argument(
+        "--csv", metavar="FILE", help="also write one row for each spike of each point"
+    )
     command.set_defaults(run=_run_sweep)
 
 
 def add_phase_diagram(commands: Any) -> None:
     """The command ``phase-diagram``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "phase-diagram",
-        help="outliers over the exponents of the two steps",
-        description="Number of outliers and largest overlap with the target over the plane of the "
-        "two steps' exponents. The scales of the steps are kept, their exponents are not used.",
-        epilog="example: rmt phase-diagram --activation 'tanh(z + 7/10)' --target 'He3(z)/sqrt(6)' "
-        "--width 2000 --step 4,0 --step 4,0 --batch reused --readout rademacher --plot phases.png",
+        "predict the outliers over the exponents of the two steps",
+        "Number of outliers and largest overlap with the target over the plane of the two steps' "
+        "exponents. The scales of the steps are kept, their exponents are not used.",
+        examples=[
+            "--activation 'tanh(z + 7/10)' --target 'He3(z)/sqrt(6)' \\\n"
+            "      --width 2000 --step 4,0 --step 4,0 --batch reused \\\n"
+            "      --readout rademacher --grid 10x10 --plot phases.png",
+        ],
+        notes=PROBLEM_NOTES,
     )
     add_problem(command)
-    add = command.add_argument
-    add(
+    group = command.add_argument_group("grid")
+    group.add_argument(
         "--grid",
         type=_grid,
         default=(50, 50),
         metavar="N1xN2",
         help="numbers of exponents of the first and second step (default: 50x50)",
     )
+    _add_workers(group)
     add_level(command, 1e-3)
-    _add_grid_output(command)
+    add_output(command, "two maps")
     command.set_defaults(run=_run_phase_diagram)
 
 
-def _add_grid_output(command: Any) -> None:
-    add = command.add_argument
-    add("--plot", metavar="FILE", help="also draw to this file")
-    add("--workers", type=int, default=1, metavar="K", help="processes (default: 1)")
+def _add_workers(group: Any) -> None:
+    group.add_argument(
+        "--workers", type=integer, default=1, metavar="K", help="processes (default: 1)"
+    )
 
 
 def _axis(text: str) -> tuple[str, list[str] | Any]:

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
-from typing import NoReturn
 
+from rmt.cli.completion import add_completion
 from rmt.cli.expansions import add_exponents, add_hermite
 from rmt.cli.features import add_features, add_ridge
 from rmt.cli.grids import add_phase_diagram, add_sweep
 from rmt.cli.levels import add_predict, add_scaling
+from rmt.cli.parser import EXIT_CODES, FUNCTIONS, CommandParser, add_version
 from rmt.status import ConvergenceError, InvalidInputError
 
 __all__ = ["main"]
 
 
-class _Parser(argparse.ArgumentParser):
-    """Bad arguments: one line on standard error and exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="rmt",
         description="Random-matrix theory of feature learning in two-layer networks.",
+        epilog="examples:\n"
+        "  rmt predict --activation 'relu(z)' --target 'z' --width 1000 --step 2,0.3\n"
+        "  rmt predict --help\n\n"
+        f"{FUNCTIONS}\n\n{EXIT_CODES}",
     )
-    parser.add_argument("--version", action="version", version=f"rmt {version('rmt')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_version(parser)
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", title="commands"
+    )
     for add in (
         add_predict,
         add_scaling,
@@ -42,19 +41,45 @@ def _parser() -> _Parser:
         add_exponents,
     ):
         add(commands)
+    add_completion(commands, "rmt", _parser)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code (0; 1: not converged; 2: bad input)."""
-    parser = _parser()
-    options = parser.parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
+    """Run the command and return the exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of this process.
+
+    Returns
+    -------
+    int
+        0; 1 where a computation did not converge; 2 for bad input; 130 after Ctrl-C. Each but the
+        first comes with one line on standard error.
+
+    Examples
+    --------
+    >>> main(["exponents", "He3(z)"])
+    information exponent: 3
+    reuse exponent: 3
+    generative exponent: 1
+    0
+    """
+    options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         print(options.run(options))
-    except InvalidInputError as error:
-        return _fail(2, error)
+        sys.stdout.flush()
+    except (InvalidInputError, ImportError) as error:
+        return _failed(2, f"error: {error}")
     except ConvergenceError as error:
-        return _fail(1, error)
+        return _failed(1, f"error: {error}")
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _failed(130, "interrupted")
     return 0
 
 
@@ -73,6 +98,6 @@ def _joined(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def _fail(code: int, error: Exception) -> int:
-    print(f"rmt: error: {' '.join(str(error).split())}", file=sys.stderr)
+def _failed(code: int, what: str) -> int:
+    print(f"rmt: {' '.join(what.split())}", file=sys.stderr)
     return code

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
+from rmt.cli.parser import add_choice, add_rtol, integer, number
 from rmt.predict import METHODS
-from rmt.problem import Problem, Step
+from rmt.problem import Batch, Problem, ReadoutLaw, Step
 from rmt.spikes.deformed import FORMS
 from rmt.status import InvalidInputError
 
-__all__ = ["add_level", "add_problem", "problem_of", "save_figure"]
+__all__ = ["PROBLEM_NOTES", "add_level", "add_output", "add_problem", "problem_of", "save_figure"]
+
+PROBLEM_NOTES = (
+    "Functions TEXT are written in z, or z1, z2 and z3 for a target with several directions, as in "
+    "'relu(z) - 1/2' or 'He3(z1) + z1*z2'; rmt --help lists the names that may stand in them.",
+)
 
 
 def add_problem(command: Any) -> None:
     """The options that describe a `Problem`."""
-    add = command.add_argument
+    group = command.add_argument_group("problem")
+    add = group.add_argument
     add("--activation", required=True, metavar="TEXT", help="sigma(z), such as 'relu(z)'")
     add("--target", required=True, metavar="TEXT", help="f(z), or f(z1, z2[, z3])")
-    add("--width", required=True, type=int, metavar="N", help="number of neurons")
-    add("--dim", type=int, metavar="d", help="input dimension (default: the width)")
-    add("--samples", type=_samples, metavar="n[,n2]", help="batch sizes (default: twice dim)")
+    add("--width", required=True, type=integer, metavar="N", help="number of neurons")
+    add("--dim", type=integer, metavar="d", help="input dimension (default: the width)")
+    add(
+        "--samples",
+        type=_samples,
+        metavar="n[,n2]",
+        help="size of the batch, or of both (default: twice the input dimension)",
+    )
     add(
         "--step",
         required=True,
@@ -29,25 +41,34 @@ def add_problem(command: Any) -> None:
         action="append",
         dest="steps",
         metavar="C,ALPHA",
-        help="a step of size C * N**ALPHA; give it once or twice",
+        help="a gradient step with learning rate C * N**ALPHA; give it once or twice",
     )
-    add("--batch", default="independent", help="reused or independent (default)")
-    add("--readout", default="gaussian", help="gaussian (default), rademacher or uniform")
-    add("--noise", type=float, default=0.0, metavar="STD", help="label noise (default: 0)")
+    add_choice(group, "--batch", "KIND", get_args(Batch), "second batch", "independent")
+    add_choice(group, "--readout", "LAW", get_args(ReadoutLaw), "second layer", "gaussian")
+    add(
+        "--noise",
+        type=number,
+        default=0.0,
+        metavar="STD",
+        help="standard deviation of the label noise (default: 0)",
+    )
 
 
 def add_level(command: Any, rtol: float) -> None:
     """The options that say how a `Problem` is solved, with the default tolerance."""
-    add = command.add_argument
-    add("--method", default="resummed", choices=METHODS, help="level of theory")
-    add(
-        "--forms",
-        default="exact",
-        choices=FORMS,
-        help="outlier equation of the level deformed (default: exact)",
-    )
-    add("--rtol", type=float, default=rtol, help=f"relative tolerance (default: {rtol:.0e})")
-    add("--json", action="store_true", help="print JSON instead of a table")
+    group = command.add_argument_group("method")
+    add_choice(group, "--method", "LEVEL", METHODS, "level of theory", "resummed")
+    add_choice(group, "--forms", "FORMS", FORMS, "outlier equation of the level deformed", "exact")
+    add_rtol(group, rtol)
+
+
+def add_output(command: Any, plot: str | None = None) -> Any:
+    """``--json`` and, where something can be drawn, ``--plot``; returns their group."""
+    group = command.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    if plot is not None:
+        group.add_argument("--plot", metavar="FILE", help=f"also draw {plot} to this file")
+    return group
 
 
 def problem_of(options: argparse.Namespace) -> Problem:

@@ -1,5 +1,5 @@
-"""The command ``python -m validation``: campaigns, reports, and checks of given weights."""
+"""The command ``rmt-validation``, or ``python -m validation``: campaigns, reports, and checks."""
 
-from validation.cli.main import main
+from validation.cli.main import main, script
 
-__all__ = ["main"]
+__all__ = ["main", "script"]

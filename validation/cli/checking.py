@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from rmt.cli.completion import offer
+from rmt.cli.parser import add_command, integer
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.catalogue import ALL_CASES, case
@@ -16,40 +18,57 @@ __all__ = ["add_check"]
 
 def add_check(commands: Any) -> None:
     """The command ``check``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "check",
-        help="hold weights that were trained elsewhere against the prediction",
-        description="Compare first-layer weights after the last step, of one or several networks, "
-        "with the prediction for their problem: outliers, overlaps with the target, bulk.",
-        epilog="The problem is a JSON file as rmt.Problem.to_json writes it (one to begin with: "
-        "python -m validation show NAME --json), or the name of a case. example: python -m "
-        "validation check --problem problem.json --weights W.npy --readout a.npy",
+        "hold weights that were trained elsewhere against the prediction",
+        "Compare first-layer weights after the last step, of one or several networks, with the "
+        "prediction for their problem: outliers, overlaps with the target, bulk.",
+        examples=[
+            "--problem problem.json --weights W.npy",
+            "--problem ie3-reused \\\n      --weights W.npy --readout a.npy --reference 20 --json",
+        ],
+        notes=[
+            "A problem file is JSON as rmt.Problem.to_json writes it. One to begin with: the "
+            "command 'show' with the name of a case and --json."
+        ],
     )
-    add = command.add_argument
-    add("--problem", required=True, metavar="FILE|NAME", help="JSON file, or name of a case")
-    add(
+    problem = command.add_argument_group("problem")
+    given = problem.add_argument(
+        "--problem", required=True, metavar="FILE", help="JSON file, or the name of a case"
+    )
+    offer(given, ALL_CASES)
+    problem.add_argument(
         "--weights",
         required=True,
         type=Path,
         metavar="FILE",
         help=".npy file of an array (N, d) or (k, N, d), or .npz file with an array weights",
     )
-    add(
+    problem.add_argument(
         "--readout",
         type=Path,
         metavar="FILE",
         help=".npy file of the second layer (N,) or (k, N); without it the prediction is for the "
         "law of the problem's readout",
     )
-    add(
+    method = command.add_argument_group("method")
+    method.add_argument(
         "--reference",
-        type=int,
+        type=integer,
         default=0,
         metavar="K",
-        help="simulate K networks with the same readout, to know the noise of one (default 0)",
+        help="simulate K networks with the same readout, to know the noise of one (default: 0)",
     )
-    add("--seed", type=int, default=0, metavar="S", help="of the reference networks (default 0)")
-    add("--json", action="store_true", help="print JSON instead of a table")
+    method.add_argument(
+        "--seed",
+        type=integer,
+        default=0,
+        metavar="S",
+        help="random seed of the reference networks (default: 0)",
+    )
+    output = command.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.set_defaults(run=_run, interrupted="nothing written")
 
 

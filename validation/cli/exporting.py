@@ -6,30 +6,26 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from validation.cli.options import STORE, existing_store
+from rmt.cli.parser import add_command
+from validation.cli.options import add_store, existing_store
 
 __all__ = ["add_export"]
 
 
 def add_export(commands: Any) -> None:
     """The command ``export``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "export",
-        help="write all stored networks as CSV or NPZ",
-        description="Write what was observed in all stored networks: a row for every singular "
-        "value (CSV), or arrays that numpy.load reads, whole spectra included (NPZ).",
-        epilog="example: python -m validation export --store networks.sqlite --csv networks.csv",
+        "write all stored networks as CSV or NPZ",
+        "What was observed in all stored networks: a row for every singular value (CSV), or arrays "
+        "that numpy.load reads, whole spectra included (NPZ).",
+        examples=["--csv networks.csv", "--store networks.sqlite --npz networks.npz"],
     )
-    command.add_argument(
-        "--store",
-        type=Path,
-        default=STORE,
-        metavar="FILE",
-        help=f"file of simulated networks (default {STORE})",
-    )
-    form = command.add_mutually_exclusive_group(required=True)
-    form.add_argument("--csv", type=Path, metavar="OUT", help="write comma-separated values")
-    form.add_argument("--npz", type=Path, metavar="OUT", help="write NumPy arrays")
+    add_store(command, required=True)
+    form = command.add_argument_group("output").add_mutually_exclusive_group(required=True)
+    form.add_argument("--csv", type=Path, metavar="FILE", help="write comma-separated values")
+    form.add_argument("--npz", type=Path, metavar="FILE", help="write NumPy arrays")
     command.set_defaults(run=_run, interrupted="nothing written")
 
 

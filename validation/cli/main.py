@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
+from rmt.cli.completion import add_completion
+from rmt.cli.parser import EXIT_CODES, CommandParser, add_version
 from rmt.status import ConvergenceError, InvalidInputError, RmtError
 from validation.cli.checking import add_check
 from validation.cli.demonstration import add_demo
@@ -16,36 +16,41 @@ from validation.cli.reporting import add_report
 from validation.cli.running import add_run
 from validation.cli.showing import add_list, add_show
 
-__all__ = ["main"]
+__all__ = ["main", "script"]
+
+MODULE = "python -m validation"
+SCRIPT = "rmt-validation"
 
 
-class _Parser(argparse.ArgumentParser):
-    """Bad arguments: one line on standard error and exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="python -m validation",
+def _parser(program: str = MODULE) -> CommandParser:
+    parser = CommandParser(
+        prog=program,
         description="Simulate two-layer networks and hold the theory against them.",
-        epilog="A first look: python -m validation run --suite quick, then what it says at its "
-        "end. Exit codes: 0, 1 where a computation failed, 2 for bad input, 130 after Ctrl-C.",
+        epilog="a first look:\n"
+        "  %(prog)s run --suite quick\n"
+        "  %(prog)s report --suite quick\n\n"
+        f"{SCRIPT} and {MODULE} are the same command.\n\n{EXIT_CODES}",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_version(parser)
+    parser.set_defaults(program=program)
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", title="commands"
+    )
     for add in (add_run, add_report, add_list, add_show, add_check, add_export, add_demo):
         add(commands)
+    add_completion(commands, SCRIPT, lambda: _parser(SCRIPT))
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = MODULE) -> int:
     """Run a command and return the exit code.
 
     Parameters
     ----------
     arguments : sequence of str, optional
         By default those of this process.
+    program : str
+        The name by which it was called, for messages.
 
     Returns
     -------
@@ -60,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ...
     0
     """
-    options = _parser().parse_args(arguments)
-    command = f"python -m validation {options.command}"
+    options = _parser(program).parse_args(arguments)
+    command = f"{program} {options.command}"
     try:
         print(options.run(options))
         sys.stdout.flush()
@@ -80,6 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{command}: interrupted, {'; '.join([*kept[:1], said])}", file=sys.stderr)
         return 130
     return 0
+
+
+def script() -> int:
+    """Run the command under the name by which shells know it, ``rmt-validation``."""
+    return main(program=SCRIPT)
 
 
 def _failed(code: int, command: str, error: Exception) -> int:

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rmt.cli.completion import offer
+from rmt.cli.parser import add_choice, integer
 from rmt.status import InvalidInputError
 from validation.store import SampleStore
 from validation.suites import SUITES, Suite, suite
 
 __all__ = [
     "STORE",
+    "add_device",
     "add_store",
     "add_suite",
     "add_workers",
@@ -27,46 +30,47 @@ __all__ = [
 STORE = Path("validation.sqlite")
 
 
-def add_suite(command: Any) -> None:
-    """``--suite`` and ``--samples``; see `chosen_suite`."""
-    command.add_argument(
-        "--suite",
-        default="quick",
-        metavar="NAME",
-        help=f"which suite: {' or '.join(SUITES)} (default quick)",
-    )
-    command.add_argument(
+def add_suite(command: Any) -> Any:
+    """``--suite`` and ``--samples``, in a group that is returned; see `chosen_suite`."""
+    group = command.add_argument_group("problems")
+    add_choice(group, "--suite", "NAME", tuple(SUITES), "which suite", "quick")
+    group.add_argument(
         "--samples",
         type=positive,
         default=1.0,
         metavar="FACTOR",
-        help="networks of each case, relative to what the suite asks for (default 1)",
+        help="networks of each case, relative to what the suite asks for (default: 1)",
     )
+    return group
 
 
 def add_store(command: Any, required: bool = False) -> None:
     """``--store``, by default `STORE` or, where it is not needed, none."""
-    said = f" (default {STORE})" if required else ""
-    command.add_argument(
+    command.add_argument_group("store").add_argument(
         "--store",
         type=Path,
         default=STORE if required else None,
         metavar="FILE",
-        help=f"file of simulated networks{said}",
+        help=f"file of simulated networks (default: {STORE if required else 'none'})",
     )
-    command.add_argument(
+
+
+def add_device(group: Any) -> None:
+    """``--device``."""
+    device = group.add_argument(
         "--device",
         default="cpu",
         metavar="NAME",
-        help="where networks are simulated: cpu (default), cuda, cuda:1",
+        help="where networks are or were simulated: cpu, cuda, cuda:1 (default: cpu)",
     )
+    offer(device, ["cpu", "cuda"])
 
 
-def add_workers(command: Any) -> None:
+def add_workers(group: Any) -> None:
     """``--workers``; see `workers_of`."""
-    command.add_argument(
+    group.add_argument(
         "--workers",
-        type=int,
+        type=integer,
         metavar="K",
         help="processes (default: one for each core)",
     )

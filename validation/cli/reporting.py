@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from rmt.cli.parser import add_command
 from validation.cli.options import (
+    add_device,
     add_store,
     add_suite,
     add_workers,
@@ -21,23 +23,26 @@ __all__ = ["add_report"]
 
 def add_report(commands: Any) -> None:
     """The command ``report``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "report",
-        help="predict the cases of a suite and write what the stored networks say of it",
-        description="Predict every case of a suite that has been simulated, compare, and write "
-        "report.html, one page that needs no other file, and the same numbers as report.json. "
-        "Cases that are not stored are listed as not simulated.",
-        epilog="example: python -m validation report --suite full --output full-report",
+        "write what the stored networks of a suite say of the theory",
+        "Predict every case of a suite that has been simulated, compare, and write report.html, "
+        "one page that needs no other file, and the same numbers as report.json. Cases that are "
+        "not stored are listed as not simulated.",
+        examples=["--suite quick", "--suite full --output full-report"],
     )
     add_suite(command)
     add_store(command, required=True)
-    add_workers(command)
-    command.add_argument(
+    method = command.add_argument_group("method")
+    add_device(method)
+    add_workers(method)
+    command.add_argument_group("output").add_argument(
         "--output",
         type=Path,
         default=Path("validation-report"),
         metavar="FOLDER",
-        help="where to write report.html and report.json (default validation-report)",
+        help="where to write report.html and report.json (default: validation-report)",
     )
     command.set_defaults(run=_run, interrupted="nothing written; nothing in {store} has changed")
 

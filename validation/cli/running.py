@@ -8,9 +8,12 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
 
+from rmt.cli.completion import offer
+from rmt.cli.parser import add_command
 from validation.campaign import run_campaign
 from validation.cli.options import (
     STORE,
+    add_device,
     add_store,
     add_suite,
     add_workers,
@@ -21,37 +24,42 @@ from validation.cli.options import (
 from validation.devices import find_device
 from validation.executors import connect_dask
 from validation.store import SampleStore
+from validation.suites import SUITES
 
 __all__ = ["add_run"]
 
 
 def add_run(commands: Any) -> None:
     """The command ``run``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "run",
-        help="simulate the networks of a suite that are not stored yet",
-        description="Simulate the networks of a suite, and store each as soon as it is done. "
-        "Stop it at any time (Ctrl-C, kill, a full disk): the same command goes on from there, "
-        "with the same results. Networks that another suite or an earlier run has stored are not "
-        "simulated again.",
-        epilog="example: python -m validation run --suite full --section levels --store "
-        "networks.sqlite",
+        "simulate the networks of a suite that are not stored yet",
+        "Each network is stored as soon as it is done. Stop the command at any time (Ctrl-C, kill, "
+        "a full disk): the same command goes on from there, with the same results. Networks that "
+        "another suite or an earlier run has stored are not simulated again.",
+        examples=[
+            "--suite quick",
+            "--suite full --section levels --store networks.sqlite",
+        ],
     )
-    add_suite(command)
-    command.add_argument(
+    section = add_suite(command).add_argument(
         "--section",
         action="append",
         metavar="NAME",
-        help="only this section of the suite; repeat for more (python -m validation list shows "
-        "their names)",
+        help="only this section of the suite, as the command 'list' shows; repeat for more "
+        "(default: all)",
     )
+    offer(section, dict.fromkeys(s.name for suite in SUITES.values() for s in suite.sections))
     add_store(command, required=True)
-    where = command.add_mutually_exclusive_group()
+    method = command.add_argument_group("method")
+    add_device(method)
+    where = method.add_mutually_exclusive_group()
     add_workers(where)
     where.add_argument(
         "--dask",
         metavar="ADDRESS",
-        help="simulate on the dask cluster with this scheduler, such as tcp://host:8786",
+        help="instead of processes, the dask cluster with this scheduler, such as tcp://host:8786",
     )
     command.set_defaults(run=_run, interrupted="run the same command again to go on")
 
@@ -85,7 +93,7 @@ def _run(options: argparse.Namespace) -> str:
 
 
 def _report_command(options: argparse.Namespace) -> str:
-    words = ["python", "-m", "validation", "report", "--suite", options.suite]
+    words = [*options.program.split(), "report", "--suite", options.suite]
     if options.store != STORE:
         words += ["--store", str(options.store)]
     if options.samples != 1:

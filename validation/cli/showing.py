@@ -6,8 +6,10 @@ import argparse
 from contextlib import nullcontext
 from typing import Any
 
-from validation.catalogue import Case, case
-from validation.cli.options import add_store, existing_store
+from rmt.cli.completion import offer
+from rmt.cli.parser import add_choice, add_command
+from validation.catalogue import ALL_CASES, Case, case
+from validation.cli.options import add_device, add_store, existing_store
 from validation.feature_plan import FeaturePlan
 from validation.store import SampleStore
 from validation.suites import SUITES, Entry, suite
@@ -18,36 +20,40 @@ __all__ = ["add_list", "add_show"]
 
 def add_list(commands: Any) -> None:
     """The command ``list``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "list",
-        help="the suites and their cases",
-        description="List suites with their sections and cases: how many networks of each, and "
-        "with --store how many of them are stored.",
-        epilog="example: python -m validation list --suite full --store networks.sqlite",
+        "list the suites with their sections and cases",
+        "How many networks of each case, and with --store how many of them are stored.",
+        examples=["", "--suite full --store networks.sqlite"],
     )
-    command.add_argument(
-        "--suite", metavar="NAME", help=f"only this one: {' or '.join(SUITES)} (default: all)"
-    )
+    group = command.add_argument_group("problems")
+    add_choice(group, "--suite", "NAME", tuple(SUITES), "only this suite", None)
     add_store(command)
+    add_device(command.add_argument_group("method"))
     command.set_defaults(run=_list, interrupted="nothing changed")
 
 
 def add_show(commands: Any) -> None:
     """The command ``show``."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "show",
-        help="one case: its problem, its prediction, what is stored of it",
-        description="Show the problem of a case and its prediction; with --store also how many "
-        "networks are stored, and the comparison with them.",
-        epilog="example: python -m validation show ie3-reused --store networks.sqlite",
+        "show one case: its problem, its prediction, what is stored",
+        "With --store also how many networks are stored, and the comparison with them.",
+        examples=["ie3-reused --store networks.sqlite", "ie3-reused --json > problem.json"],
     )
-    command.add_argument("name", metavar="NAME", help="a case, as python -m validation list shows")
+    name = command.add_argument_group("problems").add_argument(
+        "name", metavar="NAME", help="a case, as the command 'list' shows"
+    )
+    offer(name, ALL_CASES)
     add_store(command)
-    command.add_argument(
+    add_device(command.add_argument_group("method"))
+    output = command.add_argument_group("output")
+    output.add_argument(
         "--no-prediction", action="store_true", help="leave out what takes seconds to compute"
     )
-    form = command.add_mutually_exclusive_group()
-    form.add_argument(
+    output.add_argument(
         "--json", action="store_true", help="print the problem as JSON, as rmt.Problem reads it"
     )
     command.set_defaults(run=_show, interrupted="nothing changed")

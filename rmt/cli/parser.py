@@ -1,0 +1,206 @@
+"""How the commands read their arguments and show their help."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import textwrap
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from importlib.metadata import version
+from typing import Any, NoReturn, TypeVar
+
+from rmt import __version__
+from rmt.functions.catalogue import CATALOGUE, MAX_HERMITE_DEGREE
+
+__all__ = [
+    "EXIT_CODES",
+    "FUNCTIONS",
+    "CommandParser",
+    "add_choice",
+    "add_command",
+    "add_rtol",
+    "add_version",
+    "integer",
+    "number",
+]
+
+EXIT_CODES = (
+    "Exit codes: 0; 1 where a computation failed; 2 for bad input; 130 after Ctrl-C. All but 0 "
+    "come with one line on standard error."
+)
+
+_GLUE = "\xa0"  # between words that stay on one line
+
+T = TypeVar("T")
+
+
+def _functions() -> str:
+    aliases = {"Abs", "Max", "Min", "Heaviside", "swish"}
+    hermite = {f"He{k}" for k in range(MAX_HERMITE_DEGREE + 1)}
+    names = ", ".join(sorted(set(CATALOGUE) - aliases - hermite))
+    return (
+        "Functions TEXT are written in z, or z1, z2 and z3 for a target with several directions: "
+        f"numbers, pi, + - * / **, He0 to He{MAX_HERMITE_DEGREE} (Hermite polynomials), "
+        f"remove_hermite(f, k), Piecewise((f, z < 0), (g, True)), {names}."
+    )
+
+
+FUNCTIONS = _functions()
+
+
+class _Help(argparse.HelpFormatter):
+    """Prose is wrapped, paragraph by paragraph; indented lines stay as they are."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
+
+    def _format_action(self, action: argparse.Action) -> str:
+        if isinstance(action, argparse._SubParsersAction):  # the commands, without a heading
+            return "".join(map(self._format_action, action._get_subactions()))
+        return super()._format_action(action)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = []
+        for paragraph in text.split("\n\n"):
+            indented = "\n  " in paragraph or paragraph.startswith("  ")
+            paragraphs.append(
+                textwrap.indent(paragraph, indent)
+                if indented
+                else textwrap.fill(
+                    paragraph, width, initial_indent=indent, subsequent_indent=indent
+                )
+            )
+        return "\n\n".join(paragraphs)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Bad arguments: one line on standard error and exit code 2. The usage is short."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=_Help, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and where to look, in one line."""
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As `argparse.ArgumentParser.parse_known_args`, but refuses what is unknown."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            known = {option.lstrip("-"): option for option in self._option_string_actions}
+            alike = get_close_matches(unknown[0].lstrip("-"), known, 1, cutoff=0.75)
+            hint = f"; did you mean {known[alike[0]]}?" if alike else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return options, unknown
+
+    def format_help(self) -> str:
+        """The help; its usage names what must be given, and leaves the rest to the list below."""
+        words = [_shown(a) for a in self._actions if a.required and a.option_strings]
+        for group in self._mutually_exclusive_groups:
+            if group.required:
+                words.append(f"({f'{_GLUE}|{_GLUE}'.join(map(_shown, group._group_actions))})")
+        positionals = [_shown(a) for a in self._actions if not a.option_strings]
+        if len(self._actions) > 1 + len(words) + len(positionals):
+            words.append("[options]")
+        text = textwrap.fill(
+            " ".join([f"usage: {self.prog}".replace(" ", _GLUE), *positionals, *words]),
+            self._get_formatter()._width,
+            subsequent_indent=" " * 11,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        self.usage = text.replace(_GLUE, " ").removeprefix("usage: ")
+        return super().format_help()
+
+
+def _shown(action: argparse.Action) -> str:
+    parts = [*action.option_strings[-1:], *([] if action.nargs == 0 else [str(action.metavar)])]
+    return _GLUE.join(parts)
+
+
+def add_command(
+    commands: Any,
+    name: str,
+    purpose: str,
+    details: str = "",
+    examples: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> CommandParser:
+    """A command whose help has one line of purpose, details, examples, notes and exit codes.
+
+    Parameters
+    ----------
+    commands : argparse subparsers
+        Where it is added.
+    name, purpose, details : str
+        The purpose is also its line in the list of commands.
+    examples : sequence of str
+        Arguments, without the command's own name.
+    notes : sequence of str
+        Paragraphs after the examples.
+    """
+    lines = [f"  %(prog)s {example}".rstrip() for example in examples]
+    title = ["example:" if len(lines) == 1 else "examples:"] if lines else []
+    epilog = "\n\n".join(["\n".join(title + lines), *notes, EXIT_CODES])
+    command: CommandParser = commands.add_parser(
+        name,
+        help=purpose,
+        description=f"{purpose[0].upper()}{purpose[1:]}." + (f"\n\n{details}" if details else ""),
+        epilog=epilog.strip("\n"),
+    )
+    return command
+
+
+def add_choice(
+    group: Any, option: str, metavar: str, allowed: Sequence[str], text: str, default: str | None
+) -> None:
+    """An option that takes one of a few words."""
+    words = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+    said = "" if default is None else f" (default: {default})"
+    group.add_argument(
+        option,
+        choices=tuple(allowed),
+        default=default,
+        metavar=metavar,
+        help=f"{text}: {words}{said}",
+    )
+
+
+def add_rtol(group: Any, default: float) -> None:
+    """``--rtol``."""
+    group.add_argument(
+        "--rtol",
+        type=number,
+        default=default,
+        metavar="TOL",
+        help=f"relative tolerance (default: {default:g})",
+    )
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """``--version``: that of rmt, and of what decides the digits of its results."""
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"rmt {__version__} (Python {platform.python_version()}, "
+        f"numpy {version('numpy')}, scipy {version('scipy')})",
+        help="show the versions of rmt, Python, numpy and scipy, and exit",
+    )
+
+
+def integer(text: str) -> int:
+    """An integer, from the command line."""
+    return _read(int, text, "an integer")
+
+
+def number(text: str) -> float:
+    """A number, from the command line."""
+    return _read(float, text, "a number")
+
+
+def _read(read: Callable[[str], T], text: str, what: str) -> T:
+    try:
+        return read(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}") from None
