@@ -12,7 +12,7 @@ from rmt.functions import ScalarFunction
 from rmt.functions.certified import CertifiedCoefficients, certified_coefficients
 from rmt.functions.hermite_quadrature import double_coefficients
 from rmt.functions.integrability import check_square_integrable
-from rmt.functions.kinks import refined_end, singular_at
+from rmt.functions.piece_ends import refined_end, singular_at
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 
 mp = mpmath.mp

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rmt.functions.certified_reach import check_outermost, scale_and_reach
 from rmt.functions.guarded_evaluation import GuardedFunction, guarded_function
-from rmt.functions.kinks import refined_end
+from rmt.functions.piece_ends import refined_end
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.functions.singular_ends import SingularEnd, closeness, singular_ends
 

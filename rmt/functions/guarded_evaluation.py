@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from rmt.functions.exact import exact_values
 from rmt.functions.graph import Graph, NodeId
 from rmt.functions.lowering import lower
+from rmt.functions.precise import precise_values
 
 __all__ = ["LARGE", "GuardedFunction", "guarded_function"]
 
@@ -48,18 +48,18 @@ class GuardedFunction:
 
     def __call__(self, x: Any, digits: int) -> Any:
         """The value, an mpmath number computed with this many digits; nan where there is none."""
-        return exact_values(self.graph, (self.root,), self._point(x, digits), digits)[0]
+        return precise_values(self.graph, (self.root,), self._point(x, digits), digits)[0]
 
     def largest_exponent(self, x: Any) -> Any:
         """The largest size of the limited arguments at a point, roughly; 0 if there are none."""
-        sizes = exact_values(self.graph, self.exponents, self._point(x, 20), 20)
+        sizes = precise_values(self.graph, self.exponents, self._point(x, 20), 20)
         return max((abs(size) for size in sizes if size == size), default=0)
 
     def _point(self, x: Any, digits: int) -> list[Any]:
         if digits not in self.known_constants:
             graph = Graph()
             nodes = [graph.const(c) for c in self.constants]
-            self.known_constants[digits] = exact_values(graph, nodes, [], digits)
+            self.known_constants[digits] = precise_values(graph, nodes, [], digits)
         return [x, *self.known_constants[digits]]
 
 

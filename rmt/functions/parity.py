@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rmt.functions.kinks import switch_arguments
+from rmt.functions.switches import switch_arguments
 
 if TYPE_CHECKING:
     import sympy

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from rmt.functions.array_program import run_on, to_numpy
-from rmt.functions.exact import exact_values
 from rmt.functions.graph import Graph, NodeId
 from rmt.functions.numeric_form import NumericForm, always_finite
+from rmt.functions.precise import precise_values
 
 __all__ = ["Program"]
 
@@ -283,7 +283,7 @@ class Program:
 
         A value that is not real, or not a number, is mpmath's nan.
         """
-        return exact_values(self.graph, self.outputs, point, digits)
+        return precise_values(self.graph, self.outputs, point, digits)
 
 
 def _agree(a: Any, b: Any) -> bool:

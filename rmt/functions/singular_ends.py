@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.functions.guarded_evaluation import guarded_function
-from rmt.functions.kinks import SmoothPiece, refined_end, singular_at
+from rmt.functions.kinks import SmoothPiece
+from rmt.functions.piece_ends import refined_end, singular_at
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.status import InvalidInputError
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from rmt.functions.construction import variable
 from rmt.functions.gaussian import GaussianRule, gauss_legendre, gaussian_rule
-from rmt.functions.kinks import _singular_arguments, axis_kinks, switch_arguments
+from rmt.functions.kinks import axis_kinks
 from rmt.functions.scalar_function import ScalarFunction
+from rmt.functions.switches import singular_arguments, switch_arguments
 from rmt.hermite.directions import directions
 
 __all__ = ["KinkPlanes", "kink_planes"]
@@ -102,7 +103,7 @@ def _switching_planes(function: ScalarFunction) -> tuple[Array, bool]:
     planes: list[list[float]] = []
     are_all = True
     expr = function.expression
-    for argument in [*switch_arguments(expr), *_singular_arguments(expr)]:
+    for argument in [*switch_arguments(expr), *singular_arguments(expr)]:
         product = sympy.factor(argument) if argument.is_polynomial(*symbols) else argument
         for factor in sympy.Mul.make_args(product):
             found = directions(factor, symbols)

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from rmt.functions.hermite_values import hermite_value
-from rmt.functions.kinks import SmoothPiece, refined_end
+from rmt.functions.kinks import SmoothPiece
+from rmt.functions.piece_ends import refined_end
 from rmt.functions.roots import SEARCH_RADIUS
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.hermite.conditional_moment import (

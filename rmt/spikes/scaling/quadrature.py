@@ -22,10 +22,10 @@ from mpmath.libmp import to_fixed
 from numpy.typing import NDArray
 
 from rmt.functions import ScalarFunction
-from rmt.functions.exact import exact_values
 from rmt.functions.graph import Graph
 from rmt.functions.guarded_evaluation import guarded_function
 from rmt.functions.lowering import lower
+from rmt.functions.precise import precise_values
 from rmt.spikes.scaling.numbers import Number
 
 __all__ = ["ProductMoments", "product_moments"]
@@ -138,11 +138,11 @@ class ProductMoments:
         if not self._constants:
             constants = Graph()
             nodes = [constants.const(c) for c in self._graph.constants]
-            self._constants = exact_values(constants, nodes, [], digits)
+            self._constants = precise_values(constants, nodes, [], digits)
         with mpmath.workdps(digits):
             z, weight = _node(*self._pieces[piece], mpmath.ldexp(mpmath.mpf(i), -level))
             point = [z, *self._constants]
-            values = exact_values(self._graph.graph, self._graph.outputs, point, digits)
+            values = precise_values(self._graph.graph, self._graph.outputs, point, digits)
             numbers = [z, weight * mpmath.exp(-z * z / 2), *values]
             return [int(to_fixed(x._mpf_, self._fixed)) for x in numbers]
 

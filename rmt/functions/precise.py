@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rmt.functions.graph import DOMAIN_OPERATIONS, Graph, NodeId
+from rmt.functions.lowering import lower
 
-__all__ = ["exact_values"]
+__all__ = ["precise_value", "precise_values"]
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -20,7 +21,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def exact_values(
+def precise_values(
     graph: Graph, outputs: Sequence[NodeId], point: Sequence[Any], digits: int
 ) -> list[Any]:
     """The outputs at one point as mpmath numbers, computed with this many digits.
@@ -34,7 +35,7 @@ def exact_values(
         for node in graph.ancestors(list(outputs)):
             arguments = [values[a] for a in graph.arguments[node]]
             try:
-                values[node] = _exact(
+                values[node] = _operation(
                     graph.operations[node], graph.payloads[node], arguments, point
                 )
             except (ValueError, ZeroDivisionError, OverflowError, TypeError):
@@ -42,7 +43,13 @@ def exact_values(
         return [values[node] for node in outputs]
 
 
-def _exact(operation: str, payload: Any, arguments: list[Any], point: Sequence[Any]) -> Any:
+def precise_value(expr: Any, symbol: Any, point: Any, digits: int) -> Any:
+    """The value of a sympy expression in one symbol; see `precise_values`."""
+    graph = Graph()
+    return precise_values(graph, [lower(graph, expr, (symbol,))], [point], digits)[0]
+
+
+def _operation(operation: str, payload: Any, arguments: list[Any], point: Sequence[Any]) -> Any:
     """One operation in mpmath arithmetic."""
     import mpmath
 
@@ -71,7 +78,7 @@ def _exact(operation: str, payload: Any, arguments: list[Any], point: Sequence[A
     if operation == "min":
         return min(arguments)
     if len(arguments) == 2:
-        return _exact_binary(operation, arguments[0], arguments[1])
+        return _two_arguments(operation, arguments[0], arguments[1])
     u = arguments[0]
     if operation == "ipow":
         return u**payload
@@ -100,7 +107,7 @@ def _exact(operation: str, payload: Any, arguments: list[Any], point: Sequence[A
     return getattr(mp, operation)(u)
 
 
-def _exact_binary(operation: str, a: Any, b: Any) -> Any:
+def _two_arguments(operation: str, a: Any, b: Any) -> Any:
     import mpmath
 
     if operation == "add":
@@ -113,4 +120,4 @@ def _exact_binary(operation: str, a: Any, b: Any) -> Any:
         return a / b
     if operation == "power":
         return a**b if a >= 0 else mpmath.nan
-    raise AssertionError(f"no exact form of {operation}")
+    raise AssertionError(f"no form of {operation} in mpmath arithmetic")
