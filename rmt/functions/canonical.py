@@ -12,7 +12,7 @@ from rmt.functions.printing import (
     UnsupportedExpressionError,
     to_text,
 )
-from rmt.functions.reader import MAX_LENGTH
+from rmt.functions.source_text import MAX_LENGTH
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["CATALOGUE", "CONSTANTS", "NamedFunction", "hermite_polynomial"]
+__all__ = ["CATALOGUE", "CONSTANTS", "FORMS", "NamedFunction", "hermite_polynomial"]
 
 MAX_HERMITE_DEGREE = 12
 
@@ -133,3 +133,6 @@ def _catalogue() -> dict[str, NamedFunction]:
 CATALOGUE: dict[str, NamedFunction] = _catalogue()
 
 CONSTANTS: dict[str, str] = {"pi": "pi", "e": "E", "E": "E"}
+
+# Names with a syntax of their own.
+FORMS = ("Piecewise", "remove_hermite")

@@ -6,9 +6,9 @@ import keyword
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rmt.functions.catalogue import CATALOGUE, CONSTANTS
+from rmt.functions.catalogue import CATALOGUE, CONSTANTS, FORMS
 from rmt.functions.expression_error import ExpressionError
-from rmt.functions.reader import FORMS, Reader
+from rmt.functions.reader import Reader
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:

@@ -1,35 +1,31 @@
-"""The translation of one text: characters, then Python's syntax tree, then sympy."""
+"""The translation of one text: Python's syntax tree to sympy."""
 
 from __future__ import annotations
 
 import ast
-import difflib
-import math
-import re
-import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rmt.functions.catalogue import CATALOGUE, CONSTANTS
+from rmt.functions.catalogue import CATALOGUE, CONSTANTS, FORMS
 from rmt.functions.construction import VARIABLE_NAMES, build_piecewise, build_relation, variable
-from rmt.functions.expression_error import ExpressionError
+from rmt.functions.expression_limits import (
+    MAX_NUMBER,
+    TOO_LARGE,
+    is_too_large,
+    why_no_power,
+    why_not,
+)
 from rmt.functions.printing import INEXACT_BITS, INEXACT_DIGITS
+from rmt.functions.refusals import refused_operator, refused_syntax, unknown_name
+from rmt.functions.source_text import MAX_DEPTH, NUMBER, SourceText, syntax_tree
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["FORMS", "MAX_LENGTH", "Reader"]
+__all__ = ["Reader"]
 
-MAX_LENGTH = 10_000  # characters of text
-MAX_DEPTH = 60  # nested brackets, calls and signs
-MAX_NODES = 5_000  # nodes of the symbolic tree, repeated subtrees counted each time
-MAX_EXPONENT = 1_000  # of a power with a numerical exponent
 MAX_LITERAL = 310  # characters of one number
-MAX_NUMBER = 1e300  # magnitude of a constant
-MAX_BITS = 1_000  # of the numerator and the denominator of a rational constant
-
-FORMS = ("Piecewise", "remove_hermite")
 
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "StrictLessThan",
@@ -40,158 +36,33 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.NotEq: "Unequality",
 }
 
-_REFUSED: dict[type[ast.AST], str] = {
-    ast.Attribute: "attribute access ('.') is not allowed",
-    ast.Subscript: "indexing ('[ ]') is not allowed",
-    ast.Lambda: "lambda is not allowed; write an expression in z",
-    ast.Dict: "dictionaries are not allowed",
-    ast.List: "lists are not allowed",
-    ast.Set: "sets are not allowed",
-    ast.Tuple: "a tuple is only allowed as a branch of Piecewise",
-    ast.ListComp: "comprehensions are not allowed",
-    ast.SetComp: "comprehensions are not allowed",
-    ast.DictComp: "comprehensions are not allowed",
-    ast.GeneratorExp: "comprehensions are not allowed",
-    ast.IfExp: "'if ... else' is not allowed; write Piecewise((value, z < 0), (other, True))",
-    ast.Compare: "a comparison is only allowed as a condition of Piecewise",
-    ast.BoolOp: "'and' / 'or' is only allowed in a condition of Piecewise",
-    ast.JoinedStr: "strings are not allowed",
-    ast.NamedExpr: "assignment is not allowed",
-    ast.Await: "'await' is not allowed",
-    ast.Yield: "'yield' is not allowed",
-    ast.YieldFrom: "'yield' is not allowed",
-    ast.Starred: "'*' before an argument is not allowed",
-}
-
-_OPERATORS: dict[type[ast.operator], str] = {
-    ast.FloorDiv: "//",
-    ast.Mod: "%",
-    ast.MatMult: "@",
-    ast.LShift: "<<",
-    ast.RShift: ">>",
-    ast.BitOr: "|",
-    ast.BitAnd: "&",
-}
-
-_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_TOKEN = re.compile(rf"[A-Za-z_]\w*|{_NUMBER.pattern}")
-
-# What people write for something that is there under another name.
-_SYNONYMS = {
-    "ln": "log",
-    "arctan": "atan",
-    "arcsin": "asin",
-    "arccos": "acos",
-    "arcsinh": "asinh",
-    "arctanh": "atanh",
-    "logistic": "sigmoid",
-    "step": "heaviside",
-    "theta": "heaviside",
-    "sgn": "sign",
-    "maximum": "max",
-    "minimum": "min",
-    "fabs": "abs",
-    "pow": "**",
-    "hermite": "He3",
-    "h": "He3",
-    "where": "Piecewise",
-}
-
 
 class Reader:
-    """Translates one text. Positions are columns of the text as it was given."""
+    """Translates one text."""
 
     def __init__(self, text: str, variables: tuple[str, ...]) -> None:
         import sympy
 
         self.sp: Any = sympy
-        self.text = text
+        self.source = SourceText.of(text)
+        self.line = self.source.line
         self.variables = variables
-        self.line = re.sub(r"\s", " ", text)
-        self.offset = len(self.line) - len(self.line.lstrip())
-        self.line = self.line.strip()
         self.sizes: dict[Any, int] = {}
 
     def read(self) -> sympy.Expr:
-        self._check_characters()
-        return self._expression(self._parse(), 0)
-
-    # Errors
+        return self._expression(syntax_tree(self.source), 0)
 
     def _fail(self, reason: str, where: ast.AST | int) -> NoReturn:
-        column = where if isinstance(where, int) else getattr(where, "col_offset", 0)
-        raise ExpressionError(reason, self.text, column + self.offset)
+        self.source.fail(reason, where)
 
-    def _unknown(self, name: str, where: ast.AST, *, called: bool) -> NoReturn:
-        if name.lower() in ("nan", "inf", "infinity", "oo", "zoo"):
-            self._fail(f"{name!r} is not allowed: every number must be finite", where)
-        if name in ("I", "j", "i"):
-            self._fail(f"unknown name {name!r}: functions are real", where)
-        functions = [*CATALOGUE, *FORMS]
-        allowed = [*self.variables, *CONSTANTS, *functions]
-        lowered = {a.lower(): a for a in allowed}
-        cutoff = 0.5 if len(name) > 2 else 0.9
-        close = [
-            lowered[match]
-            for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=cutoff)
-        ]
-        if name.lower() in _SYNONYMS:
-            hint = f"write {_SYNONYMS[name.lower()]}"
-        elif close:
-            hint = "closest allowed names: " + ", ".join(close)
-        elif called:
-            hint = "allowed functions include tanh, relu, erf, exp, He3, sigmoid, abs, max"
-        else:
-            hint = "allowed variables: " + (", ".join(self.variables) or "none")
-        self._fail(f"unknown name {name!r}; {hint}", where)
-
-    # Text to syntax tree
-
-    def _check_characters(self) -> None:
-        if not self.line:
-            self._fail("the expression is empty; write for example 'tanh(z)'", 0)
-        if len(self.line) > MAX_LENGTH:
-            self._fail(
-                f"the text has {len(self.line)} characters; at most {MAX_LENGTH} are allowed",
-                MAX_LENGTH,
-            )
-        for column, character in enumerate(self.line):
-            if not (character.isascii() and character.isprintable()) or character in "#\\$?`":
-                self._fail(
-                    f"character {character!r} is not allowed; expressions are plain ASCII", column
-                )
-        for token in _TOKEN.finditer(self.line):
-            following = _TOKEN.match(self.line, token.end())
-            if following is None or token[0][0] not in "0123456789." or following[0][0] == ".":
-                continue
-            if following[0][0] == "_" or (token[0] == "0" and following[0][0] in "xXoObB"):
-                self._fail("write numbers in plain decimal digits", token.start())
-            product = f"{token[0]}*{following[0]}"
-            self._fail(f"write {_short(product)} for a product", following.start())
-        depth = 0
-        for column, character in enumerate(self.line):
-            depth += (character in "([{") - (character in ")]}")
-            if depth > MAX_DEPTH:
-                self._fail(f"nested too deeply; at most {MAX_DEPTH} brackets", column)
-
-    def _parse(self) -> ast.expr:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(self.line, mode="eval")
-        except SyntaxError as error:
-            column = error.offset - 1 if error.offset else len(self.line)
-            reason = str(error.msg).split(". Perhaps")[0]
-            self._fail(f"does not parse: {reason}", min(column, len(self.line)))
-        except (RecursionError, MemoryError, ValueError, OverflowError):
-            self._fail("the expression is nested too deeply", 0)
-        return tree.body
-
-    # Syntax tree to sympy
-
-    def _expression(self, node: ast.AST, depth: int) -> Any:
+    def _check_depth(self, depth: int, node: ast.AST) -> None:
         if depth > MAX_DEPTH:
             self._fail(f"nested too deeply; at most {MAX_DEPTH} levels", node)
+
+    # Sums, products, powers
+
+    def _expression(self, node: ast.AST, depth: int) -> Any:
+        self._check_depth(depth, node)
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
             return self._sum(node, depth)
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
@@ -200,7 +71,7 @@ class Reader:
             base = self._expression(node.left, depth + 1)
             return self._power(base, self._expression(node.right, depth + 1), node)
         if isinstance(node, ast.BinOp):
-            self._bad_operator(node)
+            self._fail(*refused_operator(node, self.line))
         if isinstance(node, ast.UnaryOp):
             return self._unary(node, depth)
         if isinstance(node, ast.Constant):
@@ -211,7 +82,7 @@ class Reader:
             return self._call(node, depth)
         if isinstance(node, ast.Attribute):
             self._fail_attribute(node, depth)
-        self._fail(_REFUSED.get(type(node), "this is not allowed in an expression"), node)
+        self._fail(refused_syntax(node), node)
 
     def _chain(
         self, node: ast.BinOp, kinds: tuple[type[ast.operator], ...]
@@ -252,8 +123,7 @@ class Reader:
 
         Otherwise sympy would multiply ``2*(1 + z)`` out in ``1/(2*(1 + z))``.
         """
-        if depth > MAX_DEPTH:
-            self._fail(f"nested too deeply; at most {MAX_DEPTH} levels", node)
+        self._check_depth(depth, node)
         for divided, operand in self._chain(node, (ast.Mult, ast.Div)):
             down = divided != inverted
             if isinstance(operand, ast.BinOp) and isinstance(operand.op, (ast.Mult, ast.Div)):
@@ -265,19 +135,11 @@ class Reader:
             factors.append(factor)
 
     def _power(self, base: Any, exponent: Any, node: ast.AST) -> Any:
-        sp = self.sp
         if exponent.is_number:
-            size = abs(_magnitude(exponent))
-            if size > MAX_EXPONENT:
-                self._fail(
-                    f"exponent {_short(exponent)} is too large; at most {MAX_EXPONENT}", node
-                )
-            if base.is_number:
-                # Both are numbers, so sympy would evaluate a rational power exactly.
-                bits = size * max(_bits(base), 1)
-                if bits > MAX_BITS:
-                    self._fail("this constant is too large", node)
-        return self._checked(lambda: sp.Pow(base, exponent), (base, exponent), node)
+            reason = why_no_power(base, exponent)
+            if reason is not None:
+                self._fail(reason, node)
+        return self._checked(lambda: self.sp.Pow(base, exponent), (base, exponent), node)
 
     def _unary(self, node: ast.UnaryOp, depth: int) -> Any:
         sign = 1
@@ -292,14 +154,7 @@ class Reader:
         operand = self._expression(current, depth + 1)
         return operand if sign == 1 else self.sp.Mul(-1, operand)
 
-    def _bad_operator(self, node: ast.BinOp) -> NoReturn:
-        between_start = node.left.end_col_offset or 0
-        between = self.line[between_start : node.right.col_offset]
-        if isinstance(node.op, ast.BitXor):
-            self._fail("'^' is not a power; write **", between_start + max(between.find("^"), 0))
-        symbol = _OPERATORS[type(node.op)]
-        column = between_start + max(between.find(symbol), 0)
-        self._fail(f"operator {symbol!r} is not allowed; allowed are + - * / **", column)
+    # Numbers, names, calls
 
     def _number(self, node: ast.Constant) -> Any:
         literal = self.line[node.col_offset : node.end_col_offset]
@@ -310,7 +165,7 @@ class Reader:
             self._fail(f"{literal!r} is not a number", node)
         if isinstance(value, complex):
             self._fail(f"{literal!r} is not real", node)
-        if not _NUMBER.fullmatch(literal):
+        if not NUMBER.fullmatch(literal):
             self._fail(f"number {literal!r} is not allowed; write it in decimal", node)
         if len(literal) > MAX_LITERAL:
             self._fail(f"a number has at most {MAX_LITERAL} characters", node)
@@ -335,7 +190,7 @@ class Reader:
         if node.id in VARIABLE_NAMES:
             allowed = ", ".join(self.variables) or "none"
             self._fail(f"unknown name {node.id!r}; allowed variables: {allowed}", node)
-        self._unknown(node.id, node, called=False)
+        self._fail(unknown_name(node.id, self.variables, called=False), node)
 
     def _call(self, node: ast.Call, depth: int) -> Any:
         if not isinstance(node.func, ast.Name):
@@ -346,7 +201,7 @@ class Reader:
         if name in self.variables or name in CONSTANTS:
             self._fail(f"{name!r} is not a function; write {name}*(...) for a product", node)
         if name not in CATALOGUE and name not in FORMS:
-            self._unknown(name, node.func, called=True)
+            self._fail(unknown_name(name, self.variables, called=True), node.func)
         if node.keywords:
             column = node.keywords[0].col_offset
             self._fail(f"{name} takes its arguments by position only", column)
@@ -371,7 +226,7 @@ class Reader:
         # What the attribute belongs to comes first in the text, and may be wrong on its own.
         self._expression(node.value, depth + 1)
         dot = self.line.find(".", node.value.end_col_offset or 0)
-        self._fail(_REFUSED[ast.Attribute], max(dot, 0))
+        self._fail(refused_syntax(node), max(dot, 0))
 
     # Piecewise
 
@@ -389,8 +244,7 @@ class Reader:
 
     def _condition(self, node: ast.AST, depth: int) -> Any:
         sp = self.sp
-        if depth > MAX_DEPTH:
-            self._fail(f"nested too deeply; at most {MAX_DEPTH} levels", node)
+        self._check_depth(depth, node)
         if isinstance(node, ast.Constant) and isinstance(node.value, bool):
             return sp.true if node.value else sp.false
         if isinstance(node, ast.Compare):
@@ -446,56 +300,17 @@ class Reader:
             self._fail(f"remove_hermite: {error}", node)
         return result.expression.subs(z, symbols[0]) if symbols else result.expression
 
-    # Guards
+    # Guard
 
     def _checked(self, build: Callable[[], Any], parts: Iterable[Any], node: ast.AST) -> Any:
         """Build a sympy object and refuse what is not finite, not real, or too large."""
-        sp = self.sp
-        if sum(self._size(part) for part in parts) > MAX_NODES:
-            self._fail(f"the expression is too large; at most {MAX_NODES} symbolic terms", node)
+        if is_too_large(parts, self.sizes):
+            self._fail(TOO_LARGE, node)
         try:
             result = build()
         except (TypeError, ValueError, RecursionError, OverflowError) as error:
             self._fail(f"not a real expression: {error}", node)
-        if result.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
-            self._fail("this is not finite (a division by zero or the like)", node)
-        if result.has(sp.I) or (result.is_number and result.is_real is False):
-            self._fail("this is not real", node)
-        if result.is_Rational and max(abs(result.p), result.q).bit_length() > MAX_BITS:
-            self._fail("this constant has too many digits", node)
-        if result.is_number and _magnitude(result) > MAX_NUMBER:
-            self._fail(f"this constant is too large; at most {MAX_NUMBER:g}", node)
-        if self._size(result) > MAX_NODES:
-            self._fail(f"the expression is too large; at most {MAX_NODES} symbolic terms", node)
+        reason = why_not(result, self.sizes)
+        if reason is not None:
+            self._fail(reason, node)
         return result
-
-    def _size(self, expr: Any) -> int:
-        if not getattr(expr, "args", ()):
-            return 1
-        size = self.sizes.get(expr)
-        if size is None:
-            size = 1 + sum(self._size(argument) for argument in expr.args)
-            self.sizes[expr] = size
-        return size
-
-
-def _magnitude(number: Any) -> float:
-    """``|number|`` as a float; infinity where it overflows, 0 where it cannot be told."""
-    try:
-        return abs(float(number.evalf(15, maxn=200)))
-    except OverflowError:
-        return math.inf
-    except (TypeError, ValueError):
-        return 0.0
-
-
-def _bits(number: Any) -> float:
-    """About how many bits an exact power of a number gains per unit of exponent."""
-    if number.is_Rational:
-        return float(max(abs(number.p).bit_length(), number.q.bit_length()))
-    return 1.0
-
-
-def _short(number: Any) -> str:
-    text = str(number)
-    return text if len(text) <= 20 else text[:17] + "..."
