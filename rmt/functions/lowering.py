@@ -7,8 +7,10 @@ evaluate: ``log(1 + exp(u))`` becomes softplus, ``1/(1 + exp(-u))`` the logistic
 
 from __future__ import annotations
 
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
+from rmt.functions.exponential_sums import exponent_of, exponential_terms, two_exponentials
 from rmt.functions.graph import Graph, NodeId
 
 if TYPE_CHECKING:
@@ -72,11 +74,7 @@ class _Lowering:
             operation = "max" if isinstance(expr, sp.Max) else "min"
             # Numbers last: see the convention for derivatives at ties.
             arguments = sorted(expr.args, key=lambda a: (a.is_number, sp.default_sort_key(a)))
-            nodes = [self.visit(a) for a in arguments]
-            result = nodes[0]
-            for node in nodes[1:]:
-                result = graph.node(operation, result, node)
-            return result
+            return reduce(partial(graph.node, operation), [self.visit(a) for a in arguments])
         if isinstance(expr, sp.Abs):
             return graph.node("abs", self.visit(expr.args[0]))
         if isinstance(expr, sp.Heaviside):
@@ -131,7 +129,7 @@ class _Lowering:
             return None
         if factor.exp == 2 and isinstance(factor.base, sp.tanh):
             return "tanh2"
-        if factor.exp == -1 and self._two_exponentials(factor.base) is not None:
+        if factor.exp == -1 and two_exponentials(factor.base) is not None:
             return "logistic"
         return None
 
@@ -152,46 +150,9 @@ class _Lowering:
         if kind == "tanh2" and sign == -1:
             return graph.neg(graph.node("sech2", self.visit(factor.base.args[0])))
         if kind == "logistic" and sign == -1:
-            pair = self._two_exponentials(factor.base)
+            pair = two_exponentials(factor.base)
             if pair is not None and pair[0] == pair[2] == 1 and pair[3] == 0:
                 return graph.neg(graph.node("sigmoid", self.visit(pair[1])))
-        return None
-
-    def _two_exponentials(self, expr: Any) -> tuple[Any, Any, Any, Any] | None:
-        """``(c1, u, c2, v)`` when the expression is ``c1 exp(u) + c2 exp(v)``, both ``c > 0``.
-
-        ``v`` is 0 for a constant term.
-        """
-        found = self._exponential_terms(expr)
-        if found is None or not all(coefficient.is_positive for coefficient, _ in found):
-            return None
-        (c1, u), (c2, v) = found
-        return c1, u, c2, v
-
-    def _exponential_terms(self, expr: Any) -> list[tuple[Any, Any]] | None:
-        """``[(c1, u), (c2, v)]`` when the expression is ``c1 exp(u) + c2 exp(v)``; ``u != 0``."""
-        if not expr.is_Add or len(expr.args) != 2:
-            return None
-        found = []
-        for term in sorted(expr.args, key=self.sp.default_sort_key):
-            coefficient, exponent = self.sp.Integer(1), self.sp.Integer(0)
-            for factor in self.sp.Mul.make_args(term):
-                power = self._exponent(factor)
-                if factor.is_number:
-                    coefficient *= factor
-                elif power is not None:
-                    exponent += power
-                else:
-                    return None
-            found.append((coefficient, exponent))
-        return found[::-1] if found[0][1] == 0 else found
-
-    def _exponent(self, factor: Any) -> Any:
-        """``u`` for ``exp(u)``; ``u log(c)`` for ``c**u`` with a number ``c > 0``; else None."""
-        if isinstance(factor, self.sp.exp):
-            return factor.args[0]
-        if factor.is_Pow and factor.base.is_positive and factor.base.is_number:
-            return factor.exp * self.sp.log(factor.base)
         return None
 
     # Products and powers
@@ -217,13 +178,13 @@ class _Lowering:
             if matched is not None:
                 node, above, below = matched
                 nodes.append(node)
-        if any(self._two_exponentials(base) is not None for base, _ in below):
-            for factor in [f for f in above if self._exponent(f) is not None]:
+        if any(two_exponentials(base) is not None for base, _ in below):
+            for factor in [f for f in above if exponent_of(f) is not None]:
                 above.remove(factor)
-                exponent += self._exponent(factor)
+                exponent += exponent_of(factor)
         divisors: list[NodeId] = []
         for base, n in below:
-            pair = self._two_exponentials(base)
+            pair = two_exponentials(base)
             if pair is None:
                 divisors.append(graph.integer_power(self.visit(base), n))
                 continue
@@ -265,12 +226,12 @@ class _Lowering:
             if isinstance(base, sp.cosh) and sp.sinh(base.args[0]) in above:
                 node = graph.node("tanh", self.visit(base.args[0]))
                 return node, [f for f in above if f != sp.sinh(base.args[0])], rest
-            pair = self._exponential_terms(base)
+            pair = exponential_terms(base)
             if pair is None:
                 continue
             (c, u), (d, v) = pair
             for factor in above:
-                terms = self._exponential_terms(factor)
+                terms = exponential_terms(factor)
                 for sign in (1, -1):
                     if c == d and terms in ([(sign, u), (-sign, v)], [(-sign, v), (sign, u)]):
                         node = graph.node("tanh", self.visit(sp.expand((u - v) / 2)))
@@ -303,7 +264,7 @@ class _Lowering:
         graph = self.graph
         if exponent.is_Integer:
             if exponent < 0:
-                pair = self._two_exponentials(base)
+                pair = two_exponentials(base)
                 if pair is not None:
                     node, left = self._inverse_exponentials(
                         pair, -int(exponent), self.sp.Integer(0)
@@ -320,7 +281,7 @@ class _Lowering:
             coefficient, rest = u.as_independent(*self.symbols, as_Add=False)
             if coefficient != 1 and coefficient.is_positive:
                 return graph.add(self._log(rest), graph.const(sp.log(coefficient)))
-        pair = self._two_exponentials(u)
+        pair = two_exponentials(u)
         if pair is not None:
             c1, a, c2, b = pair
             argument = self.visit(sp.expand(a - b) + (sp.log(c1 / c2) if c1 != c2 else 0))
@@ -355,11 +316,8 @@ class _Lowering:
             return graph.node(_COMPARISONS[name], self.visit(left), self.visit(right))
         if isinstance(condition, (sp.And, sp.Or)):
             operation = "and" if isinstance(condition, sp.And) else "or"
-            parts = [self._condition(c) for c in sorted(condition.args, key=sp.default_sort_key)]
-            result = parts[0]
-            for part in parts[1:]:
-                result = graph.node(operation, result, part)
-            return result
+            parts = sorted(condition.args, key=sp.default_sort_key)
+            return reduce(partial(graph.node, operation), [self._condition(part) for part in parts])
         if isinstance(condition, sp.Not):
             return graph.node("not", self._condition(condition.args[0]))
         raise AssertionError(f"no numerical form of {name}")
