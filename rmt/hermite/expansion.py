@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmt.display import Formula, Part, Shown, Table, as_text, equation
+from rmt.display import Part, Shown, as_text
 from rmt.functions import FunctionLike, ScalarFunction
-from rmt.functions.certified import certified_coefficients
-from rmt.functions.hermite_quadrature import double_coefficients
-from rmt.functions.integrability import check_square_integrable
+from rmt.hermite.coefficients import coefficients
 from rmt.hermite.decay import CoefficientDecay, coefficient_decay
-from rmt.hermite.symmetry import even_or_odd_part
+from rmt.hermite.expansion_text import expansion_latex, expansion_parts
+from rmt.hermite.number_conversions import is_exact, mpmath_number, over_root_factorial
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ __all__ = ["MAX_DIGITS", "MAX_ORDER", "HermiteExpansion", "hermite_expansion"]
 
 MAX_ORDER = 500
 MAX_DIGITS = 1000
-_DOUBLE_DIGITS = 15
 
 Array = NDArray[np.float64]
 
@@ -85,12 +83,12 @@ class HermiteExpansion(Shown):
     @property
     def orthonormal(self) -> tuple[Any, ...]:
         """``c_k = mu_k / sqrt(k!)``, coefficients of the orthonormal ``He_k / sqrt(k!)``."""
-        return tuple(_divided(mu, k) for k, mu in self._numbered())
+        return tuple(over_root_factorial(mu, k) for k, mu in self._numbered())
 
     @property
     def probabilists_array(self) -> Array:
         """`probabilists` in double precision."""
-        return np.array([float(_mpf(mu)) for mu in self.probabilists])
+        return np.array([float(mpmath_number(mu)) for mu in self.probabilists])
 
     @property
     def orthonormal_array(self) -> Array:
@@ -98,13 +96,16 @@ class HermiteExpansion(Shown):
         import mpmath
 
         return np.array(
-            [float(_mpf(mu) / mpmath.sqrt(mpmath.factorial(k))) for k, mu in self._numbered()]
+            [
+                float(mpmath_number(mu) / mpmath.sqrt(mpmath.factorial(k)))
+                for k, mu in self._numbered()
+            ]
         )
 
     @property
     def is_exact(self) -> bool:
         """Whether every coefficient is a closed form."""
-        return all(map(_is_exact, self.probabilists))
+        return all(map(is_exact, self.probabilists))
 
     def general_term(self, k: Any = None) -> Any:
         """``mu_k`` as an expression in ``k``; see `rmt.hermite.general_term`.
@@ -191,18 +192,18 @@ class HermiteExpansion(Shown):
         order = self._order(order)
         with mpmath.workdps(30):
             slack = 2 * mpmath.fsum(
-                abs(mpmath.mpf(error) * _mpf(mu)) / mpmath.sqrt(mpmath.factorial(k))
+                abs(mpmath.mpf(error) * mpmath_number(mu)) / mpmath.sqrt(mpmath.factorial(k))
                 for error, (k, mu) in zip(self.errors, self._numbered(), strict=True)
                 if k <= order
             ) + mpmath.mpf(self.second_moment_error)
         precision = 30
         while True:
             with mpmath.workdps(precision):
-                total = _mpf(self.second_moment, precision)
+                total = mpmath_number(self.second_moment, precision)
                 size = total
                 for k, mu in self._numbered():
                     if k <= order and mu:
-                        total -= _mpf(mu, precision) ** 2 / mpmath.factorial(k)
+                        total -= mpmath_number(mu, precision) ** 2 / mpmath.factorial(k)
                 rounding = size * mpmath.mpf(10) ** (5 - precision)
                 if rounding <= 1e-9 * abs(total) or rounding < slack or precision > MAX_DIGITS:
                     return float(mpmath.sqrt(max(total, 0) + slack + rounding))
@@ -338,9 +339,9 @@ class HermiteExpansion(Shown):
             "probabilists_float": [_json_float(mu) for mu in self.probabilists_array.tolist()],
             "orthonormal_float": self.orthonormal_array.tolist(),
             "errors": list(self.errors),
-            "exact": [_is_exact(mu) for mu in self.probabilists],
+            "exact": [is_exact(mu) for mu in self.probabilists],
             "second_moment": str(self.second_moment),
-            "second_moment_float": float(_mpf(self.second_moment)),
+            "second_moment_float": float(mpmath_number(self.second_moment)),
             "second_moment_error": self.second_moment_error,
             "truncation_error": self.truncation_error(),
         }
@@ -353,32 +354,7 @@ class HermiteExpansion(Shown):
         >>> print(hermite_expansion("z**3", 3).latex())
         z^{3} = 3 \\mathrm{He}_{1}(z) + \\mathrm{He}_{3}(z)
         """
-        import sympy
-
-        terms = []
-        for k, mu in self._numbered():
-            if not mu:
-                continue
-            coefficient = mu / sympy.factorial(k)
-            sign = " - " if coefficient.could_extract_minus_sign() else " + "
-            text = sympy.latex(-coefficient if sign == " - " else coefficient)
-            if coefficient.is_Add:
-                text = rf"\left({text}\right)"
-            if k:
-                text = ("" if text == "1" else text + " ") + rf"\mathrm{{He}}_{{{k}}}(z)"
-            terms.append(sign + text)
-        total = "".join(terms).removeprefix(" + ").removeprefix(" ") or "0"
-        remainder = "" if self._ends_here() else r" + \cdots"
-        return f"{sympy.latex(self.function.expression)} = {total}{remainder}"
-
-    def _ends_here(self) -> bool:
-        (z,) = self.function.symbols
-        expression = self.function.expression
-        if not expression.is_polynomial(z):
-            return False
-        import sympy
-
-        return bool(sympy.degree(expression, z) <= self.order)
+        return expansion_latex(self)
 
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"
@@ -402,30 +378,10 @@ class HermiteExpansion(Shown):
         3       -0.325735007935  -sqrt(3)/(3*sqrt(pi))
         E[f^2] = 1, L2 norm of the rest 0.507
         """
-        return as_text(self._table(orthonormal))
-
-    def _table(self, orthonormal: bool) -> list[Part]:
-        values = self.orthonormal if orthonormal else self.probabilists
-        heading = "E[f He_k] / sqrt(k!)" if orthonormal else "E[f He_k]"
-        header = ["k", heading, "error" if not any(map(_is_exact, values)) else "closed form"]
-        rows: list[list[str | Formula]] = []
-        for k, value in enumerate(values):
-            if _is_exact(value):
-                form = Formula(_short(value), (value,))
-                rows.append([str(k), _decimal(value, self.digits), form])
-            else:
-                error = self.errors[k] * (1.0 if orthonormal else math.sqrt(math.factorial(k)))
-                rows.append([str(k), _decimal(value, self.digits), f"+- {error:.0e}"])
-        text = f"f({', '.join(self.function.variables)}) = {self.function.text}"
-        return [
-            Formula(text, equation("f", self.function)),
-            Table("rrl", header, rows),
-            f"E[f^2] = {_decimal(self.second_moment, self.digits)}, "
-            f"L2 norm of the rest {self.truncation_error():.3g}",
-        ]
+        return as_text(expansion_parts(self, orthonormal))
 
     def _parts(self) -> list[Part]:
-        return self._table(orthonormal=False)
+        return expansion_parts(self)
 
     def plot(self) -> Figure:
         """The function, its partial sums, and the decay of its coefficients.
@@ -491,74 +447,14 @@ def hermite_expansion(
 
 @lru_cache(maxsize=256)
 def _expansion(function: ScalarFunction, order: int, digits: int | None) -> HermiteExpansion:
-    from rmt.functions.closed_form import exact_coefficients, exact_second_moment
-
-    check_square_integrable(function)
-    exact = exact_coefficients(function, order)
-    if exact is None:
-        rest, constant, slope = even_or_odd_part(function)
-        return _with_line(_integrated(rest, order, digits), function, constant, slope)
-    second, second_error = exact_second_moment(function), 0.0
-    if second is None:
-        integrated = _integrated(function, 0, digits)
-        second, second_error = integrated.second_moment, integrated.second_moment_error
-    return HermiteExpansion(
-        function, order, exact, (0.0,) * (order + 1), second, second_error, digits
-    )
-
-
-def _with_line(
-    expansion: HermiteExpansion, function: ScalarFunction, constant: Any, slope: Any
-) -> HermiteExpansion:
-    """The expansion of ``f = g + c + s z`` from that of ``g``, even with ``c = 0`` or odd with
-    ``s = 0``: one coefficient and ``E[f^2] = E[g^2] + c^2 + s^2`` differ.
-    """
-    mu = list(expansion.probabilists)
-    mu[0] += constant
-    if expansion.order:
-        mu[1] += slope
-    second = expansion.second_moment + constant**2 + slope**2
-    return replace(expansion, function=function, probabilists=tuple(mu), second_moment=second)
-
-
-def _integrated(function: ScalarFunction, order: int, digits: int | None) -> HermiteExpansion:
-    """The expansion by quadrature."""
-    import mpmath
-    import sympy
-
-    if digits is None:
-        double = double_coefficients(function, order)
-        values, errors = [], []
-        with mpmath.workdps(_DOUBLE_DIGITS + 5):
-            for k, (c, error) in enumerate(
-                zip(double.orthonormal.tolist(), double.errors.tolist(), strict=True)
-            ):
-                mu = mpmath.mpf(c) * mpmath.sqrt(mpmath.factorial(k))
-                values.append(_sympy_float(mu, 53) if c or error else sympy.Integer(0))
-                errors.append(error)
-        return HermiteExpansion(
-            function,
-            order,
-            tuple(values),
-            tuple(errors),
-            sympy.Float(double.second_moment, precision=53),
-            double.second_moment_error,
-            None,
-        )
-    certified = certified_coefficients(function, order, digits)
-    precision = math.ceil((digits + 2) * math.log2(10))
-    values, errors = [], []
-    with mpmath.workdps(digits + 5):
-        for k, (mu, error) in enumerate(zip(certified.values, certified.errors, strict=True)):
-            values.append(_sympy_float(mu, precision) if mu or error else sympy.Integer(0))
-            errors.append(_float_above(error / mpmath.sqrt(mpmath.factorial(k))))
+    found = coefficients(function, order, digits)
     return HermiteExpansion(
         function,
         order,
-        tuple(values),
-        tuple(errors),
-        _sympy_float(certified.second_moment, precision),
-        _float_above(certified.second_moment_error),
+        found.probabilists,
+        found.errors,
+        found.second_moment,
+        found.second_moment_error,
         digits,
     )
 
@@ -583,65 +479,5 @@ def _exact_number(value: Any, name: str) -> Any:
     return number
 
 
-@lru_cache(maxsize=MAX_ORDER + 1)
-def _inverse_root_factorial(k: int) -> Any:
-    import sympy
-
-    return 1 / sympy.sqrt(sympy.factorial(k))
-
-
-def _divided(mu: Any, k: int) -> Any:
-    """``mu / sqrt(k!)``; a Float stays one, of the same precision."""
-    if not mu:
-        return mu
-    if not mu.is_Float:
-        return mu * _inverse_root_factorial(k)
-    import mpmath
-
-    with mpmath.workprec(mu._prec + 10):
-        return _sympy_float(mpmath.mpf(mu._mpf_) / mpmath.sqrt(mpmath.factorial(k)), mu._prec)
-
-
-def _is_exact(value: Any) -> bool:
-    return not value.is_Float
-
-
-def _decimal(value: Any, digits: int | None) -> str:
-    digits = 12 if digits is None else digits
-    if not value:
-        return "0"
-    return (
-        str(value.evalf(digits, maxn=20_000)).rstrip("0").rstrip(".")
-        if value.is_Rational
-        else (str(value.evalf(digits, maxn=20_000)))
-    )
-
-
-def _mpf(value: Any, digits: int = 20) -> Any:
-    """A sympy number as an mpmath one with this many correct digits, cancellation or not."""
-    import mpmath
-
-    if not value.is_Float:
-        value = value.evalf(digits, maxn=20_000)
-    return mpmath.mpf(value._mpf_) if value.is_Float else mpmath.mpf(int(value.p)) / int(value.q)
-
-
-def _sympy_float(value: Any, precision: int) -> Any:
-    import sympy
-
-    return sympy.Float._new(value._mpf_, precision, zero=False)
-
-
-def _float_above(value: Any) -> float:
-    """A double that is not below, and never 0 for a positive number."""
-    number = float(value)
-    return max(number * (1 + 1e-15), 5e-324) if value else 0.0
-
-
 def _json_float(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _short(mu: Any) -> str:
-    text = str(mu)
-    return text if len(text) <= 60 else text[:57] + "..."
