@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.display import Formula, InNotebooks, Part, Table, equation
-from rmt.functions import ExpressionError, ScalarFunction
-from rmt.functions.gaussian import negligible_beyond
+from rmt.functions import FunctionLike, ScalarFunction
+from rmt.problem_arguments import (
+    checked_choice,
+    checked_counts,
+    checked_function,
+    checked_readout,
+    checked_real,
+    checked_size,
+    is_sequence,
+)
+from rmt.problem_functions import check_activation, check_target
 from rmt.status import InvalidInputError
-
-if TYPE_CHECKING:
-    import sympy
 
 __all__ = ["Batch", "FunctionLike", "Init", "Problem", "ReadoutLaw", "Step"]
 
-FunctionLike: TypeAlias = "str | sympy.Expr | ScalarFunction"
 Batch: TypeAlias = Literal["reused", "independent"]
 ReadoutLaw: TypeAlias = Literal["gaussian", "rademacher", "uniform"]
 Init: TypeAlias = Literal["sphere", "gaussian"]
 
 MAX_STEPS = 2
-LARGEST_SIZE = 10**100  # far beyond any limit of interest, and products of sizes do not overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ class Step:
     exponent: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", _real("Step.scale", self.scale))
-        object.__setattr__(self, "exponent", _real("Step.exponent", self.exponent))
+        object.__setattr__(self, "scale", checked_real("Step.scale", self.scale))
+        object.__setattr__(self, "exponent", checked_real("Step.exponent", self.exponent))
         if self.scale <= 0:
             raise InvalidInputError(f"Step.scale must be positive, got {self.scale!r}")
         if not 0 <= self.exponent < 0.5:
@@ -156,22 +157,22 @@ class Problem(InNotebooks):
         init: Init = "sphere",
     ) -> None:
         put = object.__setattr__
-        put(self, "width", _positive_integer("width", width))
-        put(self, "dim", _positive_integer("dim", dim))
+        put(self, "width", checked_size("width", width))
+        put(self, "dim", checked_size("dim", dim))
         put(self, "steps", _steps(steps))
-        put(self, "batch", _choice("batch", batch, ("reused", "independent")))
-        put(self, "samples", _samples(samples, len(self.steps), self.batch))
-        put(self, "readout", _readout(readout, self.width))
-        put(self, "noise_std", _real("noise_std", noise_std))
+        put(self, "batch", checked_choice("batch", batch, ("reused", "independent")))
+        put(self, "samples", checked_counts(samples, len(self.steps), self.batch))
+        put(self, "readout", checked_readout(readout, self.width))
+        put(self, "noise_std", checked_real("noise_std", noise_std))
         if not 0 <= self.noise_std <= 1e100:
             raise InvalidInputError(
                 f"noise_std must lie between 0 and 1e100, got {self.noise_std!r}"
             )
-        put(self, "init", _choice("init", init, ("sphere", "gaussian")))
-        put(self, "activation", _function("activation", activation))
-        put(self, "target", _function("target", target))
-        _check_activation(self.activation)
-        _check_target(self.target)
+        put(self, "init", checked_choice("init", init, ("sphere", "gaussian")))
+        put(self, "activation", checked_function("activation", activation))
+        put(self, "target", checked_function("target", target))
+        check_activation(self.activation)
+        check_target(self.target)
         if self.n_directions > self.dim:
             raise InvalidInputError(
                 f"dim must be at least the number of target directions {self.n_directions}, "
@@ -293,162 +294,17 @@ class Problem(InNotebooks):
         return hash(self.content_hash)
 
 
-def _real(name: str, value: Any) -> float:
-    number = math.nan
-    if isinstance(value, Real) and not isinstance(value, bool):
-        try:
-            number = float(value) + 0.0  # no negative zero: equal problems have equal hashes
-        except OverflowError:  # an integer beyond the range of floats
-            number = math.inf
-    if not math.isfinite(number):
-        raise InvalidInputError(f"{name} must be a finite real number, got {value!r}")
-    return number
-
-
-def _positive_integer(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise InvalidInputError(f"{name} must be a positive integer, got {value!r}")
-    if int(value) > LARGEST_SIZE:
-        raise InvalidInputError(f"{name} must be at most {LARGEST_SIZE:.0e}, got {value!r}")
-    return int(value)
-
-
-def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    if not isinstance(value, str) or value not in allowed:
-        raise InvalidInputError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
-    return value
-
-
 def _steps(value: Any) -> tuple[Step, ...]:
-    steps = (value,) if isinstance(value, Step) else tuple(value) if _is_sequence(value) else ()
+    steps = (value,) if isinstance(value, Step) else tuple(value) if is_sequence(value) else ()
     if not 1 <= len(steps) <= MAX_STEPS:
         raise InvalidInputError(f"steps must hold one or two Step(scale, exponent), got {value!r}")
     made = []
     for step in steps:
         if not isinstance(step, Step):
-            if not (_is_sequence(step) and len(step) == 2):
+            if not (is_sequence(step) and len(step) == 2):
                 raise InvalidInputError(
                     f"steps must hold Step objects or pairs (scale, exponent), got {step!r}"
                 )
             step = Step(*step)
         made.append(step)
     return tuple(made)
-
-
-def _samples(value: Any, n_steps: int, batch: str) -> tuple[int, ...]:
-    if not _is_sequence(value):
-        return (_positive_integer("samples", value),) * n_steps
-    counts = tuple(_positive_integer("samples", n) for n in value)
-    if len(counts) != n_steps:
-        raise InvalidInputError(
-            f"samples must be one number or one for each of the {n_steps} steps, got {value!r}"
-        )
-    if batch == "reused" and len(set(counts)) > 1:
-        raise InvalidInputError(
-            f"samples must be the same for both steps when the batch is reused, got {value!r}; "
-            "with batch='independent' they may differ"
-        )
-    return counts
-
-
-def _readout(value: Any, width: int) -> str | NDArray[np.float64]:
-    if isinstance(value, str):
-        return _choice("readout", value, ("gaussian", "rademacher", "uniform"))
-    try:
-        numbers = np.asarray(value)
-    except (TypeError, ValueError):  # ragged
-        numbers = np.asarray(None)
-    if numbers.dtype.kind not in "fiu":  # no text, no complex numbers
-        raise InvalidInputError(
-            "readout must be gaussian, rademacher, uniform or a vector of real numbers, "
-            f"got {type(value).__name__}"
-        )
-    vector = np.array(numbers, dtype=np.float64)
-    if vector.shape != (width,):
-        raise InvalidInputError(
-            f"readout must be a vector of length width = {width}, got shape {vector.shape}"
-        )
-    if not np.all(np.isfinite(vector)):
-        raise InvalidInputError("readout must be finite, got infinite or undefined entries")
-    if np.ptp(vector) <= 1e-12 * np.abs(vector).max():
-        raise InvalidInputError(
-            f"readout must have a positive variance, got a vector of {width} equal entries"
-        )
-    vector.flags.writeable = False
-    return vector
-
-
-def _function(name: str, value: Any) -> ScalarFunction:
-    try:
-        return ScalarFunction.parse(value)
-    except ExpressionError as error:
-        raise ExpressionError(f"{name}: {error.reason}", error.text, error.position) from error
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{name}: {error}") from error
-
-
-def _is_sequence(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.ndim > 0
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | Set)
-
-
-@lru_cache(maxsize=256)
-def _check_activation(sigma: ScalarFunction) -> None:
-    if sigma.n_variables != 1:
-        raise InvalidInputError(f"activation must be a function of z alone, got {sigma.text}")
-    _check_second_moment("activation", sigma)
-    if sigma.jumps:
-        raise InvalidInputError(
-            f"activation must be continuous, got {sigma.text} with a jump at z = "
-            f"{', '.join(f'{x:g}' for x in sigma.jumps)}: gradient steps do not see a jump"
-        )
-    if _diverges(lambda z: sigma.value_and_derivative(z)[1], sigma.kinks):
-        raise InvalidInputError(
-            "activation must have a slope of finite second moment under the standard normal law, "
-            f"got {sigma.text}"
-        )
-    grid = np.linspace(-8.0, 8.0, 1601)
-    if np.ptp(sigma(grid)) <= 1e-12 * np.abs(sigma(grid)).max():
-        raise InvalidInputError(f"activation must not be constant, got {sigma.text}")
-
-
-@lru_cache(maxsize=256)
-def _check_target(target: ScalarFunction) -> None:
-    if target.n_variables > 3:
-        raise InvalidInputError(f"target must have at most three variables, got {target.text}")
-    _check_second_moment("target", target)
-    axis = np.linspace(-6.0, 6.0, 49)
-    if target.n_variables == 1:  # no piece between two kinks is overlooked
-        ends = np.union1d(axis, [kink for kink in target.kinks if abs(kink) < 6.0])
-        axis = np.union1d(axis, (ends[1:] + ends[:-1]) / 2.0)
-    grids = np.meshgrid(*([axis] * target.n_variables))
-    if not np.any(target(*grids)):
-        raise InvalidInputError(
-            f"target must have a second moment E[f(z)^2] > 0, got {target.text}, which is zero"
-        )
-
-
-def _check_second_moment(name: str, function: ScalarFunction) -> None:
-    radius = negligible_beyond(function, function.n_variables)
-    if math.isnan(radius):
-        raise InvalidInputError(
-            f"{name} must be finite and real on the whole real line, got {function.text}"
-        )
-    if math.isinf(radius) or (function.n_variables == 1 and _diverges(function, function.kinks)):
-        raise InvalidInputError(
-            f"{name} must have a finite second moment under the standard normal law, got "
-            f"{function.text}: its square has a pole, or grows about as fast as exp(z^2/2) (or "
-            "beyond double precision)"
-        )
-
-
-def _diverges(function: Callable[[Any], Any], kinks: Sequence[float]) -> bool:
-    """Whether ``f^2`` cannot be integrated next to a kink: ``|f| ~ distance^{-p}``, p >= 1/2."""
-    near, far = 1e-9, 1e-6
-    for kink in kinks:
-        for side in (-1.0, 1.0):
-            values = np.abs(function(kink + side * np.array([near, far])))
-            if values[0] > 0 and not values[0] ** 2 * near < 0.5 * values[1] ** 2 * far:
-                return True
-    return False
