@@ -1,4 +1,4 @@
-"""The Dyson equation of a pencil, against closed forms, polynomials and simulated matrices."""
+"""The Dyson equation of a pencil: what a solution must fulfil, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import mpmath
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pencils import (
+    A_NODES,
+    conjugate_kernel,
+    many_terms,
+    marchenko_pastur,
+    marchenko_pastur_transform,
+    sandwich,
+    two_layers,
+)
 from scipy.optimize import brentq
 
 from rmt.spectra.dyson import (
@@ -25,282 +33,6 @@ from rmt.spectra.outliers import rectangular_outliers
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 Array = NDArray[np.float64]
-
-# Models
-
-
-def marchenko_pastur(gamma: float) -> Pencil:
-    """``W^T W``, ``W`` of shape ``N x d`` with entries of variance ``1/d``."""
-    return Pencil(
-        types=[IndexType("N", gamma, ["r"]), IndexType("d", 1.0, ["u"])],
-        fields=[GaussianField(Term("r", "u"), reference="d")],
-        constant={("r", "r"): -1.0},
-        linear={("u", "u"): -1.0},
-    )
-
-
-def silverstein(population: Any, weights: Any, ratio: float) -> Pencil:
-    """``T^{1/2} Z^T Z T^{1/2}``, ``Z`` of shape ``n x p`` with entries of variance ``1/n``."""
-    return Pencil(
-        types=[IndexType("n", 1.0, ["r"]), IndexType("p", ratio, ["u"], population, weights)],
-        fields=[GaussianField(Term("r", "u", 1.0, np.sqrt), reference="n")],
-        constant={("r", "r"): -1.0},
-        linear={("u", "u"): -1.0},
-    )
-
-
-def conjugate_kernel(n: float, d: float, width: float, linear: float, rest: float) -> Pencil:
-    """``F F^T / N``, ``F = linear X W^T + rest Z``: ``q = X^T u / sqrt(N)`` is a slot."""
-    return Pencil(
-        types=[IndexType("N", width, ["r"]), IndexType("d", d, ["q", "l"]), IndexType("n", n, "u")],
-        fields=[
-            GaussianField(Term("r", "q", linear), reference="d"),
-            GaussianField(Term("u", "l", -1.0), reference="N"),
-            GaussianField(Term("r", "u", rest), reference="N"),
-        ],
-        constant={("r", "r"): -1.0, ("q", "l"): 1.0},
-        linear={("u", "u"): -1.0},
-    )
-
-
-A_NODES, B_NODES = np.array([-1.0, 0.5, 2.0]), np.array([-0.7, 0.3, 0.9, 1.5])
-
-
-def sandwich(profile: bool = False) -> Pencil:
-    """``F^T F``, ``F = W + A W B`` with diagonal ``A``, ``B``."""
-    variance = (1.0 + np.outer(A_NODES, B_NODES)) ** 2
-    terms = [Term("r", "u"), Term("r", "u", lambda a: a, lambda b: b)]
-    field = GaussianField(Term("r", "u"), "d", variance) if profile else GaussianField(terms, "d")
-    return Pencil(
-        types=[IndexType("N", 1.2, ["r"], A_NODES), IndexType("d", 1.0, ["u"], B_NODES)],
-        fields=[field],
-        constant={("r", "r"): -1.0},
-        linear={("u", "u"): -1.0},
-    )
-
-
-G_NODES, Y_NODES = np.array([-1.5, -0.5, 0.5, 1.5]), np.array([-2.0, -0.4, 0.7, 1.7])
-V_PROFILE = 0.2 + 0.3 * np.cos(np.add.outer(G_NODES, Y_NODES)) ** 2
-
-
-def two_layers(width: float, dim: float, samples: float) -> Pencil:
-    """``W + D_g W X^T D_y X / n + (sqrt(V) o G) X / n``: fields that enter in two places."""
-    return Pencil(
-        types=[
-            IndexType("N", width, ["r"], G_NODES),
-            IndexType("d", dim, ["u", "q", "m"]),
-            IndexType("n", samples, ["v", "l"], Y_NODES),
-        ],
-        fields=[
-            GaussianField([Term("r", "u"), Term("r", "q", lambda g: g)], "d"),
-            GaussianField([Term("l", "u", -1.0), Term("v", "m", lambda y: -y)], "n"),
-            GaussianField(Term("r", "v"), "n", V_PROFILE),
-        ],
-        constant={("r", "r"): -1.0, ("l", "v"): 1.0, ("m", "q"): 1.0},
-        linear={("u", "u"): -1.0},
-    )
-
-
-def many_terms() -> Pencil:
-    """``W + sum_m D_{l_m} W X^T D_{r_m} X / n + (sqrt(V) o G) X / n``, as in the deformed bulk."""
-    rng = np.random.default_rng(2)
-    g, y = np.linspace(-2.0, 2.0, 12), np.linspace(-1.5, 1.5, 30)
-    left, right = 0.4 * rng.standard_normal((4, g.size)), rng.standard_normal((4, y.size))
-    dual = [(f"q{m}", f"m{m}") for m in range(4)]
-    data = [Term("v", m, -r) for (_, m), r in zip(dual, right, strict=True)]
-    weights = [Term("r", q, one) for (q, _), one in zip(dual, left, strict=True)]
-    slots = [slot for pair in dual for slot in pair]
-    return Pencil(
-        types=[
-            IndexType("N", 1.3, ["r"], g),
-            IndexType("d", 1.0, ["u", *slots]),
-            IndexType("n", 2.1, ["v", "l"], y),
-        ],
-        fields=[
-            GaussianField([Term("r", "u"), *weights], "d"),
-            GaussianField([Term("l", "u", -1.0), *data], "n"),
-            GaussianField(Term("r", "v"), "n", 0.2 + np.cos(np.add.outer(g, y)) ** 2),
-        ],
-        constant={("r", "r"): -1.0, ("l", "v"): 1.0, **dict.fromkeys(dual, 1.0)},
-        linear={("u", "u"): -1.0},
-    )
-
-
-# Closed forms
-
-
-def marchenko_pastur_transform(gamma: float, z: Any) -> Any:
-    """``z m^2 + (z + 1 - gamma) m + 1 = 0`` with 40 digits, on the sheet ``Im m >= 0``."""
-    result = []
-    with mpmath.workdps(40):
-        low, high = (1 - mpmath.sqrt(gamma)) ** 2, (1 + mpmath.sqrt(gamma)) ** 2
-        for one in np.ravel(z):
-            point = mpmath.mpc(complex(one))
-            root = mpmath.sqrt(point - low) * mpmath.sqrt(point - high)
-            result.append(complex((-(point + 1 - gamma) + root) / (2 * point)))
-    return np.reshape(result, np.shape(z))
-
-
-@pytest.mark.parametrize("gamma", [0.3, 1.0, 2.5])
-def test_marchenko_pastur_transform(gamma: float) -> None:
-    edge = (1 + math.sqrt(gamma)) ** 2
-    inside = (1 - math.sqrt(gamma)) ** 2 + np.linspace(0.02, 0.98, 41) * 4 * math.sqrt(gamma)
-    z = np.concatenate([inside, [edge + 1e-3, 2 * edge, 1e3, -0.2, -50.0, 1 + 1j, 2 + 1e-6j]])
-    exact = marchenko_pastur_transform(gamma, z)
-    solution = solve(marchenko_pastur(gamma), z)
-    assert np.abs(solution.form("u") / exact - 1).max() < 1e-11
-    # The r block is z (W W^T - z)^{-1}.
-    other = (z * exact - (gamma - 1)) / gamma
-    assert np.abs(solution.form("r") / other - 1).max() < 1e-11
-    assert (solution.form("u").imag[-7:-2] == 0).all()
-
-
-@pytest.mark.parametrize("gamma", [0.3, 1.0, 2.5])
-def test_error_estimates_bound_the_error_up_to_the_edge(gamma: float) -> None:
-    edge = (1 + math.sqrt(gamma)) ** 2
-    distance = np.logspace(-14, -1, 27)
-    z = np.concatenate([edge - distance, edge + distance, [edge]])
-    solution = solve(marchenko_pastur(gamma), z)
-    actual = np.abs(solution.form("u") - marchenko_pastur_transform(gamma, z))
-    # The distance to the edge itself is known to rounding, whence the second term.
-    rounding = np.abs(marchenko_pastur_transform(gamma, z * (1 + 1e-15)) - solution.form("u"))
-    assert (actual <= solution.error("u") + 4 * rounding).all()
-    far = np.abs(z - edge) > 1e-4
-    assert (actual <= solution.error("u"))[far].all()
-    assert solution.error("u").max() < 1e-6
-    assert solution.error("u")[far].max() < 1e-12
-
-
-def positive_root(coefficients: Any) -> complex:
-    """The root of a polynomial in the upper half plane, of which there is one."""
-    with mpmath.workdps(40):
-        roots = mpmath.polyroots(coefficients, maxsteps=500, extraprec=200)
-    (upper,) = [complex(root) for root in roots if root.imag > 1e-12]
-    return upper
-
-
-@pytest.mark.parametrize("ratio", [0.3, 1.7])
-def test_silverstein_is_a_root_of_its_cubic(ratio: float) -> None:
-    t, w = np.array([1.0, 6.0]), np.array([0.6, 0.4])
-    pencil = silverstein(t, w, ratio)
-    x = np.linspace(0.05, 25, 60)
-    solution = solve(pencil, x)
-    companion = ratio * solution.form("u") - (1 - ratio) / x
-    inside = companion.imag > 1e-3
-    assert 5 < inside.sum() < 60
-    one, two = np.poly1d([t[0], 1.0]), np.poly1d([t[1], 1.0])
-    v = np.poly1d([1.0, 0.0])
-
-    def cubic(z: float) -> Any:
-        # z v (1 + t0 v)(1 + t1 v) + (1 + t0 v)(1 + t1 v) - c v (w0 t0 (1 + t1 v) + ...) = 0
-        mean = two * float(w[0] * t[0]) + one * float(w[1] * t[1])
-        return ((v * float(z) + 1.0) * one * two - v * mean * ratio).coeffs
-
-    for point, found in zip(x[inside], companion[inside], strict=True):
-        assert abs(found / positive_root(cubic(point).tolist()) - 1) < 1e-10
-    for point, found in zip(x[~inside], companion[~inside], strict=True):
-        if found.imag == 0:
-            roots = np.roots(cubic(point))
-            nearest = roots[np.argmin(abs(roots - found))]
-            assert abs(found / nearest - 1) < 1e-10
-            slope = 1 / found.real**2 - ratio * np.sum(w * t**2 / (1 + t * found.real) ** 2)
-            assert slope > 0  # Silverstein and Choi: dz/dv > 0 outside the support
-    # The resolvent of each population eigenvalue.
-    expected = -1 / (x[:, None] * (1 + t * companion[:, None]))
-    assert np.abs(solution.entry("u") / expected - 1).max() < 1e-10
-
-
-def pennington_worah(m: Any, z: Any, c1: float, c2: float, linear: float, rest: float) -> Any:
-    """The quartic of the conjugate kernel; ``c1 = n/d``, ``c2 = n/N``.
-
-    ``-z m = int dH(t) / (1 + t v)`` with ``H`` the law of ``linear^2 tau + rest^2``, ``tau``
-    Marchenko-Pastur of ratio ``c1``, and ``v = c2 m - (1 - c2) / z``.
-    """
-    v = c2 * m - (1 - c2) / z
-    g = -z * m * linear**2 * v
-    y_g = (1 + rest**2 * v) * z * m
-    return c1 * y_g * g + y_g + (c1 - 1) * g + 1
-
-
-@pytest.mark.parametrize("ratios", [(0.5, 0.7), (2.0, 1.5)])
-def test_conjugate_kernel_is_a_root_of_the_quartic(ratios: tuple[float, float]) -> None:
-    c1, c2 = ratios
-    linear, rest = 0.8, 0.6
-    pencil = conjugate_kernel(1.0, 1 / c1, 1 / c2, linear, rest)
-
-    def quartic(z: complex) -> Array:
-        m = np.exp(2j * np.pi * np.arange(5) / 5)
-        values = pennington_worah(m, z, c1, c2, linear, rest)
-        return np.fft.fft(values)[[4, 3, 2, 1, 0]] / 5
-
-    x = np.linspace(0.02, 8, 60)
-    solution = solve(pencil, x)
-    m = solution.form("u")
-    inside = m.imag > 1e-3
-    assert inside.any()
-    assert not inside.all()
-    for point, found in zip(x[inside], m[inside], strict=True):
-        upper = positive_root([complex(c).real for c in quartic(point)])
-        assert abs(found / upper - 1) < 1e-10
-    # Outside: the root continued from -1/z at infinity.
-    root, points = -1e-3 + 0j, np.geomspace(1e3, 9.0, 400)
-    for point in points:
-        roots = np.roots(quartic(point))
-        root = roots[np.argmin(abs(roots - root))]
-    assert abs(solve(pencil, 9.0).form("u") / root - 1) < 1e-10
-
-
-# Simulation
-
-
-def distance_to(pencil: Pencil, eigenvalues: Array, top: float, atom: float = 0.0) -> float:
-    """Kolmogorov distance; the grid is even in ``sqrt(x)``."""
-    s = (np.arange(400) + 0.5) / 400 * math.sqrt(top)
-    value = density(pencil, "u", s**2).value * 2 * s
-    cdf = atom + (np.cumsum(value) - value / 2) * (s[1] - s[0])
-    assert cdf[-1] == pytest.approx(1, abs=0.01)
-    levels = (np.arange(eigenvalues.size) + 0.5) / eigenvalues.size
-    seen = np.interp(np.sqrt(np.maximum(eigenvalues, 0)), s, cdf)
-    bulk = eigenvalues > 1e-9
-    return float(np.abs(seen - levels)[bulk].max())
-
-
-def test_conjugate_kernel_of_simulated_features() -> None:
-    rng = np.random.default_rng(3)
-    n, d, width = 600, 400, 900
-    linear, rest = 0.6057, math.sqrt(0.394295 - 0.6057**2)  # tanh
-    features = np.tanh(rng.standard_normal((n, d)) @ rng.standard_normal((d, width)) / d**0.5)
-    pencil = conjugate_kernel(n, d, width, linear, rest)
-    eigenvalues = np.linalg.eigvalsh(features @ features.T / width)
-    assert distance_to(pencil, eigenvalues, 4.0) < 0.015
-
-
-def test_sandwich_of_simulated_matrices() -> None:
-    rng = np.random.default_rng(4)
-    d, n = 600, 720
-    w = rng.standard_normal((n, d)) / math.sqrt(d)
-    f = w + np.repeat(A_NODES, n // 3)[:, None] * w * np.repeat(B_NODES, d // 4)
-    pencil = sandwich()
-    assert distance_to(pencil, np.linalg.svd(f, compute_uv=False)[::-1] ** 2, 40.0) < 0.01
-
-
-def test_terms_and_variance_profile_agree() -> None:
-    z = np.array([0.3, 2.0, 7.0, 60.0, -1.0, 1 + 2j])
-    terms, profile = solve(sandwich(), z), solve(sandwich(profile=True), z)
-    for name in ("N", "d"):
-        difference = np.abs(terms.matrices[name] - profile.matrices[name])
-        assert difference.max() < 1e-11
-
-
-def test_fields_in_several_places_of_simulated_matrices() -> None:
-    rng = np.random.default_rng(5)
-    width, d, n = 600, 500, 900
-    w, x = rng.standard_normal((width, d)) / math.sqrt(d), rng.standard_normal((n, d))
-    i, j = np.arange(width) % 4, np.arange(n) % 4
-    noise = rng.standard_normal((width, n)) * np.sqrt(V_PROFILE[np.ix_(i, j)])
-    f = w + (G_NODES[i][:, None] * (w @ x.T) * Y_NODES[j] + noise) @ x / n
-    squares = np.linalg.svd(f, compute_uv=False)[::-1] ** 2
-    assert distance_to(two_layers(width, d, n), squares, 200.0) < 0.01
 
 
 # The equation itself
