@@ -443,3 +443,10 @@ def test_import_stays_light() -> None:
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("text", ["relu(z)", "tanh(z)"])
+def test_numpy_integers_are_whole_numbers(text: str) -> None:
+    expansion = hermite_expansion(text, np.int64(3), digits=np.int32(20))
+    assert expansion is hermite_expansion(text, 3, digits=20)
+    assert json.loads(json.dumps(expansion.to_dict()))["order"] == 3

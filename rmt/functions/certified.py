@@ -23,7 +23,8 @@ from rmt.functions.certified_sums import Budget, Exhausted
 from rmt.functions.certified_trapezoid import TrapezoidSum, halve_step, trapezoid_sums
 from rmt.functions.integrability import check_square_integrable
 from rmt.functions.scalar_function import ScalarFunction
-from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.functions.whole_number import whole_number
+from rmt.status import ConvergenceError, Status
 
 __all__ = ["CertifiedCoefficients", "certified_coefficients"]
 
@@ -93,9 +94,9 @@ def certified_coefficients(
     0.3989422804014326779399460599343818684759
     0.3989422804014326779399460599343818684759
     """
-    _check_count("order", order, 0, math.inf)
-    _check_count("digits", digits, 1, MAX_DIGITS)
-    _check_count("max_evaluations", max_evaluations, 1, math.inf)
+    order = whole_number("order", order, 0)
+    digits = whole_number("digits", digits, 1, MAX_DIGITS)
+    max_evaluations = whole_number("max_evaluations", max_evaluations, 1)
     check_square_integrable(function)
     if all(piece.expression == 0 for piece in function.smooth_pieces):
         return _zeros(order)
@@ -113,14 +114,6 @@ def _zeros(order: int) -> CertifiedCoefficients:
 
     zeros = (mpmath.mpf(0),) * (order + 1)
     return CertifiedCoefficients(zeros, zeros, mpmath.mpf(0), mpmath.mpf(0))
-
-
-def _check_count(name: str, value: int, least: int, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidInputError(f"{name}: expected a whole number, got {value!r}")
-    if not least <= value <= most:
-        allowed = f"at least {least}" if most == math.inf else f"{least} to {most}"
-        raise InvalidInputError(f"{name}: got {value}; allowed is {allowed}")
 
 
 def _two_rules(

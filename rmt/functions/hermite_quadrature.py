@@ -19,7 +19,8 @@ from rmt.functions.gaussian import gauss_legendre, gaussian_rule
 from rmt.functions.integrability import check_square_integrable
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.functions.singular_ends import closeness, singular_ends, values_near_end
-from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.functions.whole_number import whole_number
+from rmt.status import ConvergenceError, Status
 
 __all__ = ["DoubleCoefficients", "double_coefficients"]
 
@@ -92,10 +93,7 @@ def double_coefficients(function: ScalarFunction, order: int) -> DoubleCoefficie
     >>> bool(abs(relu.second_moment - 0.5) <= relu.second_moment_error < 1e-14)
     True
     """
-    if isinstance(order, bool) or not isinstance(order, int):
-        raise InvalidInputError(f"order: expected a whole number, got {order!r}")
-    if order < 0:
-        raise InvalidInputError(f"order: got {order}; allowed is at least 0")
+    order = whole_number("order", order, 0)
     check_square_integrable(function)
     kept = np.ones(order + 1, bool)
     if function.parity:

@@ -10,6 +10,7 @@ from rmt.functions.certified import certified_coefficients
 from rmt.functions.integrability import check_square_integrable
 from rmt.functions.printing import INEXACT_BITS, INEXACT_DIGITS
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
+from rmt.functions.whole_number import whole_number
 from rmt.status import ConvergenceError, InvalidInputError
 
 __all__ = ["remove_hermite"]
@@ -58,10 +59,7 @@ def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
     ScalarFunction('-2.188432594458360450861340*z + 3*tanh(2*z)')
     """
     parsed = ScalarFunction.parse(function)
-    if isinstance(degree, bool) or not isinstance(degree, int):
-        raise InvalidInputError(f"degree: expected a whole number, got {degree!r}")
-    if not 0 <= degree <= MAX_HERMITE_DEGREE:
-        raise InvalidInputError(f"degree: got {degree}; allowed are 0 to {MAX_HERMITE_DEGREE}")
+    degree = whole_number("degree", degree, 0, MAX_HERMITE_DEGREE)
     if parsed.n_variables != 1:
         raise InvalidInputError(
             f"function: {parsed.text} has {parsed.n_variables} variables; one is allowed"

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.display import Part, Shown, as_text
 from rmt.functions import FunctionLike, ScalarFunction
+from rmt.functions.whole_number import whole_number
 from rmt.hermite.coefficients import coefficients
 from rmt.hermite.decay import CoefficientDecay, coefficient_decay
 from rmt.hermite.expansion_text import expansion_latex, expansion_parts
@@ -434,9 +435,9 @@ def hermite_expansion(
     E[f^2] = 0.425221482570, L2 norm of the rest 0.0782
     """
     parsed = ScalarFunction.parse(function)
-    _check_count(order, "order", 0, MAX_ORDER)
+    order = whole_number("order", order, 0, MAX_ORDER)
     if digits is not None:
-        _check_count(digits, "digits", 1, MAX_DIGITS)
+        digits = whole_number("digits", digits, 1, MAX_DIGITS)
     if parsed.n_variables != 1:
         raise InvalidInputError(
             f"function: {parsed.text} has {parsed.n_variables} variables; hermite_expansion takes "
@@ -457,13 +458,6 @@ def _expansion(function: ScalarFunction, order: int, digits: int | None) -> Herm
         found.second_moment_error,
         digits,
     )
-
-
-def _check_count(value: object, name: str, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise InvalidInputError(f"{name}: expected a whole number, got {value!r}")
-    if not least <= value <= most:
-        raise InvalidInputError(f"{name}: got {value}; allowed are {least} to {most}")
 
 
 def _exact_number(value: Any, name: str) -> Any:

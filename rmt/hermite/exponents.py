@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rmt.functions import FunctionLike, ScalarFunction
+from rmt.functions.whole_number import whole_number
 from rmt.hermite.expansion import hermite_expansion
 from rmt.hermite.exponent import Exponent, VanishingOrder, ZeroProof
 from rmt.hermite.symmetry import even_or_odd_part
@@ -57,7 +58,7 @@ def information_exponent(function: FunctionLike, max_order: int = 30) -> Exponen
     name = "information exponent"
     if parsed.n_variables > 1:
         return _least_degree(parsed, max_order, name)
-    _check(max_order, "max_order", MAX_ORDER)
+    max_order = whole_number("max_order", max_order, 1, MAX_ORDER)
     if _is_constant(parsed):
         orders = tuple(VanishingOrder(k, ZeroProof.EXACT) for k in range(1, max_order + 1))
         return Exponent(name, None, max_order, orders, is_infinite=True)
@@ -103,7 +104,7 @@ def reuse_exponent(function: FunctionLike, max_power: int = 8) -> Exponent:
     reuse exponent: infinite
     """
     parsed = ScalarFunction.parse(function)
-    _check(max_power, "max_power", MAX_POWER)
+    max_power = whole_number("max_power", max_power, 1, MAX_POWER)
     if parsed.n_variables != 1:
         raise InvalidInputError(
             f"function: {parsed.text} has {parsed.n_variables} variables; the reuse exponent is "
@@ -177,8 +178,7 @@ def _is_constant(function: ScalarFunction) -> bool:
 def _least_degree(function: ScalarFunction, max_order: int, name: str) -> Exponent:
     from rmt.hermite.tensor import MAX_DEGREE, tensor_hermite_expansion
 
-    max_order = min(max_order, MAX_DEGREE)
-    _check(max_order, "max_order", MAX_DEGREE)
+    max_order = whole_number("max_order", min(max_order, MAX_DEGREE), 1, MAX_DEGREE)
     zeros: list[VanishingOrder] = []
     degree = min(_FIRST_BATCH, max_order)
     while True:
@@ -199,10 +199,3 @@ def _least_degree(function: ScalarFunction, max_order: int, name: str) -> Expone
         if degree == max_order:
             return Exponent(name, None, max_order, tuple(zeros))
         degree = max_order
-
-
-def _check(value: object, name: str, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidInputError(f"{name}: expected a whole number, got {value!r}")
-    if not 1 <= value <= most:
-        raise InvalidInputError(f"{name}: got {value}; allowed are 1 to {most}")
