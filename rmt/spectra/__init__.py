@@ -4,11 +4,11 @@ from rmt.spectra.additive_spikes import (
     SpikeEstimate,
     additive_outliers,
     additive_threshold,
-    combined_spikes,
     estimate_spikes,
     outlier_std,
     shrink_singular_values,
 )
+from rmt.spectra.combined_spikes import combined_spikes
 from rmt.spectra.conjugate_kernel import ConjugateKernel
 from rmt.spectra.derived_laws import SingularValueLaw
 from rmt.spectra.edge_test import edge_pvalue

@@ -20,15 +20,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.display import InNotebooks, Part, columns_of
-from rmt.spectra.outliers import Outliers
-from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.spectra.outliers import Outliers, not_negative
+from rmt.status import ConvergenceError, Status
 
 __all__ = [
     "RectangularBulk",
     "SpikeEstimate",
     "additive_outliers",
     "additive_threshold",
-    "combined_spikes",
     "estimate_spikes",
     "outlier_std",
     "shrink_singular_values",
@@ -125,7 +124,7 @@ def additive_outliers(strength: ArrayLike, bulk: RectangularBulk) -> Outliers:
     >>> found.singular_value.round(12).tolist(), found.left_overlap.round(12).tolist()
     ([2.5, 2.0], [0.75, 0.0])
     """
-    theta = _real("strength", strength)
+    theta = not_negative("strength", strength)
     flat = theta.ravel()
     above = flat > additive_threshold(bulk)
     edge = bulk.upper_edge
@@ -166,7 +165,7 @@ def estimate_spikes(singular_value: ArrayLike, bulk: RectangularBulk) -> SpikeEs
     >>> found.strength.round(12).tolist(), found.shrunk.round(12).tolist()
     ([2.0, 0.0], [1.5, 0.0])
     """
-    s = _real("singular_value", singular_value)
+    s = not_negative("singular_value", singular_value)
     flat = s.ravel()
     above = flat**2 > bulk.upper_edge
     strength, left, right = (np.zeros(flat.size) for _ in range(3))
@@ -213,7 +212,7 @@ def outlier_std(strength: ArrayLike, bulk: RectangularBulk, rows: int, columns: 
     array
         Of the shape of the strengths; nan below the threshold, where fluctuations are not Gaussian.
     """
-    theta = _real("strength", strength)
+    theta = not_negative("strength", strength)
     flat = theta.ravel()
     result = np.full(flat.size, np.nan)
     above = flat > additive_threshold(bulk)
@@ -228,67 +227,6 @@ def outlier_std(strength: ArrayLike, bulk: RectangularBulk, rows: int, columns: 
         variance += t**4 * z**2 * m**2 * 2.0 * (dc - companion**2) / rows
         result[above] = np.sqrt(variance) / (t**2 * np.abs(slope)) / (2.0 * np.sqrt(z))
     return result.reshape(theta.shape)
-
-
-def combined_spikes(
-    left_gram: ArrayLike, right_gram: ArrayLike, coupling: ArrayLike | None = None
-) -> tuple[Array, Array, Array]:
-    """Singular value decomposition of ``A C B^T`` from Gram matrices ``A^T A`` and ``B^T B``.
-
-    For spikes whose directions, the columns of ``A`` and ``B``, are not orthonormal.
-
-    Parameters
-    ----------
-    left_gram, right_gram : array_like, shapes (k, k) and (l, l)
-        Symmetric, positive semi-definite.
-    coupling : array_like, shape (k, l), optional
-        ``C``; the identity when left out.
-
-    Returns
-    -------
-    strength : array, shape (min(k, l),)
-    left, right : array
-        Coefficients: the singular vectors are ``A left`` and ``B right``, column by column; 0 for a
-        strength of 0.
-
-    Examples
-    --------
-    >>> strength, left, right = combined_spikes([[1, 1], [1, 1]], [[1, 0], [0, 1]])
-    >>> strength.round(12).tolist()  # a (b_1 + b_2)^T
-    [1.414213562373, 0.0]
-    """
-    roots = []
-    for name, gram in (("left_gram", left_gram), ("right_gram", right_gram)):
-        g = np.asarray(gram, dtype=float)
-        if g.ndim != 2 or g.shape[0] != g.shape[1] or not np.allclose(g, g.T):
-            raise InvalidInputError(f"{name}: expected a symmetric matrix, got shape {g.shape}")
-        values, vectors = np.linalg.eigh(g)
-        if values[0] < -1e-10 * max(1.0, values[-1]):
-            raise InvalidInputError(f"{name}: has the negative eigenvalue {values[0]:.6g}")
-        values = np.where(values > 1e-14 * max(values[-1], 0.0), values, 0.0)
-        with np.errstate(divide="ignore"):
-            inverse = np.where(values > 0, 1.0 / np.sqrt(values), 0.0)
-        roots.append((vectors * np.sqrt(values), vectors * inverse))
-    (a, a_inverse), (b, b_inverse) = roots
-    c = np.eye(a.shape[0], b.shape[0]) if coupling is None else np.asarray(coupling, dtype=float)
-    if c.shape != (a.shape[0], b.shape[0]):
-        raise InvalidInputError(
-            f"coupling: expected shape {(a.shape[0], b.shape[0])}, got {c.shape}"
-        )
-    u, strength, vt = np.linalg.svd(a.T @ c @ b, full_matrices=False)
-    strength = np.where(strength > 1e-14 * strength.max(initial=0.0), strength, 0.0)
-    kept = strength > 0
-    return strength, (a_inverse @ u) * kept, (b_inverse @ vt.T) * kept
-
-
-def _real(name: str, values: ArrayLike) -> Array:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu":
-        raise InvalidInputError(f"{name} must be real numbers, got {values!r}")
-    array = array.astype(float)
-    if not np.all((array >= 0) & np.isfinite(array)):
-        raise InvalidInputError(f"{name} must be finite and not negative, got {values!r}")
-    return array
 
 
 def _transforms(z: Array, bulk: RectangularBulk) -> tuple[Array, Array, Array]:

@@ -11,7 +11,7 @@ from rmt.display import InNotebooks, Part, columns_of
 from rmt.spectra.marchenko_pastur import positive_ratio
 from rmt.status import InvalidInputError
 
-__all__ = ["Outliers", "rectangular_outliers"]
+__all__ = ["Outliers", "not_negative", "rectangular_outliers"]
 
 Array = NDArray[np.float64]
 
@@ -73,11 +73,7 @@ def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
     ([2.5, 2.0], [0.75, 0.0])
     """
     gamma = positive_ratio(aspect_ratio)
-    if np.asarray(strength).dtype.kind not in "fiu":
-        raise InvalidInputError(f"strength must be real numbers, got {strength!r}")
-    theta = np.asarray(strength, dtype=float)
-    if not np.all((theta >= 0) & np.isfinite(theta)):
-        raise InvalidInputError(f"strength must be finite and not negative, got {strength!r}")
+    theta = not_negative("strength", strength)
     above = theta > gamma**0.25
     t2 = np.where(above, theta, 1.0 + gamma) ** 2
     # (theta^4 - gamma) / theta^2, in which no large strength overflows.
@@ -90,3 +86,14 @@ def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
         right_overlap=np.where(above, excess / (t2 + 1.0), 0.0),
         is_outlier=above,
     )
+
+
+def not_negative(name: str, values: ArrayLike) -> Array:
+    """Strengths or singular values as an array of doubles."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise InvalidInputError(f"{name} must be real numbers, got {values!r}")
+    array = array.astype(float)
+    if not np.all((array >= 0) & np.isfinite(array)):
+        raise InvalidInputError(f"{name} must be finite and not negative, got {values!r}")
+    return array
