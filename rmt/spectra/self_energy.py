@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.spectra.linear_response import BlockResponse, Linearised, block_response
-from rmt.spectra.pencil import IndexType, Pencil, terms_of
+from rmt.spectra.pencil import IndexType, Pencil
+from rmt.spectra.pencil_unknowns import Expansion, FieldSum, Read, field_sums, unknowns_of
 from rmt.spectra.stacked_matrices import Stack, diagonal, inverse, product, times_real
 
 __all__ = ["ReducedEquation"]
@@ -20,24 +21,7 @@ ComplexArray = NDArray[np.complex128]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
-EPS = float(np.finfo(float).eps)
-_Expansion = dict[tuple[int, ...], tuple[Ints, Array]]  # unknowns and factors of a sum
-_Read = tuple[tuple[int, int], Array]  # entry, and its pattern over the nodes
 CHUNK_ENTRIES = 2_000_000  # complex numbers in the largest intermediate array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sum:
-    """``sum_s omega(s) pattern(s) M(s)[p, q]``, on one side of a field.
-
-    The same pattern times a number, at ``[p, q]`` and ``[q, p]``, is what the other side's sum of
-    the same terms adds to the self-energy here.
-    """
-
-    key: tuple[int, int, int, int, int]  # field, side, factor of the variance, two terms
-    pattern: Array  # (nodes,)
-    entry: tuple[int, int]
-    gain: float  # variance n_other / n_ref
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +58,9 @@ class ReducedEquation:
             for types in members
             for i, one in enumerate(types)
         }
-        sums = _sums(pencil, offsets)
+        sums = field_sums(pencil, offsets)
         placed = [[term for one in types for term in sums[one.name]] for types in members]
-        expansion, reads, firsts = _unknowns(placed, [types[0] for types in members])
+        expansion, reads, firsts = unknowns_of(placed, [types[0] for types in members])
         bounds = np.cumsum([0, *map(len, reads)]).tolist()
         self.count = bounds[-1]
         self.firsts = np.array(firsts, dtype=int)
@@ -91,9 +75,9 @@ class ReducedEquation:
     def _block(
         self,
         types: list[IndexType],
-        sums: list[_Sum],
-        expansion: _Expansion,
-        reads: list[_Read],
+        sums: list[FieldSum],
+        expansion: Expansion,
+        reads: list[Read],
         unknowns: slice,
     ) -> _Block:
         nodes, ends = types[0].count, np.cumsum([0, *(len(one.slots) for one in types)])
@@ -253,69 +237,3 @@ class ReducedEquation:
                     *shape, *m.shape[1:-2], *2 * (span.stop - span.start,)
                 )
         return {one.name: result[one.name] for one in self.pencil.types}
-
-
-def _sums(pencil: Pencil, offsets: dict[str, int]) -> dict[str, list[_Sum]]:
-    """The sums that both sides of all fields need, by the name of the index type.
-
-    ``offsets`` are the positions of the types' slots in their blocks.
-    """
-    result: dict[str, list[_Sum]] = {one.name: [] for one in pencil.types}
-    for number, one in enumerate(pencil.fields):
-        terms = terms_of(one)
-        types = pencil.sides(one)
-        variance, reference = pencil.variance_profile(one), pencil.type_named(one.reference).size
-        factors = (np.ones((1, types[0].count)), np.ones((1, types[1].count)))
-        gain = (1.0 if variance.ndim else float(variance)) / reference
-        if variance.ndim:
-            left, values, right = np.linalg.svd(variance, full_matrices=False)
-            cut = 4.0 * EPS * np.sqrt(max(variance.shape)) * values[0]
-            rank = max(1, int(np.sum(values > cut)))
-            root = np.sqrt(values[:rank])
-            factors = (left[:, :rank].T * root[:, None], right[:rank] * root[:, None])
-        for side, index_type in enumerate(types):
-            slots = [(term.row, term.column)[side] for term in terms]
-            given = [(term.row_coefficient, term.column_coefficient)[side] for term in terms]
-            positions = [pencil.place(slot)[1] + offsets[index_type.name] for slot in slots]
-            c = [index_type.on_nodes(value, "coefficient") for value in given]
-            for a, factor in enumerate(factors[side]):
-                for t in range(len(terms)):
-                    for u in range(t, len(terms)):
-                        p, q = sorted((positions[t], positions[u]))
-                        # Two terms of one slot: the pairs (t, u) and (u, t) are at one entry.
-                        twice = 2.0 if t != u and p == q else 1.0
-                        result[index_type.name].append(
-                            _Sum(
-                                (number, side, a, t, u),
-                                factor * c[t] * c[u],
-                                (p, q),
-                                gain * types[1 - side].size * twice,
-                            )
-                        )
-    return result
-
-
-def _unknowns(
-    placed: list[list[_Sum]], types: list[IndexType]
-) -> tuple[_Expansion, list[list[_Read]], list[int]]:
-    """The sums in terms of the unknowns; how these are read; where groups of like ones start."""
-    expansion: _Expansion = {}
-    reads: list[list[_Read]] = []
-    firsts, start = [], 0
-    for sums, index_type in zip(placed, types, strict=True):
-        nodes = index_type.count
-        entries = sorted({one.entry for one in sums})
-        if nodes * len(entries) < len(sums):
-            for one in sums:
-                at = start + nodes * entries.index(one.entry)
-                expansion[one.key] = np.arange(at, at + nodes), one.pattern
-            reads.append([(entry, row) for entry in entries for row in np.eye(nodes)])
-            firsts.append(start)
-        else:
-            for i, one in enumerate(sums):
-                expansion[one.key] = np.array([start + i]), np.ones(1)
-                if i == 0 or one.key[:2] != sums[i - 1].key[:2]:
-                    firsts.append(start + i)
-            reads.append([(one.entry, one.pattern) for one in sums])
-        start += len(reads[-1])
-    return expansion, reads, firsts
