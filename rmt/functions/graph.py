@@ -1,4 +1,4 @@
-"""A small expression graph of numerical operations, and its derivative.
+"""A small expression graph of numerical operations.
 
 Nodes are numbered in the order of creation, arguments before the nodes that use them; equal nodes
 are one node, so that common subexpressions of a function and its derivative are computed once.
@@ -28,6 +28,8 @@ class Graph:
     payloads : list
         A sympy number for ``const``, the index of a variable for ``var``, the exponent for
         ``ipow``, else None.
+    derivatives : dict
+        Those that `rmt.functions.differentiation` has found.
     """
 
     def __init__(self) -> None:
@@ -35,7 +37,7 @@ class Graph:
         self.arguments: list[tuple[NodeId, ...]] = []
         self.payloads: list[Any] = []
         self._index: dict[tuple[str, tuple[NodeId, ...], Any], NodeId] = {}
-        self._derivatives: dict[NodeId, NodeId] = {}
+        self.derivatives: dict[NodeId, NodeId] = {}
 
     def node(self, operation: str, *arguments: NodeId, payload: Any = None) -> NodeId:
         """The node of this operation on these arguments; the old one where it exists."""
@@ -58,7 +60,8 @@ class Graph:
     def is_const(self, node: NodeId) -> bool:
         return self.operations[node] == "const"
 
-    def _is(self, node: NodeId, value: int) -> bool:
+    def is_number(self, node: NodeId, value: int) -> bool:
+        """Whether it is this constant."""
         return self.is_const(node) and bool(self.payloads[node] == value)
 
     # Arithmetic with the simplifications that derivatives need
@@ -140,7 +143,7 @@ class Graph:
     def div(self, a: NodeId, b: NodeId) -> NodeId:
         if self.is_const(b):
             return self.mul(a, self.const(1 / self.payloads[b]))
-        if self._is(a, 0):
+        if self.is_number(a, 0):
             return a
         if self.operations[a] == "neg":
             return self.neg(self.div(self.arguments[a][0], b))
@@ -167,82 +170,6 @@ class Graph:
         """``a`` where the condition holds, else ``b``."""
         return a if a == b else self.node("where", condition, a, b)
 
-    # Derivative
-
-    def derivative(self, node: NodeId) -> NodeId:
-        """Derivative with respect to variable 0, almost everywhere.
-
-        At a kink it is the derivative of the side that holds there by the conventions
-        ``relu'(0) = 0``, ``min(z, 0)' = 1`` at 0, and ``sign(0) = 0`` for the derivative of
-        ``|z|``; a jump contributes nothing.
-        """
-        # Arguments come first in the numbering, so this loop never recurses deeply.
-        for dependency in self.ancestors([node]):
-            if dependency not in self._derivatives:
-                self._derivatives[dependency] = self._differentiate(dependency)
-        return self._derivatives[node]
-
-    def ancestors(self, nodes: list[NodeId]) -> list[NodeId]:
-        """Every node that these need, themselves included, in the order of creation."""
-        found: set[NodeId] = set()
-        stack = list(nodes)
-        while stack:
-            node = stack.pop()
-            if node not in found:
-                found.add(node)
-                stack.extend(self.arguments[node])
-        return sorted(found)
-
-    def _differentiate(self, node: NodeId) -> NodeId:
-        operation = self.operations[node]
-        arguments = self.arguments[node]
-        if operation == "var":
-            return self.const(1 if self.payloads[node] == 0 else 0)
-        if operation in _CONSTANT_SLOPE:
-            return self.const(0)
-        slopes = [self._derivatives[a] for a in arguments]
-        if operation in ("where", "max", "min"):
-            return self._differentiate_branch(operation, arguments, slopes)
-        if all(self._is(slope, 0) for slope in slopes):
-            return self.const(0)
-        if len(arguments) == 1:
-            return self.mul(self._outer_slope(operation, node, arguments[0]), slopes[0])
-        (a, b), (da, db) = arguments, slopes
-        if operation == "add":
-            return self.add(da, db)
-        if operation == "sub":
-            return self.sub(da, db)
-        if operation == "mul":
-            return self.add(self.mul(da, b), self.mul(a, db))
-        if operation == "div":
-            # (a/b)' = (a' - (a/b) b') / b does not overflow where a/b does not.
-            return self.div(self.sub(da, self.mul(node, db)), b)
-        if operation == "power":
-            return self._differentiate_power(node, a, b, da, db)
-        raise AssertionError(f"no derivative of {operation}")
-
-    def _differentiate_branch(
-        self, operation: str, arguments: tuple[NodeId, ...], slopes: list[NodeId]
-    ) -> NodeId:
-        if operation == "where":
-            return self.select(arguments[0], slopes[1], slopes[2])
-        a, b = arguments
-        if self.is_const(a):
-            (a, b), slopes = (b, a), slopes[::-1]
-        comparison = "gt" if operation == "max" else "le"
-        return self.select(self.node(comparison, a, b), *slopes)
-
-    def _differentiate_power(
-        self, node: NodeId, a: NodeId, b: NodeId, da: NodeId, db: NodeId
-    ) -> NodeId:
-        total = self.const(0)
-        if not self._is(da, 0):
-            lower = self.power(a, self.sub(b, self.const(1)))
-            total = self.mul(b, lower, da)
-        if not self._is(db, 0):
-            total = self.add(total, self.mul(node, self.log(a), db))
-        return total
-
     def log(self, a: NodeId) -> NodeId:
         import sympy
 
@@ -260,64 +187,13 @@ class Graph:
                 return self.integer_power(self.node("sqrt", a), int(exponent.p))
         return self.node("power", a, b)
 
-    def _outer_slope(self, operation: str, node: NodeId, u: NodeId) -> NodeId:
-        """``g'(u)`` for ``node = g(u)``."""
-        import sympy
-
-        one = self.const(1)
-        if operation in ("exp", "expm1"):
-            return self.node("exp", u)
-        if operation == "neg":
-            return self.const(-1)
-        if operation == "ipow":
-            n = self.payloads[node]
-            return self.mul(self.const(n), self.integer_power(u, n - 1))
-        if operation == "sqrt":
-            return self.div(self.const(sympy.Rational(1, 2)), node)
-        if operation == "log":
-            return self.div(one, u)
-        if operation == "log1p":
-            return self.div(one, self.add(u, one))
-        if operation == "softplus":
-            return self.node("sigmoid", u)
-        if operation == "sigmoid":
-            return self.node("sigmoid_slope", u)
-        if operation == "tanh":
-            return self.node("sech2", u)
-        if operation == "softsign":
-            return self.node("softsign_slope", u)
-        if operation in ("erf", "erfc"):
-            factor = 2 / sympy.sqrt(sympy.pi)
-            bump = self.node("exp", self.neg(self.integer_power(u, 2)))
-            return self.mul(bump, self.const(factor if operation == "erf" else -factor))
-        if operation == "sin":
-            return self.node("cos", u)
-        if operation == "cos":
-            return self.neg(self.node("sin", u))
-        if operation == "tan":
-            return self.add(self.integer_power(node, 2), one)
-        if operation == "sinh":
-            return self.node("cosh", u)
-        if operation == "cosh":
-            return self.node("sinh", u)
-        if operation == "sech":
-            return self.neg(self.mul(node, self.node("tanh", u)))
-        if operation == "sech2":
-            return self.mul(self.const(-2), node, self.node("tanh", u))
-        if operation == "asinh":
-            root = self.node("sqrt", self.add(self.integer_power(u, 2), one))
-            return self.div(one, root)
-        if operation == "atan":
-            return self.div(one, self.add(self.integer_power(u, 2), one))
-        if operation in ("asin", "acos", "atanh"):
-            gap = self.mul(self.sub(one, u), self.add(u, one))
-            slope = self.div(one, gap if operation == "atanh" else self.node("sqrt", gap))
-            return self.neg(slope) if operation == "acos" else slope
-        if operation == "abs":
-            return self.node("sign", u)
-        raise AssertionError(f"no derivative of {operation}")
-
-
-_CONSTANT_SLOPE = frozenset(
-    {"const", "sign", "heaviside", "gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not"}
-)
+    def ancestors(self, nodes: list[NodeId]) -> list[NodeId]:
+        """Every node that these need, themselves included, in the order of creation."""
+        found: set[NodeId] = set()
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            if node not in found:
+                found.add(node)
+                stack.extend(self.arguments[node])
+        return sorted(found)

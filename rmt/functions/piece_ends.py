@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rmt.functions.branches import branch_at
+from rmt.functions.differentiation import derivative
 from rmt.functions.graph import Graph
 from rmt.functions.lowering import lower
 from rmt.functions.precise import precise_value, precise_values
@@ -82,7 +83,7 @@ def _root_near(factor: Any, symbol: Any, guess: Any, gap: float, digits: int) ->
     graph = Graph()
     nodes = [lower(graph, factor, (symbol,))]
     for _ in range(MAX_MULTIPLICITY):
-        nodes.append(graph.derivative(nodes[-1]))
+        nodes.append(derivative(graph, nodes[-1]))
     if abs(guess) < gap and precise_values(graph, nodes[:1], [mpmath.mpf(0)], digits)[0] == 0:
         return mpmath.mpf(0)
     small = mpmath.mpf(10) ** -(digits + 2)

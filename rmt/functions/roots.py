@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rmt.functions.differentiation import derivative
 from rmt.functions.graph import Graph
 from rmt.functions.lowering import lower
 from rmt.functions.program import Program
@@ -75,7 +76,7 @@ def numerical_roots(argument: Any, symbol: Any) -> list[float]:
     """
     graph = Graph()
     value = lower(graph, argument, (symbol,))
-    outputs = [value, graph.derivative(value)]
+    outputs = [value, derivative(graph, value)]
     programs = Program(graph, outputs, repair=False), Program(graph, outputs)
     points = FIRST_GRID
     found = _zeros_on_grid(programs, points)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.functions.canonical import canonical_form, normalised
 from rmt.functions.construction import VARIABLE_NAMES, build_piecewise, build_relation, variable
+from rmt.functions.differentiation import derivative
 from rmt.functions.expression import parse_expression
 from rmt.functions.graph import Graph
 from rmt.functions.lowering import lower
@@ -279,11 +280,11 @@ class ScalarFunction:
     def _programs(self) -> tuple[Program, Program, Program]:
         graph = Graph()
         value = lower(graph, self.expression, self.symbols)
-        derivative = graph.derivative(value)
+        slope = derivative(graph, value)
         return (
             Program(graph, [value]),
-            Program(graph, [derivative]),
-            Program(graph, [value, derivative]),
+            Program(graph, [slope]),
+            Program(graph, [value, slope]),
         )
 
     def _check_univariate(self, name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rmt.functions.differentiation import derivative
 from rmt.functions.graph import Graph
 from rmt.functions.lowering import lower
 from rmt.functions.program import Program
@@ -39,7 +40,7 @@ def value_and_slope(expression: Any, symbol: Any) -> Program:
     """An expression and its derivative."""
     graph = Graph()
     value = lower(graph, expression, (symbol,))
-    return Program(graph, [value, graph.derivative(value)])
+    return Program(graph, [value, derivative(graph, value)])
 
 
 def clipped(value: Any) -> float:
