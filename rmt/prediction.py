@@ -99,24 +99,23 @@ class Spike(InNotebooks):
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists."""
         return {
-            "strength": self.strength,
-            "singular_value": self.singular_value,
-            "left_overlap": self.left_overlap,
-            "right_overlap": self.right_overlap,
-            "target_alignments": list(self.target_alignments),
-            "target_overlaps": list(self.target_overlaps),
-            "target_overlap": self.target_overlap,
+            **_numbers(self),
             "is_outlier": self.is_outlier,
-            "error": {
-                "strength": self.error.strength,
-                "singular_value": self.error.singular_value,
-                "left_overlap": self.error.left_overlap,
-                "right_overlap": self.error.right_overlap,
-                "target_alignments": list(self.error.target_alignments),
-                "target_overlaps": list(self.error.target_overlaps),
-                "target_overlap": self.error.target_overlap,
-            },
+            "error": _numbers(self.error),
         }
+
+
+def _numbers(given: Spike | SpikeError) -> dict[str, Any]:
+    """What a spike and its errors have under the same names."""
+    return {
+        "strength": given.strength,
+        "singular_value": given.singular_value,
+        "left_overlap": given.left_overlap,
+        "right_overlap": given.right_overlap,
+        "target_alignments": list(given.target_alignments),
+        "target_overlaps": list(given.target_overlaps),
+        "target_overlap": given.target_overlap,
+    }
 
 
 @dataclass(frozen=True, slots=True)
