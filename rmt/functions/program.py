@@ -13,6 +13,7 @@ from rmt.functions.array_program import run_on, to_numpy
 from rmt.functions.graph import Graph, NodeId
 from rmt.functions.numeric_form import NumericForm, always_finite
 from rmt.functions.precise import precise_values
+from rmt.functions.schedule import schedule
 
 __all__ = ["Program"]
 
@@ -79,8 +80,6 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "copy": _copy,
 }
 
-_BOOLEAN = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not"})
-
 
 class Program:
     """NumPy code for some nodes of a graph.
@@ -98,72 +97,10 @@ class Program:
         numeric = NumericForm(graph)
         self._numeric = numeric.graph
         self._numeric_outputs = [numeric.visit(node) for node in outputs]
-        self._schedule(self._numeric, self._numeric_outputs)
+        self._schedule = schedule(self._numeric, self._numeric_outputs, _to_float)
+        self._steps = [(_NUMPY[name], inputs, out) for name, inputs, out in self._schedule.steps]
         self._repairs = repair and not all(always_finite(graph, node) for node in outputs)
         self._domain: Program | None = None
-
-    # Compilation
-
-    def _schedule(self, graph: Graph, outputs: list[NodeId]) -> None:
-        """Order the operations and give every node a slot; slots are reused after the last use."""
-        order = graph.ancestors(outputs)
-        last_use: dict[NodeId, int] = {}
-        for step, node in enumerate(order):
-            for argument in graph.arguments[node]:
-                last_use[argument] = step
-        self._constants: list[tuple[int, float]] = []
-        self._inputs: list[tuple[int, int]] = []
-        self._is_bool_slot: list[bool] = []
-        self._output_slots: list[int] = []
-        self._copies: list[tuple[int, int]] = []
-        self._steps: list[tuple[Callable[..., Any], tuple[int, ...], int]] = []
-        slot_of: dict[NodeId, int] = {}
-        kept: set[int] = set()
-        free: dict[bool, list[int]] = {True: [], False: []}
-
-        def new_slot(boolean: bool) -> int:
-            self._is_bool_slot.append(boolean)
-            return len(self._is_bool_slot) - 1
-
-        for output in outputs:
-            is_operation = graph.operations[output] not in ("const", "var")
-            if is_operation and output not in slot_of:
-                slot_of[output] = new_slot(False)
-                self._output_slots.append(slot_of[output])
-                kept.add(slot_of[output])
-            else:
-                self._output_slots.append(new_slot(False))
-        for step, node in enumerate(order):
-            operation = graph.operations[node]
-            if operation == "const":
-                slot_of[node] = new_slot(False)
-                kept.add(slot_of[node])
-                self._constants.append((slot_of[node], _to_float(graph.payloads[node])))
-                continue
-            if operation == "var":
-                slot_of[node] = new_slot(False)
-                kept.add(slot_of[node])
-                self._inputs.append((slot_of[node], graph.payloads[node]))
-                continue
-            arguments = graph.arguments[node]
-            boolean = operation in _BOOLEAN
-            released = {slot_of[a] for a in arguments if last_use[a] == step} - kept
-            if node not in slot_of:
-                # The slot of an argument that is not needed any more is written in place.
-                reusable = [s for s in released if self._is_bool_slot[s] == boolean]
-                if reusable:
-                    slot_of[node] = reusable[0]
-                elif free[boolean]:
-                    slot_of[node] = free[boolean].pop()
-                else:
-                    slot_of[node] = new_slot(boolean)
-            for slot in released - {slot_of[node]}:
-                free[self._is_bool_slot[slot]].append(slot)
-            inputs = tuple(slot_of[a] for a in arguments)
-            self._steps.append((_NUMPY[operation], inputs, slot_of[node]))
-        for output, slot in zip(outputs, self._output_slots, strict=True):
-            if slot_of[output] != slot:
-                self._steps.append((_copy, (slot_of[output],), slot))
 
     # Evaluation
 
@@ -203,32 +140,27 @@ class Program:
     ) -> NDArray[np.intp] | None:
         size = flat[0].size
         block = min(BLOCK, max(size, 1))
-        fixed = {
-            *self._output_slots,
-            *(s for s, _ in self._constants),
-            *(s for s, _ in self._inputs),
-        }
-        slots: list[Any] = [
-            None if i in fixed else np.empty(block, np.bool_ if boolean else dtype)
-            for i, boolean in enumerate(self._is_bool_slot)
-        ]
-        for slot, value in self._constants:
+        plan = self._schedule
+        buffers = plan.buffers()
+        slots: list[Any] = [None] * len(plan.is_boolean)
+        for i in buffers:
+            slots[i] = np.empty(block, np.bool_ if plan.is_boolean[i] else dtype)
+        for slot, value in plan.constants:
             slots[slot] = dtype.type(value)
-        buffers = [i for i in range(len(slots)) if i not in fixed]
         bad: list[NDArray[np.intp]] = []
         for start in range(0, size, block):
             stop = min(start + block, size)
             if stop - start < block:
                 for i in buffers:
                     slots[i] = slots[i][: stop - start]
-            for slot, index in self._inputs:
+            for slot, index in plan.inputs:
                 slots[slot] = flat[index][start:stop]
-            for slot, result in zip(self._output_slots, results, strict=True):
+            for slot, result in zip(plan.outputs, results, strict=True):
                 slots[slot] = result[start:stop]
             for function, inputs, out in self._steps:
                 function(*[slots[i] for i in inputs], out=slots[out])
             if self._repairs:
-                for slot in self._output_slots:
+                for slot in plan.outputs:
                     finite = np.isfinite(slots[slot])
                     if not finite.all():
                         bad.append(np.flatnonzero(~finite) + start)
