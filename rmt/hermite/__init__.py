@@ -3,10 +3,10 @@
 from rmt.hermite.decay import CoefficientDecay
 from rmt.hermite.expansion import HermiteExpansion, hermite_expansion
 from rmt.hermite.exponent import Exponent, VanishingOrder, ZeroProof
-from rmt.hermite.exponents import information_exponent, reuse_exponent
 from rmt.hermite.general_term import general_term
 from rmt.hermite.generative import generative_exponent
 from rmt.hermite.staircase import Staircase, StaircaseStep, staircase
+from rmt.hermite.target_exponents import information_exponent, reuse_exponent
 from rmt.hermite.tensor import TensorHermiteExpansion, tensor_hermite_expansion
 
 __all__ = [
