@@ -24,11 +24,14 @@ extensions = [
     "extensions.docstrings",
     "extensions.local_mathjax",
     "extensions.public_names",
+    "extensions.report",
     "extensions.generated",
+    "extensions.links",
 ]
 # The gallery writes a notebook beside each of its pages.
 exclude_patterns = [
     "_build",
+    "_report",
     "_generated/*.inc.md",
     "gallery/*.ipynb",
     "gallery/sg_execution_times.rst",
