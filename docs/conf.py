@@ -60,6 +60,14 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+# Under their own names, which say more than what they stand for.
+autodoc_type_aliases = {
+    name: name
+    for name in (
+        *("ArrayLike", "DTypeLike", "Array", "FloatArray", "ComplexArray", "Bools"),
+        *("FunctionLike", "PopulationLike", "WeightsLike", "Coefficient", "Entries", "Over"),
+    )
+}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True

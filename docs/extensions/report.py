@@ -134,13 +134,13 @@ def _three(counts: dict[str, int]) -> str:
 def _table(section: dict[str, Any]) -> list[str]:
     """A row for each case, with the test that stands out most."""
     lines = [
-        "| case | networks | tests | stands out most | predicted | simulated | verdict |",
+        "| case | verdict | stands out most | predicted | simulated | networks | tests |",
         "|---|---|---|---|---|---|---|",
     ]
     for case in section["cases"]:
         n_tests = len(case["tests"]) + (case["bulk"] is not None)
         link = f'<a href="{INSIDE}/report.html#case-{case["name"]}">{case["name"]}</a>'
-        cells = [link, case["n_stored"], n_tests, *_worst(case), case["status"]]
+        cells = [link, case["status"], *_worst(case), case["n_stored"], n_tests]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return lines
 
