@@ -33,7 +33,7 @@ help:
 	@echo "make bench      run the benchmarks"
 	@echo "make docs       build the documentation, in docs/_build/html (warnings are errors)"
 	@echo "make wheel-check  build what is released, in dist, and use it beside the core dependencies alone"
-	@echo "make clean      remove caches and build outputs (make distclean: .venv and demo-output too)"
+	@echo "make clean      remove caches and build outputs (make distclean: .venv, demo-output and docs/_report too)"
 
 setup: $(STAMP)
 
@@ -90,7 +90,8 @@ bench: $(STAMP)
 	    echo "== $$script"; "$(BIN)/python" "$$script" $(ARGS); \
 	done
 
-# Sphinx and its company are installed when the documentation is first built.
+# Sphinx and its company are installed when the documentation is first built. The networks of the
+# validation report are kept in docs/_report, which `make clean` leaves alone.
 $(DOCS_STAMP): $(STAMP)
 	@echo "Installing what builds the documentation into $(VENV)"
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),docs]'
@@ -115,4 +116,4 @@ clean:
 	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) demo-output docs/_report

@@ -24,11 +24,14 @@ extensions = [
     "extensions.docstrings",
     "extensions.local_mathjax",
     "extensions.public_names",
+    "extensions.report",
     "extensions.generated",
+    "extensions.links",
 ]
 # The gallery writes a notebook beside each of its pages.
 exclude_patterns = [
     "_build",
+    "_report",
     "_generated/*.inc.md",
     "gallery/*.ipynb",
     "gallery/sg_execution_times.rst",
@@ -57,6 +60,14 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+# Under their own names, which say more than what they stand for.
+autodoc_type_aliases = {
+    name: name
+    for name in (
+        *("ArrayLike", "DTypeLike", "Array", "FloatArray", "ComplexArray", "Bools"),
+        *("FunctionLike", "PopulationLike", "WeightsLike", "Coefficient", "Entries", "Over"),
+    )
+}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True

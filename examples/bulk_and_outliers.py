@@ -66,7 +66,7 @@ def draw(result: Training) -> Figure:
         ax.set_title(f"after step {k + 1}", fontsize="medium")
         ax.set_xlabel(f"singular values of $W_{k + 1}$")
     axes[0].set_ylabel("density")
-    axes[1].legend(frameon=False, loc="upper right", fontsize="small")
+    axes[1].legend(framealpha=1, edgecolor="none", loc="upper right", fontsize="small")
     return figure
 
 
@@ -101,7 +101,10 @@ def draw_spectrum(
             label="predicted outliers")  # fmt: skip
     ax.axvline(4.0, color="0.6", lw=0.7, ls=":")
     for position in predicted:
-        ax.annotate(f"{position:.2f}", (position, 0.15), ha="center", va="bottom", fontsize="small")
+        ax.annotate(
+            f"{position:.2f}", (position, 0.15), (-4, 0), textcoords="offset points",
+            va="bottom", fontsize="small",
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

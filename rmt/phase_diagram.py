@@ -44,6 +44,16 @@ class PhaseDiagram(Shown):
         All the numbers behind the diagram. Those of spikes below the threshold have large errors.
     largest_count : int or None
         Upper bound on the number of spikes that the law of the readout sets; None without one.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("tanh(z + 7/10)", "z", 500, 500, 1000, [(4, 0), (4, 0)])
+    >>> diagram = rmt.phase_diagram(problem, [0.1, 0.3], [0.1, 0.4])
+    >>> diagram.n_outliers.tolist(), diagram.asymptotic_count.tolist()
+    ([[1, 2], [1, 3]], [[1, 2], [1, 3]])
+    >>> diagram.target_overlap.round(2).tolist()
+    [[0.81, 0.73], [0.75, 0.85]]
     """
 
     sweep: Sweep = field(repr=False)
@@ -240,7 +250,7 @@ def phase_diagram(
     alpha_1, alpha_2 : int or array
         Values of the exponents, in [0, 1/2); a number of values stands for the mid-points of as
         many cells of equal size.
-    method : {"resummed", ...}
+    method : {"resummed", "scaling", "deformed"}
         As for `rmt.predict`.
     rtol : float
         Looser than for single predictions; every point has its error estimate, and one where the
@@ -260,7 +270,7 @@ def phase_diagram(
 
     Notes
     -----
-    theory.md, sections 2 and 3; the limit: arXiv:2605.17767.
+    docs/theory.md, sections 2 and 3; the limit: arXiv:2605.17767.
 
     Examples
     --------

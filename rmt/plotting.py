@@ -63,6 +63,7 @@ def draw_prediction(prediction: Prediction, ax: Axes | None = None) -> Axes:
             ha="center",
             va="bottom",
             fontsize="small",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )
     ax.set_ylim(0, 1.25 * top)
     ax.set_xlabel("singular value of the weights")
@@ -79,7 +80,7 @@ def draw_prediction(prediction: Prediction, ax: Axes | None = None) -> Axes:
     else:
         ax.set_title("no outlier", fontsize="medium")
     ax.set_ylabel("density of the bulk")
-    ax.legend(frameon=False, loc="upper right", fontsize="small")
+    ax.legend(framealpha=1, edgecolor="none", loc="upper right", fontsize="small")
     return ax
 
 

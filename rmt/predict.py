@@ -35,11 +35,16 @@ def predict(
     throw: bool = True,
     forms: Forms = "exact",
 ) -> Prediction:
-    """Outliers of the weights after the last step, and what they have learned of the target.
+    r"""Outliers of the weights after the last step, and what they have learned of the target.
 
     The mean update is a matrix of finite rank with singular values ``theta_k``, right directions of
-    squared alignment ``o_k^2`` with the target; on the Marchenko-Pastur bulk of the initial weights
-    each ``theta_k > (N/d)^{1/4}`` makes one outlier.
+    squared alignment ``o_k^2`` with the target. With ``gamma = N/d``, on the Marchenko-Pastur bulk
+    of the initial weights each ``theta_k > gamma^{1/4}`` makes one outlier, of singular value and
+    squared overlap with the target
+
+    .. math::
+       s_k = \frac{\sqrt{(1 + \theta_k^2)(\gamma + \theta_k^2)}}{\theta_k}, \qquad
+       o_k^2 \left(1 - \frac{\gamma + \theta_k^2}{\theta_k^2 (\theta_k^2 + 1)}\right).
 
     Parameters
     ----------
@@ -59,7 +64,8 @@ def predict(
     forms : {"exact", "simple", "linked"}
         At the level ``deformed``: whether the outlier equation knows that spikes and bulk are made
         of the same inputs; ``linked``: and the bulk, that the second step acts on the fluctuation
-        of the first. The first two are those of theory.md, the last is the closest to simulation.
+        of the first. The first two are those of docs/theory.md, the last is the closest to
+        simulation.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def predict(
 
     Notes
     -----
-    theory.md, sections 2 to 4.
+    docs/theory.md, sections 2 to 4.
 
     Examples
     --------

@@ -26,7 +26,16 @@ Method: TypeAlias = Literal["scaling", "resummed", "deformed"]
 
 @dataclass(frozen=True, slots=True)
 class SpikeError:
-    """Absolute error estimates of the numbers of a `Spike`, under the same names."""
+    """Absolute error estimates of the numbers of a `Spike`, under the same names.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, [rmt.Step(3, 0.3)])
+    >>> error = rmt.predict(problem, rtol=1e-8).outliers[0].error
+    >>> error.singular_value < 1e-6, error.target_overlap < 1e-7
+    (True, True)
+    """
 
     strength: float
     singular_value: float
@@ -67,6 +76,16 @@ class Spike(InNotebooks):
         Absolute error estimate of each number: of the solution of the level's equations, not of
         their distance from a finite network. At the level ``deformed`` what its outlier equation
         is known to leave out is included.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, [rmt.Step(3, 0.3)])
+    >>> spike = rmt.predict(problem).outliers[0]
+    >>> round(spike.singular_value, 3), round(spike.target_overlap, 3), spike.is_outlier
+    (14.513, 0.663, True)
+    >>> spike.error.singular_value < 1e-5
+    True
     """
 
     strength: float
@@ -139,6 +158,17 @@ class Prediction(Shown):
         Of the outlier equation at the level ``deformed``.
     bulk_edge_error : float
         Absolute error estimate of the upper edge of the bulk; 0 for a closed form.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, [rmt.Step(3, 0.3)])
+    >>> print(rmt.predict(problem))
+    activation erf(z), target z
+    N = 400, d = 400, n = 800; eta = 3 N^0.3; gaussian readout, noise 0
+    bulk of singular values [0.0000, 2.0000], 1 outlier (resummed)
+    spike  strength  singular value  left  right  overlap with target
+        0    14.444          14.513  0.9952  0.9952               0.6635
     """
 
     problem: Problem

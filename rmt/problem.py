@@ -77,12 +77,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Problem(InNotebooks):
-    """A two-layer network, its data, and one or two full-batch gradient steps on its first layer.
+    r"""A two-layer network, its data, and one or two full-batch gradient steps on its first layer.
 
-    ``h(x) = N^{-1/2} sum_i a_i sigma(<w_i, x>)`` with ``a_i = g_i / sqrt(N)``; inputs
-    ``x ~ N(0, I_d)``; labels ``y = f(z) + eps`` with ``z = U_*^T x`` for ``r`` orthonormal
-    directions. Step ``s`` is ``W_s = W_{s-1} + eta_s G_s``,
-    ``G_s = -sqrt(N) grad_W (1/2n) |y - h(X)|^2``.
+    With ``a_i = g_i / sqrt(N)``, inputs ``x ~ N(0, I_d)`` and labels ``y = f(z) + eps``,
+    ``z = U_*^T x`` for ``r`` orthonormal directions, network and step ``s`` are
+
+    .. math::
+       h(x) = N^{-1/2} \sum_i a_i\, \sigma(\langle w_i, x \rangle), \qquad
+       W_s = W_{s-1} + \eta_s G_s, \qquad
+       G_s = -\sqrt{N}\, \nabla_W \frac{1}{2n} |y - h(X)|^2.
 
     Parameters
     ----------
@@ -113,7 +116,8 @@ class Problem(InNotebooks):
 
     Notes
     -----
-    Immutable and hashable; equality is equality of `content_hash`. Source: theory.md, section 1.
+    Immutable and hashable; equality is equality of `content_hash`. Source: docs/theory.md, section
+    1.
 
     Examples
     --------

@@ -12,6 +12,13 @@ class Status(Enum):
     """Every outcome that a computation of this package can have.
 
     The value is one sentence: what happened and, where something went wrong, what to do.
+
+    Examples
+    --------
+    >>> [status.name for status in Status]
+    ['CONVERGED', 'NOT_CONVERGED', 'NOT_FINITE', 'INVALID_INPUT']
+    >>> Status.CONVERGED.ok, Status.NOT_FINITE.ok
+    (True, False)
     """
 
     CONVERGED = "Converged: the error estimate is below the requested tolerance."
@@ -35,11 +42,34 @@ class Status(Enum):
 
 
 class RmtError(Exception):
-    """Base class of every error that this package raises on purpose."""
+    """Base class of every error that this package raises on purpose.
+
+    Others derive from it: `InvalidInputError`, `ConvergenceError`, and the error of a missing
+    extra.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise InvalidInputError("ratio must be positive, got -1")
+    ... except RmtError as error:
+    ...     print(error)
+    ratio must be positive, got -1
+    """
 
 
 class InvalidInputError(RmtError, ValueError):
-    """An argument is not allowed; the message names it, what was given and what is allowed."""
+    """An argument is not allowed; the message names it, what was given and what is allowed.
+
+    It is raised before any work is done, and is a `ValueError` too.
+
+    Examples
+    --------
+    >>> from rmt import rectangular_outliers
+    >>> rectangular_outliers([2.0], aspect_ratio=-1.0)
+    Traceback (most recent call last):
+        ...
+    rmt.status.InvalidInputError: aspect_ratio must be a positive number, got -1.0
+    """
 
 
 class ConvergenceError(RmtError, ArithmeticError):
@@ -51,6 +81,12 @@ class ConvergenceError(RmtError, ArithmeticError):
         Which outcome it was.
     best : object
         The best answer so far, of the type the function returns, with its error estimates.
+
+    Examples
+    --------
+    >>> error = ConvergenceError("not within 1e-6", Status.NOT_CONVERGED, best=[1.0])
+    >>> error.status.ok, error.best
+    (False, [1.0])
     """
 
     def __init__(self, message: str, status: Status, best: Any = None) -> None:

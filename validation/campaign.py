@@ -41,7 +41,16 @@ Keep: TypeAlias = "Callable[[Job, Outcome], None]"
 
 
 class CampaignError(RmtError, RuntimeError):
-    """A campaign could not go on; the samples that were stored are kept."""
+    """A campaign could not go on; the samples that were stored are kept.
+
+    Raised by `run_campaign` when a worker died; the same call goes on from what is stored.
+
+    Examples
+    --------
+    >>> from rmt import RmtError
+    >>> issubclass(CampaignError, RmtError)
+    True
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,8 @@ def check(
     matter; where two outliers are closer than they fluctuate, only the sum of their overlaps has a
     meaning.
 
+    docs/validation.md, your own weights.
+
     Examples
     --------
     >>> import rmt

@@ -88,7 +88,7 @@ def compare(prediction: Prediction, samples: Samples, *, edge_margin: float = 0.
     edge_margin : float
         Where outliers are counted, relative to the upper edge of the predicted bulk. At finite
         width the rest of the gradients widens the bulk, which the resummed level leaves out
-        (theory.md, section 4): by 20 to 40 percent at ``N = 1000``, hence the default.
+        (docs/theory.md, section 4): by 20 to 40 percent at ``N = 1000``, hence the default.
 
     Returns
     -------

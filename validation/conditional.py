@@ -50,12 +50,14 @@ def compare_conditional(
     edge_margin: float = 0.5,
     executor: Executor | None = None,
 ) -> Comparison:
-    """Hold each sample against the prediction for the readout that it has drawn.
+    r"""Hold each sample against the prediction for the readout that it has drawn.
 
     The readouts of finite networks fluctuate, and with them the outliers. Given its readout
     ``g^(i)``, sample ``i`` is predicted on its own, and the mean of the paired differences
 
-        d_i = simulated_i - predicted(g^(i)),    standard error  std(d) / sqrt(n),
+    .. math::
+       d_i = \text{simulated}_i - \text{predicted}(g^{(i)}), \qquad
+       \text{standard error} = \operatorname{std}(d) / \sqrt{n},
 
     has lost that part of the noise, and of the finite-size gap the part that is due to the
     readout's law being sampled. What remains is the noise of weights, inputs and labels.
@@ -94,6 +96,8 @@ def compare_conditional(
     values shrink by factors of 1.05 to 1.4, those of overlaps not at all; with one step on 16 to 32
     times as many data as neurons, so that labels hardly fluctuate, by 2.7 to 5. A readout that the
     problem gives is every sample's own: both comparisons are the same.
+
+    docs/validation.md, comparison and verdicts.
 
     Examples
     --------

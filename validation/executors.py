@@ -33,6 +33,11 @@ def worker_processes(count: int) -> Iterator[Executor]:
     count : int
         How many.
 
+    Returns
+    -------
+    context manager
+        Whose value is the `concurrent.futures.Executor`.
+
     Examples
     --------
     >>> with worker_processes(1) as executor:
@@ -68,6 +73,11 @@ def connect_dask(address: str, timeout: float = 10.0) -> Iterator[Executor]:
         Of the scheduler, as ``tcp://host:8786``.
     timeout : float
         Seconds to wait for an answer.
+
+    Returns
+    -------
+    context manager
+        Whose value is a `concurrent.futures.Executor`, for `run_campaign` and `rmt.sweep`.
 
     Raises
     ------

@@ -135,7 +135,38 @@ class FeatureComparison(Shown):
 def predicted_features(plan: FeaturePlan) -> tuple[FeatureSpikes, RidgeErrors]:
     """Outliers at the plan's largest ``m``, and errors at all its ``m`` and ``lambda``.
 
-    The errors' arrays have the shape ``(n_stages, n_inputs, n_regularisations)``.
+    What `compare_features` holds against the samples of the same plan.
+
+    Parameters
+    ----------
+    plan : FeaturePlan
+        Its problem, numbers of inputs and regularisations.
+
+    Returns
+    -------
+    FeatureSpikes
+        Of `rmt.feature_spikes`, at the largest ``m``.
+    RidgeErrors
+        Of `rmt.ridge`; the arrays have the shape ``(n_stages, n_inputs, n_regularisations)``.
+
+    Raises
+    ------
+    ConvergenceError
+        When the spikes of the weights have not converged.
+
+    Notes
+    -----
+    docs/theory.md, sections 6 and 7; docs/validation.md.
+
+    Examples
+    --------
+    >>> from rmt import Problem
+    >>> from validation import FeaturePlan
+    >>> problem = Problem("tanh(z)", "z", width=80, dim=80, samples=160, steps=[(2, 0.4)])
+    >>> plan = FeaturePlan(problem, 4, inputs=(100, 200), regularisations=(1e-2,))
+    >>> spikes, errors = predicted_features(plan)
+    >>> spikes.samples, errors.test_error.shape
+    (200, (2, 2, 1))
     """
     return (
         feature_spikes(plan.problem, max(plan.inputs)),
@@ -155,8 +186,10 @@ def compare_features(
 
     Parameters
     ----------
-    spikes, errors
+    spikes : FeatureSpikes
         Of `predicted_features` for the samples' plan.
+    errors : RidgeErrors
+        Of the same.
     samples : FeatureSamples
         At least two.
 
@@ -168,6 +201,10 @@ def compare_features(
     ------
     InvalidInputError
         When the problems or sizes differ, or the samples are too few or observe too few triplets.
+
+    Notes
+    -----
+    docs/validation.md, comparison and verdicts; docs/theory.md, sections 6 and 7.
 
     Examples
     --------

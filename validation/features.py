@@ -70,6 +70,16 @@ class FeatureSamples(Shown):
     singular_values : array (n, k)
     overlaps : array (n, k, n_monomials)
     test_error, training_error : array (n, n_stages, n_inputs, n_regularisations)
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> from validation import FeaturePlan, run_features
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> plan = FeaturePlan(problem, 3, inputs=(60, 120), regularisations=(1e-2,), n_spikes=2)
+    >>> samples = run_features(plan)
+    >>> samples.n_samples, samples.singular_values.shape, samples.test_error.shape
+    (3, (3, 2), (3, 2, 2, 1))
     """
 
     plan: FeaturePlan
@@ -118,11 +128,27 @@ def run_features(
     Parameters
     ----------
     plan : FeaturePlan
+        Which networks, and what to observe of their features.
     executor : concurrent.futures.Executor, optional
         Observes the networks in parallel; without one they come one after the other, each on
         ``threads`` threads. The result does not depend on it.
     threads : int, optional
         As in `validation.simulate`.
+
+    Returns
+    -------
+    FeatureSamples
+        In the order of the plan's sample indices.
+
+    Raises
+    ------
+    ConvergenceError
+        When the weights of a network overflow.
+
+    Notes
+    -----
+    ``F = sigma(X W_s^T)`` on fresh inputs, and ridge regression on it, as in docs/theory.md,
+    sections 6 and 7.
 
     Examples
     --------

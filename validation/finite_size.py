@@ -53,12 +53,12 @@ def finite_size(
     workers: int | None = None,
     progress: bool | str = False,
 ) -> FiniteSize:
-    """Gap between theory and simulated networks against the width ``N``.
+    r"""Gap between theory and simulated networks against the width ``N``.
 
     Sizes ``d`` and ``n`` grow with ``N``, the exponents of the steps stay: learning rates grow as
     ``c_s N^alpha_s``. For each level and each outlier the gap is the mean over networks ``i`` of
 
-        simulated_i - predicted(g^(i)),
+    .. math:: \text{simulated}_i - \text{predicted}(g^{(i)}),
 
     the prediction being that for the network's own readout ``g^(i)`` where ``paired``: that takes
     out the fluctuations of the readout, which would hide small gaps. Through the gaps goes a power
@@ -112,7 +112,7 @@ def finite_size(
     -----
     The levels at one width are held against the same networks, so their gaps share the noise:
     which of two is smaller is known better than each of them. Errors of Kolmogorov distances are
-    those of the jackknife over spectra.
+    those of the jackknife over spectra. docs/finite_size.md has the results.
 
     Examples
     --------

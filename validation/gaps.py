@@ -41,6 +41,24 @@ class GapCurve(InNotebooks):
         zero for the other observables, whose gaps are unbiased.
     fit : PowerLaw or None
         None for fewer than three widths, or errors that are zero or unknown.
+
+    Examples
+    --------
+    >>> from validation import fit_power_law
+    >>> widths, gaps, errors = (250, 500, 1000), (0.08, 0.041, 0.019), (0.001, 0.001, 0.001)
+    >>> curve = GapCurve(
+    ...     "resummed",
+    ...     "singular value",
+    ...     0,
+    ...     None,
+    ...     widths,
+    ...     gaps,
+    ...     errors,
+    ...     (0.0, 0.0, 0.0),
+    ...     fit_power_law(widths, gaps, errors),
+    ... )
+    >>> curve.label, round(curve.fit.exponent, 2)
+    ('singular value 0', 1.0)
     """
 
     method: str
@@ -86,6 +104,21 @@ class FiniteSize(Shown):
         Whether each network was predicted on its own readout.
     curves : tuple of GapCurve
         For every observable every level, in this order.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> from validation import finite_size
+    >>> problem = rmt.Problem(
+    ...     "gelu(z)", "z", width=100, dim=100, samples=200, readout="rademacher", steps=[(3, 0.3)]
+    ... )
+    >>> found = finite_size(problem, [50, 100, 200], 6, methods=["resummed"], workers=1)
+    >>> found.observables
+    ('singular value 0', 'squared overlap 0 with e_1')
+    >>> found.curve("resummed", "singular value 0").widths
+    (50, 100, 200)
+    >>> FiniteSize.from_json(found.to_json()) == found
+    True
     """
 
     problem: Problem

@@ -46,6 +46,15 @@ class Observation(Shown):
         to the next singular value.
     spectrum : array (min(N, d),) or None
         All singular values, in decreasing order, when they were asked for.
+
+    Examples
+    --------
+    >>> from validation import observe
+    >>> seen = observe([[3.0, 0.0], [0.0, 1.0]], 1, n_directions=2, spectrum=True)
+    >>> seen.singular_values.round(9).tolist(), seen.target_overlaps.round(9).tolist()
+    ([3.0], [[1.0, 0.0]])
+    >>> seen.spectrum.round(9).tolist(), seen.residual < 1e-12
+    ([3.0, 1.0], True)
     """
 
     singular_values: FloatArray
@@ -73,6 +82,12 @@ class Histogram(InNotebooks):
         Values in each bin; a value on the last edge belongs to the last bin.
     n_values : int
         All values seen, those outside of the edges included.
+
+    Examples
+    --------
+    >>> counted = Histogram.empty([0.0, 1.0, 2.0]).add([0.5, 1.5, 1.7, 2.5])
+    >>> counted.counts.tolist(), counted.n_values, counted.density.tolist()
+    ([1, 2], 4, [0.25, 0.5])
     """
 
     edges: FloatArray
@@ -168,6 +183,8 @@ def observe(
     -----
     Where two singular values are closer than ``s_0 * residual``, or cross within the sampling
     noise, single overlaps are arbitrary, and only their sum over such a group has a meaning.
+
+    Baglama & Reichel 2005 for the bidiagonalisation; docs/validation.md, one network.
 
     Examples
     --------

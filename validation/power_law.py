@@ -53,6 +53,15 @@ class PowerLaw(InNotebooks):
     resolved : bool
         Whether a gap of zero at every width is excluded at the same confidence (two degrees of
         freedom). Otherwise the exponent means nothing.
+
+    Examples
+    --------
+    >>> from validation import fit_power_law
+    >>> fit = fit_power_law([250, 500, 1000], [0.08, 0.041, 0.019], [0.001, 0.001, 0.001])
+    >>> print(fit)
+    N^-p, p = 1.00 [0.95, 1.06]
+    >>> round(fit.exponent, 2), fit.resolved, fit.bounded, fit.degrees
+    (1.0, True, True, 1)
     """
 
     exponent: float
@@ -94,11 +103,13 @@ class PowerLaw(InNotebooks):
 def fit_power_law(
     widths: ArrayLike, gaps: ArrayLike, errors: ArrayLike, *, confidence: float = 0.95
 ) -> PowerLaw:
-    """Fit ``gap = C N^(-p)`` to signed gaps with independent normal errors.
+    r"""Fit ``gap = C N^(-p)`` to signed gaps with independent normal errors.
 
     With the best ``C`` for each ``p`` the sum of squares is
 
-        chi2(p) = sum_i (g_i / e_i)^2 - (sum_i g_i N_i^-p / e_i^2)^2 / sum_i N_i^(-2p) / e_i^2 .
+    .. math::
+       \chi^2(p) = \sum_i \frac{g_i^2}{e_i^2}
+       - \frac{\left(\sum_i g_i N_i^{-p} / e_i^2\right)^2}{\sum_i N_i^{-2p} / e_i^2}.
 
     The estimate minimises it; the confidence interval is where it is at most the quantile of
     chi-squared with one degree of freedom above the minimum (profile likelihood).

@@ -43,6 +43,17 @@ class Samples(Shown):
         any the array has no rows.
     indices : array of int (n_samples,)
         Which samples of the seed they are, by default the first ``n_samples``.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> from validation import run_samples
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> samples = run_samples(problem, 5, n_outliers=2, n_spectra=3)
+    >>> samples.n_samples, samples.mean_singular_values.shape, samples.spectra.shape
+    (5, (2,), (3, 40))
+    >>> samples.count_beyond(3.0).tolist()
+    [1, 1, 1, 1, 1]
     """
 
     problem: Problem

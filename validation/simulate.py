@@ -66,6 +66,15 @@ class DataSet(InNotebooks):
         ``X``, iid standard normal.
     labels : array (n,)
         ``y_j = f(x_j1, .., x_jr) + eps_j``.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> from validation import simulate
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> batch = simulate(problem).batches[0]
+    >>> batch.inputs.shape, batch.labels.shape, bool((batch.labels == batch.inputs[:, 0]).all())
+    ((80, 40), (80,), True)
     """
 
     inputs: Array
@@ -91,6 +100,15 @@ class Sample(InNotebooks):
         The values ``g_i``; the network's readout is ``a_i = g_i / sqrt(N)``.
     batches : tuple of DataSet
         The batch of each step; a reused batch is the same object twice.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> from validation import simulate
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> sample = simulate(problem, seed=1, index=3)
+    >>> [w.shape for w in sample.weights], sample.readout.shape, len(sample.batches)
+    ([(40, 40), (40, 40)], (40,), 1)
     """
 
     problem: Problem
@@ -117,13 +135,15 @@ def simulate(
     threads: int | None = None,
     device: str | Device = "cpu",
 ) -> Sample:
-    """Draw one network with its data and take the problem's gradient steps.
+    r"""Draw one network with its data and take the problem's gradient steps.
 
     With ``h(x) = N^{-1/2} a^T sigma(W x)``, ``a_i = g_i / sqrt(N)`` and the residual
     ``r = y - h(X)`` of the current weights,
 
-        W_s = W_{s-1} + eta_s G_s,
-        G_s = -sqrt(N) grad_W (1/2n) |y - h(X)|^2 = (1/n) [(a r^T) o sigma'(W X^T)] X,
+    .. math::
+       W_s &= W_{s-1} + \eta_s G_s, \\
+       G_s &= -\sqrt{N}\, \nabla_W \frac{1}{2n} |y - h(X)|^2
+       = \frac{1}{n} \left[(a r^T) \circ \sigma'(W X^T)\right] X,
 
     both at ``W = W_{s-1}``; the output ``h_0`` of the untrained network is part of the first
     residual.
@@ -171,7 +191,7 @@ def simulate(
     with a reused batch, 56 MB with independent ones, 24 MB at work on one thread.
 
     For given versions of NumPy and its BLAS the result is reproducible bit for bit. Source:
-    theory.md, section 1.
+    docs/theory.md, section 1.
 
     Examples
     --------

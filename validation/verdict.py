@@ -25,7 +25,13 @@ __all__ = [
 
 
 class Verdict(Enum):
-    """The outcome of a test, from best to worst."""
+    """The outcome of a test, from best to worst.
+
+    Examples
+    --------
+    >>> [str(verdict) for verdict in Verdict], [verdict.mark for verdict in Verdict]
+    (['agrees', 'within allowance', 'differs'], [' ', '~', '!'])
+    """
 
     AGREES = "agrees"
     """Within the noise alone."""
@@ -57,17 +63,18 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """When a prediction and a simulated mean agree.
+    r"""When a prediction and a simulated mean agree.
 
     The mean of ``n`` samples has the standard error ``s``, and the theory bounds its own error by
     ``e``. With ``m`` tests and the family-wise ``significance``, a difference within
 
-        e + t s,    t the (1 - significance / 2m) quantile of Student's law, n - 1 degrees,
+    .. math:: e + t\, s,
 
-    is noise: where theory and simulation have the same limit, the chance that any of the ``m``
-    tests finds more is at most the significance (Bonferroni), whatever the dependence between them.
-    The prediction is a limit and the networks are finite: the allowance is what the difference
-    may exceed the noise by on that account. It is a claim on the theory's accuracy, not on chance.
+    with ``t`` the ``1 - significance / (2 m)`` quantile of Student's law of ``n - 1`` degrees, is
+    noise: where theory and simulation have the same limit, the chance that any of the ``m`` tests
+    finds more is at most the significance (Bonferroni), whatever the dependence between them. The
+    prediction is a limit and the networks are finite: the allowance is what the difference may
+    exceed the noise by on that account. It is a claim on the theory's accuracy, not on chance.
 
     Parameters
     ----------
@@ -90,7 +97,8 @@ class Criteria:
     Notes
     -----
     Student's law is exact for normal samples. For others it is an approximation, the worse the
-    fewer the samples and the longer their tails (labels without bounds).
+    fewer the samples and the longer their tails (labels without bounds). docs/validation.md,
+    comparison and verdicts.
 
     Examples
     --------

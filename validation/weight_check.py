@@ -55,6 +55,18 @@ class WeightCheck(Shown):
         Where whole spectra were computed.
     notes : tuple of str
         What is odd about the weights, and what the theory says of the problem, in plain words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rmt
+    >>> from validation import check, simulate
+    >>> problem = rmt.Problem("tanh(z)", "z", 200, 200, 800, steps=[(8, 0.3)], readout="rademacher")
+    >>> found = check(problem, simulate(problem).weights[-1], n_reference=4)
+    >>> found.noise, found.n_noise, len(found.outliers)
+    ('reference', 4, 1)
+    >>> [row.label for row in found.rows]
+    ['singular value', 'overlap with e_1']
     """
 
     problem: Problem

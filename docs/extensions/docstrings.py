@@ -1,40 +1,33 @@
-"""What docstrings leave to the reader's eye, said to Sphinx: displayed equations, shapes."""
+"""What docstrings leave to the reader's eye, said to Sphinx: shapes, links to pages."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
-# Sections whose text is indented under the names that it describes.
 _STAR = re.compile(r"((?<!`)\(|, )\*(?=\w)")
-_LISTS = {"Parameters", "Attributes", "Returns", "Yields", "Raises", "See Also", "Methods"}
+_PAGE = re.compile(r"(?<![`\w/])docs/(\w+)\.md\b")
+_PAGES = {path.stem for path in Path(__file__).parent.parent.glob("*.md")}
 
 
 def mark(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Indented paragraphs become literal blocks, and the star of ``(*grid, K)`` a star."""
-    section, inside, made = "", False, []
-    for i, line in enumerate(lines):
-        if i + 1 < len(lines) and line and re.fullmatch(r"-{3,}", lines[i + 1]):
-            section = line
-        indented = line.startswith("    ")
-        if line and not indented:
-            inside = False
-        starts = indented and not inside and not (made and made[-1])
-        if starts and section not in _LISTS and not _announced(made):
-            made += ["::", ""]
-            inside = True
-        made.append(line if inside else _STAR.sub(r"\1\\*", line))
-    lines[:] = made
+    """The star of ``(*grid, K)`` is a star, and ``docs/theory.md`` a link to the page."""
+    lines[:] = [
+        line
+        if line.lstrip().startswith((">>>", "..."))
+        else _PAGE.sub(_link, _STAR.sub(r"\1\\*", line))
+        for line in lines
+    ]
 
 
-def _announced(lines: list[str]) -> bool:
-    """Whether what comes is a literal block or a directive's content already."""
-    text = next((line for line in reversed(lines) if line), "")
-    return text.endswith("::") or text.startswith(("..", ">>>", "- ", "* "))
+def _link(found: re.Match[str]) -> str:
+    page = found[1]
+    return f":doc:`docs/{page}.md </{page}>`" if page in _PAGES else found[0]
 
 
 def plain_words(app: Sphinx, doctree: nodes.document) -> None:

@@ -1,7 +1,8 @@
 """Pages and pictures that are made from the code, so that they cannot be out of date.
 
 Written to ``docs/_generated`` before Sphinx looks for its sources: the reference, the outcomes of
-`rmt.Status`, and the figures of the pages whose snippets are run.
+`rmt.Status`, the figures of the pages whose snippets are run, the diagrams of imports, and what the
+validation report finds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+from extensions import imports, report
 from extensions.content import FOLDER, RUN, figures, outcomes
 from extensions.public_names import pages
 
@@ -19,6 +21,8 @@ def write(app: Sphinx, config: Config) -> None:
     """Bring ``_generated`` up to date; files that have not changed keep their times."""
     files: dict[str, bytes] = {"status.inc.md": outcomes().encode()}
     files |= {f"api/{name}": text.encode() for name, text in pages().items()}
+    files |= imports.figures()
+    files["report.inc.md"] = report.summary(report.bring_up_to_date()).encode()
     for page in RUN:
         files |= figures(page)
     root = FOLDER / "_generated"

@@ -31,6 +31,14 @@ class FeatureExponent(InNotebooks):
         Products of spike coordinates that it holds at this order of magnitude: ``(0, 0)`` for
         ``kappa_0^2``, ``(1,)`` for ``kappa_1``. They share the right vector, so the data sees one
         combination of them.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step, feature_exponents
+    >>> problem = Problem("tanh(z + 1)", "z", 100, 100, 200, [Step(1, 0.3)])
+    >>> first = feature_exponents(problem)[1]
+    >>> first.order, first.exponent, first.terms, first.is_spike
+    (1, Fraction(4, 5), ((0,),), True)
     """
 
     order: int
@@ -70,6 +78,10 @@ def feature_exponents(problem: Problem) -> tuple[FeatureExponent, ...]:
     tuple of FeatureExponent
         The orders that are spikes, up to 12; orders whose Hermite coefficients ``mu_n`` all vanish
         are left out.
+
+    Notes
+    -----
+    docs/theory.md, section 6; one step: Moniri, Lee, Hassani, Dobriban, arXiv:2310.07891.
 
     Examples
     --------

@@ -57,6 +57,16 @@ class FeatureSpike(InNotebooks):
     error : float
         Relative error estimate of strength and singular value, absolute one of the overlaps: of
         the solution of the equations, not of their distance from a finite network.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step, feature_spikes
+    >>> problem = Problem("tanh(z)", "tanh(z)", 1000, 1000, 2000, [Step(4, 0.3)])
+    >>> spike = feature_spikes(problem).outliers[0]
+    >>> str(spike.learned), round(spike.singular_value, 2)
+    ('1.00 k0', 341.29)
+    >>> round(spike.target_overlaps[(1,)], 4)
+    0.6418
     """
 
     strength: float
@@ -111,6 +121,14 @@ class FeatureSpikes(Shown):
     bulk_edge : float
         Upper edge of the bulk of singular values of ``F``.
     status : Status
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step, feature_spikes
+    >>> problem = Problem("tanh(z)", "tanh(z)", 1000, 1000, 2000, [Step(4, 0.3)])
+    >>> found = feature_spikes(problem, samples=3000)
+    >>> round(found.bulk_edge, 2), [round(spike.singular_value, 2) for spike in found.outliers]
+    (73.08, [417.76])
     """
 
     problem: Problem
@@ -171,12 +189,14 @@ class FeatureSpikes(Shown):
 def feature_spikes(
     problem: Problem, samples: int | None = None, *, rtol: float = 1e-6, throw: bool = True
 ) -> FeatureSpikes:
-    """What the features ``F = sigma(X W_s^T)`` of fresh inputs carry above their bulk.
+    r"""What the features ``F = sigma(X W_s^T)`` of fresh inputs carry above their bulk.
 
     An eigenvalue ``l`` of the population covariance of the features outside of its bulk ``C`` is a
     root of ``det(1 + T(-l)) = 0`` (`rmt.features.trained`), and leads to the singular value
 
-        s^2 = m l (1 - df1(-l) / m),     df1(t) = tr C (C + t)^{-1},
+    .. math::
+       s^2 = m\, l \left(1 - \frac{\mathrm{df}_1(-l)}{m}\right), \qquad
+       \mathrm{df}_1(t) = \operatorname{tr} C (C + t)^{-1},
 
     of ``F`` while ``s`` increases with ``l``. With ``n`` the unit null vector of ``1 + T``, the
     left singular vector samples the function ``sum_alpha n_alpha H_alpha(kappa)`` with the squared
@@ -206,8 +226,9 @@ def feature_spikes(
 
     Notes
     -----
-    theory.md, section 6; all orders of the mean part at the given width, and the bulk as training
-    leaves it (`rmt.features.bulk`). For the sizes' growth with ``N`` see `feature_exponents`.
+    docs/theory.md, section 6; all orders of the mean part at the given width, and the bulk as
+    training leaves it (`rmt.features.bulk`). For the sizes' growth with ``N`` see
+    `feature_exponents`.
 
     Examples
     --------

@@ -21,6 +21,15 @@ class ExpressionError(InvalidInputError):
         0-based column of the first character that is wrong.
     reason : str
         One line: what is wrong and what is allowed.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> try:
+    ...     rmt.ScalarFunction.parse("tanh(z) + import")
+    ... except rmt.ExpressionError as error:
+    ...     print(error.position, error.reason)
+    10 does not parse: invalid syntax
     """
 
     def __init__(self, reason: str, text: str = "", position: int = 0) -> None:

@@ -48,8 +48,8 @@ def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
 
     Notes
     -----
-    Also available in text: ``remove_hermite(3*tanh(2*z), 1)`` is the odd target of information
-    exponent 3 in section 8 of the theory notes.
+    ``Z`` and ``He_k`` as in docs/theory.md, section 1. Also available in text:
+    ``remove_hermite(3*tanh(2*z), 1)`` is the odd target of information exponent 3 in its section 8.
 
     Examples
     --------

@@ -36,6 +36,11 @@ class ScalarFunction:
     Made by :meth:`parse`; immutable. Two functions are equal when their canonical texts are, and
     the hash depends on that text alone (it is the same in every process).
 
+    Parameters
+    ----------
+    function : str, sympy.Expr or ScalarFunction
+        As for `parse`, which says what is allowed.
+
     Attributes
     ----------
     text : str
@@ -44,6 +49,11 @@ class ScalarFunction:
         ``("z",)``, or ``("z1", .., "zr")`` up to the largest index in use.
     expression : sympy.Expr
         In the real symbols :attr:`symbols`.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `parse`; `ExpressionError` for text.
 
     Notes
     -----

@@ -36,6 +36,14 @@ class CoefficientDecay(InNotebooks):
         ``(2 j + 3) / 4`` for algebraic decay (exact); for exponential decay the slope of
         ``log |c_k|`` against ``sqrt(k)`` fitted to the upper half of the coefficients, nan when
         there are fewer than four to fit; infinite for a polynomial; nan when unknown.
+
+    Examples
+    --------
+    >>> from rmt import hermite_expansion
+    >>> print(hermite_expansion("relu(z)").decay())
+    algebraic: |c_k| ~ k^(-5/4)
+    >>> hermite_expansion("sign(z)").decay().rate, hermite_expansion("tanh(z)", 20).decay().kind
+    (0.75, 'exponential')
     """
 
     kind: str

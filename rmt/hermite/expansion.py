@@ -33,12 +33,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class HermiteExpansion(Shown):
-    """Hermite coefficients of ``f(Z)``, ``Z`` standard normal, up to an order.
+    r"""Hermite coefficients of ``f(Z)``, ``Z`` standard normal, up to an order.
 
     With probabilists' Hermite polynomials (``He_2 = z^2 - 1``, ``E[He_j He_k] = k!`` for
     ``j = k``, else 0),
 
-        f = sum_k mu_k / k! He_k,   mu_k = E[f(Z) He_k(Z)],   E[f^2] = sum_k mu_k^2 / k!.
+    .. math::
+       f = \sum_k \frac{\mu_k}{k!}\, He_k, \qquad
+       \mu_k = E[f(Z)\, He_k(Z)], \qquad
+       E[f^2] = \sum_k \frac{\mu_k^2}{k!}.
 
     Made by `hermite_expansion`. Printing it gives a table.
 
@@ -415,6 +418,11 @@ def hermite_expansion(
         1 to 1000: every coefficient without a closed form has this many correct significant
         digits. When left out such coefficients are doubles, with absolute errors near 1e-15.
 
+    Returns
+    -------
+    HermiteExpansion
+        Of length ``order + 1``, with an error bound for each coefficient.
+
     Raises
     ------
     InvalidInputError
@@ -422,6 +430,11 @@ def hermite_expansion(
         or grows too fast to be square-integrable.
     ConvergenceError
         The quadrature reached its work limit; ``best`` holds what it had.
+
+    Notes
+    -----
+    Normalisation and series: docs/theory.md, section 1; how each kind of function is integrated:
+    docs/hermite.md.
 
     Examples
     --------

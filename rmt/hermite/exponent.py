@@ -12,7 +12,13 @@ __all__ = ["Exponent", "VanishingOrder", "ZeroProof"]
 
 
 class ZeroProof(StrEnum):
-    """How a quantity is known to vanish."""
+    """How a quantity is known to vanish.
+
+    Examples
+    --------
+    >>> [str(proof) for proof in ZeroProof]
+    ['symmetry', 'exact', 'numerical']
+    """
 
     SYMMETRY = "symmetry"  # a parity argument, exact
     EXACT = "exact"  # a closed form that is zero
@@ -29,6 +35,13 @@ class VanishingOrder:
     proof : ZeroProof
     bound : float
         0 when proved; otherwise the quantity is at most this, relative to the size of the function.
+
+    Examples
+    --------
+    >>> from rmt import generative_exponent
+    >>> second = generative_exponent("z**2*exp(-z**2)").vanishing[1]
+    >>> second.order, str(second.proof), second.bound < 1e-30
+    (2, 'numerical', True)
     """
 
     order: int
@@ -54,6 +67,15 @@ class Exponent(InNotebooks):
         What does not vanish at order `value`.
     is_infinite : bool
         Whether it is proved that every order vanishes.
+
+    Examples
+    --------
+    >>> from rmt import information_exponent
+    >>> exponent = information_exponent("z**3 - 3*z")
+    >>> exponent.value, exponent.coefficient, exponent.is_proved
+    (3, 6, True)
+    >>> [(one.order, str(one.proof)) for one in exponent.vanishing]
+    [(1, 'exact'), (2, 'symmetry')]
     """
 
     name: str

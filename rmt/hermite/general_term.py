@@ -52,6 +52,10 @@ def general_term(function: FunctionLike, k: Any = None) -> Any:
     InvalidInputError
         When no general term is known.
 
+    Notes
+    -----
+    Each rule is derived in docs/hermite.md, general terms.
+
     Examples
     --------
     >>> general_term("exp(z/2)")

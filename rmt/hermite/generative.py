@@ -23,21 +23,21 @@ HIGHEST_ORDER = 50
 def generative_exponent(function: FunctionLike, max_order: int = 12) -> Exponent:
     r"""Least order at which the label of a single-index model says something about its direction.
 
-    For :math:`y = f(z)` with :math:`z` standard normal, the least :math:`k \ge 1` such that
+    For ``y = f(z)`` with ``z`` standard normal, of density ``phi``, the least ``k >= 1`` such that
 
-    .. math:: \zeta_k(y) = E[\mathrm{He}_k(z) \mid y]
+    .. math:: \zeta_k(y) = E[He_k(z) \mid y]
 
     is not almost surely zero. It is the least information exponent that any transformation of the
     label can reach. Independent additive noise in the label, of whatever size, does not change it
     when the noise is Gaussian: convolution with a Gaussian is injective on
-    :math:`\zeta_k(y) p(y)`.
+    ``zeta_k(y) p(y)``.
 
-    Where :math:`f` is not constant, with the sum over the preimages :math:`z_i` of :math:`y`,
+    Where ``f`` is not constant, with the sum over the preimages ``z_i`` of ``y``,
 
-    .. math:: \zeta_k(y) p(y) = \sum_i \mathrm{He}_k(z_i) \varphi(z_i) / |f'(z_i)|,
+    .. math:: \zeta_k(y) p(y) = \sum_i He_k(z_i) \varphi(z_i) / |f'(z_i)|,
 
-    and where it is flat, :math:`y = c` has an atom, whose moment is a sum over the flat pieces
-    :math:`(a, b)` of :math:`\mathrm{He}_{k-1}(a)\varphi(a) - \mathrm{He}_{k-1}(b)\varphi(b)`.
+    and where it is flat, ``y = c`` has an atom, whose moment is a sum over the flat pieces
+    ``(a, b)`` of ``He_{k-1}(a) phi(a) - He_{k-1}(b) phi(b)``.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def generative_exponent(function: FunctionLike, max_order: int = 12) -> Exponent
     Returns
     -------
     Exponent
-        ``coefficient`` is the float :math:`\zeta_k(y) / \sqrt{k!}` at the value (or atom) where it
-        counts most: :math:`|\zeta_k|` times the probability of the atom, or the normal density at
+        ``coefficient`` is the float ``zeta_k(y) / sqrt(k!)`` at the value (or atom) where it
+        counts most: ``|zeta_k|`` times the probability of the atom, or the normal density at
         the preimage nearest to 0, is largest among the values looked at.
 
     Raises
@@ -64,8 +64,8 @@ def generative_exponent(function: FunctionLike, max_order: int = 12) -> Exponent
 
     Notes
     -----
-    :math:`\zeta_k(y) p(y)` is continuous between the values of :math:`f` at its extrema and kinks:
-    one :math:`y` where it is not zero proves that the exponent is at most :math:`k`. The sums are
+    ``zeta_k(y) p(y)`` is continuous between the values of ``f`` at its extrema and kinks:
+    one ``y`` where it is not zero proves that the exponent is at most ``k``. The sums are
     computed with 70 digits. That an order vanishes is proved for odd orders of an even function
     (``SYMMETRY``), and for a piecewise constant function with kinks in closed form (``EXACT``);
     otherwise the sum is zero to the stated bound, at most 1e-30, relative to the sum of the

@@ -35,6 +35,13 @@ class StaircaseStep:
         The leap: how many unlearned directions the terms that give them away hold.
     directions : array, shape (r, m)
         Orthonormal columns; coordinate axes where the subspace has them.
+
+    Examples
+    --------
+    >>> from rmt import staircase
+    >>> first, second = staircase("z1 + z1*z2*z3").steps
+    >>> second.degree, second.directions.tolist()
+    (2, [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     """
 
     degree: int
@@ -64,6 +71,13 @@ class Staircase(Shown):
         Whether everything that counted as zero is an exact zero.
     searched : int
         Highest degree of the coefficients that were looked at.
+
+    Examples
+    --------
+    >>> from rmt import staircase
+    >>> found = staircase("z1 + z1*z2 + z3", 4)
+    >>> found.leap, len(found.steps), found.unlearned.shape
+    (1, 3, (3, 0))
     """
 
     function: ScalarFunction
@@ -122,12 +136,14 @@ def _columns_text(columns: Array) -> str:
 
 
 def staircase(function: FunctionLike, degree: int = 6) -> Staircase:
-    """Leap, and the order in which gradient descent on fresh samples learns the directions of `f`.
+    r"""Leap, and the order in which gradient descent on fresh samples learns the directions of `f`.
 
     Let ``V`` be the learned subspace, at first ``{0}``, and ``T_k = E[f(z) He_k(z)]`` the
     coefficient tensors. At each stage the degree ``l`` is the least ``l >= 1`` for which
 
-        T_k [ P_V^{(k - l)}, P_perp^{(l)} ]  !=  0   for some k <= degree;
+    .. math::
+       T_k\big[P_V^{(k - l)},\, P_\perp^{(l)}\big] \ne 0 \quad
+       \text{for some } k \le \text{degree};
 
     the directions learned are the span of all these contractions in the orthogonal complement,
     and they join ``V``. It ends when ``V`` is everything or when all contractions vanish. The leap

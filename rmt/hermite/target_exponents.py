@@ -25,7 +25,7 @@ def information_exponent(function: FunctionLike, max_order: int = 30) -> Exponen
 
     For several variables the least total degree of a non-zero tensor coefficient. One step of
     gradient descent on fresh data learns the direction of a single-index target exactly when it
-    is 1. Source: Ben Arous, Gheissari, Jagannath, arXiv:2003.10409; theory notes, section 1.
+    is 1. Source: Ben Arous, Gheissari, Jagannath, arXiv:2003.10409; docs/theory.md, section 1.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def reuse_exponent(function: FunctionLike, max_power: int = 8) -> Exponent:
 
     Gradient steps that reuse a batch see powers of the labels; the direction of the target is
     learned once the power ``m`` appears. ``Exponent.value`` is that power, and ``coefficient`` is
-    ``E[z f^m]``. Infinite for an even target. Source: theory notes, section 1; Dandi et al.,
+    ``E[z f^m]``. Infinite for an even target. Source: docs/theory.md, section 1; Dandi et al.,
     arXiv:2402.03220.
 
     Parameters
@@ -94,6 +94,16 @@ def reuse_exponent(function: FunctionLike, max_power: int = 8) -> Exponent:
         A target of one variable, whose powers are square-integrable under the normal law.
     max_power : int
         Where to stop; 1 to 24.
+
+    Returns
+    -------
+    Exponent
+        As for `information_exponent`: zeros by symmetry or in closed form are proved.
+
+    Raises
+    ------
+    InvalidInputError
+        A function of several variables, a power out of range.
 
     Examples
     --------

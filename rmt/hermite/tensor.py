@@ -53,6 +53,15 @@ class TensorHermiteExpansion(Shown):
         Absolute error estimates of the *orthonormal* coefficients ``mu_alpha / sqrt(alpha!)``,
         ``alpha! = prod_i alpha_i!``; 0 for exact ones. A Float that is zero with a positive error
         is a zero to that precision, and not proved.
+
+    Examples
+    --------
+    >>> from rmt import tensor_hermite_expansion
+    >>> expansion = tensor_hermite_expansion("relu(z1)*z2", 2)
+    >>> expansion.probabilists[1, 1], expansion.probabilists[2, 0]
+    (1/2, 0)
+    >>> expansion.tensor(2).tolist()
+    [[0.0, 0.5], [0.5, 0.0]]
     """
 
     function: ScalarFunction
@@ -234,13 +243,15 @@ class TensorHermiteExpansion(Shown):
 
 
 def tensor_hermite_expansion(function: FunctionLike, degree: int) -> TensorHermiteExpansion:
-    """Hermite coefficients ``mu_alpha = E[f(z) prod_i He_{alpha_i}(z_i)]``, ``|alpha| <= degree``.
+    r"""Hermite coefficients ``mu_alpha = E[f(z) prod_i He_{alpha_i}(z_i)]``, ``|alpha| <= degree``.
 
     ``He_k`` are the probabilists' polynomials and ``z ~ N(0, I_r)``, ``r <= 3``; orthonormal
     coefficients are ``mu_alpha / sqrt(prod_i alpha_i!)``. The function is multiplied out into terms
     polynomial x factors. A factor of one linear combination of the variables, ``g(c.z + d)``, has
 
-        mu_alpha = prod_i (c_i / |c|)^{alpha_i} E[g(|c| Z + d) He_{|alpha|}(Z)],
+    .. math::
+       \mu_\alpha = \prod_i \left(\frac{c_i}{|c|}\right)^{\alpha_i}
+       E\big[g(|c| Z + d)\, He_{|\alpha|}(Z)\big],
 
     factors of orthogonal combinations multiply, and ``mu_alpha(z_i f) = mu_{alpha + e_i}(f) +
     alpha_i mu_{alpha - e_i}(f)``. What is left (``tanh(z1*z2)``) is integrated numerically over as

@@ -63,6 +63,16 @@ class RidgeErrors(Shown):
         Relative error estimate of ``test_error`` and ``training_error``: of the solution of the
         equations, not of their distance from a finite network.
     status : array of Status
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, [rmt.Step(3, 0.3)])
+    >>> errors = rmt.ridge(problem, samples=[400, 1200], regularisation=1e-3)
+    >>> errors.stages, errors.test_error.shape
+    (('untrained', 'step 1'), (2, 2))
+    >>> errors.test_error.round(3).tolist()
+    [[0.646, 0.529], [0.246, 0.206]]
     """
 
     problem: Problem
@@ -193,11 +203,13 @@ def ridge(
     rtol: float = 1e-6,
     throw: bool = True,
 ) -> RidgeErrors:
-    """Errors of ridge regression on the features, before any step and after each.
+    r"""Errors of ridge regression on the features, before any step and after each.
 
     On ``m`` fresh samples the readout ``c`` minimises
 
-        (1/m) |y - F c / sqrt(N)|^2 + lambda |c|^2,     F = sigma(X W_s^T),
+    .. math::
+       \frac{1}{m} \left|y - F c / \sqrt{N}\right|^2 + \lambda |c|^2, \qquad
+       F = \sigma(X W_s^T),
 
     and the test error is that of ``h(x) = c . sigma(W_s x) / sqrt(N)`` on new samples, in the limit
     of large ``N, d, m`` at fixed ratios with the spikes at their strengths for the given width.
@@ -230,8 +242,8 @@ def ridge(
 
     Notes
     -----
-    theory.md, section 7, with the mean features to all orders and the bulk of neurons that have
-    moved (`rmt.features`). The spikes and some thirty to a hundred solutions of small linear
+    docs/theory.md, section 7, with the mean features to all orders and the bulk of neurons that
+    have moved (`rmt.features`). The spikes and some thirty to a hundred solutions of small linear
     systems are shared by all points.
 
     Examples

@@ -7,7 +7,7 @@ of independent entries with generic directions. With the Stieltjes transform ``m
     D(s^2) = 1 / theta^2,      D(z) = z m(z) mc(z),
 
 and its singular vectors keep the squared overlaps ``mc / (theta^2 D')`` (left) and
-``m / (theta^2 D')`` (right). Benaych-Georges & Nadakuditi 2012; theory.md, section 4.
+``m / (theta^2 D')`` (right). Benaych-Georges & Nadakuditi 2012; docs/theory.md, section 4.
 """
 
 from __future__ import annotations
@@ -70,6 +70,13 @@ class SpikeEstimate(InNotebooks):
         The singular value that is best in squared error when the observed singular vectors are
         kept: ``theta |<u, u_hat> <v, v_hat>|``.
     is_outlier : array of bool
+
+    Examples
+    --------
+    >>> from rmt.spectra import MarchenkoPastur, estimate_spikes
+    >>> found = estimate_spikes([2.5, 1.9], MarchenkoPastur(1.0))
+    >>> found.is_outlier.tolist(), found.left_overlap.round(12).tolist()
+    ([True, False], [0.75, 0.0])
     """
 
     strength: Array
@@ -85,6 +92,22 @@ class SpikeEstimate(InNotebooks):
 def additive_threshold(bulk: RectangularBulk) -> float:
     """The least strength that makes an outlier: ``D(edge)^{-1/2}``.
 
+    ``D`` as in `additive_outliers`, at the upper edge of the law of ``W^T W``.
+
+    Parameters
+    ----------
+    bulk : MarchenkoPastur or GeneralisedMarchenkoPastur
+        Law of the eigenvalues of ``W^T W``.
+
+    Returns
+    -------
+    float
+        ``theta_c``; ``(N/d)^{1/4}`` on the Marchenko-Pastur bulk.
+
+    Notes
+    -----
+    Benaych-Georges & Nadakuditi 2012 (arXiv:1103.2221); docs/theory.md, section 4.
+
     Examples
     --------
     >>> from rmt.spectra import MarchenkoPastur
@@ -96,7 +119,16 @@ def additive_threshold(bulk: RectangularBulk) -> float:
 
 
 def additive_outliers(strength: ArrayLike, bulk: RectangularBulk) -> Outliers:
-    """Outliers above the bulk for spikes with orthonormal directions.
+    r"""Outliers above the bulk for spikes with orthonormal directions.
+
+    Of ``W + sum_k theta_k u_k v_k^T`` with ``W`` (``N x d``) invariant under rotations, or with
+    generic directions. With the Stieltjes transform ``m`` of the law of ``W^T W`` and its companion
+    ``mc`` of ``W W^T`` a spike above the threshold makes the singular value ``s`` where
+
+    .. math:: D(s^2) = \frac{1}{\theta^2}, \qquad D(z) = z\, m(z)\, m_c(z),
+
+    and its singular vectors keep the squared overlaps ``mc / (theta^2 D')`` (left) and
+    ``m / (theta^2 D')`` (right) with ``u_k`` and ``v_k``.
 
     Parameters
     ----------
@@ -116,6 +148,10 @@ def additive_outliers(strength: ArrayLike, bulk: RectangularBulk) -> Outliers:
         Strengths that are negative or not finite.
     ConvergenceError
         A root was not found.
+
+    Notes
+    -----
+    Benaych-Georges & Nadakuditi 2012 (arXiv:1103.2221); docs/theory.md, section 4.
 
     Examples
     --------
@@ -147,11 +183,26 @@ def additive_outliers(strength: ArrayLike, bulk: RectangularBulk) -> Outliers:
 def estimate_spikes(singular_value: ArrayLike, bulk: RectangularBulk) -> SpikeEstimate:
     """From observed singular values to the spikes behind them: ``theta = D(s^2)^{-1/2}``.
 
+    The inverse of `additive_outliers`, with the same ``D``; a value that is not above the bulk
+    tells of no spike. With the overlaps of that spike, the estimate ``theta |<u, u_hat> <v,
+    v_hat>|`` of its contribution along the observed vectors is the best in squared error.
+
     Parameters
     ----------
     singular_value : array_like
         ``s >= 0``.
     bulk : MarchenkoPastur or GeneralisedMarchenkoPastur
+        Law of the eigenvalues of ``W^T W``.
+
+    Returns
+    -------
+    SpikeEstimate
+        One spike for each value, in arrays of the shape of the values.
+
+    Raises
+    ------
+    InvalidInputError
+        Values that are negative or not finite.
 
     Notes
     -----
@@ -187,7 +238,38 @@ def estimate_spikes(singular_value: ArrayLike, bulk: RectangularBulk) -> SpikeEs
 
 
 def shrink_singular_values(singular_value: ArrayLike, bulk: RectangularBulk) -> Array:
-    """The optimal shrinker in squared error; see `estimate_spikes`."""
+    """The optimal shrinker in squared error: what to put in the place of each singular value.
+
+    ``theta |<u, u_hat> <v, v_hat>|`` of the spike that `estimate_spikes` finds, and 0 for a value
+    that is not above the bulk.
+
+    Parameters
+    ----------
+    singular_value : array_like
+        ``s >= 0``.
+    bulk : MarchenkoPastur or GeneralisedMarchenkoPastur
+        Law of the eigenvalues of ``W^T W``.
+
+    Returns
+    -------
+    array
+        Of the shape of the values.
+
+    Raises
+    ------
+    InvalidInputError
+        Values that are negative or not finite.
+
+    Notes
+    -----
+    Nadakuditi 2014; Gavish & Donoho 2017 (arXiv:1405.7511).
+
+    Examples
+    --------
+    >>> from rmt.spectra import MarchenkoPastur
+    >>> shrink_singular_values([2.5, 1.9], MarchenkoPastur(1.0)).round(12).tolist()
+    [1.5, 0.0]
+    """
     return estimate_spikes(singular_value, bulk).shrunk
 
 
@@ -203,7 +285,9 @@ def outlier_std(strength: ArrayLike, bulk: RectangularBulk, rows: int, columns: 
     Parameters
     ----------
     strength : array_like
+        ``theta >= 0``.
     bulk : MarchenkoPastur or GeneralisedMarchenkoPastur
+        Law of the eigenvalues of ``W^T W``.
     rows, columns : int
         ``N`` and ``d``.
 
@@ -211,6 +295,22 @@ def outlier_std(strength: ArrayLike, bulk: RectangularBulk, rows: int, columns: 
     -------
     array
         Of the shape of the strengths; nan below the threshold, where fluctuations are not Gaussian.
+
+    Raises
+    ------
+    InvalidInputError
+        Strengths that are negative or not finite.
+
+    Notes
+    -----
+    To leading order in the size. The forms' variances are those of vectors that are uniform on the
+    sphere; Benaych-Georges & Nadakuditi 2012 (arXiv:1103.2221) for the equation they enter.
+
+    Examples
+    --------
+    >>> from rmt.spectra import MarchenkoPastur
+    >>> outlier_std([2.0, 4.0], MarchenkoPastur(1.0), 400, 400).round(4).tolist()
+    [0.0433, 0.0484]
     """
     theta = not_negative("strength", strength)
     flat = theta.ravel()

@@ -33,6 +33,17 @@ def combined_spikes(
         Coefficients: the singular vectors are ``A left`` and ``B right``, column by column; 0 for a
         strength of 0.
 
+    Raises
+    ------
+    InvalidInputError
+        A Gram matrix that is not symmetric or has a negative eigenvalue, a coupling of another
+        shape.
+
+    Notes
+    -----
+    The singular values of ``A C B^T`` are those of ``(A^T A)^{1/2} C (B^T B)^{1/2}``;
+    docs/theory.md, section 3 (strengths and alignments).
+
     Examples
     --------
     >>> strength, left, right = combined_spikes([[1, 1], [1, 1]], [[1, 0], [0, 1]])

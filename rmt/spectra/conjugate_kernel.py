@@ -33,9 +33,16 @@ class ConjugateKernel(GeneralisedMarchenkoPastur):
     ratios : pair of float
         ``(n / d, n / N)``.
 
+    Raises
+    ------
+    InvalidInputError
+        An activation of several variables or not square-integrable, ratios that are not positive.
+
     Notes
     -----
-    Pennington & Worah 2017; theory.md, section 5.
+    Pennington & Worah 2017; docs/theory.md, section 5. That the features' spectrum is that of the
+    Gaussian equivalent, for inputs that are nearly orthogonal: Péché 2019, Hu & Lu
+    (arXiv:2009.07669).
 
     Examples
     --------

@@ -40,6 +40,12 @@ class FormsAt:
         that take no part in a coupling.
     relative_error : float
         Of the values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> FormsAt(np.diag([-4.0, -0.25]), np.diag([0.0, 0.0625]), relative_error=1e-15).values.shape
+    (2, 2)
     """
 
     values: Array
@@ -60,6 +66,16 @@ class CoupledOutliers:
         Inner products of the vectors with the eigenvector of the outlier: minus the residue of
         ``U^T (H + couplings)^{-1} U`` at ``z`` is the outer product of a row with itself. The sign
         of a row is arbitrary.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def forms(z):  # H = diag(-1, -z), coupled by x = (2, 0) and y = (0, 1)
+    ...     values, slopes = np.diag([-4.0, -1.0 / z]), np.diag([0.0, 1.0 / z**2])
+    ...     return FormsAt(values, slopes, relative_error=1e-15)
+    >>> found = coupled_outliers(forms, couplings=1, start=1e-6, guess=np.array([3.0]))
+    >>> np.abs(found.amplitudes).round(9).tolist()
+    [[4.0, 1.0]]
     """
 
     z: Array
@@ -70,7 +86,16 @@ class CoupledOutliers:
 def coupled_outliers(
     forms: Callable[[float], FormsAt], couplings: int, start: float, guess: Array
 ) -> CoupledOutliers:
-    """All points above ``start`` where ``K`` is singular.
+    r"""All points above ``start`` where ``K`` is singular.
+
+    The matrix ``H(z) + sum_p (x_p y_p^T + y_p x_p^T)`` is singular where
+
+    .. math:: K(z) = \begin{pmatrix} 0 & 1 \\ 1 & 0 \end{pmatrix} + U^T H(z)^{-1} U, \qquad
+       U = (x_1, \dots, x_P, y_1, \dots, y_P),
+
+    is. When ``z`` enters ``H`` as ``-z`` times a projection the eigenvalues of ``K`` only rise with
+    ``z`` above the spectrum of ``H``: the outliers are as many as eigenvalues that are negative at
+    ``start`` and not at infinity, and each is the zero of one of them.
 
     Parameters
     ----------
@@ -83,10 +108,30 @@ def coupled_outliers(
     guess : array, shape (G,)
         Points near which outliers are expected, the largest first; they save time.
 
+    Returns
+    -------
+    CoupledOutliers
+        The largest ``z`` first.
+
     Raises
     ------
     ConvergenceError
         An outlier was counted and not found.
+
+    Notes
+    -----
+    docs/theory.md, section 4 (outliers on any bulk); docs/deformed.md. Bad input is not looked for:
+    it is called with forms that the package has made.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def forms(z):  # H = diag(-1, -z), coupled by x = (2, 0) and y = (0, 1)
+    ...     values, slopes = np.diag([-4.0, -1.0 / z]), np.diag([0.0, 1.0 / z**2])
+    ...     return FormsAt(values, slopes, relative_error=1e-15)
+    >>> found = coupled_outliers(forms, couplings=1, start=1e-6, guess=np.array([3.0]))
+    >>> found.z.round(12).tolist(), bool(found.error.max() < 1e-12)
+    ([4.0], True)
     """
     bottom = _Spectrum(forms(start), couplings)
     far = 4.0 * max([start, *guess])
@@ -112,7 +157,35 @@ def coupled_outliers(
 def displaced(forms: Callable[[float], FormsAt], couplings: int, z: Array) -> CoupledOutliers:
     """Outliers of other forms that are very near to known ones, to first order.
 
-    ``error`` is how far they are, and ``z`` stays as it is.
+    At each point the eigenvalue of ``K`` (see `coupled_outliers`) that is nearest to zero, and how
+    far from there it vanishes: its value over its slope.
+
+    Parameters
+    ----------
+    forms : callable
+        The other forms at a real ``z``, right of the spectrum.
+    couplings : int
+        ``P``.
+    z : array, shape (J,)
+        The known outliers.
+
+    Returns
+    -------
+    CoupledOutliers
+        ``error`` is how far they are, and ``z`` stays as it is.
+
+    Notes
+    -----
+    docs/deformed.md: how the error of a discretisation is found from another one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def forms(z):  # as in `coupled_outliers`, with x = (2.001, 0): the outlier is at 4.004
+    ...     values, slopes = np.diag([-(2.001**2), -1.0 / z]), np.diag([0.0, 1.0 / z**2])
+    ...     return FormsAt(values, slopes, relative_error=1e-15)
+    >>> displaced(forms, 1, np.array([4.0])).error.round(4).tolist()
+    [0.004]
     """
     nearby = [_Spectrum(forms(float(point)), couplings) for point in z]
     nearest = [int(np.argmin(np.abs(one.values))) for one in nearby]

@@ -37,13 +37,18 @@ def solve(
     initial: DysonSolution | None = None,
     throw: bool = True,
 ) -> DysonSolution:
-    """The limiting block resolvent of a pencil.
+    r"""The limiting block resolvent of a pencil.
 
-    It solves ``M_T(s) = (A_T(s; z) - Sigma_T[M](s))^{-1}``, where a field ``X`` between the types
-    ``T`` and ``T'``, with entries of variance ``v / n_ref``, contributes
+    It solves
 
-        Sigma_T[M](s)[p, p'] += v (n_T' / n_ref) c_p(s) c_p'(s)
-                                sum_s' omega(s') e_q(s') M_T'(s')[q, q'] e_q'(s')
+    .. math:: M_T(s) = \left(A_T(s; z) - \Sigma_T[M](s)\right)^{-1},
+
+    where a field ``X`` between the types ``T`` and ``T'``, with entries of variance ``v / n_ref``,
+    contributes to the entry ``(p, p')`` of ``Sigma_T[M](s)``
+
+    .. math::
+       v\, \frac{n_{T'}}{n_\mathrm{ref}}\, c_p(s)\, c_{p'}(s)
+       \sum_{s'} \omega(s')\, e_q(s')\, M_{T'}(s')_{q q'}\, e_{q'}(s')
 
     over all pairs of its terms, and the transposed expression on ``T'``. The solution is the one
     with ``Im M >= 0`` for ``Im z > 0``.
@@ -64,6 +69,11 @@ def solve(
     throw : bool
         Whether a point that is not solved raises; otherwise see `DysonSolution.status`.
 
+    Returns
+    -------
+    DysonSolution
+        With the leading shape of ``z``.
+
     Raises
     ------
     ConvergenceError
@@ -79,7 +89,7 @@ def solve(
     solution to ``epsilon = 0``. An answer is accepted when it is the start of a path of positive
     solutions: ``Im M >= 0``, or ``M`` real with ``dM/depsilon`` positive. (For a pencil that is a
     direct sum of unconnected pencils this is checked for the sum, not for each part.)
-    Source: theory.md, section 4.
+    Source: docs/theory.md, section 4.
 
     Examples
     --------

@@ -32,6 +32,21 @@ def edge_pvalue(
     beta : {1, 2}
         1 for real, 2 for complex matrices.
 
+    Returns
+    -------
+    array
+        Of the shape of the eigenvalues, between 0 and 1.
+
+    Raises
+    ------
+    InvalidInputError
+        A ``beta`` that is neither 1 nor 2.
+
+    Notes
+    -----
+    Tracy & Widom 1994, 1996; that the law holds at every square-root edge of a sample covariance
+    matrix: El Karoui 2007 (arXiv:math/0503109). docs/spectra.md, spikes and outliers.
+
     Examples
     --------
     >>> from rmt.spectra import MarchenkoPastur

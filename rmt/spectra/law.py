@@ -34,6 +34,12 @@ class Atom:
     Attributes
     ----------
     location, mass : float
+
+    Examples
+    --------
+    >>> from rmt import MarchenkoPastur
+    >>> MarchenkoPastur(4.0).atoms
+    (Atom(location=0.0, mass=0.75),)
     """
 
     location: float
@@ -54,6 +60,15 @@ class SpectralLaw(ABC, InNotebooks):
     with square roots at its ends is smooth. It is expanded there in Chebyshev polynomials on panels
     that are halved until the expansion is complete; distribution function, quantiles and moments
     come from the expansion.
+
+    Examples
+    --------
+    >>> from rmt import MarchenkoPastur
+    >>> law = MarchenkoPastur(0.25)
+    >>> isinstance(law, SpectralLaw), law.support()
+    (True, (0.25, 2.25))
+    >>> law.cdf([0.5, 1.0, 3.0]).round(6).tolist(), round(law.median(), 6)
+    ([0.186378, 0.55339, 1.0], 0.916004)
     """
 
     # What a law supplies

@@ -19,12 +19,12 @@ ComplexArray = NDArray[np.complex128]
 
 
 class MarchenkoPasturBulk(SpectralLaw):
-    """Law of the singular values of an ``N x d`` matrix of iid entries of variance ``1/d``.
+    r"""Law of the singular values of an ``N x d`` matrix of iid entries of variance ``1/d``.
 
     With ``gamma = N / d`` and edges ``s_- = |1 - sqrt(gamma)|``, ``s_+ = 1 + sqrt(gamma)`` the
     ``min(N, d)`` singular values have the density
 
-        p(s) = sqrt((s^2 - s_-^2)(s_+^2 - s^2)) / (pi min(1, gamma) s)
+    .. math:: p(s) = \frac{\sqrt{(s^2 - s_-^2)(s_+^2 - s^2)}}{\pi \min(1, \gamma)\, s}
 
     of total mass 1. The ``max(N, d) - min(N, d)`` zeros of the larger Gram matrix are not counted.
 
@@ -33,9 +33,14 @@ class MarchenkoPasturBulk(SpectralLaw):
     aspect_ratio : float
         ``gamma = N / d > 0``.
 
+    Raises
+    ------
+    InvalidInputError
+        An aspect ratio that is not positive.
+
     Notes
     -----
-    Marchenko & Pastur 1967; theory.md, sections 3 and 5. Closed forms, exact to rounding.
+    Marchenko & Pastur 1967; docs/theory.md, sections 3 and 5. Closed forms, exact to rounding.
 
     Examples
     --------
@@ -116,11 +121,11 @@ def positive_ratio(value: Any) -> float:
 
 
 class MarchenkoPastur(SpectralLaw):
-    """Eigenvalues of ``X^T X / n``, the entries of ``X`` (``n x p``) iid of variance ``v``.
+    r"""Eigenvalues of ``X^T X / n``, the entries of ``X`` (``n x p``) iid of variance ``v``.
 
     With ``c = p / n`` and edges ``x_- = v (1 - sqrt(c))^2``, ``x_+ = v (1 + sqrt(c))^2``,
 
-        rho(x) = sqrt((x - x_-)(x_+ - x)) / (2 pi c v x),
+    .. math:: \rho(x) = \frac{\sqrt{(x - x_-)(x_+ - x)}}{2 \pi c v x},
 
     and for ``c > 1`` an atom of mass ``1 - 1/c`` at zero.
 
@@ -131,9 +136,14 @@ class MarchenkoPastur(SpectralLaw):
     variance : float
         ``v > 0``.
 
+    Raises
+    ------
+    InvalidInputError
+        A ratio or a variance that is not positive.
+
     Notes
     -----
-    Marchenko & Pastur 1967; theory.md, section 5. Closed forms, exact to rounding.
+    Marchenko & Pastur 1967; docs/theory.md, section 5. Closed forms, exact to rounding.
 
     Examples
     --------

@@ -27,6 +27,13 @@ class Outliers(InNotebooks):
         the directions of the spike.
     is_outlier : array of bool
         False below the threshold; the singular value is then the bulk edge and the overlaps 0.
+
+    Examples
+    --------
+    >>> from rmt import rectangular_outliers
+    >>> found = rectangular_outliers([2.0, 0.5], aspect_ratio=1.0)
+    >>> found.is_outlier.tolist(), found.singular_value.tolist(), found.right_overlap.tolist()
+    ([True, False], [2.5, 2.0], [0.75, 0.0])
     """
 
     singular_value: Array
@@ -39,14 +46,15 @@ class Outliers(InNotebooks):
 
 
 def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
-    """Outliers of ``W_0 + sum_k theta_k u_k v_k^T`` on the Marchenko-Pastur bulk.
+    r"""Outliers of ``W_0 + sum_k theta_k u_k v_k^T`` on the Marchenko-Pastur bulk.
 
     ``W_0`` is ``N x d`` with iid entries of variance ``1/d``; ``u_k``, ``v_k`` are orthonormal and
     independent of it. For ``theta > gamma^{1/4}``, ``gamma = N/d``,
 
-        s             = sqrt((1 + theta^2)(gamma + theta^2)) / theta
-        left overlap  = 1 - gamma (1 + theta^2) / (theta^2 (theta^2 + gamma))
-        right overlap = 1 - (gamma + theta^2) / (theta^2 (theta^2 + 1)),
+    .. math::
+       s &= \frac{\sqrt{(1 + \theta^2)(\gamma + \theta^2)}}{\theta} \\
+       \text{left overlap} &= 1 - \frac{\gamma (1 + \theta^2)}{\theta^2 (\theta^2 + \gamma)} \\
+       \text{right overlap} &= 1 - \frac{\gamma + \theta^2}{\theta^2 (\theta^2 + 1)},
 
     otherwise ``s`` is the bulk edge ``1 + sqrt(gamma)``.
 
@@ -57,6 +65,11 @@ def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
     aspect_ratio : float
         ``gamma = N / d > 0``.
 
+    Returns
+    -------
+    Outliers
+        In arrays of the shape of the strengths.
+
     Raises
     ------
     InvalidInputError
@@ -64,7 +77,7 @@ def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
 
     Notes
     -----
-    Benaych-Georges & Nadakuditi 2012; theory.md, section 3. Closed forms, exact to rounding.
+    Benaych-Georges & Nadakuditi 2012; docs/theory.md, section 3. Closed forms, exact to rounding.
 
     Examples
     --------

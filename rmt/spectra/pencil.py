@@ -46,6 +46,16 @@ class IndexType:
     InvalidInputError
         A size that is not positive, no or repeated slots, weights that are negative or do not add
         up to 1.
+
+    Notes
+    -----
+    docs/spectra.md, your own model; docs/theory.md, section 4.
+
+    Examples
+    --------
+    >>> neurons = IndexType("N", 2.0, ["r", "h"], nodes=[-1.0, 1.0], weights=[0.25, 0.75])
+    >>> neurons.count, neurons.weights.tolist()
+    (2, [0.25, 0.75])
     """
 
     name: str
@@ -107,6 +117,21 @@ class Term:
         Slots.
     row_coefficient, column_coefficient : float, array or function of the nodes
         The diagonals ``c(s)`` and ``e(s')`` of ``D_c`` and ``D_e``.
+
+    Raises
+    ------
+    InvalidInputError
+        From `Pencil`, which knows the types: unknown slots, coefficients that do not fit the nodes.
+
+    Notes
+    -----
+    docs/spectra.md, your own model; docs/theory.md, section 4.
+
+    Examples
+    --------
+    >>> term = Term("r", "u", row_coefficient=lambda s: s**2)
+    >>> term.row, term.column, term.column_coefficient
+    ('r', 'u', 1.0)
     """
 
     row: str
@@ -128,6 +153,21 @@ class GaussianField:
         The index type whose size divides the variance.
     variance : float or array, shape (row nodes, column nodes)
         A number, or a variance profile ``V(s, s')``.
+
+    Raises
+    ------
+    InvalidInputError
+        From `Pencil`, which knows the types: unknown slots, a variance that is negative or does not
+        fit the nodes.
+
+    Notes
+    -----
+    docs/spectra.md, your own model; docs/theory.md, section 4.
+
+    Examples
+    --------
+    >>> GaussianField(Term("r", "u"), reference="d", variance=2.0).terms
+    (Term(row='r', column='u', row_coefficient=1.0, column_coefficient=1.0),)
     """
 
     terms: Term | Sequence[Term]
@@ -143,12 +183,13 @@ class GaussianField:
 
 @dataclass(frozen=True, eq=False)
 class Pencil:
-    """A Hermitian linear pencil: deterministic blocks, affine in ``z``, plus Gaussian blocks.
+    r"""A Hermitian linear pencil: deterministic blocks, affine in ``z``, plus Gaussian blocks.
 
     It is the Hessian of a quadratic form in the slots,
 
-        H(z) = A(z) + sum over fields and terms of D_c X D_e and its transpose,
-        A_T(s; z) = constant_T(s) + z linear_T(s),
+    .. math::
+       H(z) &= A(z) + \sum_{\text{fields, terms}} \left(D_c X D_e + \text{transpose}\right), \\
+       A_T(s; z) &= \mathrm{constant}_T(s) + z\, \mathrm{linear}_T(s),
 
     whose inverse carries the resolvents. An auxiliary variable is two slots: ``q = B u`` is the
     pair ``lambda^T (q - B u)``, so ``("lambda", "q"): 1`` and ``("lambda", "u"): -B``.
@@ -171,7 +212,7 @@ class Pencil:
 
     Notes
     -----
-    theory.md, section 4. Real coefficients only.
+    docs/theory.md, section 4. Real coefficients only.
 
     Examples
     --------

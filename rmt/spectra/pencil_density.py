@@ -33,6 +33,16 @@ class PencilDensity:
         Points, density, and the estimate of its error.
     status : array of Status
         As in `rmt.spectra.dyson.DysonSolution`.
+
+    Examples
+    --------
+    >>> from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term, density
+    >>> types = [IndexType("N", 1.0, ["r"]), IndexType("d", 1.0, ["u"])]
+    >>> fields = [GaussianField(Term("r", "u"), reference="d")]
+    >>> pencil = Pencil(types, fields, {("r", "r"): -1.0}, {("u", "u"): -1.0})
+    >>> found = density(pencil, "u", [1.0, 5.0])
+    >>> found.value.round(6).tolist(), bool((found.error < 1e-9).all())
+    ([0.275664, 0.0], True)
     """
 
     x: Array
@@ -56,13 +66,23 @@ def density(
     ----------
     pencil : Pencil
     slot : str
+        Of the resolvent.
     x_grid : array_like
         Real points in any order.
-    rtol, throw
-        As in `rmt.spectra.dyson.solve`.
+    rtol : float
+        Bound on the relative residual, as in `rmt.spectra.dyson.solve`.
+    throw : bool
+        Whether a point that is not solved raises, as in `rmt.spectra.dyson.solve`.
+
+    Returns
+    -------
+    PencilDensity
+        In arrays of the shape of ``x_grid``.
 
     Raises
     ------
+    InvalidInputError
+        Points that are not finite, an unknown slot.
     ConvergenceError
         A point was not solved (an atom, a density that is infinite); ``best`` is the PencilDensity.
 
@@ -70,6 +90,7 @@ def density(
     -----
     On the real axis itself, without smoothing: some points as in `rmt.spectra.dyson.solve`, the
     others from there. The error grows like the inverse square root of the distance to an edge.
+    Source: docs/theory.md, section 4.
 
     Examples
     --------

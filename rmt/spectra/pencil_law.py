@@ -42,6 +42,7 @@ class PencilLaw(SpectralLaw):
     ----------
     pencil : Pencil
     slot : str
+        Of the resolvent.
     atoms : sequence of Atom, optional
         The point masses. Left out: one at zero is found where a gap separates it from the rest.
     tolerance : float
@@ -62,7 +63,7 @@ class PencilLaw(SpectralLaw):
     resolved is in `mass_error`. At a hard edge at zero the last densities, which rounding may hide,
     continue ``rho sqrt(x)`` where it is seen to be constant. `masses` counts eigenvalues by signs,
     independently of the density.
-    theory.md, section 4.
+    docs/theory.md, section 4.
 
     Examples
     --------

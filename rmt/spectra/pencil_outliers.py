@@ -32,6 +32,18 @@ class PencilOutliers:
         Upper edge of the bulk, a singular value.
     error : array, shape (J,)
         Estimate of the absolute error of the singular values, from that of the Dyson solution.
+
+    Examples
+    --------
+    >>> from rmt.spectra.dyson import GaussianField, IndexType, Term
+    >>> types = [IndexType("N", 1.0, ["r"]), IndexType("d", 1.0, ["u"])]
+    >>> fields = [GaussianField([Term("r", "u")], reference="d")]
+    >>> pencil = Pencil(types, fields, {("r", "r"): -1.0}, {("u", "u"): -1.0})
+    >>> found = pencil_outliers(pencil, "r", "u", [3.0, 2.0])
+    >>> found.singular_value.round(6).tolist(), round(found.edge, 6)
+    ([3.333333, 2.5], 2.0)
+    >>> found.right_overlap.round(6).tolist()
+    [[0.888889, 0.0], [0.0, 0.75]]
     """
 
     singular_value: Array
@@ -53,10 +65,21 @@ def upper_edge(pencil: Pencil, slot: str) -> float:
     slot : str
         The slot whose entry is the resolvent ``(W^T W - z)^{-1}``.
 
+    Returns
+    -------
+    float
+        The edge in ``z``: the square of the largest singular value of the bulk.
+
     Raises
     ------
+    InvalidInputError
+        An unknown slot.
     ConvergenceError
         When no edge is found, as for a slot that is no resolvent.
+
+    Notes
+    -----
+    docs/theory.md, section 4: where the solution ``z(m)`` has slope zero.
 
     Examples
     --------
@@ -98,6 +121,10 @@ def pencil_outliers(
     edge : float, optional
         Upper edge in ``z``, when it is known from `upper_edge`.
 
+    Returns
+    -------
+    PencilOutliers
+
     Raises
     ------
     InvalidInputError
@@ -107,7 +134,7 @@ def pencil_outliers(
 
     Notes
     -----
-    theory.md, section 4 (simple forms): the right directions are independent of the bulk.
+    docs/theory.md, section 4 (simple forms): the right directions are independent of the bulk.
 
     Examples
     --------

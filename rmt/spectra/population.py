@@ -44,6 +44,12 @@ class Population(InNotebooks):
     refine : callable or None
         For a continuous population: the same with more nodes (takes their number per piece).
 
+    Raises
+    ------
+    InvalidInputError
+        From the class methods: values or intervals that are negative, weights that do not add up to
+        1.
+
     Examples
     --------
     >>> Population.of_atoms([1, 8], [0.5, 0.5]).values.tolist()

@@ -32,6 +32,14 @@ class PopulationSpikes(InNotebooks):
     std : array
         ``sqrt(n)`` times the standard deviation of the eigenvalue, for real Gaussian data.
     is_outlier : array of bool
+
+    Examples
+    --------
+    >>> from rmt import MarchenkoPastur
+    >>> from rmt.spectra import population_spikes
+    >>> found = population_spikes([4.0, 1.5], MarchenkoPastur(0.5))
+    >>> found.is_outlier.tolist(), found.std.round(4).tolist()
+    ([True, False], [5.4975, nan])
     """
 
     spike: Array
@@ -59,10 +67,22 @@ def population_spikes(
     spike : array_like
         ``l > 0``, not an atom of the population.
     law : GeneralisedMarchenkoPastur or MarchenkoPastur
+        Of the sample eigenvalues of the bulk.
+
+    Returns
+    -------
+    PopulationSpikes
+        One sample eigenvalue for each spike, in arrays of the shape of the spikes.
+
+    Raises
+    ------
+    InvalidInputError
+        Spikes that are not finite and positive, or are eigenvalues of the bulk population itself.
 
     Notes
     -----
-    Baik & Silverstein 2006, Bai & Yao 2008, Benaych-Georges & Nadakuditi 2011.
+    Baik & Silverstein 2006, Bai & Yao 2008, Benaych-Georges & Nadakuditi 2011; docs/spectra.md,
+    spikes and outliers.
 
     Examples
     --------
@@ -96,7 +116,29 @@ def population_spike_of(
 ) -> Array:
     """The population spike behind an observed sample eigenvalue: ``l = -1 / v(x)``.
 
-    ``v`` is the companion Stieltjes transform, ``x`` outside the support of the law.
+    The inverse of `population_spikes`; ``v`` is the companion Stieltjes transform of the law.
+
+    Parameters
+    ----------
+    eigenvalue : array_like
+        ``x``, outside the support of the law.
+    law : GeneralisedMarchenkoPastur or MarchenkoPastur
+        Of the sample eigenvalues of the bulk.
+
+    Returns
+    -------
+    array
+        ``l``, of the shape of the eigenvalues.
+
+    Raises
+    ------
+    InvalidInputError
+        An eigenvalue inside of the support, or one that is not finite.
+
+    Notes
+    -----
+    Baik & Silverstein 2006; Silverstein & Choi 1995 for ``v`` outside the support. docs/spectra.md,
+    spikes and outliers.
 
     Examples
     --------

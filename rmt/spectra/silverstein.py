@@ -30,12 +30,14 @@ CONTINUOUS_TOLERANCE = 1e-11
 
 
 class GeneralisedMarchenkoPastur(SpectralLaw):
-    """Eigenvalues of ``S = X^T X / n``, the rows of ``X`` (``n x p``) of covariance ``Sigma``.
+    r"""Eigenvalues of ``S = X^T X / n``, the rows of ``X`` (``n x p``) of covariance ``Sigma``.
 
     With ``c = p / n`` and the population law ``H`` of the eigenvalues of ``Sigma``, the companion
     transform ``v(z)`` (Stieltjes transform of the ``n x n`` matrix ``X X^T / n``) solves
 
-        z = -1 / v + c int t / (1 + t v) dH(t),      m = (v + (1 - c) / z) / c.
+    .. math::
+       z = -\frac{1}{v} + c \int \frac{t}{1 + t v}\, dH(t), \qquad
+       m = \frac{1}{c} \left(v + \frac{1 - c}{z}\right).
 
     Parameters
     ----------
@@ -54,10 +56,10 @@ class GeneralisedMarchenkoPastur(SpectralLaw):
 
     Notes
     -----
-    Silverstein & Bai 1995, Silverstein & Choi 1995; theory.md, section 5. There is an atom at zero
-    of mass ``max(H({0}), 1 - 1/c)``. The equation is solved on the real axis itself, in the square
-    root coordinate of the nearer edge; a continuous population is replaced by a Gauss rule that is
-    refined until the law no longer changes.
+    Silverstein & Bai 1995, Silverstein & Choi 1995; docs/theory.md, section 5. There is an atom at
+    zero of mass ``max(H({0}), 1 - 1/c)``. The equation is solved on the real axis itself, in the
+    square root coordinate of the nearer edge; a continuous population is replaced by a Gauss rule
+    that is refined until the law no longer changes.
 
     Examples
     --------

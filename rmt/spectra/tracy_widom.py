@@ -27,15 +27,17 @@ EPS = float(np.finfo(float).eps)
 
 @dataclass(frozen=True, slots=True)
 class TracyWidom(InNotebooks):
-    """Law ``F_beta`` of the largest eigenvalue at a soft edge, centred and scaled.
+    r"""Law ``F_beta`` of the largest eigenvalue at a soft edge, centred and scaled.
 
     With the Airy kernel ``K`` and ``V(x, y) = Ai((x + y) / 2) / 2``, both on ``L2(s, inf)``,
 
-        F_2(s) = det(1 - K),    F_1(s) = det(1 - V),
+    .. math:: F_2(s) = \det(1 - K), \qquad F_1(s) = \det(1 - V),
 
     and with the Hastings-McLeod solution ``q'' = s q + 2 q^3``, ``q(s) ~ Ai(s)`` at infinity,
 
-        F_2(s) = exp(-int_s^inf (x - s) q(x)^2 dx),   F_1(s)^2 = F_2(s) exp(-int_s^inf q(x) dx).
+    .. math::
+       F_2(s) = \exp\left(-\int_s^\infty (x - s)\, q(x)^2\, dx\right), \qquad
+       F_1(s)^2 = F_2(s) \exp\left(-\int_s^\infty q(x)\, dx\right).
 
     Methods are named as in scipy.stats, and treat NaN, infinities and probabilities outside
     ``[0, 1]`` as it does; they return an array of the shape of the argument.
@@ -195,6 +197,16 @@ def largest_eigenvalue_center(samples: ArrayLike, dim: ArrayLike) -> Array:
     eigenvalue of ``X^T X``, minus this centre and over `largest_eigenvalue_scale`, tends to
     ``TracyWidom(1)``; ``a = sqrt(samples - 1)``, ``b = sqrt(dim)``.
 
+    Parameters
+    ----------
+    samples, dim : array_like
+        ``n >= 2`` and ``p >= 1``, the shape of ``X``; they broadcast.
+
+    Returns
+    -------
+    array
+        In units of the eigenvalues of ``X^T X`` (not divided by ``n``).
+
     Raises
     ------
     InvalidInputError
@@ -202,7 +214,8 @@ def largest_eigenvalue_center(samples: ArrayLike, dim: ArrayLike) -> Array:
 
     Notes
     -----
-    Johnstone 2001, theorem 1.1. The distance to the limit falls as ``dim^(-1/3)`` (Ma 2012).
+    Johnstone 2001, theorem 1.1. The distance to the limit falls as ``dim^(-1/3)`` (Ma 2012);
+    docs/spectra.md, spikes and outliers.
 
     Examples
     --------
@@ -216,7 +229,27 @@ def largest_eigenvalue_center(samples: ArrayLike, dim: ArrayLike) -> Array:
 def largest_eigenvalue_scale(samples: ArrayLike, dim: ArrayLike) -> Array:
     """How much that eigenvalue varies: ``(a + b) (1/a + 1/b)^(1/3)``.
 
-    Arguments, errors and source are those of `largest_eigenvalue_center`.
+    The largest eigenvalue, minus `largest_eigenvalue_center` and over this scale, tends to
+    ``TracyWidom(1)``; ``a = sqrt(samples - 1)``, ``b = sqrt(dim)``.
+
+    Parameters
+    ----------
+    samples, dim : array_like
+        ``n >= 2`` and ``p >= 1``, the shape of ``X``; they broadcast.
+
+    Returns
+    -------
+    array
+        In units of the eigenvalues of ``X^T X`` (not divided by ``n``).
+
+    Raises
+    ------
+    InvalidInputError
+        ``samples < 2``, ``dim < 1``, or either is not finite.
+
+    Notes
+    -----
+    Johnstone 2001, theorem 1.1.
 
     Examples
     --------

@@ -86,7 +86,7 @@ def sweep(
 
     Notes
     -----
-    theory.md, section 3: ``eta_2`` enters in the last line only.
+    docs/theory.md, section 3: ``eta_2`` enters in the last line only.
 
     Examples
     --------

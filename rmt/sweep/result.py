@@ -31,7 +31,16 @@ _SHOWN = 4  # outliers of a printed row
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SweepError:
-    """Absolute error estimates of the arrays of a `Sweep`, under the same names and shapes."""
+    """Absolute error estimates of the arrays of a `Sweep`, under the same names and shapes.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, [rmt.Step(3, 0.3)])
+    >>> found = rmt.sweep(problem, {"alpha_1": [0.1, 0.3]})
+    >>> found.error.strength.shape, bool((found.error.strength < 1e-5).all())
+    ((2, 1), True)
+    """
 
     strength: Array
     singular_value: Array
@@ -83,6 +92,16 @@ class Sweep(Shown):
         Empty where the status is ok.
     error : SweepError
         Absolute error estimate of each number.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("tanh(z + 7/10)", "sin(2*z)", 500, 500, 1000, [(4, 0.3), (4, 0.4)])
+    >>> found = rmt.sweep(problem, {"alpha_2": [0.1, 0.45], "scale_2": [1, 2, 4]})
+    >>> found.dims, found.shape, found.strength.shape
+    ((('alpha_2',), ('scale_2',)), (2, 3), (2, 3, 5))
+    >>> found.n_outliers.tolist()
+    [[1, 1, 1], [1, 2, 2]]
     """
 
     problem: Problem

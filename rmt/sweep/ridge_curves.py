@@ -48,6 +48,18 @@ class RidgeSweep(Shown):
     status : array of Status (n_stages, *shape)
     messages : tuple of str
         What went wrong, where points have failed.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, [rmt.Step(3, 0.3)])
+    >>> curves = rmt.sweep_ridge(
+    ...     problem, {"readout_samples_per_dim": [1, 2, 4]}, regularisation=1e-3
+    ... )
+    >>> curves.shape, curves.stages, curves.test_error.shape
+    ((3,), ('untrained', 'step 1'), (2, 3))
+    >>> curves.test_error[1].round(3).tolist()
+    [0.246, 0.217, 0.201]
     """
 
     problem: Problem
@@ -151,6 +163,10 @@ def sweep_ridge(
         swept over, and when no point of the grid can be computed.
     ConvergenceError
         With ``throw=True``, when a point fails; ``best`` is the whole result.
+
+    Notes
+    -----
+    Every point is what `rmt.ridge` gives for it; docs/theory.md, section 7.
 
     Examples
     --------

@@ -29,6 +29,15 @@ class LearnedRegion(InNotebooks):
         Information exponent (independent) or reuse exponent ``m`` (reused); None: none was found.
     order : int or None
         ``k`` of the spike that carries the target; None when there is none.
+
+    Examples
+    --------
+    >>> from rmt import learned_region
+    >>> region = learned_region("He3(z)", "reused")
+    >>> region.exponent, region.order, region.condition()
+    (3, 2, alpha_2 > 1 - 2*alpha_1)
+    >>> region.contains(0.3, 0.45), region.contains(0.3, 0.4)
+    (True, False)
     """
 
     batch: Batch
@@ -95,8 +104,13 @@ def learned_region(
     target : str, sympy expression, ScalarFunction, Exponent or int
         The target, or its information exponent (independent) or reuse exponent (reused).
     batch : {"independent", "reused"}
+        Whether the second step sees fresh samples or the first batch again.
     activation : str, sympy expression or ScalarFunction, optional
         With it, `target` must be a function.
+
+    Returns
+    -------
+    LearnedRegion
 
     Raises
     ------
@@ -106,7 +120,7 @@ def learned_region(
 
     Notes
     -----
-    Source: theory.md, section 2; arXiv:2605.17767.
+    Source: docs/theory.md, section 2; arXiv:2605.17767.
 
     Examples
     --------

@@ -42,13 +42,14 @@ __all__ = ["scaling"]
 def scaling(
     problem: Problem, n_spikes: int | None = None, alpha: Sequence[Any] | None = None
 ) -> Scaling:
-    """Exponents, counts and leading constants of the spikes, symbolic in the width ``N``.
+    r"""Exponents, counts and leading constants of the spikes, symbolic in the width ``N``.
 
     With ``eta_s = c_s N^{alpha_s}`` and all ratios ``N : d : n`` fixed at those of the problem,
 
-        theta_0 = delta_0 |eta_1 mu_1 beta_1 + eta_2 v_0|,
-        theta_k = eta_2 eta_1^k / k! N^{-k/2} delta_k r_k,      k = 1 .. L,
-        L = floor(alpha_2 / (1/2 - alpha_1)),
+    .. math::
+       \theta_0 &= \delta_0\, |\eta_1 \mu_1 \beta_1 + \eta_2 v_0|, \\
+       \theta_k &= \frac{\eta_2 \eta_1^k}{k!}\, N^{-k/2}\, \delta_k r_k, \qquad k = 1, \dots, L, \\
+       L &= \left\lfloor \frac{\alpha_2}{1/2 - \alpha_1} \right\rfloor,
 
     up to a relative error of order ``N^{alpha_1 - 1/2}`` (and, next to a stronger spike, of the
     ratio of their strengths). The width of the problem enters through the ratios alone.
@@ -78,7 +79,7 @@ def scaling(
     -----
     Spikes that are absent leave their powers of ``g`` free: ``delta_k`` is the distance from the
     powers of those that are present. Level `resummed` has no such expansion and needs no limit.
-    Source: theory.md, sections 2 and 3; docs/scaling.md.
+    Source: docs/theory.md, sections 2 and 3; docs/scaling.md.
 
     Examples
     --------

@@ -60,6 +60,14 @@ class ScalingSpike(InNotebooks):
         The unit left function as coefficients of ``g^0 .. g^{k+1}``; empty when absent.
     strength_law, alignment_laws : RootRatio, tuple of RootRatio
         What the expressions are made of: their values come with error bounds.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("z + He2(z)/2", "z", 1000, 1000, 2000, [(1, 0.3), (2, 0.4)])
+    >>> spike = rmt.scaling(problem).spikes[1]
+    >>> spike.exponent, spike.strength, spike.alignment, spike.is_outlier
+    (1/5, sqrt(21)*N**(1/5), (0,), True)
     """
 
     order: int
@@ -149,6 +157,16 @@ class Scaling(Shown):
     highest_order : int or None
         ``L = floor(alpha_2 / (1/2 - alpha_1))``: orders up to ``L`` do not vanish as ``N`` grows,
         so there are at most ``L + 1`` outliers. None when the exponents are symbols.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("z + He2(z)/2", "z", 1000, 1000, 2000, [(1, 0.3), (2, 0.4)])
+    >>> result = rmt.scaling(problem)
+    >>> result.highest_order, result.n_outliers, result.is_exact
+    (2, 2, True)
+    >>> result.strengths(1000).round(3).tolist()
+    [45.884, 18.244, 0.0]
     """
 
     problem: Problem
