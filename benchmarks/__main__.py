@@ -45,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         table.write(json.loads(table.RESULTS.read_text(encoding="utf-8")))
         return 0
     effort = Effort(
-        options.repetitions, options.seconds, options.quick, scikit_rmt=options.scikit_rmt
+        options.repetitions,
+        options.seconds,
+        options.quick,
+        options.scikit_rmt,
+        cheap=0.0 if options.quick else 0.5,
     )
     results = run(options.only or NAMES, effort)
     print(table.markdown(results))
@@ -58,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(names: Sequence[str], effort: Effort) -> dict[str, Any]:
     """Facts and rows, as they are written."""
     start = time.perf_counter()
-    facts = {**machine.facts(), "repetitions": effort.repetitions}
+    facts = {**machine.facts(), "repetitions": effort.repetitions, "quick": effort.quick}
     results: dict[str, Any] = {"machine": facts, "benchmarks": []}
     for name in names:
         module = import_module(f"benchmarks.bench_{name}")

@@ -11,6 +11,7 @@ RESULTS, PAGE = DOCS / "benchmarks.json", DOCS / "benchmarks.md"
 BEGIN, END = "<!-- results -->", "<!-- end -->"
 
 HEADER = "| what | compared with | ours | baseline | ratio | error | its error | stated |"
+QUICK = "**Small problems** (`--quick`): everything runs, but nothing is judged by these numbers.\n"
 RULE = "|---|---|---|---|---|---|---|---|"
 
 
@@ -32,7 +33,8 @@ def inserted(page: str, results: dict[str, Any]) -> str:
 
 def markdown(results: dict[str, Any]) -> str:
     """All tables."""
-    parts = [machine(results["machine"]), verdicts(results["benchmarks"])]
+    quick = results["machine"]["quick"]
+    parts = [machine(results["machine"]), QUICK if quick else verdicts(results["benchmarks"])]
     for found in results["benchmarks"]:
         parts.append(f"### {found['title']}\n\n{found['about']}\n")
         lines = [HEADER, RULE, *(line(row) for row in found["rows"])]
@@ -51,8 +53,8 @@ def machine(facts: dict[str, Any]) -> str:
         "BLAS": "; ".join(facts["blas"]),
         "threads": facts["threads"],
         "rmt": f"{facts['rmt']}, commit {facts['commit']}",
-        "measured": f"{facts['date']}, in {facts['minutes']:.0f} minutes; up to {facts['repetitions']} "
-        "repetitions",
+        "measured": f"{facts['date']}, in {facts['minutes']:.0f} minutes",
+        "repetitions": f"{facts['repetitions']} at most, five times as many of short ones",
         "load average": f"{facts['load_before']} before, {facts['load_after']} after",
     }
     lines = ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in shown.items())]
