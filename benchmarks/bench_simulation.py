@@ -44,10 +44,11 @@ def rows(effort: Effort) -> Iterator[Row]:
         for batch, number in zip(("reused", "independent"), stated, strict=True):
             if threads > available_cores():
                 continue
+            size = effort.pick(width, 100)
             yield row(
-                f"{batch}, N = d = {width}, {dtype}, threads: {threads}",
+                f"{batch}, N = d = {size}, {dtype}, threads: {threads}",
                 "the matrix products",
-                measure(_problem(effort.pick(width, 100), batch), dtype, threads, effort),
+                measure(_problem(size, batch), dtype, threads, effort),
                 claim=Claim(f"{number:g}", "docs/validation.md", 1.1 * number),
             )
 
