@@ -70,12 +70,12 @@ def run(names: Sequence[str], effort: Effort) -> dict[str, Any]:
         with threadpool_limits(1):
             for row in module.rows(effort):
                 rows.append(as_dict(row, effort))
-                print(f"{name}: {table.line(rows[-1])}", file=sys.stderr, flush=True)
+                print(f"{name}: {' | '.join(table.cells(rows[-1]))}", file=sys.stderr, flush=True)
         results["benchmarks"].append(
             {
                 "name": name,
                 "title": module.TITLE,
-                "about": inspect.getdoc(module),
+                "about": (inspect.getdoc(module) or "").partition("\n\n")[2],
                 "seconds": round(time.perf_counter() - began, 1),
                 "rows": rows,
             }

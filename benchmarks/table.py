@@ -10,9 +10,10 @@ DOCS = Path(__file__).parent.parent / "docs"
 RESULTS, PAGE = DOCS / "benchmarks.json", DOCS / "benchmarks.md"
 BEGIN, END = "<!-- results -->", "<!-- end -->"
 
-HEADER = "| what | compared with | ours | baseline | ratio | error | its error | stated |"
+SPACE, HYPHEN = "\u00a0", "\u2011"  # at which no line is broken
+
+HEADER = ("what", "compared with", "ours", "baseline", "ratio", "error", "its error", "stated")
 QUICK = "**Small problems** (`--quick`): everything runs, but nothing is judged by these numbers.\n"
-RULE = "|---|---|---|---|---|---|---|---|"
 
 
 def write(results: dict[str, Any], folder: Path = DOCS) -> None:
@@ -36,9 +37,9 @@ def markdown(results: dict[str, Any]) -> str:
     quick = results["machine"]["quick"]
     parts = [machine(results["machine"]), QUICK if quick else verdicts(results["benchmarks"])]
     for found in results["benchmarks"]:
-        parts.append(f"### {found['title']}\n\n{found['about']}\n")
-        lines = [HEADER, RULE, *(line(row) for row in found["rows"])]
-        parts.append("\n".join(lines) + "\n")
+        parts.append(f"### {found['title']}\n")
+        parts += [f"{found['about']}\n"] * bool(found["about"])
+        parts.append(rows_of(found["rows"]))
     return "\n".join(parts)
 
 
@@ -75,12 +76,20 @@ def verdicts(benchmarks: list[dict[str, Any]]) -> str:
     return f"{text}; these do not:\n\n" + "\n".join(lines) + "\n"
 
 
-def line(row: dict[str, Any]) -> str:
+def rows_of(rows: list[dict[str, Any]]) -> str:
+    """A table without the columns that nothing stands in."""
+    lines = [HEADER, *(cells(row) for row in rows)]
+    used = [k for k in range(len(HEADER)) if k < 5 or any(line[k] for line in lines[1:])]
+    lines.insert(1, ("---",) * len(HEADER))
+    return "".join("| " + " | ".join(line[k] for k in used) + " |\n" for line in lines)
+
+
+def cells(row: dict[str, Any]) -> tuple[str, ...]:
     """A row of a table."""
     what = row["what"] + (f" ({row['note']})" if row["note"] else "")
-    cells = [what, row["baseline"], seconds(row["ours"]), seconds(row["other"])]
-    cells += [ratio(row["ratio"]), error(row["error"]), error(row["other_error"]), stated(row)]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    found = (what, row["baseline"], seconds(row["ours"]), seconds(row["other"]))
+    found += (ratio(row["ratio"]), error(row["error"]), error(row["other_error"]), stated(row))
+    return tuple(cell.replace("|", "\\|") for cell in found)
 
 
 def seconds(value: float | None) -> str:
@@ -89,8 +98,8 @@ def seconds(value: float | None) -> str:
         return ""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if value >= size:
-            return f"{_two_digits(value / size)} {unit}"
-    return f"{_two_digits(value / 1e-6)} µs"
+            return f"{_two_digits(value / size)}{SPACE}{unit}"
+    return f"{_two_digits(value / 1e-6)}{SPACE}µs"
 
 
 def ratio(value: list[float] | None) -> str:
@@ -103,7 +112,7 @@ def ratio(value: list[float] | None) -> str:
 
 def error(value: float | None) -> str:
     """One digit after the point."""
-    return "" if value is None else f"{value:.1e}"
+    return "" if value is None else f"{value:.1e}".replace("-", HYPHEN)
 
 
 def stated(row: dict[str, Any]) -> str:
