@@ -37,7 +37,7 @@ def rows(effort: Effort) -> Iterator[Row]:
     if available_cores() < 2:
         yield Row(what="BLAS on one thread", baseline="on two", note="skipped: one core")
         return
-    for size in effort.few((20, 100)):
+    for size in effort.few((100, 200)):
         matrix = np.random.default_rng(0).standard_normal((size, size))
         yield row(
             f"numpy.linalg.eigh, {size} x {size}, one thread",
