@@ -42,7 +42,7 @@ def rows(effort: Effort) -> Iterator[Row]:
                     ),
                     claim=SHARED,
                 )
-    yield whole(effort.pick(24, 4))
+    yield whole(effort.pick(50, 4))
 
 
 def problem(readout: str, scale: float, batch: str) -> rmt.Problem:
