@@ -1,22 +1,19 @@
-"""Parallel efficiency of a campaign: time on one worker over that on all, times their number.
+"""A campaign on two workers against one.
 
-Run ``python benchmarks/bench_campaign.py`` from the repository root. The samples are cut into
-pieces; each piece is computed by one process and then by all, in turn, so that both see the same
-machine, and the times are summed. The processes are started and warmed up before; what is timed is
-`run_campaign` with a store on disk. The bar is 0.85 on 2 cores.
+The samples are cut into pieces; each piece is computed by one process and then by all, in turn.
+The processes are started and warmed up before; what is timed is `run_campaign` with a store on
+disk. One half would be perfect.
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-import time
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
+from benchmarks.common import Claim, Effort, Race, Row, clock, race, row
 from rmt.problem import Problem, Step
 from validation.campaign import run_campaign
 from validation.executors import worker_processes
@@ -24,54 +21,60 @@ from validation.plan import Plan
 from validation.simulate import available_cores
 from validation.store import SampleStore
 
-
-@dataclass(frozen=True, slots=True)
-class Efficiency:
-    """Seconds for the same samples on one worker and on several; prints as a line."""
-
-    n_samples: int
-    workers: int
-    alone: float
-    together: float
-
-    @property
-    def ratio(self) -> float:
-        """One when the workers do not slow each other down at all."""
-        return self.alone / (self.workers * self.together)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.n_samples} samples: {self.alone:.2f} s on 1 worker, {self.together:.2f} s on "
-            f"{self.workers}; parallel efficiency {self.ratio:.3f}"
-        )
+TITLE = "Campaigns on several processes"
 
 
-def measure(problem: Problem, n_samples: int, pieces: int, workers: int) -> Efficiency:
-    """Time the pieces on one worker and on several in turn."""
-    spent = {1: 0.0, workers: 0.0}
+def rows(effort: Effort) -> Iterator[Row]:
+    """Two workers at full size; a few small networks, where one process is enough."""
+    if available_cores() < 2:
+        yield Row(what="a campaign on two workers", baseline="on one", note="skipped: one core")
+        return
+    width = effort.pick(1000, 60)
+    found, samples = two_workers(width, effort)
+    yield row(
+        f"{samples} networks, N = d = {width}, two workers",
+        "one worker",
+        found,
+        claim=Claim("0.98 of twice the work (0.51)", "docs/validation.md", 0.51 * 1.1),
+    )
+    plan = Plan(_problem(100), 4)
+    few = race(
+        clock(lambda: run_campaign([plan], workers=1)),
+        clock(lambda: run_campaign([plan], workers=2)),
+        effort,
+        least=2,
+    )
+    yield row(
+        "4 networks, N = d = 100, in this process",
+        "two processes, started for it",
+        few,
+        claim=Claim("faster for a few small networks", "docs/validation.md", 1.0),
+    )
+
+
+def two_workers(width: int, effort: Effort) -> tuple[Race, int]:
+    """Time the pieces on one worker and on two in turn."""
+    pieces = effort.pick(4, 2)
+    problem, each = _problem(width), effort.pick(12, 2)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pools: dict[int, Executor] = {
-            count: stack.enter_context(worker_processes(count)) for count in spent
-        }
-        for count, pool in pools.items():
-            warm_up = Plan(problem, 4 * count, seed=pieces)
-            run_campaign([warm_up], executor=pool, workers=count)
-        for piece in range(pieces):
-            plan = Plan(problem, n_samples // pieces, seed=piece)
-            # Each goes first as often as the other.
-            counts: Sequence[int] = list(pools)[:: 1 if piece % 2 else -1]
-            for count in counts:
-                with SampleStore(folder / f"{count} workers.sqlite") as store:
-                    start = time.perf_counter()
-                    run_campaign([plan], store, executor=pools[count], workers=count)
-                    spent[count] += time.perf_counter() - start
-    return Efficiency(pieces * (n_samples // pieces), workers, spent[1], spent[workers])
+        clocks = []
+        for workers in (2, 1):
+            pool = stack.enter_context(worker_processes(workers))
+            run_campaign([Plan(problem, 4 * workers, seed=0)], executor=pool, workers=workers)
+            store = stack.enter_context(SampleStore(folder / f"{workers} workers.sqlite"))
+            seeds = count(1)
+
+            def piece(pool=pool, store=store, workers=workers, seeds=seeds) -> None:
+                plan = Plan(problem, each, seed=next(seeds))
+                run_campaign([plan], store, executor=pool, workers=workers)
+
+            clocks.append(clock(piece, least=0.0))
+        return race(*clocks, Effort(pieces, 1e9, cheap=0.0)), pieces * each
 
 
-def main(width: int = 1000, n_samples: int = 64, pieces: int = 4) -> Efficiency:
-    """Measure two steps on a reused batch with ``N = d`` and ``n = 2N``; print and return it."""
-    problem = Problem(
+def _problem(width: int) -> Problem:
+    return Problem(
         activation="tanh(z + 7/10)",
         target="remove_hermite(3*tanh(2*z), 1)",
         width=width,
@@ -80,16 +83,3 @@ def main(width: int = 1000, n_samples: int = 64, pieces: int = 4) -> Efficiency:
         steps=[Step(4, 0.3), Step(4, 0.4)],
         batch="reused",
     )
-    efficiency = measure(problem, n_samples, pieces, max(2, available_cores()))
-    print(f"N = d = {width}, n = {2 * width}, two steps, {pieces} pieces of each in turn")
-    print(efficiency)
-    return efficiency
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--width", type=int, default=1000, help="N = d (default 1000)")
-    parser.add_argument("--samples", type=int, default=64)
-    parser.add_argument("--pieces", type=int, default=4)
-    arguments = parser.parse_args()
-    main(arguments.width, arguments.samples, arguments.pieces)

@@ -1,43 +1,86 @@
-"""Time of exact Hermite coefficients against `sympy.integrate`, and accuracy against Gauss-Hermite.
+"""Hermite coefficients against `sympy.integrate` and against the rules that one writes first.
 
-Run ``python benchmarks/bench_hermite.py`` from the repository root. Everything runs in turn in this
-process, warm: texts are parsed, coefficients are not cached. `sympy.integrate` is given one
-coefficient, ``E[f He_2]``, and a time limit, as it may never return; it gets the smooth pieces one
-by one, which spares it Piecewise. The baseline of the second table is what one writes first: the
-400-node Gauss-Hermite rule, scaled so that it does not overflow.
+`sympy.integrate` gets one coefficient, ``E[f He_2]``, in a process of its own with a limit of time,
+as it may never return; it is given the smooth pieces one by one, which spares it Piecewise. Texts
+are parsed; coefficients are not cached. In double precision the baselines are the 400-node
+Gauss-Hermite rule, scaled so that it does not overflow, its nodes computed beforehand, and
+`scipy.integrate.quad` for each coefficient on [-12, 12]. Errors are the largest ones over the
+orthonormal coefficients, against thirty certified digits.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 import sympy
-from threadpoolctl import threadpool_limits
+from scipy.integrate import quad
 
 import rmt
+from benchmarks.common import Effort, Race, Row, clock, race, row
 from rmt.functions import ScalarFunction
 from rmt.functions.closed_form import exact_coefficients
 from rmt.functions.hermite_quadrature import double_coefficients
 
-EXACT = ("relu(z)", "gelu(z)", "elu(z)", "selu(z)", "hard_tanh(z)", "erf(2*z - 1/3)", "sin(2*z)")
-ACCURACY = ("relu(z)", "abs(z)", "hard_tanh(z)", "elu(z)", "sign(z)", "tanh(z)", "gelu(z)")
+TITLE = "Hermite coefficients"
+
+EXACT = ("relu(z)", "gelu(z)", "elu(z)", "erf(2*z - 1/3)", "sin(2*z)")
+DOUBLE = ("tanh(z)", "relu(z)", "abs(z)", "hard_tanh(z)", "elu(z)", "sign(z)", "gelu(z)")
+ORDER = 20
 
 
-def median_time(call: Callable[[], object], repeats: int = 15) -> float:
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def rows(effort: Effort) -> Iterator[Row]:
+    """Exact coefficients, then those in double precision."""
+    for text in effort.few(reversed(EXACT)):
+        yield exact_row(ScalarFunction.parse(text), 15.0, effort)
+    nodes, weights = gauss_hermite(400)
+    for text in effort.few(DOUBLE):
+        f = ScalarFunction.parse(text)
+        reference = rmt.hermite_expansion(f, ORDER, digits=30).orthonormal_array
+
+        def rule(f: Callable[[Any], Any] = f) -> np.ndarray:
+            return orthonormal(nodes, ORDER) @ (weights * f(nodes))
+
+        def adaptive(f: Callable[[Any], Any] = f) -> np.ndarray:
+            return by_quad(f, ORDER)
+
+        def error(found: np.ndarray, reference: np.ndarray = reference) -> float:
+            return float(np.abs(found - reference).max())
+
+        ours = clock(lambda f=f: double_coefficients(f, ORDER))
+        own = error(double_coefficients(f, ORDER).orthonormal)
+        for name, call in (("400-node Gauss-Hermite", rule), ("scipy.integrate.quad", adaptive)):
+            yield row(
+                f"{ORDER + 1} coefficients in double precision, {text}",
+                name,
+                race(ours, clock(call), effort),
+                error=own,
+                other_error=error(call()),
+            )
+
+
+def exact_row(f: ScalarFunction, limit: float, effort: Effort) -> Row:
+    """One coefficient in closed form against sympy, once."""
+    ours = clock(lambda: exact_coefficients(f, 2))
+    found = with_limit(f.text, limit)
+    seconds = limit if found is None else found[0]
+    timed = [ours() for _ in range(effort.repetitions)]
+    note = f"sympy stopped after {limit:g} s" if found is None else "sympy timed once"
+    error = None
+    if found is not None:
+        error = abs(float(found[1]) - float(sympy.N(exact_coefficients(f, 2)[2], 15)))
+        note += "" if error < 1e-12 else ", and wrong"
+    return row(
+        f"E[f He_2] in closed form, {f.text}",
+        "sympy.integrate",
+        Race(timed, [seconds] * len(timed)),
+        other_error=error,
+        note=note,
+    )
 
 
 def integrate(text: str, queue: Any) -> None:
@@ -52,6 +95,7 @@ def integrate(text: str, queue: Any) -> None:
 
 
 def with_limit(text: str, seconds: float) -> tuple[float, str] | None:
+    """Seconds and value; None if there is no value in time, or none at all."""
     context = get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=integrate, args=(text, queue))
@@ -59,55 +103,31 @@ def with_limit(text: str, seconds: float) -> tuple[float, str] | None:
     process.join(seconds)
     if process.is_alive():
         process.kill()
+        process.join()
         return None
     return queue.get() if not queue.empty() else None
 
 
-def gauss_hermite(f: ScalarFunction, order: int, nodes: int = 400) -> np.ndarray:
-    """Orthonormal coefficients by the Gauss rule of the normal law (Golub-Welsch)."""
-    jacobi = np.diag(np.sqrt(np.arange(1.0, nodes)), 1)
-    z, vectors = np.linalg.eigh(jacobi + jacobi.T)
-    weights = vectors[0] ** 2
-    psi = [np.ones(nodes), z]
+def gauss_hermite(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the Gauss rule of the normal law (Golub-Welsch)."""
+    jacobi = np.diag(np.sqrt(np.arange(1.0, count)), 1)
+    nodes, vectors = np.linalg.eigh(jacobi + jacobi.T)
+    return nodes, vectors[0] ** 2
+
+
+def orthonormal(z: Any, order: int) -> np.ndarray:
+    """``He_k(z)/sqrt(k!)`` for ``k = 0, .., order``."""
+    psi = [np.ones_like(z), z]
     for k in range(1, order):
         psi.append((z * psi[k] - math.sqrt(k) * psi[k - 1]) / math.sqrt(k + 1))
-    return np.array([weights @ (f(z) * p) for p in psi[: order + 1]])
+    return np.array(psi)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds for sympy.integrate")
-    limit = parser.parse_args().limit
-    with threadpool_limits(1):
-        print(f"{'function':<16}{'20 exact':>10}{'1 exact':>10}{'sympy, 1':>10}{'ratio':>10}")
-        for text in EXACT:
-            f = ScalarFunction.parse(text)
-            many = median_time(lambda f=f: exact_coefficients(f, 20))
-            one = median_time(lambda f=f: exact_coefficients(f, 2))
-            found = with_limit(text, limit)
-            sympy_time = f"> {limit:.0f} s" if found is None else f"{found[0]:.2f} s"
-            ratio = (
-                f"{'> ' if found is None else ''}{(limit if found is None else found[0]) / one:.0f}"
-            )
-            print(f"{text:<16}{1e3 * many:>7.1f} ms{1e3 * one:>7.1f} ms{sympy_time:>10}{ratio:>10}")
-            if found is not None:
-                exact = exact_coefficients(f, 2)[2]
-                if abs(float(sympy.N(exact, 15)) - float(found[1])) > 1e-12:
-                    print(f"  sympy is wrong: {found[1]}, correct {sympy.N(exact, 15)}")
-        print()
-        tanh = ScalarFunction.parse("tanh(z)")
-        seconds = median_time(lambda: double_coefficients(tanh, 49))
-        print(f"50 coefficients of tanh in double precision: {1e3 * seconds:.2f} ms")
-        print()
-        print("largest error of the orthonormal coefficients, k <= 20")
-        print(f"{'function':<16}{'this library':>14}{'400-node Gauss':>16}")
-        for text in ACCURACY:
-            f = ScalarFunction.parse(text)
-            reference = rmt.hermite_expansion(f, 20, digits=30).orthonormal_array
-            ours = np.abs(double_coefficients(f, 20).orthonormal - reference).max()
-            rule = np.abs(gauss_hermite(f, 20) - reference).max()
-            print(f"{text:<16}{ours:>14.1e}{rule:>16.1e}")
+def by_quad(f: Callable[[Any], Any], order: int) -> np.ndarray:
+    """One adaptive integral for each coefficient."""
 
+    def integrand(z: float, k: int) -> float:
+        density = math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        return float(f(np.array(z))) * float(orthonormal(np.array(z), order)[k]) * density
 
-if __name__ == "__main__":
-    main()
+    return np.array([quad(integrand, -12, 12, args=(k,), limit=200)[0] for k in range(order + 1)])

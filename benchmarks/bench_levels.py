@@ -1,23 +1,21 @@
-"""Time of the three levels of theory against one simulated network of the same problem.
+"""The three levels of theory against one simulated network of the same problem.
 
-Run ``python benchmarks/bench_levels.py`` from the repository root. A simulated network is what a
-prediction stands in for: two gradient steps at the given width and the singular values of the
-result. Everything runs in turn in this process, on one thread; times are medians, the ratio is that
-to the simulation. The scaling level remembers problems: its first call and a later one are shown.
+A simulated network is what a prediction stands in for: two gradient steps at width 1000 and the
+singular values of the result, on one thread. Errors are relative, of the largest singular value,
+from the mean over the networks that were timed: of the prediction, and of a single network. The
+scaling level remembers problems, so that its first call counts and is not repeated.
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import time
-from collections.abc import Callable
-
-import numpy as np
-from threadpoolctl import threadpool_limits
+from collections.abc import Iterator
 
 import rmt
-from validation.simulate import simulate
+from benchmarks.common import Claim, Effort, Race, Row, clock, race, row
+from benchmarks.networks import OneNetwork
+
+TITLE = "The levels of theory against one simulated network"
 
 STEPS = [(4, 0.3), (4, 0.4)]
 PROBLEMS = {
@@ -25,58 +23,95 @@ PROBLEMS = {
     "tanh, Gaussian readout": ("tanh(z + 7/10)", "sin(2*z)", "gaussian"),
     "relu, uniform readout": ("relu(z)", "tanh(z)", "uniform"),
 }
+NETWORK = "one network, all singular values"
+SECONDS = {
+    "resummed": Claim("0.01 to 1 s", "docs/levels.md", 1.0, "seconds"),
+    "deformed": Claim("0.5 to 20 s", "docs/levels.md", 20.0, "seconds"),
+    "scaling": Claim("0.01 to 1 s", "docs/levels.md", 1.0, "seconds"),
+}
 
 
-def seconds(task: Callable[[], object], repetitions: int) -> float:
-    times = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        task()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--width", type=int, default=1000)
-    options = parser.parse_args()
-    print(f"{'problem':<28}{'batch':<13}{'level':<26}{'seconds':>9}{'ratio':>9}")
-    with threadpool_limits(limits=1):
-        for name, (activation, target, readout) in PROBLEMS.items():
-            for batch in ("independent", "reused"):
-                width = options.width
-                problem = rmt.Problem(
-                    activation, target, width, width, 2 * width, STEPS, batch, readout
-                )
-                rows(name, problem, options.repetitions)
-
-
-def rows(name: str, problem: rmt.Problem, repetitions: int) -> None:
-    def network() -> object:
-        return np.linalg.svd(simulate(problem, seed=0).weights[-1], compute_uv=False)
-
-    simulated = seconds(network, repetitions)
-    tasks: dict[str, tuple[Callable[[], object], int]] = {
-        "simulation": (network, repetitions),
-        "resummed": (lambda: rmt.predict(problem), repetitions),
-        "deformed": (lambda: rmt.predict(problem, "deformed"), repetitions),
-        "deformed, 400 densities": (
-            lambda: rmt.predict(problem, "deformed").bulk.pdf(np.linspace(0.0, 2.0, 400)),
-            repetitions,
+def rows(effort: Effort) -> Iterator[Row]:
+    """The levels on several problems, the slow ones, and one level against another."""
+    width = effort.pick(1000, 200)
+    for name, (activation, target, readout) in effort.few(PROBLEMS.items()):
+        for batch in effort.few(("independent", "reused")):
+            problem = rmt.Problem(
+                activation, target, width, width, 2 * width, STEPS, batch, readout
+            )
+            yield from levels(f"{name}, {batch}", problem, effort)
+    if effort.quick:
+        return
+    heavy = rmt.Problem(
+        "tanh(z + 7/10)", "He3(z)/sqrt(6)", width, width, 2 * width, STEPS, "reused", "rademacher"
+    )
+    usual = heavy.replace(target="sin(2*z)")
+    yield row(
+        "resummed, target He3, reused",
+        "the same with target sin(2*z)",
+        race(clock(lambda: rmt.predict(heavy)), clock(lambda: rmt.predict(usual)), effort),
+        claim=Claim("seconds, others a tenth of one", "README.md", 10.0, "seconds"),
+    )
+    yield row(
+        "deformed, target He3, reused",
+        NETWORK,
+        race(
+            clock(lambda: rmt.predict(heavy, "deformed")),
+            clock(OneNetwork(heavy)),
+            effort,
+            least=1,
         ),
-    }
-    if not problem.activation.kinks:
-        tasks["scaling, first call"] = (lambda: rmt.scaling(problem), 1)
-        tasks["scaling, later"] = (lambda: rmt.scaling(problem), repetitions)
-    rmt.predict(problem)  # texts are parsed and quadrature rules cached
-    for level, (task, count) in tasks.items():
-        taken = seconds(task, count)
-        print(
-            f"{name:<28}{problem.batch:<13}{level:<26}{taken:9.4f}{taken / simulated:9.3f}",
-            flush=True,
+        claim=Claim("up to twenty seconds", "README.md", 20.0, "seconds"),
+    )
+    own = rmt.Problem(
+        activation="z*sigmoid(2*z) + sin(z)/2",
+        target="z1 + z1*z2 + (z2**2 - 1)/4",
+        width=500,
+        dim=500,
+        samples=2000,
+        steps=[(2, 0.4), (2, 0.45)],
+        batch="independent",
+        readout="rademacher",
+        noise_std=0.2,
+    )
+    yield row(
+        "resummed, two directions",
+        "the level deformed with linked forms",
+        race(
+            clock(lambda: rmt.predict(own)),
+            clock(lambda: rmt.predict(own, "deformed", forms="linked")),
+            effort,
+            least=1,
+        ),
+        claim=Claim("a hundredth of the time", "docs/howto/own_activation.md", 0.015),
+    )
+
+
+def levels(name: str, problem: rmt.Problem, effort: Effort) -> Iterator[Row]:
+    """Each level against a network, in turn."""
+    network = OneNetwork(problem)
+    for method in ("resummed", "deformed"):
+        timed = race(
+            clock(lambda method=method: rmt.predict(problem, method)), clock(network), effort, 2
         )
-
-
-if __name__ == "__main__":
-    main()
+        found = rmt.predict(problem, method)
+        error, scatter = network.errors(found.spikes[0].singular_value)
+        yield row(
+            f"{method}, {name}",
+            NETWORK,
+            timed,
+            error=error,
+            other_error=scatter,
+            claim=SECONDS[method],
+        )
+    if not problem.activation.kinks:
+        start = time.perf_counter()
+        rmt.scaling(problem)
+        first = time.perf_counter() - start
+        yield row(
+            f"scaling, first call, {name}",
+            NETWORK,
+            Race([first], [clock(network)()]),
+            claim=SECONDS["scaling"],
+            note="" if name.startswith("tanh, two") else "moments known from the rows above",
+        )

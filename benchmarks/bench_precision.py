@@ -1,95 +1,99 @@
-"""What float32 changes in every observable, on the same networks as in float64.
+"""Networks in float32 against the same ones in float64.
 
-Run ``python benchmarks/bench_precision.py`` from the repository root. Random numbers are drawn in
-float64 in either case, so the differences are those of rounding alone. They are stated beside the
-standard deviation of the observable from network to network, which is what a mean over networks
-has to be held against, and the time of a sample in float32 over that in float64.
+Random numbers are drawn in float64 in either case, so the differences are those of rounding alone.
+Stated is the largest one over networks and outliers; beside it, the standard deviation of the same
+observable from network to network, which is what a mean over networks has to be held against.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 
+from benchmarks.common import Claim, Effort, Race, Row, clock, race, row
 from rmt.problem import Problem
 from validation.bulk import bulk_edge
-from validation.catalogue import CASES, LEVELS
+from validation.catalogue import LEVELS
 from validation.observe import Observation, observe
 from validation.simulate import simulate
 
+TITLE = "float32 against float64"
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """Largest differences over networks and outliers of one problem.
+CASES = (
+    *("shifted-tanh-ie1-independent", "gelu-ie1-independent"),
+    *("relu-tanh-reused", "sine-staircase-reused"),
+)
+NAMES = ("outliers, relative", "squared overlaps", "bulk, of its edge")
+LIMITS = (3e-7, 3e-7, 2e-7)
 
-    ``outliers`` and ``spread`` are relative to the singular value, ``bulk`` to the largest value
-    of the bulk; overlaps are absolute. ``time_ratio`` is float32 over float64.
-    """
 
-    name: str
-    outliers: float
-    spread: float
-    overlaps: float
-    overlap_spread: float
-    bulk: float
-    time_ratio: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name:<32} {self.outliers:9.1e} {self.spread:9.1e} {self.overlaps:9.1e} "
-            f"{self.overlap_spread:9.1e} {self.bulk:9.1e} {self.time_ratio:6.2f}"
+def rows(effort: Effort) -> Iterator[Row]:
+    """One of time for each problem, and one for each kind of observable."""
+    worst = np.zeros((3, 2))
+    timed: list[Race] = []
+    for name in effort.few(CASES):
+        problem = LEVELS[name].problem
+        if effort.quick:
+            problem = problem.replace(width=100, dim=100, samples=200)
+        timed.append(_times(problem, effort))
+        yield row(
+            f"a network in float32, {name}",
+            "in float64",
+            timed[-1],
+            claim=Claim("0.5 to 0.7 of the time", "docs/validation.md", 0.77),
+        )
+        worst = np.maximum(worst, differences(problem, effort.pick(3, 2)))
+    together = Race([s for one in timed for s in one.ours], [s for one in timed for s in one.other])
+    for name, limit, (difference, scatter) in zip(NAMES, LIMITS, worst, strict=True):
+        yield row(
+            f"all networks in float32: {name}",
+            "float64; its error is the scatter of networks",
+            together,
+            error=difference,
+            other_error=scatter,
+            claim=Claim(f"within {limit:g}", "docs/validation.md", limit, "error"),
         )
 
 
-def measure(name: str, problem: Problem, n_samples: int) -> Effect:
-    """Simulate every network in both precisions."""
+def _times(problem: Problem, effort: Effort) -> Race:
+    single, double = (
+        clock(lambda dtype=dtype: simulate(problem, 0, 0, dtype, threads=1))
+        for dtype in ("float32", "float64")
+    )
+    return race(single, double, effort)
+
+
+def differences(problem: Problem, networks: int) -> np.ndarray:
+    """Rows: outliers, overlaps, bulk; columns: largest difference, largest scatter."""
     seen: dict[str, list[Observation]] = {"float64": [], "float32": []}
-    times = dict.fromkeys(seen, 0.0)
-    for index in range(n_samples):
+    for index in range(networks):
         for dtype, observations in seen.items():
-            start = time.perf_counter()
             weights = simulate(problem, 0, index, dtype, threads=1).weights[-1]
-            times[dtype] += time.perf_counter() - start
             observations.append(
                 observe(weights, 6, n_directions=problem.n_directions, spectrum=True)
             )
-    double, single = (
-        np.array([o.spectrum for o in observations]) for observations in seen.values()
-    )
+    double, single = (np.array([o.spectrum for o in found]) for found in seen.values())
     overlaps, overlaps_single = (
-        np.array([o.target_overlaps for o in observations]) for observations in seen.values()
+        np.array([o.target_overlaps for o in found]) for found in seen.values()
     )
     # At least the largest value, also where no outlier is clear of the bulk.
     k = max(1, min(bulk_edge(double.mean(axis=0)).n_outliers, overlaps.shape[1]))
-    return Effect(
-        name,
-        float(np.abs(single[:, :k] / double[:, :k] - 1).max()),
-        float((double[:, :k].std(axis=0, ddof=1) / double[:, :k].mean(axis=0)).max()),
-        float(np.abs(overlaps_single - overlaps)[:, :k].max()),
-        float(overlaps[:, :k].std(axis=0, ddof=1).max()),
-        float((np.abs(single - double)[:, k:] / double[:, k : k + 1]).max()),
-        times["float32"] / times["float64"],
+    values = double[:, :k]
+    bulk = double[:, k:] / double[:, k : k + 1]
+    return np.array(
+        [
+            [
+                np.abs(single[:, :k] / values - 1).max(),
+                (values.std(axis=0, ddof=1) / values.mean(axis=0)).max(),
+            ],
+            [
+                np.abs(overlaps_single - overlaps)[:, :k].max(),
+                overlaps[:, :k].std(axis=0, ddof=1).max(),
+            ],
+            [
+                (np.abs(single - double)[:, k:] / double[:, k : k + 1]).max(),
+                bulk.std(axis=0, ddof=1).max(),
+            ],
+        ]
     )
-
-
-def main(n_samples: int = 4) -> list[Effect]:
-    """Measure the catalogue's problems; print and return the effects."""
-    print(f"{n_samples} networks of width 1000 each; differences of float32 from float64")
-    print(
-        f"{'problem':<32} {'outliers':>9} {'(spread)':>9} {'overlaps':>9} {'(spread)':>9} "
-        f"{'bulk':>9} {'time':>6}"
-    )
-    effects = []
-    for name, case in {**CASES, **LEVELS}.items():
-        effects.append(measure(name, case.problem, n_samples))
-        print(effects[-1], flush=True)
-    return effects
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, default=4, help="networks of each (default 4)")
-    main(parser.parse_args().samples)

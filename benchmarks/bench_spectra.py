@@ -1,160 +1,162 @@
-"""Time and error of spectral laws, beside peers where they are installed.
+"""Spectral laws against what one writes first with NumPy and SciPy.
 
-Run ``python benchmarks/bench_spectra.py`` from the repository root. Everything runs in turn in this
-process, on one thread; each number is a median, and every law is made anew for each repetition, so
-that the edges are part of the time. Peers: freealg (`pip install freealg`), its compound free
-Poisson law with the imaginary part that it takes by default and with a small one; scikit-rmt offers
-no generalised law, and its version 2.1.1 does not import with scipy 1.12 or later. Errors are
-against this library's density, which the tests hold against forty digits (1e-12 in the bulk).
+A law is made anew for every repetition, so that its edges are part of the time. *Fixed point*: the
+Silverstein equation iterated at ``x + i eta`` with ``eta = 1e-3``, all points at once, until the
+steps are below 1e-8. Errors of densities are the largest absolute ones, against mpmath with thirty
+digits: closed form, or roots of the polynomial of the Stieltjes transform.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from scipy.integrate import quad
 
-from rmt.problem import Problem, Step
-from rmt.spectra import (
-    ConjugateKernel,
-    GeneralisedMarchenkoPastur,
-    MarchenkoPastur,
-    Population,
-    additive_outliers,
-)
-from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term, solve
-from rmt.spectra.dyson import density as dyson_density
-from rmt.spectra.pencil_law import PencilLaw
-from rmt.spectra.pencil_outliers import pencil_outliers, upper_edge
-from rmt.spikes.deformed import deformed_bulk
+import rmt
+from benchmarks import references
+from benchmarks.common import Effort, Row, clock, race, row
+from rmt.spectra import Population
+
+TITLE = "Spectral laws against plain NumPy and SciPy"
+
+RATIO = 0.5
+LOW, HIGH = (1 - RATIO**0.5) ** 2, (1 + RATIO**0.5) ** 2
+TWO = ([1.0, 8.0], [0.5, 0.5])
 
 
-def median_time(call: Callable[[], object], repeats: int = 11) -> float:
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def rows(effort: Effort) -> Iterator[Row]:
+    """Marchenko-Pastur, then populations of two and of two hundred atoms."""
+    yield from marchenko_pastur(effort)
+    yield from population(effort)
 
 
-def many_atoms(count: int) -> Population:
-    rng = np.random.default_rng(0)
-    return Population.of_atoms(rng.uniform(0.2, 10, count), rng.dirichlet(np.ones(count)))
+def marchenko_pastur(effort: Effort) -> Iterator[Row]:
+    """Density, distribution function, sampling."""
+    points = effort.pick(1000, 40)
+    x = np.linspace(LOW, HIGH, points + 2)[1:-1]
+    few = x[:: points // 10]
 
+    def formula(x: np.ndarray = x) -> np.ndarray:
+        return np.sqrt((HIGH - x) * (x - LOW)) / (2 * np.pi * RATIO * x)
 
-def conjugate_kernel_pencil() -> Pencil:
-    law = ConjugateKernel("tanh(z)", (1.0, 0.5))
-    types = [
-        IndexType("n", 1.0, ["u"]),
-        IndexType("d", 1.0, ["q", "l"]),
-        IndexType("N", 2.0, ["r"]),
-    ]
-    fields = [
-        GaussianField([Term("r", "q")], reference="d", variance=law.linear**2),
-        GaussianField([Term("r", "u")], reference="N", variance=law.nonlinear**2),
-        GaussianField([Term("l", "u", -1.0)], reference="N"),
-    ]
-    return Pencil(types, fields, {("r", "r"): -1.0, ("l", "q"): 1.0}, {("u", "u"): -1.0})
+    def ours(x: np.ndarray = x) -> np.ndarray:
+        return rmt.MarchenkoPastur(RATIO).pdf(x)
 
-
-def deformed_rows(readout: str, batch: str) -> None:
-    """The Dyson solver on the bulk of trained weights, beside as many cold points."""
-    steps = [Step(4, 0.3), Step(4, 0.4)]
-    problem = Problem(
-        "tanh(z + 7/10)", "sin(2*z)", 1000, 1000, 2000, steps, batch=batch, readout=readout
+    exact = references.marchenko_pastur_pdf(few, RATIO)
+    yield row(
+        f"Marchenko-Pastur density, {points} points",
+        "the formula in NumPy",
+        race(clock(ours), clock(formula), effort),
+        error=np.abs(ours(few) - exact).max(),
+        other_error=np.abs(formula(few) - exact).max(),
     )
-    pencil = deformed_bulk(problem).pencil
-    edge, grid = upper_edge(pencil, "u"), np.linspace(0.05, 6, 400)
-    outside, near = solve(pencil, 2 * edge), solve(pencil, 1.0)
-    cold = median_time(lambda: solve(pencil, 1.01), 3)
-    title = f"{readout} readout, {batch} batch"
-    print(f"\n{title:<44}{'time':>12}{'bar':>12}{'/ cold point':>16}")
-    for name, call, bar in (
-        ("point, cold", lambda: solve(pencil, 1.01), 60e-3),
-        ("point, from a neighbour", lambda: solve(pencil, 1.01, initial=near), 20e-3),
-        (
-            "point outside, from a neighbour",
-            lambda: solve(pencil, 2.01 * edge, initial=outside),
-            20e-3,
-        ),
-        ("upper edge", lambda: upper_edge(pencil, "u"), 0.35),
-        (
-            "three outliers with overlaps",
-            lambda: pencil_outliers(pencil, "r", "u", [18.0, 6.0, 4.0], edge=edge),
-            0.35,
-        ),
-        ("density at 400 points", lambda: dyson_density(pencil, "u", grid), 1.0),
-        ("distribution function", lambda: PencilLaw(pencil, "u").cdf(grid), 1.0),
-    ):
-        seconds = median_time(call, 3)
-        print(f"{name:<44}{1e3 * seconds:>9.2f} ms{1e3 * bar:>9.1f} ms{seconds / cold:>16.2f}")
+
+    def integrals(x: np.ndarray = x) -> np.ndarray:
+        return np.array([quad(formula, LOW, high)[0] for high in x])
+
+    def cdf(x: np.ndarray = x) -> np.ndarray:
+        return rmt.MarchenkoPastur(RATIO).cdf(x)
+
+    exact = references.marchenko_pastur_cdf(few, RATIO)
+    yield row(
+        f"Marchenko-Pastur distribution function, {points} points",
+        "scipy.integrate.quad of the formula",
+        race(clock(cdf), clock(integrals), effort),
+        error=np.abs(cdf(few) - exact).max(),
+        other_error=np.abs(integrals(few) - exact).max(),
+    )
 
 
-def row(name: str, seconds: float, bar: float) -> None:
-    print(f"{name:<44}{1e3 * seconds:>9.2f} ms{1e3 * bar:>9.1f} ms")
+def population(effort: Effort) -> Iterator[Row]:
+    """Densities, edges and quantiles of sample covariance matrices."""
+    atoms, weights = TWO
+    law = rmt.GeneralisedMarchenkoPastur(Population.of_atoms(atoms, weights), RATIO)
+    (low, high), *_ = law.edges[:1]
+    points = effort.pick(1000, 40)
+    x = np.linspace(0.05, 19.0, points)
+    few = np.linspace(low, high, 12)[1:-1]
+    exact = references.silverstein_pdf(few, atoms, weights, RATIO)
+
+    def density(x: np.ndarray = x) -> np.ndarray:
+        made = rmt.GeneralisedMarchenkoPastur(Population.of_atoms(atoms, weights), RATIO)
+        return made.pdf(x)
+
+    yield row(
+        f"density at {points} points, population of 2 atoms",
+        "fixed point",
+        race(clock(density), clock(lambda: fixed_point(x, atoms, weights)), effort),
+        error=np.abs(density(few) - exact).max(),
+        other_error=np.abs(fixed_point(few, atoms, weights) - exact).max(),
+    )
+    yield row(
+        f"density at {points} points, population of 2 atoms",
+        "roots of the polynomial, numpy.roots",
+        race(clock(density), clock(lambda: by_roots(x, atoms, weights)), effort),
+        error=np.abs(density(few) - exact).max(),
+        other_error=np.abs(by_roots(few, atoms, weights) - exact).max(),
+    )
+    count = effort.pick(100_000, 1000)
+    u = np.random.default_rng(1).random(count)
+    q = np.linspace(0.05, 0.95, 10)
+    grid = np.linspace(law.lower_edge, law.upper_edge, effort.pick(10_000, 100))
+
+    def table(u: np.ndarray = u) -> np.ndarray:
+        cdf = np.cumsum(density(grid))
+        return np.interp(u, cdf / cdf[-1], grid)
+
+    def quantiles(u: np.ndarray = u) -> np.ndarray:
+        made = rmt.GeneralisedMarchenkoPastur(Population.of_atoms(atoms, weights), RATIO)
+        return made.ppf(u)
+
+    yield row(
+        f"{count} quantiles, population of 2 atoms",
+        f"a table of our density at {grid.size} points, interpolated",
+        race(clock(quantiles), clock(table), effort),
+        error=np.abs(law.cdf(quantiles(q)) - q).max(),
+        other_error=np.abs(law.cdf(table(q)) - q).max(),
+        note="errors in probability",
+    )
+    rng = np.random.default_rng(0)
+    size = effort.pick(200, 20)
+    many = (rng.uniform(0.2, 10, size), rng.dirichlet(np.ones(size)))
+    wide = np.linspace(0.01, 25, points)
+
+    def density_of_many(x: np.ndarray = wide) -> np.ndarray:
+        return rmt.GeneralisedMarchenkoPastur(Population.of_atoms(*many), RATIO).pdf(x)
+
+    few = np.linspace(2.0, 10.0, 5)
+    exact = density_of_many(few)
+    yield row(
+        f"density at {points} points, population of {size} atoms",
+        "fixed point",
+        race(clock(density_of_many), clock(lambda: fixed_point(wide, *many)), effort, least=2),
+        other_error=np.abs(fixed_point(few, *many) - exact).max(),
+        note="error of the fixed point against our density",
+    )
 
 
-def main() -> None:
-    two, hundreds = Population.of_atoms([1.0, 8.0]), many_atoms(200)
-    x = np.linspace(0.05, 19, 1000)
-    u = np.random.default_rng(1).random(100_000)
-    law = GeneralisedMarchenkoPastur(two, 0.5)
-    law.ppf(0.5)
-    with threadpool_limits(1):
-        print(f"{'':<44}{'time':>12}{'bar':>12}")
-        density = median_time(lambda: GeneralisedMarchenkoPastur(two, 0.5).pdf(x))
-        row("density at 1000 points, 2 atoms", density, 1.5e-3)
-        grid = np.linspace(0.01, 25, 1000)
-        row(
-            "density at 1000 points, 200 atoms",
-            median_time(lambda: GeneralisedMarchenkoPastur(hundreds, 0.5).pdf(grid)),
-            40e-3,
-        )
-        row(
-            "edges, 200 atoms",
-            median_time(lambda: GeneralisedMarchenkoPastur(hundreds, 0.1).edges),
-            20e-3,
-        )
-        row("100000 quantiles, 2 atoms", median_time(lambda: law.ppf(u)), 50e-3)
-        bulk = MarchenkoPastur(1.0)
-        row("100 outliers", median_time(lambda: additive_outliers(np.linspace(1, 9, 100), bulk)), 1)
-        kernel, grid = conjugate_kernel_pencil(), np.linspace(0.2, 1.4, 400)
-        near = solve(kernel, 0.9)
-        row("Dyson point, conjugate kernel", median_time(lambda: solve(kernel, 0.91)), 1e-3)
-        row(
-            "the same, from a neighbouring point",
-            median_time(lambda: solve(kernel, 0.91, initial=near)),
-            1e-3,
-        )
-        row(
-            "its density at 400 points",
-            median_time(lambda: dyson_density(kernel, "u", grid)),
-            0.2,
-        )
-        for readout in ("gaussian", "rademacher"):
-            for batch in ("reused", "independent"):
-                deformed_rows(readout, batch)
-        try:
-            from freealg.distributions import CompoundFreePoisson
-        except ImportError:
-            print("\nfreealg is not installed: no peer to compare with")
-            return
-        peer = CompoundFreePoisson([1.0, 8.0], [0.5, 0.5], 0.5)
-        print(f"\n{'density at 1000 points, 2 atoms':<34}{'time':>12}{'ratio':>8}{'error':>10}")
-        print(f"{'this library':<34}{1e3 * density:>9.2f} ms{1:>8.0f}")
-        for label, options in (
-            ("freealg, as it comes", {}),
-            ("freealg, eta=1e-10", {"eta": 1e-10}),
-        ):
-            seconds = median_time(lambda options=options: peer.density(x, **options))
-            error = np.abs(np.asarray(peer.density(x, **options)) / 0.5 - law.pdf(x)).max()
-            print(f"{label:<34}{1e3 * seconds:>9.2f} ms{seconds / density:>8.0f}{error:>10.1e}")
+def fixed_point(x: np.ndarray, atoms: object, weights: object, eta: float = 1e-3) -> np.ndarray:
+    """``m <- -1/(z - c sum w t/(1 + t m))`` until it stands still; the density of the law."""
+    t, w = np.asarray(atoms)[:, None], np.asarray(weights)[:, None]
+    z = x + 1j * eta
+    m = -1.0 / z
+    for _ in range(20_000):
+        new = -1.0 / (z - RATIO * np.sum(w * t / (1.0 + t * m), axis=0))
+        done = np.abs(new - m).max() < 1e-8
+        m = new
+        if done:
+            break
+    return m.imag / np.pi / RATIO
 
 
-if __name__ == "__main__":
-    main()
+def by_roots(x: np.ndarray, atoms: list[float], weights: list[float]) -> np.ndarray:
+    """The largest imaginary part of a root, point by point."""
+    (s, t), (v, w) = atoms, weights
+    square = np.polymul([s, 1.0], [t, 1.0])
+    rest = RATIO * np.array([(v + w) * s * t, v * s + w * t, 0.0])
+    found = []
+    for z in x:
+        polynomial = np.polysub(np.polymul([z, 1.0], square), rest)
+        found.append(max(np.roots(polynomial).imag) / np.pi / RATIO)
+    return np.array(found)

@@ -1,27 +1,48 @@
-"""Time of phase diagrams and sweeps against `rmt.predict` called point by point.
+"""Phase diagrams and sweeps against `rmt.predict` called point by point.
 
-Run ``python benchmarks/bench_sweep.py`` from the repository root. The ratio is of times in this
-process, on one thread: all predictions of a few columns (one value of ``alpha_1``, every
-``alpha_2``), spread over the diagram, alone and as a diagram. Predictions get the same ``rtol``.
-The seconds of the whole diagram, 50 x 50 points, are those of two processes; the bar is 60 for
-both batches together. Predictions are warm: texts are parsed and quadrature rules cached.
+All predictions of a column of a phase diagram (one value of ``alpha_1``, fifty of ``alpha_2``), as
+a diagram and alone, with the same ``rtol``; and a whole diagram on two processes.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterator
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 import rmt
+from benchmarks.common import Claim, Effort, Race, Row, clock, race, row
+from validation.executors import worker_processes
 
-GRID = 50
-BAR = 60.0  # seconds, both batches
+TITLE = "Sweeps against predictions one by one"
+
+RTOL = 1e-3
+SHARED = Claim("points share nearly all of their work", "README.md", 0.1)
+
+
+def rows(effort: Effort) -> Iterator[Row]:
+    """One column of every kind, then a whole diagram."""
+    points = effort.pick(50, 6)
+    alpha_2 = (np.arange(points) + 0.5) / (2 * points)
+    for readout in effort.few(("gaussian", "rademacher")):
+        for scale in effort.few((1.0, 4.0)):
+            for batch in effort.few(("independent", "reused")):
+                base = problem(readout, scale, batch)
+                yield row(
+                    f"{points} points, {readout}, scale {scale:g}, {batch}",
+                    "predict, point by point",
+                    race(
+                        clock(
+                            lambda base=base: rmt.phase_diagram(base, [0.25], alpha_2, rtol=RTOL)
+                        ),
+                        clock(lambda base=base: one_by_one(base, 0.25, alpha_2)),
+                        effort,
+                        least=2,
+                    ),
+                    claim=SHARED,
+                )
+    yield whole(effort.pick(50, 4))
 
 
 def problem(readout: str, scale: float, batch: str) -> rmt.Problem:
@@ -37,68 +58,25 @@ def problem(readout: str, scale: float, batch: str) -> rmt.Problem:
     )
 
 
-def ratio(base: rmt.Problem, alpha_1: float, points: int, rtol: float) -> tuple[float, float]:
-    """Seconds of one column of a diagram, and of the same points one by one."""
-    alpha_2 = (np.arange(points) + 0.5) / (2 * points)
+def one_by_one(base: rmt.Problem, alpha_1: float, alpha_2: np.ndarray) -> None:
     scale = base.steps[0].scale
-    rmt.predict(base.replace(steps=[(scale, alpha_1), (scale, alpha_2[-1])]), rtol=rtol)
-    start = time.perf_counter()
-    found = rmt.phase_diagram(base, [alpha_1], alpha_2, rtol=rtol)
-    own = time.perf_counter() - start
-    start = time.perf_counter()
-    for j, alpha in enumerate(alpha_2):
-        alone = rmt.predict(base.replace(steps=[(scale, alpha_1), (scale, alpha)]), rtol=rtol)
-        assert found.undecided[0, j] or found.n_outliers[0, j] == len(alone.outliers)
-    return own, time.perf_counter() - start
+    for alpha in alpha_2:
+        rmt.predict(base.replace(steps=[(scale, alpha_1), (scale, alpha)]), rtol=RTOL)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rtol", type=float, default=1e-3)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--columns", type=float, nargs="*", default=[0.05, 0.25, 0.4])
-    options = parser.parse_args()
-    print(f"{'readout':<12}{'scale':>6}{'batch':>13}{'alpha_1':>9}{'diagram':>10}{'alone':>10}")
-    with threadpool_limits(limits=1):
-        for readout in ("gaussian", "rademacher"):
-            for scale in (1.0, 4.0):
-                for batch in ("independent", "reused"):
-                    for alpha_1 in options.columns:
-                        base = problem(readout, scale, batch)
-                        own, alone = ratio(base, alpha_1, GRID, options.rtol)
-                        print(
-                            f"{readout:<12}{scale:6g}{batch:>13}{alpha_1:9g}{own:8.3f} s"
-                            f"{alone:8.3f} s   ratio {own / alone:.3f}",
-                            flush=True,
-                        )
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    print(f"\n{GRID} x {GRID}, both batches, {options.workers} processes (bar {BAR:g} s)")
-    with ProcessPoolExecutor(options.workers, get_context("spawn")) as executor:
-        for readout in ("gaussian", "rademacher"):
-            for scale in (1.0, 4.0):
-                start = time.perf_counter()
-                both = [
-                    rmt.phase_diagram(
-                        problem(readout, scale, batch),
-                        GRID,
-                        GRID,
-                        "resummed",
-                        options.rtol,
-                        executor,
-                    )
-                    for batch in ("independent", "reused")
-                ]
-                seconds = time.perf_counter() - start
-                error = max(float(np.nanmax(found.target_overlap_error)) for found in both)
-                print(
-                    f"{readout:<12}scale {scale:g}: {seconds:6.1f} s, "
-                    f"{sum(int((~found.sweep.ok).sum()) for found in both)} failed, "
-                    f"{sum(int(found.undecided.sum()) for found in both)} undecided, "
-                    f"largest overlap error {error:.1e}",
-                    flush=True,
-                )
-
-
-if __name__ == "__main__":
-    main()
+def whole(grid: int) -> Row:
+    """Both batches, on two processes and on one."""
+    both = [problem("rademacher", 4.0, batch) for batch in ("independent", "reused")]
+    seconds = []
+    with worker_processes(2) as executor:
+        rmt.phase_diagram(both[0], 2, 2, "resummed", RTOL, executor)  # the workers import
+        for pool in (executor, None):
+            start = time.perf_counter()
+            for base in both:
+                rmt.phase_diagram(base, grid, grid, "resummed", RTOL, pool)
+            seconds.append(time.perf_counter() - start)
+    return row(
+        f"{grid} x {grid} points, both batches, two processes",
+        "the same in one process",
+        Race([seconds[0]], [seconds[1]]),
+    )

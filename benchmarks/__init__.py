@@ -1,0 +1,1 @@
+"""Timings, as ratios in one process: ``make bench``, or ``python -m benchmarks``."""
