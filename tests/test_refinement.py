@@ -5,22 +5,25 @@ import math
 import numpy as np
 import pytest
 
-from rmt.spikes.refinement import refine
+from rmt.spikes.refinement import TooCostly, refine_family
 from rmt.status import Status
 
 
-def run(error, rtol=1e-8, start=8.0, max_work=1e4, least=0.0):
+def run(error, rtol=1e-8, start=8.0, max_work=1e4, least=0.0, costly=math.inf):
     calls = []
 
-    def solve(resolution):
+    def solve(resolution, members):
         calls.append(dict(resolution))
-        return np.array([1.0 + error(resolution)])
+        if math.prod(resolution.values()) > costly:
+            raise TooCostly
+        return [np.array([1.0 + error(resolution)])]
 
-    found = refine(
+    (found,) = refine_family(
         solve,
+        1,
         as_vector=lambda solution: solution,
         least_error=lambda solution: np.full(1, least),
-        scale=lambda solution: np.ones(1),
+        scale=lambda solution, member: np.ones(1),
         start={"a": start, "b": start},
         work=lambda resolution: math.prod(resolution.values()),
         rtol=rtol,
@@ -53,6 +56,13 @@ def test_algebraic_convergence_is_not_underestimated(order):
 def test_too_much_work_returns_the_best_with_its_status():
     found, _ = run(lambda r: 1 / math.log(r["a"]), max_work=1e3)
     assert found.status is Status.NOT_CONVERGED
+    assert found.errors[0] > 1e-8
+
+
+def test_a_solve_that_finds_itself_too_costly_ends_with_the_best_so_far():
+    found, calls = run(lambda r: 1 / math.log(r["a"]), max_work=1e6, costly=1e3)
+    assert found.status is Status.NOT_CONVERGED
+    assert math.prod(found.resolution.values()) <= 1e3 < math.prod(calls[-1].values())
     assert found.errors[0] > 1e-8
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rmt
 from rmt.problem import Problem, Step
 from rmt.spectra.outliers import rectangular_outliers
-from rmt.spikes import mean_update
+from rmt.spikes import mean_update, resummed, second_step
 from rmt.spikes.resummed import resummed_strengths
-from rmt.status import Status
+from rmt.status import ConvergenceError, Status
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -82,6 +83,38 @@ def test_undefined_numbers_are_never_an_answer(monkeypatch, damage):
     monkeypatch.setattr(mean_update, "after_independent_batch", damaged)
     problem = Problem("tanh(z + 7/10)", "sin(2*z)", 500, 500, 900, [(2, 0.3), (2, 0.3)])
     assert resummed_strengths(problem).status is Status.NOT_FINITE
+
+
+@pytest.mark.parametrize("batch", ["reused", "independent"])
+def test_an_activation_that_overflows_says_so(batch):
+    """``exp`` leaves floating point in the second step: seen at once, not repaired node by node."""
+    problem = Problem("exp(z)", "He3(z)", 1000, 1000, 2000, [(50, 0.45)] * 2, batch=batch)
+    with pytest.raises(ConvergenceError) as caught:
+        rmt.predict(problem)
+    assert caught.value.status is Status.NOT_FINITE
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_solve_that_grows_too_large_ends_with_its_best(monkeypatch):
+    """Weights that explode have no digits to give: an error that carries what there is."""
+    monkeypatch.setattr(second_step, "_MAX_EVALUATIONS", 2e7)
+    steps = [(50, 0.45)] * 2
+    problem = Problem("z**5", "He3(z)", 1000, 1000, 2000, steps, "reused", readout="rademacher")
+    with pytest.raises(ConvergenceError) as caught:
+        rmt.predict(problem)
+    assert caught.value.status is Status.NOT_CONVERGED
+    worst = max(spike.error.strength / spike.strength for spike in caught.value.best.spikes)
+    assert worst > 1
+    overlaps = [sum(spike.target_alignments) for spike in caught.value.best.spikes]
+    assert max(overlaps) <= 1 + 1e-9
+
+
+def test_a_rule_of_too_many_points_is_not_asked_for():
+    """An oblique kink converges slowly: the tolerance is refused before memory runs out."""
+    problem = Problem("relu(z)", "max(z1 + z2, 0)", 100, 100, 200, [(4, 0.3), (4, 0.4)])
+    allowed = {"readout": 20.0, "zeta": 40.0, "inner": 4.0, "target": 200.0}
+    assert math.isfinite(resummed._work(problem, allowed))
+    assert resummed._work(problem, {**allowed, "target": 300.0}) == math.inf
 
 
 def test_an_indefinite_kernel_shows_in_the_errors(monkeypatch):

@@ -246,11 +246,18 @@ def _project(
     return mehler_weights(coefficients, norm / math.sqrt(c.B))
 
 
-@lru_cache(maxsize=32)
 def _target_rule(target: ScalarFunction, half_width: float, nodes_per_unit: float) -> GaussianRule:
+    small = target.n_variables == 1
+    return (_kept_rule if small else _new_rule)(target, half_width, nodes_per_unit)
+
+
+def _new_rule(target: ScalarFunction, half_width: float, nodes_per_unit: float) -> GaussianRule:
     r = target.n_variables
     kinks = [target.kinks] if r == 1 else [target.kinks_along(i) for i in range(r)]
     return tensor_rule([gaussian_rule(nodes_per_unit, half_width, k) for k in kinks])
+
+
+_kept_rule = lru_cache(maxsize=32)(_new_rule)
 
 
 @lru_cache(maxsize=256)

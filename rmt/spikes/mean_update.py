@@ -176,7 +176,8 @@ def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths
     projections = (left * scaled) @ (step1 * c.b + eta2 * moments.target_v)
     return SpikeStrengths(
         strengths=theta,
-        alignments=projections / theta[:, None],
+        # A spike that is rounding has an alignment that is nothing: it must not overflow.
+        alignments=np.clip(projections / theta[:, None], -1.0, 1.0),
         readout_nodes=g,
         readout_weights=w,
         left_functions=left / np.sqrt(w),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from rmt.status import Status
 
-__all__ = ["Refined", "Resolution", "refine", "refine_family"]
+__all__ = ["Refined", "Resolution", "TooCostly", "refine_family"]
 
 Array = NDArray[np.float64]
 Solution = TypeVar("Solution")
@@ -33,12 +33,17 @@ SAFETY = 2.0
 PREFACTOR = 3.0
 SHARE = 0.05  # of the tolerance, that each variable may use up
 NEAR = 50.0  # times the tolerance, within which all variables are refined alike
+LEAST_GROWTH = 1.1  # of one variable at least, for another solve to be worth it
 STALLED = 4  # solves without progress: rounding, or a singularity that the rules do not know of
+
+
+class TooCostly(Exception):
+    """Raised by a solve that would take more work than is allowed, as only it can know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refined(Generic[Solution]):
-    """Outcome of `refine`.
+    """Outcome of `refine_family` for one member.
 
     Attributes
     ----------
@@ -56,45 +61,6 @@ class Refined(Generic[Solution]):
     resolution: Resolution
 
 
-def refine(
-    solve: Callable[[Resolution], Solution],
-    as_vector: Callable[[Solution], Array],
-    least_error: Callable[[Solution], Array],
-    scale: Callable[[Solution], Array],
-    start: Resolution,
-    work: Callable[[Resolution], float],
-    rtol: float,
-    max_work: float,
-) -> Refined[Solution]:
-    """Solve at growing resolution until every error estimate is below ``rtol``.
-
-    Parameters
-    ----------
-    solve : callable
-        Resolution to solution.
-    as_vector, least_error, scale : callable
-        The numbers of a solution that are to converge, what each is known to be off by, and the
-        size relative to which each must converge; vectors of a fixed length.
-    start : mapping of str to float
-        The first resolution; its keys are the variables.
-    work : callable
-        Cost of a resolution, in the units of ``max_work``, beyond which the refinement gives up.
-    rtol : float
-    """
-    (found,) = refine_family(
-        lambda resolution, _: (solve(resolution),),
-        1,
-        as_vector,
-        least_error,
-        lambda solution, _: scale(solution),
-        start,
-        work,
-        rtol,
-        max_work,
-    )
-    return found
-
-
 def refine_family(
     solve: Callable[[Resolution, Sequence[int]], Sequence[Solution]],
     size: int,
@@ -107,7 +73,9 @@ def refine_family(
     max_work: float,
     ask_first: bool = False,
 ) -> list[Refined[Solution]]:
-    """`refine` for ``size`` solutions that share their resolution and most of their work.
+    """Solve at growing resolution until every error estimate is below ``rtol``.
+
+    ``size`` solutions share their resolution and most of their work.
 
     Every member is judged on its own and is solved no further once its outcome is known, so a
     member that fails spoils no other; those that remain decide on the next resolution together.
@@ -115,12 +83,19 @@ def refine_family(
     Parameters
     ----------
     solve : callable
-        Resolution and numbers of members to the solutions of those members, in that order.
+        Resolution and numbers of members to the solutions of those members, in that order. May
+        raise `TooCostly`, but not at the first resolution.
     size : int
     scale : callable
-        Of a solution and its member's number.
-    as_vector, least_error, start, work, rtol, max_work
-        As for `refine`.
+        Of a solution and its member's number: the size relative to which each must converge.
+    as_vector, least_error : callable
+        The numbers of a solution that are to converge, and what each is known to be off by; vectors
+        of a fixed length.
+    start : mapping of str to float
+        The first resolution; its keys are the variables.
+    work : callable
+        Cost of a resolution, in the units of ``max_work``, beyond which the refinement gives up.
+    rtol : float
     ask_first : bool
         Ask every variable for its share of the error before the first refinement, however close
         the tolerance is: pays where solves at the next resolution cost much more than the first.
@@ -132,10 +107,19 @@ def refine_family(
     resolution = dict(start)
     ongoing = {number: _Member[Solution]() for number in range(size)}
     outcomes: dict[int, Refined[Solution]] = {}
+
+    def finished() -> list[Refined[Solution]]:
+        """The outcomes; of members that go on, the best solve so far."""
+        given_up = {number: member.given_up() for number, member in ongoing.items()}
+        return [(outcomes | given_up)[number] for number in range(size)]
+
     near, asked = 0, False
     while True:
         numbers = list(ongoing)
-        fine = solve(resolution, numbers)
+        try:
+            fine = solve(resolution, numbers)
+        except TooCostly:
+            return finished()
         coarse = solve({name: n * COARSENING for name, n in resolution.items()}, numbers)
         vectors, units, worst = {}, {}, 0.0
         for number, solution, coarser in zip(numbers, fine, coarse, strict=True):
@@ -154,7 +138,7 @@ def refine_family(
                 vectors[number], units[number] = vector, unit
                 worst = max(worst, SAFETY * largest)
         if not ongoing:
-            break
+            return finished()
         # Model: the change under coarsening is PREFACTOR * exp(-rate * n).
         goal = math.log(PREFACTOR / (SHARE * rtol))
         if worst <= NEAR * rtol and (asked or not ask_first):  # cheaper than to ask each variable
@@ -174,11 +158,9 @@ def refine_family(
                 finer[name] = n * min(max(growth, 0.6), 3.0)
         while work(finer) > max_work:  # go as far as the work allows
             finer = {name: math.sqrt(n * finer[name]) for name, n in resolution.items()}
-            if max(finer[name] / n for name, n in resolution.items()) < 1.1:
-                outcomes |= {number: member.given_up() for number, member in ongoing.items()}
-                return [outcomes[number] for number in range(size)]
+            if max(finer[name] / n for name, n in resolution.items()) < LEAST_GROWTH:
+                return finished()
         resolution = finer
-    return [outcomes[number] for number in range(size)]
 
 
 @dataclass(slots=True)
@@ -205,6 +187,6 @@ class _Member(Generic[Solution]):
         return self.best if self.stalled == STALLED else None
 
     def given_up(self) -> Refined[Solution]:
-        """The best solve so far; there has been one."""
+        """The best solve so far; there has been one, since the first is never too costly."""
         assert self.best is not None
         return self.best

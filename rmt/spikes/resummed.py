@@ -24,6 +24,7 @@ share the expectations, which are nearly all of the work.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -43,6 +44,7 @@ Array = NDArray[np.float64]
 
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
 _MAX_WORK = 4e9
+_MAX_POINTS = 2e7  # of the target's rule: 1 GB
 
 
 def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
@@ -236,4 +238,6 @@ def _work(problem: Problem, resolution: Resolution) -> float:
         moments *= resolution["labels"]
     # Moments at every point of the target's rule, then a matrix product: cheaper, per number.
     points = (20.0 * resolution["target"]) ** r * {1: 1.0, 2: 0.79}.get(r, 0.52)
+    if points > _MAX_POINTS:
+        return math.inf
     return inner + points * moments * (0.5 + zeta / 80.0)

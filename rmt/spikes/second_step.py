@@ -28,6 +28,7 @@ from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.functions.smoothing import HALF_WIDTH, smoothed
 from rmt.spikes.constants import Constants
 from rmt.spikes.labels import LabelLaw, hermite_nodes, significant
+from rmt.spikes.refinement import TooCostly
 from rmt.spikes.second_step_kinked import reused_kinked, reused_piecewise_linear
 
 __all__ = [
@@ -44,6 +45,7 @@ _LARGE = 0.1  # of the largest label that counts, to which the integral over Z i
 _NARROWEST = 64.0
 _STENCIL = 8
 _BLOCK = 1 << 14  # entries of a temporary array that stays in cache
+_MAX_EVALUATIONS = 1e10  # of the activation in one solve
 
 
 def after_independent_batch(
@@ -92,6 +94,7 @@ def reused_smooth(
         rule = gaussian_rule(nodes_per_unit * 2.0 ** (level / 2.0), HALF_WIDTH)
         rules[level] = rule.nodes[0], rule.weights, sigma.derivative(rule.nodes[0])
     spacing = 1.0 / (5.0 * nodes_per_unit)
+    evaluations = 0.0
     for q, tq in enumerate(t):
         groups = []
         for level in np.unique(levels[q]):
@@ -104,7 +107,10 @@ def reused_smooth(
                 groups.append((rows, u, weights))
         order = _nodes_of_w(abs(tq) * std_w, law.n_hermite)
         w = tq * std_w * hermite_nodes(order)[0]
-        at_w = _mean_over_z(sigma, groups, law.y.size, w, spacing)
+        at_w, work = _mean_over_z(sigma, groups, law.y.size, w, spacing)
+        evaluations += work
+        if evaluations > _MAX_EVALUATIONS:
+            raise TooCostly
         value[q], slope[q] = at_w @ _regression(
             order, law.n_hermite, c.mu1 * math.sqrt(c.B) / std_w
         )
@@ -117,19 +123,25 @@ def _mean_over_z(
     n_rows: int,
     w: Array,
     spacing: float,
-) -> Array:
-    """``E[sigma(U + w)]`` and ``E[sigma'(U + w)]``, shape (2, n_rows, w.size), for groups of rows.
+) -> tuple[Array, float]:
+    """``E[sigma(U + w)]`` and ``E[sigma'(U + w)]``, shape (2, n_rows, w.size), and their cost.
 
-    A group holds the rows, values of ``U`` in each and their common weights. Either every value
-    is evaluated with every ``w``, or the law of ``U`` is first spread over a grid: whichever is
-    cheaper, by costs counted in evaluations.
+    A group holds the rows, values of ``U`` in each and their common weights. Either every value is
+    evaluated with every ``w``, or the law of ``U`` is first spread over a grid: whichever is
+    cheaper, by costs counted in evaluations. Raises OverflowError where the largest shifts take the
+    activation beyond floating point.
     """
-    low = min(u.min() for _, u, _ in groups) - _STENCIL * spacing
-    high = max(u.max() for _, u, _ in groups) + _STENCIL * spacing
+    low, high = min(u.min() for _, u, _ in groups), max(u.max() for _, u, _ in groups)
+    ends = np.array([low + w.min(), high + w.max()])
+    if not np.all(np.isfinite(sigma.value_and_derivative(ends))):
+        raise OverflowError  # at two points: each would be tried again in unbounded arithmetic
+    low, high = low - _STENCIL * spacing, high + _STENCIL * spacing
     count = math.ceil((high - low) / spacing)
     points = sum(u.size for _, u, _ in groups)
     means = np.zeros((2, n_rows, w.size))
-    if points * w.size < points * 10.0 + count * w.size * (1.0 + 0.015 * n_rows):
+    directly = float(points * w.size)
+    spread = points * 10.0 + count * w.size * (1.0 + 0.015 * n_rows)
+    if directly < spread:
         for rows, u, weights in groups:
             block = max(1, _BLOCK // (u.shape[1] * w.size))
             for start in range(0, rows.size, block):
@@ -137,7 +149,7 @@ def _mean_over_z(
                 parts = sigma.value_and_derivative(u[some, None, :] + w[:, None])
                 for mean, part in zip(means, parts, strict=True):
                     mean[rows[some]] = part @ weights
-        return means
+        return means, directly
     law_of_u = np.empty((n_rows, count))
     for rows, u, weights in groups:
         law_of_u[rows] = _spread_evenly((u - low) / spacing, weights, count)
@@ -147,7 +159,7 @@ def _mean_over_z(
         parts = sigma.value_and_derivative(grid[:, None] + w)
         for mean, part in zip(means, parts, strict=True):
             mean += law_of_u[:, start : start + block] @ part
-    return means
+    return means, spread
 
 
 def _spread_evenly(position: Array, weights: Array, count: int) -> Array:
