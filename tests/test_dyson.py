@@ -308,6 +308,8 @@ W = GaussianField(Term("r", "u"), "d")
         ),
         (lambda: density(marchenko_pastur(1.0), "x", [1.0]), "no slot 'x'"),
         (lambda: density(marchenko_pastur(1.0), "u", [math.nan]), "finite"),
+        (lambda: density(marchenko_pastur(1.0), "u", [1.0 + 1.0j]), "real"),
+        (lambda: density(marchenko_pastur(1.0), "u", [1.0], rtol=-1.0), "rtol"),
         (lambda: solve(marchenko_pastur(1.0), 5.0).form("u", "r"), "different index types"),
         (lambda: solve(sandwich(), 50.0).form("r", f=[1.0, 2.0]), "nodes of type 'N'"),
     ],

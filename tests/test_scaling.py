@@ -179,6 +179,16 @@ def test_symbolic_exponents():
 # Which spikes are absent
 
 
+def test_what_a_decimal_leaves_of_a_removed_coefficient_carries_no_target():
+    """tanh(2z) without He_1: its coefficient is removed as a decimal, to 24 digits."""
+    removed = simple(target="remove_hermite(3*tanh(2*z), 1)", batch="reused", steps=STEPS)
+    assert not scaling(removed).spikes[0].carries_target
+    kept = removed.replace(target="remove_hermite(3*tanh(2*z), 1) + z/10**9")
+    first = scaling(kept).spikes[0]
+    assert first.carries_target
+    assert float(first.alignment[0]) != 0
+
+
 @pytest.mark.parametrize("batch", ["independent", "reused"])
 def test_odd_activation_has_no_odd_orders(batch):
     result = scaling(simple(activation="erf(z)", target="He3(z)", batch=batch, steps=STEPS))

@@ -201,6 +201,10 @@ def test_derivative_of_the_transform(ratio: float, distance: float) -> None:
         (lambda: combined_spikes([[1, 2], [0, 1]], [[1]]), "symmetric"),
         (lambda: combined_spikes([[1, 2], [2, 1]], np.eye(2)), "negative eigenvalue"),
         (lambda: combined_spikes(np.eye(2), np.eye(2), np.eye(3)), "shape"),
+        (lambda: outlier_std([2.0], THREE, 0, 100), "rows"),
+        (lambda: outlier_std([2.0], THREE, 100, 2.5), "columns"),
+        (lambda: edge_pvalue("a", THREE, 100), "eigenvalue"),
+        (lambda: edge_pvalue(1.0, THREE, 0), "size"),
     ],
 )
 def test_bad_input(call: Any, message: str) -> None:

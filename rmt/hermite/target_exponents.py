@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rmt.functions import FunctionLike, ScalarFunction
+from rmt.functions.integrability import check_square_integrable
 from rmt.functions.whole_number import whole_number
 from rmt.hermite.expansion import hermite_expansion
 from rmt.hermite.exponent import Exponent, VanishingOrder, ZeroProof
@@ -103,7 +104,7 @@ def reuse_exponent(function: FunctionLike, max_power: int = 8) -> Exponent:
     Raises
     ------
     InvalidInputError
-        A function of several variables, a power out of range.
+        A function of several variables or that is not square-integrable, a power out of range.
 
     Examples
     --------
@@ -122,6 +123,7 @@ def reuse_exponent(function: FunctionLike, max_power: int = 8) -> Exponent:
         )
     name = "reuse exponent"
     if parsed.parity == 1:
+        check_square_integrable(parsed)
         powers = range(1, max_power + 1)
         zeros = [VanishingOrder(m, ZeroProof.SYMMETRY) for m in powers]
         return Exponent(name, None, max_power, tuple(zeros), is_infinite=True)
@@ -153,7 +155,7 @@ def _as_zero(
     import sympy
 
     size = float(expansion.second_moment) ** 0.5
-    rounding = _rounding_of_decimals(expansion.function, size)
+    rounding = rounding_of_decimals(expansion.function, size)
     if rounding and abs(float(mu)) <= rounding:
         return VanishingOrder(order, ZeroProof.NUMERICAL, rounding / size)
     if mu.is_Float or not _looks_like_zero(mu):
@@ -163,7 +165,7 @@ def _as_zero(
     return VanishingOrder(order, ZeroProof.NUMERICAL, 10.0**-DIGITS)
 
 
-def _rounding_of_decimals(function: ScalarFunction, size: float) -> float:
+def rounding_of_decimals(function: ScalarFunction, size: float) -> float:
     """What a coefficient may owe to decimals in the function, such as `remove_hermite` leaves.
 
     A coefficient that was removed comes back as the rounding of its decimal; 0 without decimals.

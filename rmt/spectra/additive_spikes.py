@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.display import InNotebooks, Part, columns_of
+from rmt.functions.whole_number import whole_number
 from rmt.spectra.outliers import Outliers, not_negative
 from rmt.status import ConvergenceError, Status
 
@@ -299,7 +300,7 @@ def outlier_std(strength: ArrayLike, bulk: RectangularBulk, rows: int, columns: 
     Raises
     ------
     InvalidInputError
-        Strengths that are negative or not finite.
+        Strengths that are negative or not finite, dimensions that are no positive whole numbers.
 
     Notes
     -----
@@ -313,6 +314,7 @@ def outlier_std(strength: ArrayLike, bulk: RectangularBulk, rows: int, columns: 
     [0.0433, 0.0484]
     """
     theta = not_negative("strength", strength)
+    rows, columns = whole_number("rows", rows, 1), whole_number("columns", columns, 1)
     flat = theta.ravel()
     result = np.full(flat.size, np.nan)
     above = flat > additive_threshold(bulk)

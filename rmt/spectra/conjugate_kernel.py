@@ -66,7 +66,10 @@ class ConjugateKernel(GeneralisedMarchenkoPastur):
         if rest < 1e-13 * moments.second_moment:  # linear activations: rounding, not a number
             self.nonlinear = 0.0
         self.activation = sigma
-        self.ratios = positive_ratio(dim_ratio), positive_ratio(width_ratio)
+        self.ratios = (
+            positive_ratio("ratios: n/d", dim_ratio),
+            positive_ratio("ratios: n/N", width_ratio),
+        )
         if self.linear == self.nonlinear == 0.0:
             raise InvalidInputError(f"activation: {sigma.text} is constant")
         super().__init__(_covariance(self.linear, self.nonlinear, self.ratios[0]), self.ratios[1])
@@ -93,7 +96,8 @@ def gaussian_equivalent_kernel(
     >>> round(law.mean(), 12)
     1.0
     """
-    dim_ratio, width_ratio = map(positive_ratio, ratios)
+    dim_ratio = positive_ratio("ratios: n/d", ratios[0])
+    width_ratio = positive_ratio("ratios: n/N", ratios[1])
     return GeneralisedMarchenkoPastur(_covariance(linear, nonlinear, dim_ratio), width_ratio)
 
 

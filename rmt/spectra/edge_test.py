@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.spectra.law import SpectralLaw
+from rmt.spectra.outliers import real_numbers
 from rmt.spectra.tracy_widom import TracyWidom
 
 __all__ = ["edge_pvalue"]
@@ -40,7 +41,8 @@ def edge_pvalue(
     Raises
     ------
     InvalidInputError
-        A ``beta`` that is neither 1 nor 2.
+        A ``beta`` that is neither 1 nor 2, a size that is no positive whole number, an eigenvalue
+        that is not real.
 
     Notes
     -----
@@ -54,5 +56,5 @@ def edge_pvalue(
     >>> edge_pvalue([law.upper_edge, 1.05 * law.upper_edge], law, size=400).round(3).tolist()
     [0.168, 0.0]
     """
-    x = np.asarray(eigenvalue, dtype=float)
+    x = real_numbers("eigenvalue", eigenvalue)
     return TracyWidom(beta).sf((x - law.edges[-1][1]) / law.edge_scale(size))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.display import InNotebooks, Part, Table
+from rmt.functions.whole_number import whole_number
 from rmt.spectra.panels import DensityTable, build_table
 from rmt.status import InvalidInputError
 
@@ -139,6 +140,7 @@ class SpectralLaw(ABC, InNotebooks):
         size : int
             Dimension of the matrix whose eigenvalues the law describes.
         """
+        size = whole_number("size", size, 1)
         if not self.edges:
             raise InvalidInputError(f"{self!r} has no edge")
         low, high = self.edges[-1]

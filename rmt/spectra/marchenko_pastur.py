@@ -54,7 +54,7 @@ class MarchenkoPasturBulk(SpectralLaw):
     """
 
     def __init__(self, aspect_ratio: float) -> None:
-        self.aspect_ratio = positive_ratio(aspect_ratio)
+        self.aspect_ratio = positive_ratio("aspect_ratio", aspect_ratio)
 
     def __repr__(self) -> str:
         return f"MarchenkoPasturBulk({self.aspect_ratio:g})"
@@ -111,12 +111,12 @@ class MarchenkoPasturBulk(SpectralLaw):
         return np.asarray(np.clip(integral / (2.0 * math.pi * smaller), 0.0, 1.0))
 
 
-def positive_ratio(value: Any) -> float:
-    """The aspect ratio as a float, or an `InvalidInputError`."""
+def positive_ratio(name: str, value: Any) -> float:
+    """A ratio of dimensions as a float, or an `InvalidInputError`."""
     real = isinstance(value, Real) and not isinstance(value, bool)
     ratio = float(value) if real else math.nan
     if not 0 < ratio < math.inf:
-        raise InvalidInputError(f"aspect_ratio must be a positive number, got {value!r}")
+        raise InvalidInputError(f"{name} must be a positive number, got {value!r}")
     return ratio
 
 
@@ -155,7 +155,7 @@ class MarchenkoPastur(SpectralLaw):
     """
 
     def __init__(self, ratio: float, variance: float = 1.0) -> None:
-        self.ratio = positive_ratio(ratio)
+        self.ratio = positive_ratio("ratio", ratio)
         real = isinstance(variance, Real) and not isinstance(variance, bool)
         if not (real and 0 < float(variance) < math.inf):
             raise InvalidInputError(f"variance must be a positive number, got {variance!r}")

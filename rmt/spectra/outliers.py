@@ -11,7 +11,7 @@ from rmt.display import InNotebooks, Part, columns_of
 from rmt.spectra.marchenko_pastur import positive_ratio
 from rmt.status import InvalidInputError
 
-__all__ = ["Outliers", "not_negative", "rectangular_outliers"]
+__all__ = ["Outliers", "not_negative", "real_numbers", "rectangular_outliers"]
 
 Array = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
     >>> found.singular_value.tolist(), found.left_overlap.tolist()
     ([2.5, 2.0], [0.75, 0.0])
     """
-    gamma = positive_ratio(aspect_ratio)
+    gamma = positive_ratio("aspect_ratio", aspect_ratio)
     theta = not_negative("strength", strength)
     above = theta > gamma**0.25
     t2 = np.where(above, theta, 1.0 + gamma) ** 2
@@ -103,10 +103,15 @@ def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
 
 def not_negative(name: str, values: ArrayLike) -> Array:
     """Strengths or singular values as an array of doubles."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu":
-        raise InvalidInputError(f"{name} must be real numbers, got {values!r}")
-    array = array.astype(float)
+    array = real_numbers(name, values)
     if not np.all((array >= 0) & np.isfinite(array)):
         raise InvalidInputError(f"{name} must be finite and not negative, got {values!r}")
     return array
+
+
+def real_numbers(name: str, values: ArrayLike) -> Array:
+    """Numbers as an array of doubles; no text, no complex numbers."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise InvalidInputError(f"{name} must be real numbers, got {values!r}")
+    return array.astype(float)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from rmt.spectra.dyson_continuation import join, solve_flat
 from rmt.spectra.dyson_newton import Found, almost_real
 from rmt.spectra.dyson_solution import package, raise_unless_solved
+from rmt.spectra.outliers import real_numbers
 from rmt.spectra.pencil import Pencil
 from rmt.spectra.self_energy import ReducedEquation
 from rmt.status import InvalidInputError
@@ -82,7 +83,7 @@ def density(
     Raises
     ------
     InvalidInputError
-        Points that are not finite, an unknown slot.
+        Points that are not real and finite, an unknown slot, a tolerance that is not positive.
     ConvergenceError
         A point was not solved (an atom, a density that is infinite); ``best`` is the PencilDensity.
 
@@ -106,9 +107,11 @@ def density(
     """
     system = pencil.equation
     pencil.place(slot)
-    x = np.asarray(x_grid, dtype=float)
+    x = real_numbers("x_grid", x_grid)
     if not np.isfinite(x).all():
         raise InvalidInputError("x_grid must be finite")
+    if not rtol > 0:
+        raise InvalidInputError(f"rtol must be positive, got {rtol!r}")
     grid, back = np.unique(x, return_inverse=True)
     found, _ = solve_on_axis(system, grid, rtol)
     solution = package(system, x.astype(complex), found.take(back.ravel()))

@@ -71,7 +71,7 @@ class GeneralisedMarchenkoPastur(SpectralLaw):
     """
 
     def __init__(self, population: PopulationLike, ratio: float) -> None:
-        self.ratio = positive_ratio(ratio)
+        self.ratio = positive_ratio("ratio", ratio)
         self.population = Population.make(population)
         if self.population.refine is not None:
             self.population = _resolved(self.population, self.ratio)

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from rmt.functions import ScalarFunction
 from rmt.hermite import tensor_hermite_expansion
+from rmt.hermite.target_exponents import rounding_of_decimals
 from rmt.problem import Problem
 from rmt.spikes.scaling.activation import (
     ActivationMoments,
@@ -181,6 +182,18 @@ def double_factorial(m: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _target_moment(f: ScalarFunction, a: int, index: Index, most: int, degree: int) -> Number:
+    """``E[f(z)^a z^index]``; what a decimal in ``f`` leaves of a coefficient it removes is zero."""
+    moment = _computed_moment(f, a, index, most, degree)
+    if a == 1 and not moment.is_zero:
+        square = _computed_moment(f, 2, (0,) * len(index), most, degree)
+        growth = math.sqrt(math.prod(double_factorial(2 * n) for n in index))
+        rounding = growth * rounding_of_decimals(f, math.sqrt(square.magnitude))
+        if moment.magnitude <= rounding:
+            return Number.nearly_zero(rounding)
+    return moment
+
+
+def _computed_moment(f: ScalarFunction, a: int, index: Index, most: int, degree: int) -> Number:
     if f.n_variables == 1:
         (n,) = index
         table = _table(f, most, degree)
