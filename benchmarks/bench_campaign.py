@@ -17,9 +17,9 @@ from benchmarks.common import Claim, Effort, Race, Row, clock, race, row
 from rmt.problem import Problem, Step
 from validation.campaign import run_campaign
 from validation.executors import worker_processes
-from validation.plan import Plan
-from validation.simulate import available_cores
-from validation.store import SampleStore
+from validation.simulation.plan import Plan
+from validation.simulation.simulate import available_cores
+from validation.store.store import SampleStore
 
 TITLE = "Campaigns on several processes"
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from benchmarks.common import Claim, Effort, Race, Row, clock, race, row
 from rmt.problem import Problem
-from validation.bulk import bulk_edge
 from validation.catalogue import LEVELS
-from validation.observe import Observation, observe
-from validation.simulate import simulate
+from validation.simulation.bulk import bulk_edge
+from validation.simulation.observe import Observation, observe
+from validation.simulation.simulate import simulate
 
 TITLE = "float32 against float64"
 

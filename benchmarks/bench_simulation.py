@@ -20,8 +20,8 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.common import Claim, Clock, Effort, Race, Row, clock, race, row
 from rmt.problem import Problem, Step
-from validation.observe import observe
-from validation.simulate import available_cores, simulate
+from validation.simulation.observe import observe
+from validation.simulation.simulate import available_cores, simulate
 
 TITLE = "Simulation against its bare matrix products"
 

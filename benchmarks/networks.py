@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 
 from rmt.problem import Problem
-from validation.simulate import simulate
+from validation.simulation.simulate import simulate
 
 
 class OneNetwork:

@@ -7,9 +7,9 @@ import pytest
 
 from rmt.problem import Problem, Step
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
-from validation.bulk_distance import BulkDistance, bulk_distance, bulk_values
-from validation.samples import Samples
-from validation.verdict import Criteria, Verdict
+from validation.comparison.bulk_distance import BulkDistance, bulk_distance, bulk_values
+from validation.comparison.verdict import Criteria, Verdict
+from validation.simulation.samples import Samples
 
 PROBLEM = Problem("tanh(z)", "z", 100, 100, 200, Step(2, 0.3))
 

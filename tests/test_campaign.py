@@ -23,9 +23,9 @@ from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import campaign
 from validation.campaign import CampaignError, Job, compute, run_campaign
 from validation.executors import connect_dask
-from validation.plan import Plan
-from validation.samples import Samples, run_samples
-from validation.store import SampleStore
+from validation.simulation.plan import Plan
+from validation.simulation.samples import Samples, run_samples
+from validation.store.store import SampleStore
 
 PROBLEM = Problem("tanh(z + 7/10)", "z1 + z1*z2", 120, 100, 300, [Step(4, 0.3), Step(4, 0.4)])
 PLANS = (
@@ -348,7 +348,7 @@ INTERRUPTED = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_campaign import PLANS, run_campaign
-from validation.plan import Plan
+from validation.simulation.plan import Plan
 if __name__ == "__main__":
     try:
         run_campaign([Plan(PLANS[0].problem, 100_000)], {path!r}, workers={workers})

@@ -18,8 +18,8 @@ import pytest
 from rmt.problem import Problem, Step
 from validation import campaign
 from validation.campaign import run_campaign
-from validation.plan import Plan
-from validation.store import SampleStore
+from validation.simulation.plan import Plan
+from validation.store.store import SampleStore
 
 PROBLEM = Problem("tanh(z + 1)", "z", 60, 50, 150, [Step(4, 0.3), Step(4, 0.4)])
 # Processes that have imported everything already, so that a kill comes while samples are computed.

@@ -13,9 +13,9 @@ import pytest
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation import simulate
-from validation.check import check
-from validation.verdict import Verdict
-from validation.weight_check import WeightCheck
+from validation.comparison.verdict import Verdict
+from validation.weights.check import check
+from validation.weights.result import WeightCheck
 
 N = 240
 PROBLEM = Problem(
@@ -117,7 +117,7 @@ def test_without_references_nothing_beyond_the_allowance_is_decided():
 
 
 def found_criteria():
-    from validation.verdict import DEFAULT_CRITERIA
+    from validation.comparison.verdict import DEFAULT_CRITERIA
 
     return DEFAULT_CRITERIA
 

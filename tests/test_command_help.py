@@ -17,8 +17,8 @@ from validation.catalogue import ALL_CASES, Case
 from validation.cli import main as validation
 from validation.cli.main import _parser as validation_parser
 from validation.demo import run_demo
-from validation.plan import Plan
-from validation.simulate import simulate
+from validation.simulation.plan import Plan
+from validation.simulation.simulate import simulate
 from validation.suites import SUITES, Entry, Section, Suite
 
 

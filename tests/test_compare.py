@@ -15,8 +15,8 @@ from rmt.problem import Problem, Step
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import InvalidInputError
 from validation import BeyondBulk, BulkDistance, Comparison, ComparisonRow, Criteria, compare
-from validation.samples import Samples
-from validation.verdict import Verdict
+from validation.comparison.verdict import Verdict
+from validation.simulation.samples import Samples
 
 PROBLEM = Problem("tanh(z + 1)", "z1 + z1*z2", 100, 100, 200, [Step(4, 0.3), Step(4, 0.4)])
 VALUES = (25.0, 4.0, 2.2)

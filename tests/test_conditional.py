@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import rmt
-import validation.conditional
+import validation.comparison.conditional
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import Comparison, Criteria, compare, compare_conditional, run_samples, simulate
-from validation.samples import Samples
-from validation.simulate import sample_readout
+from validation.simulation.samples import Samples
+from validation.simulation.simulate import sample_readout
 
 # So many data that the labels hardly fluctuate: most of the noise is the readout's.
 PROBLEM = rmt.Problem(
@@ -119,7 +119,7 @@ def made_prediction(problem, method, forms):
 
 @pytest.fixture
 def made(monkeypatch):
-    monkeypatch.setattr(validation.conditional, "predict", made_prediction)
+    monkeypatch.setattr(validation.comparison.conditional, "predict", made_prediction)
     g = np.array([sample_readout(MADE, 1, index)[0] for index in range(6)])
     values = np.column_stack([10.0 + g, np.full(6, 5.0)])
     return g, Samples(MADE, 1, values, np.full((6, 2, 1), 0.5), 0.0)
@@ -170,7 +170,7 @@ def test_a_failed_prediction_says_for_which_sample(made, monkeypatch):
             raise ConvergenceError("no solution", Status.NOT_FINITE)
         return made_prediction(problem, method, forms)
 
-    monkeypatch.setattr(validation.conditional, "predict", fail)
+    monkeypatch.setattr(validation.comparison.conditional, "predict", fail)
     with pytest.raises(ConvergenceError, match="no solution") as caught:
         compare_conditional(samples)
     assert caught.value.__notes__ == ["for the readout of sample 4"]

@@ -18,8 +18,8 @@ from rmt.spikes.constants import constants
 from rmt.spikes.deformed import deformed_bulk, deformed_outliers
 from rmt.spikes.fluctuations import fluctuations
 from rmt.spikes.resummed import resummed_strengths
-from validation.bulk import kolmogorov_distance
-from validation.simulate import simulate
+from validation.simulation.bulk import kolmogorov_distance
+from validation.simulation.simulate import simulate
 
 REFERENCE = Path(__file__).parent / "reference" / "deformed.json"
 SIGNS = np.array([-1.0, 1.0]), np.array([0.5, 0.5])

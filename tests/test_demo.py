@@ -11,10 +11,10 @@ from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation.__main__ import main
 from validation.catalogue import CASES, Case, case
-from validation.comparison import Comparison
+from validation.comparison.result import Comparison
+from validation.comparison.verdict import Verdict
 from validation.demo import Demo, prepare_folder, run_demo
 from validation.figures import comparison_figure
-from validation.verdict import Verdict
 
 
 def small_case(name: str, target: str, **changes) -> Case:

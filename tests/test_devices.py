@@ -11,10 +11,10 @@ from rmt.functions import ScalarFunction
 from rmt.functions.array_program import to_numpy
 from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError, RmtError
-from validation import devices
-from validation.devices import Device, find_device, namespace_of
-from validation.observe import leading_triplets, observe
-from validation.simulate import simulate
+from validation.simulation import devices
+from validation.simulation.devices import Device, find_device, namespace_of
+from validation.simulation.observe import leading_triplets, observe
+from validation.simulation.simulate import simulate
 
 strict = pytest.importorskip("array_api_strict")
 

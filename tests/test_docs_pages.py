@@ -8,8 +8,8 @@ import pytest
 
 import rmt
 from validation import Criteria, SampleStore, run_campaign
-from validation.evidence import gather
-from validation.report_data import report_data
+from validation.report.data import report_data
+from validation.report.evidence import gather
 from validation.suites import suite
 
 ROOT = Path(__file__).parent.parent

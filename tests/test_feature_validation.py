@@ -14,17 +14,21 @@ from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation.campaign import run_campaign
 from validation.catalogue import Case
-from validation.evidence import gather
-from validation.feature_comparison import compare_features, neighbours, predicted_features
-from validation.feature_plan import FeaturePlan
-from validation.feature_rows import FeatureRow
-from validation.features import FeatureSamples, run_features
-from validation.plan import Plan
-from validation.report import make_report
-from validation.store import SampleStore
-from validation.store_file import FORMAT
+from validation.comparison.feature_comparison import (
+    compare_features,
+    neighbours,
+    predicted_features,
+)
+from validation.comparison.feature_rows import FeatureRow
+from validation.comparison.verdict import Criteria, Verdict
+from validation.report.evidence import gather
+from validation.report.page import make_report
+from validation.simulation.feature_plan import FeaturePlan
+from validation.simulation.features import FeatureSamples, run_features
+from validation.simulation.plan import Plan
+from validation.store.file import FORMAT
+from validation.store.store import SampleStore
 from validation.suites import Entry, Section, Suite
-from validation.verdict import Criteria, Verdict
 
 PROBLEM = Problem(
     "tanh(z + 7/10)", "z1 + z1*z2", 60, 50, 150, [Step(2, 0.3), Step(2, 0.4)],

@@ -12,9 +12,9 @@ from functools import cache
 import pytest
 
 from validation.catalogue import FEATURES
-from validation.feature_comparison import compare_features, predicted_features
-from validation.feature_plan import FeaturePlan
-from validation.features import run_features
+from validation.comparison.feature_comparison import compare_features, predicted_features
+from validation.simulation.feature_plan import FeaturePlan
+from validation.simulation.features import run_features
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,10 @@ import pytest
 
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
-from validation import FiniteSize, finite_size, fit_power_law, paired_levels, run_samples
-from validation.gaps import GapCurve
-from validation.paired_gaps import bulk_gap, paired_gap
-from validation.simulate import sample_readout
+from validation import FiniteSize, finite_size, fit_power_law, run_samples
+from validation.gaps.paired_gaps import bulk_gap, paired_gap
+from validation.gaps.result import GapCurve, paired_levels
+from validation.simulation.simulate import sample_readout
 
 WIDTHS = np.array([125, 250, 500, 1000, 2000])
 PROBLEM = Problem(

@@ -4,7 +4,7 @@ Bars: singular values of outliers that stand clear of the bulk within 1.5 percen
 or 3 percent, squared target overlaps within 0.02, each plus three standard errors; Kolmogorov
 distance of the predicted bulk to the simulated one below 0.01, and Marchenko-Pastur's at least
 three times as large. Outliers are told from the bulk by the simulated values alone
-(`validation.bulk.bulk_edge`).
+(`validation.simulation.bulk.bulk_edge`).
 """
 
 import math
@@ -16,9 +16,9 @@ import pytest
 
 import rmt
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
-from validation.bulk import count_outliers, kolmogorov_distance
 from validation.catalogue import COUNTS, LEVELS
-from validation.samples import run_samples
+from validation.simulation.bulk import count_outliers, kolmogorov_distance
+from validation.simulation.samples import run_samples
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ import pytest
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation import observe as observe_function
-from validation.observe import Histogram, leading_triplets, observe
-from validation.samples import Samples, run_samples
-from validation.simulate import simulate
+from validation.simulation.observe import Histogram, leading_triplets, observe
+from validation.simulation.samples import Samples, run_samples
+from validation.simulation.simulate import simulate
 
 
 def with_spectrum(shape: tuple[int, int], top: list[float], seed: int = 0) -> np.ndarray:

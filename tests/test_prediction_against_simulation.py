@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import rmt
-from validation.compare import compare
-from validation.samples import run_samples
-from validation.simulate import simulate
-from validation.verdict import Criteria
+from validation.comparison.compare import compare
+from validation.comparison.verdict import Criteria
+from validation.simulation.samples import run_samples
+from validation.simulation.simulate import simulate
 
 CASES = {
     "independent": {

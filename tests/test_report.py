@@ -15,15 +15,15 @@ from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError, RmtError
 from validation.campaign import run_campaign
 from validation.catalogue import Case
-from validation.density_curve import DensityCurve
-from validation.evidence import gather
-from validation.plan import Plan
-from validation.report import Report, make_report
-from validation.report_data import report_data
-from validation.store import SampleStore
+from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict
+from validation.report.data import report_data
+from validation.report.density_curve import DensityCurve
+from validation.report.evidence import gather
+from validation.report.page import Report, make_report
+from validation.report.svg import blank_figure, svg_style, to_svg
+from validation.simulation.plan import Plan
+from validation.store.store import SampleStore
 from validation.suites import Entry, Section, Suite
-from validation.svg import blank_figure, svg_style, to_svg
-from validation.verdict import DEFAULT_CRITERIA, Verdict
 
 N = 80
 VOID = {"meta", "link", "br", "img", "hr", "input", "col"}
@@ -348,7 +348,7 @@ def test_files(report, tmp_path):
 
 
 def test_missing_libraries_are_named(evidence, monkeypatch):
-    monkeypatch.setattr("validation.report.find_spec", lambda name: None)
+    monkeypatch.setattr("validation.report.page.find_spec", lambda name: None)
     with pytest.raises(RmtError, match=r"jinja2 .*'validation'"):
         make_report(evidence)
 

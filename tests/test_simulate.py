@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import simulate as simulate_function
-from validation.simulate import DataSet, Sample, simulate
+from validation.simulation.simulate import DataSet, Sample, simulate
 
 RELU = "relu(z)"
 ACTIVATIONS = ["tanh(z + 7/10)", RELU, "z + z**2/4", "sin(2*z)"]
@@ -83,7 +83,7 @@ def test_single_entries_of_the_gradient(i):
 def test_the_slabs_of_a_step_add_up(monkeypatch):
     problem = make(samples=100)
     whole = simulate(problem)
-    module = importlib.import_module("validation.simulate")
+    module = importlib.import_module("validation.simulation.simulate")
     monkeypatch.setattr(module, "_SLAB_ROWS", 7)
     monkeypatch.setattr(module, "_CACHE_ELEMENTS", 50)
     pieces = simulate(problem)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rmt.status import InvalidInputError
-from validation.statistics import RunningMoments
+from validation.store.running_moments import RunningMoments
 
 VALUES = arrays(
     np.float64,

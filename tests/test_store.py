@@ -18,12 +18,12 @@ from hypothesis.extra.numpy import arrays
 
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
-from validation.observe import Observation
-from validation.plan import Plan
-from validation.recipe import SIMULATION_VERSION, made_with, recipe
-from validation.samples import run_samples
-from validation.store import SampleStore
-from validation.store_file import FORMAT
+from validation.simulation.observe import Observation
+from validation.simulation.plan import Plan
+from validation.simulation.samples import run_samples
+from validation.store.file import FORMAT
+from validation.store.recipe import SIMULATION_VERSION, made_with, recipe
+from validation.store.store import SampleStore
 
 PROBLEM = Problem("tanh(z + 7/10)", "z1 + z1*z2", 12, 10, 30, [Step(4, 0.3), Step(4, 0.4)])
 PLAN = Plan(PROBLEM, n_samples=5, seed=3, n_outliers=3, n_spectra=2)
@@ -370,7 +370,7 @@ def test_a_read_only_file_is_named(filled, monkeypatch):
     connect = sqlite3.connect
     uri = f"{filled.as_uri()}?mode=ro"
     monkeypatch.setattr(
-        "validation.store_file.sqlite3.connect",
+        "validation.store.file.sqlite3.connect",
         lambda place, **options: connect(
             uri if place == filled else place, **{**options, "uri": True}
         ),

@@ -13,8 +13,8 @@ from rmt.status import InvalidInputError
 from rmt.sweep.grid import problem_at
 from validation.catalogue import ALL_CASES, FEATURES, LEVELS, PLANE, WIDTHS, case
 from validation.catalogue.case import IE1, IE2, IE3
-from validation.plan import Plan
-from validation.recipe import recipe
+from validation.simulation.plan import Plan
+from validation.store.recipe import recipe
 from validation.suites import SUITES, suite
 
 QUICK, FULL = SUITES["quick"], SUITES["full"]

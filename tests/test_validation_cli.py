@@ -13,9 +13,9 @@ from validation.__main__ import main
 from validation.campaign import CampaignError
 from validation.catalogue import Case
 from validation.cli import script
-from validation.plan import Plan
-from validation.simulate import simulate
-from validation.store import SampleStore
+from validation.simulation.plan import Plan
+from validation.simulation.simulate import simulate
+from validation.store.store import SampleStore
 from validation.suites import SUITES, Entry, Section, Suite
 
 
@@ -223,7 +223,7 @@ def test_output_that_is_no_folder_is_refused_before_any_work(tiny, capsys, tmp_p
     (tmp_path / "file").write_text("precious")
     with SampleStore("validation.sqlite"):
         pass
-    monkeypatch.setattr("validation.evidence.gather", None)
+    monkeypatch.setattr("validation.report.evidence.gather", None)
     line = refusal(capsys, "report", "--suite", "tiny", "--output", "file")
     assert "output must be a folder that can be written" in line
     assert (tmp_path / "file").read_text() == "precious"

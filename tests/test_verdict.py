@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rmt.status import InvalidInputError
-from validation.rows import BeyondBulk, ComparisonRow
-from validation.verdict import Criteria, Verdict, classify, student_p_value, worst
+from validation.comparison.rows import BeyondBulk, ComparisonRow
+from validation.comparison.verdict import Criteria, Verdict, classify, student_p_value, worst
 
 NOISE_ALONE = Criteria(allowance=0, overlap_allowance=0, bulk_allowance=0)
 ORDER = list(Verdict)

@@ -6,27 +6,31 @@ result; `compare_conditional` holds every network against the prediction for its
 these two know of the theory.
 """
 
-from validation.bulk_distance import BulkDistance
 from validation.campaign import CampaignError, run_campaign
-from validation.check import check
-from validation.compare import compare
-from validation.comparison import Comparison
-from validation.conditional import compare_conditional
+from validation.comparison.bulk_distance import BulkDistance
+from validation.comparison.compare import compare
+from validation.comparison.conditional import compare_conditional
+from validation.comparison.feature_comparison import (
+    FeatureComparison,
+    compare_features,
+    predicted_features,
+)
+from validation.comparison.result import Comparison
+from validation.comparison.rows import BeyondBulk, ComparisonRow
+from validation.comparison.verdict import Criteria, Verdict, Verdicts
 from validation.executors import connect_dask, worker_processes
-from validation.feature_comparison import FeatureComparison, compare_features, predicted_features
-from validation.feature_plan import FeaturePlan
-from validation.features import FeatureSamples, run_features
-from validation.finite_size import finite_size
-from validation.gaps import FiniteSize, GapCurve
-from validation.observe import Histogram, Observation, observe
-from validation.plan import Plan
-from validation.power_law import PowerLaw, fit_power_law
-from validation.rows import BeyondBulk, ComparisonRow
-from validation.samples import Samples, run_samples
-from validation.simulate import DataSet, Sample, simulate
-from validation.store import SampleStore
-from validation.verdict import Criteria, Verdict, Verdicts
-from validation.weight_check import WeightCheck
+from validation.gaps.finite_size import finite_size
+from validation.gaps.power_law import PowerLaw, fit_power_law
+from validation.gaps.result import FiniteSize, GapCurve
+from validation.simulation.feature_plan import FeaturePlan
+from validation.simulation.features import FeatureSamples, run_features
+from validation.simulation.observe import Histogram, Observation, observe
+from validation.simulation.plan import Plan
+from validation.simulation.samples import Samples, run_samples
+from validation.simulation.simulate import DataSet, Sample, simulate
+from validation.store.store import SampleStore
+from validation.weights.check import check
+from validation.weights.result import WeightCheck
 
 __all__ = [
     "BeyondBulk",

@@ -18,17 +18,17 @@ from os import PathLike
 from typing import Any, TypeAlias, overload
 
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
-from validation.devices import find_device
 from validation.executors import worker_processes
-from validation.feature_plan import FeaturePlan
-from validation.features import FeatureSamples, observe_feature_sample
-from validation.kinds import AnyObservation, AnyPlan, AnySamples
-from validation.plan import Plan
 from validation.progress import progress_bar
-from validation.recipe import made_with, recipe
-from validation.samples import Samples, observe_sample
-from validation.simulate import available_cores
-from validation.store import SampleStore
+from validation.simulation.devices import find_device
+from validation.simulation.feature_plan import FeaturePlan
+from validation.simulation.features import FeatureSamples, observe_feature_sample
+from validation.simulation.plan import Plan
+from validation.simulation.samples import Samples, observe_sample
+from validation.simulation.simulate import available_cores
+from validation.store.kinds import AnyObservation, AnyPlan, AnySamples
+from validation.store.recipe import made_with, recipe
+from validation.store.store import SampleStore
 
 __all__ = ["CampaignError", "run_campaign"]
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from rmt.status import InvalidInputError
 from validation.catalogue import CASES, Case
-from validation.compare import compare
+from validation.comparison.compare import compare
+from validation.comparison.rows import ComparisonRow
+from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict, Verdicts, worst
 from validation.figures import Panel, comparison_figure, save_figure
 from validation.folders import prepare_folder, write_files
-from validation.rows import ComparisonRow
-from validation.samples import run_samples
-from validation.verdict import DEFAULT_CRITERIA, Verdict, Verdicts, worst
+from validation.simulation.samples import run_samples
 
 if TYPE_CHECKING:
     from rmt.prediction import Prediction

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import RmtError
 from validation.catalogue import Case
-from validation.comparison import Comparison
-from validation.samples import Samples
+from validation.comparison.result import Comparison
+from validation.simulation.samples import Samples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from validation.feature_plan import FeaturePlan
-from validation.kinds import AnyPlan
+from validation.simulation.feature_plan import FeaturePlan
+from validation.store.kinds import AnyPlan
 
 __all__ = ["progress_bar"]
 

@@ -73,7 +73,7 @@ def add_check(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> str:
-    from validation.check import check
+    from validation.weights.check import check
 
     if options.seed < 0:
         raise InvalidInputError(f"seed must not be negative, got {options.seed}")

@@ -11,7 +11,7 @@ from typing import Any
 from rmt.cli.completion import offer
 from rmt.cli.parser import add_choice, integer
 from rmt.status import InvalidInputError
-from validation.store import SampleStore
+from validation.store.store import SampleStore
 from validation.suites import SUITES, Suite, suite
 
 __all__ = [

@@ -49,9 +49,9 @@ def add_report(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> str:
     from validation.drawing import require_matplotlib
-    from validation.evidence import gather
     from validation.folders import prepare_folder
-    from validation.report import make_report, require_jinja2
+    from validation.report.evidence import gather
+    from validation.report.page import make_report, require_jinja2
 
     require_matplotlib()
     require_jinja2()

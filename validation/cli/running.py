@@ -21,9 +21,8 @@ from validation.cli.options import (
     on_terminal,
     workers_of,
 )
-from validation.devices import find_device
 from validation.executors import connect_dask
-from validation.store import SampleStore
+from validation.store.store import SampleStore
 from validation.suites import SUITES
 
 __all__ = ["add_run"]

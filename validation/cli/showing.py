@@ -10,8 +10,8 @@ from rmt.cli.completion import offer
 from rmt.cli.parser import add_choice, add_command
 from validation.catalogue import ALL_CASES, Case, case
 from validation.cli.options import add_device, add_store, existing_store
-from validation.feature_plan import FeaturePlan
-from validation.store import SampleStore
+from validation.simulation.feature_plan import FeaturePlan
+from validation.store.store import SampleStore
 from validation.suites import SUITES, Entry, suite
 from validation.words import in_words, network_of
 
@@ -88,9 +88,9 @@ def _show(options: argparse.Namespace) -> str:
 
 def _theory(found: Case, entries: list[Entry], store: SampleStore | None, device: str) -> list[str]:
     """The prediction, and the comparison with the largest number of stored networks."""
-    from validation.compare import compare
-    from validation.evidence_tasks import EDGE_MARGIN, predicted
-    from validation.feature_comparison import compare_features, predicted_features
+    from validation.comparison.compare import compare
+    from validation.comparison.feature_comparison import compare_features, predicted_features
+    from validation.report.tasks import EDGE_MARGIN, predicted
 
     best = max(entries, key=lambda entry: 0 if store is None else _n_stored(entry, store, device))
     plan = best.plan

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from rmt.status import InvalidInputError
 from validation.catalogue import Case
-from validation.kinds import AnyPlan
+from validation.store.kinds import AnyPlan
 
 __all__ = ["Entry", "Kind", "Section", "Suite"]
 

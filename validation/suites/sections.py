@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from validation.catalogue import Case
-from validation.feature_plan import FeaturePlan
-from validation.kinds import AnyPlan
-from validation.plan import Plan
+from validation.simulation.feature_plan import FeaturePlan
+from validation.simulation.plan import Plan
+from validation.store.kinds import AnyPlan
 from validation.suites.model import Entry, Kind, Section
 
 __all__ = ["each", "section"]

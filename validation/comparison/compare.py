@@ -1,0 +1,258 @@
+"""A prediction held against simulated samples: differences, standard errors, and a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt.status import InvalidInputError
+from validation.comparison.bulk_distance import BulkDistance, bulk_distance, bulk_values
+from validation.comparison.result import Comparison
+from validation.comparison.rows import BeyondBulk, ComparisonRow
+from validation.simulation.samples import Samples
+
+if TYPE_CHECKING:
+    from rmt.prediction import Prediction
+
+__all__ = ["PredictedOutliers", "compare", "level", "paired"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictedOutliers:
+    """What a comparison reads of one prediction, outliers in decreasing order.
+
+    Attributes
+    ----------
+    singular_values, singular_value_errors : array (k,)
+        Of the outliers.
+    overlaps, overlap_errors : array (k, r)
+        Squared, with each target direction.
+    edge : float
+        Upper edge of the bulk.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem(
+    ...     "tanh(z)", "z", width=100, dim=100, samples=800, steps=[rmt.Step(12, 0.3)]
+    ... )
+    >>> outliers = PredictedOutliers.of(rmt.predict(problem))
+    >>> outliers.singular_values.shape, outliers.overlaps.shape, outliers.edge
+    ((1,), (1, 1), 2.0)
+    """
+
+    singular_values: FloatArray
+    singular_value_errors: FloatArray
+    overlaps: FloatArray
+    overlap_errors: FloatArray
+    edge: float
+
+    @classmethod
+    def of(cls, prediction: Prediction) -> PredictedOutliers:
+        """Read a prediction."""
+        outliers = sorted(prediction.outliers, key=lambda spike: -spike.singular_value)
+        shape = (len(outliers), prediction.problem.n_directions)
+        return cls(
+            np.array([spike.singular_value for spike in outliers], dtype=np.float64),
+            np.array([spike.error.singular_value for spike in outliers], dtype=np.float64),
+            np.array([spike.target_overlaps for spike in outliers], np.float64).reshape(shape),
+            np.array([spike.error.target_overlaps for spike in outliers], np.float64).reshape(
+                shape
+            ),
+            float(max(upper for _, upper in prediction.bulk.edges)),
+        )
+
+
+def compare(prediction: Prediction, samples: Samples, *, edge_margin: float = 0.5) -> Comparison:
+    """Hold a prediction against simulated samples of the same problem.
+
+    Outliers are matched by rank: the ``i``-th largest predicted singular value belongs to the
+    ``i``-th largest observed one. Overlaps are squared, so signs do not matter. Each row holds the
+    difference ``(1/n) sum_i (simulated_i - predicted)`` with the standard error of this mean.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Of `rmt.predict`, at any level.
+    samples : Samples
+        At least two, with at least as many triplets observed as outliers are predicted. Where they
+        hold whole spectra, the bulk is compared too.
+    edge_margin : float
+        Where outliers are counted, relative to the upper edge of the predicted bulk. At finite
+        width the rest of the gradients widens the bulk, which the resummed level leaves out
+        (docs/theory.md, section 4): by 20 to 40 percent at ``N = 1000``, hence the default.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InvalidInputError
+        When the problems differ, or the samples are too few or observe too few triplets.
+
+    Notes
+    -----
+    The prediction is a limit, the simulation has finite size: the verdicts state the allowance for
+    that apart from the noise (see `Criteria`). Where two outliers lie within each other's
+    fluctuations, matching by rank mixes their overlaps.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> from validation import run_samples
+    >>> problem = rmt.Problem(
+    ...     "tanh(z)", "z", width=200, dim=200, samples=800, steps=[rmt.Step(8, 0.3)]
+    ... )
+    >>> comparison = compare(rmt.predict(problem), run_samples(problem, 6, n_outliers=2))
+    >>> [row.label for row in comparison.rows], comparison.agrees()
+    (['singular value', 'squared overlap with e_1'], True)
+    """
+    if prediction.problem != samples.problem:
+        raise InvalidInputError(
+            "prediction and samples must be of the same problem, got content hashes "
+            f"{prediction.problem.content_hash[:12]} and {samples.problem.content_hash[:12]}"
+        )
+    values = bulk_values(samples)
+    bulk = None
+    if values is not None:
+        bulk = bulk_distance(prediction.bulk.cdf, values, samples.problem.aspect_ratio)
+    outliers = PredictedOutliers.of(prediction)
+    return paired(
+        [outliers],
+        samples,
+        edge_margin,
+        n_rows=outliers.singular_values.size,
+        method=level(prediction),
+        bulk=bulk,
+    )
+
+
+def paired(
+    predicted: Sequence[PredictedOutliers],
+    samples: Samples,
+    edge_margin: float,
+    *,
+    n_rows: int,
+    method: str,
+    bulk: BulkDistance | None = None,
+    conditional: bool = False,
+    n_dropped: int = 0,
+) -> Comparison:
+    """The comparison of samples with a prediction for all, or with one for each.
+
+    Parameters
+    ----------
+    predicted : sequence of PredictedOutliers
+        One, or one for each sample.
+    samples, edge_margin
+        As in `compare`.
+    n_rows : int
+        How many outliers, from the largest on, to compare: every prediction has them.
+    method, bulk, conditional, n_dropped
+        As in `Comparison`.
+
+    Raises
+    ------
+    InvalidInputError
+        For a bad margin, or samples that are too few or observe too few triplets.
+    """
+    n = samples.n_samples
+    if not (_is_real(edge_margin) and 0 <= edge_margin < math.inf):
+        raise InvalidInputError(f"edge_margin must be a non-negative number, got {edge_margin!r}")
+    if n < 2:
+        raise InvalidInputError("samples must be at least two, to have a standard error; got one")
+    if n_rows > samples.n_observed:
+        raise InvalidInputError(
+            f"samples must observe at least the {n_rows} predicted outliers, got "
+            f"{samples.n_observed} triplets: run_samples(..., n_outliers={n_rows})"
+        )
+
+    counted = _count(predicted, samples, float(edge_margin))
+    rows: list[ComparisonRow] = []
+    for i in range(n_rows):
+        values = np.array([each.singular_values[i] for each in predicted])
+        in_margin = values.mean() <= counted.threshold
+        margin = (counted.edge, counted.threshold) if in_margin else None
+        errors = np.array([each.singular_value_errors[i] for each in predicted])
+        rows.append(_row(i, None, values, errors, samples.singular_values[:, i], margin))
+        for j in range(samples.problem.n_directions):
+            overlaps = np.array([each.overlaps[i, j] for each in predicted])
+            errors = np.array([each.overlap_errors[i, j] for each in predicted])
+            rows.append(_row(i, j + 1, overlaps, errors, samples.target_overlaps[:, i, j], margin))
+    return Comparison(
+        samples.problem, n, samples.seed, tuple(rows), counted, method, bulk, conditional, n_dropped
+    )
+
+
+def level(prediction: Prediction) -> str:
+    """The level of a prediction in words, with the forms of a deformed one.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("tanh(z)", "z", width=100, dim=100, samples=800, steps=[(12, 0.3)])
+    >>> level(rmt.predict(problem))
+    'resummed'
+    """
+    forms = f" ({prediction.forms} forms)" if prediction.forms else ""
+    return f"{prediction.method}{forms}"
+
+
+def _row(
+    spike: int,
+    direction: int | None,
+    predicted: FloatArray,
+    errors: FloatArray,
+    simulated: FloatArray,
+    margin: tuple[float, float] | None,
+) -> ComparisonRow:
+    """One number: predicted once for all samples, or once for each."""
+    return ComparisonRow(
+        spike,
+        "singular value" if direction is None else "squared overlap",
+        direction,
+        float(predicted.mean()),
+        float(errors.mean()),
+        float(simulated.mean()),
+        _standard_error(simulated - predicted),
+        simulated.size,
+        margin,
+    )
+
+
+def _count(
+    predicted: Sequence[PredictedOutliers], samples: Samples, edge_margin: float
+) -> BeyondBulk:
+    edge = float(np.mean([each.edge for each in predicted]))
+    threshold = edge * (1 + edge_margin)
+    simulated = samples.count_beyond(threshold).astype(np.float64)
+    expected = [
+        min(np.count_nonzero(each.singular_values > threshold), samples.n_observed)
+        for each in predicted
+    ]
+    return BeyondBulk(
+        edge,
+        edge_margin,
+        tuple(tuple(each.singular_values.tolist()) for each in predicted),
+        float(simulated.mean()),
+        _standard_error(simulated - np.array(expected)),
+        samples.n_samples,
+        samples.n_observed,
+    )
+
+
+def _standard_error(differences: FloatArray) -> float:
+    return float(differences.std(ddof=1) / math.sqrt(differences.size))
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -1,0 +1,312 @@
+"""What the theory says of features and ridge errors, held against simulated networks."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt.display import Part, Shown, Table, as_text
+from rmt.features import FeatureSpikes, feature_spikes
+from rmt.features.polynomial import hermite_name
+from rmt.problem import Problem
+from rmt.regression import RidgeErrors, ridge
+from rmt.status import InvalidInputError
+from validation.comparison.feature_rows import FeatureQuantity, FeatureRow
+from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, worst
+from validation.simulation.feature_plan import FeaturePlan
+from validation.simulation.features import FeatureSamples, standard_error
+
+__all__ = ["FeatureComparison", "compare_features", "predicted_features"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+_CLEAR = 1.05  # of the bulk's edge: from here on an outlier stands clear of it
+_NEIGHBOURS = 0.9  # of the next larger singular value: from here on the two mix in some networks
+_TEXT_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureComparison(Shown):
+    """Features and ridge errors against samples; prints as a table with verdicts.
+
+    Attributes
+    ----------
+    problem : Problem
+        What was predicted and simulated.
+    n_samples, seed : int
+        Which samples.
+    n_inputs : int
+        ``m`` of the outliers' rows.
+    rows : tuple of FeatureRow
+        Errors at every stage, then singular values of the outliers that are clear of the bulk,
+        then squared overlaps of their left singular vectors.
+    bulk_edge : float
+        Predicted upper edge of the bulk of the features' singular values.
+    learned : tuple of str
+        The functions of the spike coordinates that all predicted outliers have learned.
+
+    Examples
+    --------
+    >>> from rmt import Step
+    >>> problem = Problem("tanh(z)", "z", width=100, dim=100, samples=200, steps=[Step(2, 0.3)])
+    >>> row = FeatureRow("test error", "step 1", 0.2, 0.0, 0.202, 0.001, 12)
+    >>> found = FeatureComparison(problem, 12, 0, 300, (row,), 30.0, ("0.98 k0",))
+    >>> found.agrees(), [str(verdict) for verdict in found.verdicts()]
+    (True, ['agrees'])
+    """
+
+    problem: Problem
+    n_samples: int
+    seed: int
+    n_inputs: int
+    rows: tuple[FeatureRow, ...]
+    bulk_edge: float
+    learned: tuple[str, ...]
+
+    @property
+    def n_tests(self) -> int:
+        """How many means are tested."""
+        return len(self.rows)
+
+    def verdicts(
+        self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None
+    ) -> tuple[Verdict, ...]:
+        """The verdict on every row; the significance is shared by ``n_tests``, by default all."""
+        m = self.n_tests if n_tests is None else n_tests
+        return tuple(row.verdict(criteria, m) for row in self.rows)
+
+    def overall(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> Verdict:
+        """The worst verdict."""
+        return worst(self.verdicts(criteria, n_tests))
+
+    def agrees(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> bool:
+        """Whether nothing differs by more than noise and allowance."""
+        return self.overall(criteria, n_tests) is not Verdict.DIFFERS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists."""
+        derived = ("difference", "sigmas", "p_value")
+        return {
+            "problem": self.problem.to_dict(),
+            "n_samples": self.n_samples,
+            "seed": self.seed,
+            "n_inputs": self.n_inputs,
+            "bulk_edge": self.bulk_edge,
+            "learned": list(self.learned),
+            "rows": [
+                {**asdict(row), "derived": {name: getattr(row, name) for name in derived}}
+                for row in self.rows
+            ],
+        }
+
+    def table(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> str:
+        """Everything compared, each with its verdict, and the criteria below."""
+        return as_text(self._table(criteria, n_tests))
+
+    def _table(self, criteria: Criteria, n_tests: int | None) -> list[Part]:
+        p = self.problem
+        lines = [
+            f"features of N = {p.width}, d = {p.dim}, n = {', '.join(map(str, p.samples))}, "
+            f"{p.batch} batch: {self.n_samples} samples, seed {self.seed}",
+            *(f"outlier {i}: {text}" for i, text in enumerate(self.learned)),
+        ]
+        header = ["quantity", "predicted", "simulated", "std. error", "difference", "sigma"]
+        rows = [
+            [
+                *(row.label, f"{row.predicted:.4f}", f"{row.simulated:.4f}"),
+                *(f"{row.standard_error:.4f}", f"{row.difference:+.4f}", f"{row.sigmas:+.1f}"),
+                str(verdict),
+            ]
+            for row, verdict in zip(self.rows, self.verdicts(criteria, n_tests), strict=True)
+        ]
+        said = criteria.describe(self.n_samples, self.n_tests if n_tests is None else n_tests)
+        table = Table("lrrrrrl", [*header, "verdict"], rows)
+        return [*lines, table, textwrap.fill(said, _TEXT_WIDTH)]
+
+    def _parts(self) -> list[Part]:
+        return self._table(DEFAULT_CRITERIA, None)
+
+
+def predicted_features(plan: FeaturePlan) -> tuple[FeatureSpikes, RidgeErrors]:
+    """Outliers at the plan's largest ``m``, and errors at all its ``m`` and ``lambda``.
+
+    What `compare_features` holds against the samples of the same plan.
+
+    Parameters
+    ----------
+    plan : FeaturePlan
+        Its problem, numbers of inputs and regularisations.
+
+    Returns
+    -------
+    FeatureSpikes
+        Of `rmt.feature_spikes`, at the largest ``m``.
+    RidgeErrors
+        Of `rmt.ridge`; the arrays have the shape ``(n_stages, n_inputs, n_regularisations)``.
+
+    Raises
+    ------
+    ConvergenceError
+        When the spikes of the weights have not converged.
+
+    Notes
+    -----
+    docs/theory.md, sections 6 and 7; docs/validation.md.
+
+    Examples
+    --------
+    >>> from rmt import Problem
+    >>> from validation import FeaturePlan
+    >>> problem = Problem("tanh(z)", "z", width=80, dim=80, samples=160, steps=[(2, 0.4)])
+    >>> plan = FeaturePlan(problem, 4, inputs=(100, 200), regularisations=(1e-2,))
+    >>> spikes, errors = predicted_features(plan)
+    >>> spikes.samples, errors.test_error.shape
+    (200, (2, 2, 1))
+    """
+    return (
+        feature_spikes(plan.problem, max(plan.inputs)),
+        ridge(plan.problem, np.array(plan.inputs)[:, None], np.array(plan.regularisations)),
+    )
+
+
+def compare_features(
+    spikes: FeatureSpikes, errors: RidgeErrors, samples: FeatureSamples
+) -> FeatureComparison:
+    """Hold predicted features and ridge errors against simulated networks of the same problem.
+
+    Outliers are matched by rank. Those that lie within 10 percent of each other trade places from
+    network to network and mix their left singular vectors (the constant and the first direction
+    often do): of such a group the overlaps are summed, which leaves what its span has learned.
+    Outliers within 5 percent of the bulk's edge are not compared.
+
+    Parameters
+    ----------
+    spikes : FeatureSpikes
+        Of `predicted_features` for the samples' plan.
+    errors : RidgeErrors
+        Of the same.
+    samples : FeatureSamples
+        At least two.
+
+    Returns
+    -------
+    FeatureComparison
+
+    Raises
+    ------
+    InvalidInputError
+        When the problems or sizes differ, or the samples are too few or observe too few triplets.
+
+    Notes
+    -----
+    docs/validation.md, comparison and verdicts; docs/theory.md, sections 6 and 7.
+
+    Examples
+    --------
+    >>> from rmt import Step
+    >>> from validation import FeaturePlan, run_features
+    >>> problem = Problem("tanh(z)", "z", width=80, dim=80, samples=160, steps=[Step(2, 0.4)])
+    >>> plan = FeaturePlan(problem, 4, inputs=(200,), regularisations=(1e-2,))
+    >>> compared = compare_features(*predicted_features(plan), run_features(plan))
+    >>> [row.label for row in compared.rows][:2]
+    ['test error, untrained, m = 200, lambda = 0.01', 'test error, step 1, m = 200, ...]
+    """
+    plan = samples.plan
+    if not plan.problem == spikes.problem == errors.problem:
+        raise InvalidInputError("predictions and samples must be of the same problem")
+    shape = (plan.n_stages, len(plan.inputs), len(plan.regularisations))
+    if spikes.samples != max(plan.inputs) or errors.test_error.shape != shape:
+        raise InvalidInputError(
+            "predictions must be of the plan's inputs and regularisations (predicted_features)"
+        )
+    if samples.n_samples < 2:
+        raise InvalidInputError("samples must be at least two, to have a standard error; got one")
+    clear = [s for s in spikes.outliers if s.singular_value > _CLEAR * spikes.bulk_edge]
+    if len(clear) > samples.singular_values.shape[1]:
+        raise InvalidInputError(
+            f"samples must observe at least the {len(clear)} predicted outliers, got "
+            f"{samples.singular_values.shape[1]} triplets"
+        )
+    values = np.array([spike.singular_value for spike in clear])
+    rows = [*_error_rows(errors, samples)]
+    for i, spike in enumerate(clear):
+        seen = samples.singular_values[:, i]
+        own = spike.error * spike.singular_value
+        rows.append(_row("singular value", f"outlier {i}", spike.singular_value, own, seen))
+    for group in neighbours(values):
+        for k, beta in enumerate(plan.monomials):
+            rows.append(
+                _row(
+                    "squared overlap",
+                    f"outlier{'s' * (len(group) > 1)} {' and '.join(map(str, group))} with "
+                    f"{hermite_name(beta, 'z', 1)}",
+                    sum(clear[i].target_overlaps[beta] for i in group),
+                    sum(clear[i].error for i in group),
+                    samples.overlaps[:, list(group), k].sum(axis=1),
+                )
+            )
+    return FeatureComparison(
+        plan.problem,
+        samples.n_samples,
+        plan.seed,
+        spikes.samples,
+        tuple(rows),
+        spikes.bulk_edge,
+        tuple(str(spike.learned) for spike in spikes.outliers),
+    )
+
+
+def neighbours(values: Sequence[float] | FloatArray) -> list[tuple[int, ...]]:
+    """Ranks of singular values in decreasing order, those that may trade places together.
+
+    Examples
+    --------
+    >>> neighbours([627.0, 606.0, 90.0])
+    [(0, 1), (2,)]
+    """
+    groups: list[tuple[int, ...]] = []
+    for i in range(len(values)):
+        if i and values[i] >= _NEIGHBOURS * values[i - 1]:
+            groups[-1] = (*groups[-1], i)
+        else:
+            groups.append((i,))
+    return groups
+
+
+def _error_rows(errors: RidgeErrors, samples: FeatureSamples) -> Iterator[FeatureRow]:
+    plan = samples.plan
+    kinds: tuple[tuple[FeatureQuantity, FloatArray, FloatArray], ...] = (
+        ("test error", errors.test_error, samples.test_error),
+        ("training error", errors.training_error, samples.training_error),
+    )
+    for quantity, predicted, simulated in kinds:
+        for i, m in enumerate(plan.inputs):
+            for j, lam in enumerate(plan.regularisations):
+                for stage, name in enumerate(errors.stages):
+                    at = (stage, i, j)
+                    yield _row(
+                        quantity,
+                        f"{name}, m = {m}, lambda = {lam:g}",
+                        float(predicted[at]),
+                        float(errors.error[at] * predicted[at]),
+                        simulated[:, stage, i, j],
+                    )
+
+
+def _row(
+    quantity: FeatureQuantity, of: str, predicted: float, own_error: float, simulated: FloatArray
+) -> FeatureRow:
+    return FeatureRow(
+        quantity,
+        of,
+        predicted,
+        own_error,
+        float(simulated.mean()),
+        float(standard_error(simulated)),
+        simulated.size,
+    )

@@ -1,0 +1,278 @@
+"""A prediction against samples, as a result: its rows, its verdicts, its table, its JSON form."""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rmt.display import Part, Shown, Table, as_text
+from rmt.problem import Problem
+from rmt.status import InvalidInputError
+from validation.comparison.bulk_distance import BulkDistance
+from validation.comparison.rows import BeyondBulk, ComparisonRow
+from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, Verdicts
+from validation.simulation.plan import sizes
+
+__all__ = ["Comparison"]
+
+_FORMAT = 2
+_TEXT_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Shown):
+    """A prediction against samples; prints as a table with verdicts by the default `Criteria`.
+
+    Attributes
+    ----------
+    problem : Problem
+        What was predicted and simulated.
+    n_samples, seed : int
+        Which samples.
+    rows : tuple of ComparisonRow
+        Singular value and squared overlaps of every predicted outlier.
+    beyond_bulk : BeyondBulk
+        The number of outliers.
+    method : str
+        Level of the prediction, with the forms of the deformed one in brackets.
+    bulk : BulkDistance or None
+        Of the predicted bulk, where whole spectra were kept.
+    conditional : bool
+        Whether every sample was predicted from its own readout, and the differences paired.
+    n_dropped : int
+        Outliers that some of the predictions of a conditional comparison have and others lack;
+        they are the last in rank, and have no rows.
+
+    Examples
+    --------
+    >>> from rmt import Step
+    >>> problem = Problem("tanh(z)", "z", width=100, dim=100, samples=200, steps=[Step(12, 0.3)])
+    >>> row = ComparisonRow(0, "singular value", None, 41.0, 0.0, 41.9, 0.2, n_samples=10)
+    >>> counted = BeyondBulk(2.0, 0.5, ((41.0,),), 1.0, 0.0, n_samples=10, observed=2)
+    >>> comparison = Comparison(problem, 10, 0, (row,), counted, "resummed")
+    >>> comparison.agrees(), comparison.agrees(Criteria(allowance=0.0))
+    (True, False)
+    >>> print(comparison.verdicts().overall)
+    within allowance
+    """
+
+    problem: Problem
+    n_samples: int
+    seed: int
+    rows: tuple[ComparisonRow, ...]
+    beyond_bulk: BeyondBulk
+    method: str
+    bulk: BulkDistance | None = None
+    conditional: bool = False
+    n_dropped: int = 0
+
+    @property
+    def n_tests(self) -> int:
+        """How many means are tested: those of all rows, and the number of outliers.
+
+        A report on several comparisons passes the sum over all of them as ``n_tests``. The bulk's
+        distance is held against a resolution, not tested (see `BulkDistance`).
+        """
+        return len(self.rows) + 1
+
+    def verdicts(
+        self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None
+    ) -> Verdicts:
+        """The verdict on every row, on the number of outliers, and on the bulk.
+
+        Parameters
+        ----------
+        criteria : Criteria
+            Significance and allowances.
+        n_tests : int, optional
+            Number of tests that share the significance; by default those of this comparison.
+
+        Raises
+        ------
+        InvalidInputError
+            For ``n_tests`` below one.
+
+        Notes
+        -----
+        Of an outlier within the margin of the bulk's edge no more is asked of the singular value
+        than to lie within the margin in the simulation too, up to the same noise and allowance.
+        """
+        m = self.n_tests if n_tests is None else n_tests
+        return Verdicts(
+            criteria,
+            m,
+            tuple(row.verdict(criteria, m) for row in self.rows),
+            self.beyond_bulk.verdict(criteria, m),
+            None if self.bulk is None else self.bulk.verdict(criteria),
+        )
+
+    def agrees(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> bool:
+        """Whether nothing differs by more than noise and allowance; see `verdicts`."""
+        return self.verdicts(criteria, n_tests).overall is not Verdict.DIFFERS
+
+    def disagreements(
+        self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None
+    ) -> tuple[str, ...]:
+        """One sentence for everything that differs; see `verdicts`."""
+        found = self.verdicts(criteria, n_tests)
+        judged = [
+            *zip(self.rows, found.rows, strict=True),
+            (self.beyond_bulk, found.beyond_bulk),
+            (self.bulk, found.bulk),
+        ]
+        return tuple(str(what) for what, verdict in judged if verdict is Verdict.DIFFERS)
+
+    def row(self, spike: int, direction: int | None = None) -> ComparisonRow:
+        """The singular value of an outlier, or its overlap with a direction (from 1).
+
+        Raises
+        ------
+        InvalidInputError
+            When there is no such row.
+        """
+        for row in self.rows:
+            if (row.spike, row.direction) == (spike, direction):
+                return row
+        known = sorted({row.spike for row in self.rows})
+        raise InvalidInputError(
+            f"no row for spike {spike!r}, direction {direction!r}; spikes are {known}, "
+            f"directions None, 1 .. {self.problem.n_directions}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists; `from_dict` gives the comparison back exactly."""
+        derived = ("difference", "sigmas", "p_value")
+        counted = self.beyond_bulk
+        return {
+            "format": _FORMAT,
+            "problem": self.problem.to_dict(),
+            "n_samples": self.n_samples,
+            "seed": self.seed,
+            "method": self.method,
+            "conditional": self.conditional,
+            "n_dropped": self.n_dropped,
+            "rows": [
+                _plain({**asdict(row), "derived": {name: getattr(row, name) for name in derived}})
+                for row in self.rows
+            ],
+            "beyond_bulk": _plain(
+                {
+                    **asdict(counted),
+                    "derived": {
+                        "threshold": counted.threshold,
+                        "n_predicted": counted.n_predicted,
+                        "p_value": counted.p_value,
+                    },
+                }
+            ),
+            "bulk": None
+            if self.bulk is None
+            else _plain({**asdict(self.bulk), "derived": {"resolution": self.bulk.resolution}}),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Comparison:
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        InvalidInputError
+            For data of another format, or with missing keys.
+        """
+        if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
+            raise InvalidInputError(
+                f"data must be a mapping written by Comparison.to_dict, format {_FORMAT}"
+            )
+        try:
+            bulk = data["bulk"]
+            return cls(
+                Problem.from_dict(data["problem"]),
+                data["n_samples"],
+                data["seed"],
+                tuple(ComparisonRow(**_fields(row, "direction", "margin")) for row in data["rows"]),
+                BeyondBulk(**_fields(data["beyond_bulk"])),
+                data["method"],
+                None if bulk is None else BulkDistance(**_fields(bulk)),
+                data["conditional"],
+                data["n_dropped"],
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise InvalidInputError(f"data is not a complete comparison: {error}") from error
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text; an infinite or undefined number is null."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Comparison:
+        """Inverse of `to_json`."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidInputError(f"a comparison must be a JSON object: {error}") from error
+        return cls.from_dict(data)
+
+    def table(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> str:
+        """Everything compared, each with its verdict, and the criteria below; see `verdicts`."""
+        return as_text(self._table(criteria, n_tests))
+
+    def _table(self, criteria: Criteria, n_tests: int | None) -> list[Part]:
+        problem, counted = self.problem, self.beyond_bulk
+        found = self.verdicts(criteria, n_tests)
+        kind = "conditional on each readout" if self.conditional else "mean over readouts"
+        lines: list[Part] = [
+            f"{sizes(problem)}, {problem.batch} batch: {self.n_samples} samples, seed {self.seed}",
+            f"prediction: {self.method}, {kind}",
+        ]
+        header = ["spike", "quantity", "predicted", "simulated", "std. error", "difference"]
+        rows = [
+            [
+                *(f"{row.spike}{'*' if row.in_margin else ' '}", row.label),
+                *(f"{row.predicted:.4f}", f"{row.simulated:.4f}", f"{row.standard_error:.4f}"),
+                *(f"{row.difference:+.4f}", f"{row.sigmas:+.1f}", f"{row.p_value:.2g}"),
+                str(verdict),
+            ]
+            for row, verdict in zip(self.rows, found.rows, strict=True)
+        ]
+        lines.append(Table("rlrrrrrrl", [*header, "sigma", "p-value", "verdict"], rows))
+        lines.append(f"{counted} (bulk edge {counted.edge:.4g}, margin {counted.margin:.0%}): "
+                     f"{found.beyond_bulk}")  # fmt: skip
+        if self.bulk is not None:
+            lines.append(f"{self.bulk}: {found.bulk}")
+        if counted.predicted_in_margin:
+            lines.append(f"* {counted.predicted_in_margin:g} more predicted within the margin")
+        if self.n_dropped:
+            lines.append(f"{self.n_dropped} more predicted for some readouts only, not compared")
+        lines.append(textwrap.fill(criteria.describe(self.n_samples, found.n_tests), _TEXT_WIDTH))
+        return lines
+
+    def _parts(self) -> list[Part]:
+        return self._table(DEFAULT_CRITERIA, None)
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold: tuples become lists, numbers that are not finite null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _fields(data: Mapping[str, Any], *may_be_none: str) -> dict[str, Any]:
+    """Arguments of a part from its plain form; infinite and undefined come back as undefined."""
+    return {
+        key: None if value is None and key in may_be_none else _number(value)
+        for key, value in data.items()
+        if key != "derived"
+    }
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_number(item) for item in value)
+    return math.nan if value is None else value

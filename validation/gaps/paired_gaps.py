@@ -1,0 +1,185 @@
+"""Gaps between predictions and the networks of one width, paired by readout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt.prediction import Prediction
+from validation.comparison.bulk_distance import BulkDistance
+from validation.simulation.bulk import kolmogorov_distance
+from validation.simulation.samples import Samples
+
+__all__ = ["Gap", "PairedLevel", "RankedOutliers", "bulk_gap", "outlier_gaps", "paired_gap"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A mean difference with its standard error.
+
+    Attributes
+    ----------
+    gap, error : float
+    resolution : float
+        What the gap would be from the samples' fluctuations alone; zero for an unbiased one.
+    """
+
+    gap: float
+    error: float
+    resolution: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedOutliers:
+    """What a level predicts of the largest singular values, by rank, outliers or not.
+
+    Attributes
+    ----------
+    values : array (k,)
+        The bulk's edge from the first on that is no outlier.
+    overlaps : array (k, r)
+        Squared, with each target direction; zero without an outlier.
+    """
+
+    values: FloatArray
+    overlaps: FloatArray
+
+    @classmethod
+    def of(cls, prediction: Prediction, count: int) -> RankedOutliers:
+        """Read the first ``count`` ranks off a prediction."""
+        edge = max(upper for _, upper in prediction.bulk.edges)
+        outliers = sorted(prediction.outliers, key=lambda spike: -spike.singular_value)[:count]
+        values = np.full(count, edge)
+        overlaps = np.zeros((count, prediction.problem.n_directions))
+        for i, spike in enumerate(outliers):
+            values[i], overlaps[i] = spike.singular_value, spike.target_overlaps
+        return cls(values, overlaps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedLevel:
+    """Predictions of one level at one width.
+
+    Attributes
+    ----------
+    at_law : RankedOutliers
+        For the law of the readout.
+    own : sequence of RankedOutliers
+        For the readouts of the first networks, or of all; empty when they are not paired.
+    stand_in : PairedLevel or None
+        A cheaper level with predictions for all networks, where this one has fewer.
+    """
+
+    at_law: RankedOutliers
+    own: Sequence[RankedOutliers] = ()
+    stand_in: PairedLevel | None = None
+
+
+def outlier_gaps(
+    samples: Samples, level: PairedLevel, n_outliers: int
+) -> Mapping[tuple[int, int | None], Gap]:
+    """Gaps of singular values (relative) and squared overlaps, by rank and direction from 1."""
+    cheap = level.stand_in or level
+    found: dict[tuple[int, int | None], Gap] = {}
+    for i in range(n_outliers):
+        simulated = samples.singular_values[:, i]
+        scale = float(simulated.mean())
+        found[i, None] = paired_gap(
+            simulated / scale,
+            np.array([one.values[i] for one in cheap.own]) / scale,
+            np.array([one.values[i] for one in level.own]) / scale,
+            float(level.at_law.values[i]) / scale,
+            float(cheap.at_law.values[i]) / scale,
+        )
+        for j in range(samples.problem.n_directions):
+            found[i, j + 1] = paired_gap(
+                samples.target_overlaps[:, i, j],
+                np.array([one.overlaps[i, j] for one in cheap.own]),
+                np.array([one.overlaps[i, j] for one in level.own]),
+                float(level.at_law.overlaps[i, j]),
+                float(cheap.at_law.overlaps[i, j]),
+            )
+    return found
+
+
+def paired_gap(
+    simulated: FloatArray,
+    cheap: FloatArray,
+    own: FloatArray,
+    at_law: float,
+    cheap_at_law: float,
+) -> Gap:
+    """Mean of ``simulated_i - predicted_i`` over networks, and its standard error.
+
+    With a level that is predicted for the first ``k`` of ``m`` networks only, and a cheaper one
+    for all of them,
+
+        gap = mean_m(simulated - cheap) - mean_k(own - cheap),
+
+    which is unbiased for the level's paired gap. The error takes both means and their covariance
+    into account. Without any own predictions the second mean is ``at_law - cheap_at_law`` instead.
+
+    Parameters
+    ----------
+    simulated : array (m,)
+    cheap : array (m,) or (0,)
+        Predictions for each network's readout; without any the gap is that to ``at_law``.
+    own : array (k,)
+        Predictions of the level itself; ``k`` is 0, or from 2 to ``m``.
+    at_law, cheap_at_law : float
+        Predictions of both levels for the law of the readout.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> simulated, cheap = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 1.0, 2.0, 3.1])
+    >>> paired_gap(simulated, cheap, cheap[:2] + 0.5, 1.5, 1.0)
+    Gap(gap=0.475, error=0.025, resolution=0.0)
+    """
+    m, k = simulated.size, own.size
+    if not cheap.size:
+        return _mean(simulated - at_law)
+    if k == m:
+        return _mean(simulated - own)
+    plain = simulated - cheap
+    if not k:
+        shifted = _mean(plain)
+        return Gap(shifted.gap - (at_law - cheap_at_law), shifted.error)
+    correction = own - cheap[:k]
+    covariance = np.cov(plain[:k], correction)
+    variance = plain.var(ddof=1) / m + covariance[1, 1] / k - 2 * covariance[0, 1] / m
+    gap = float(plain.mean() - correction.mean())
+    return Gap(gap, math.sqrt(max(float(variance), 0.0)))
+
+
+def bulk_gap(law: Prediction, values: FloatArray) -> Gap:
+    """Kolmogorov distance of a predicted bulk from pooled spectra, with its jackknife error.
+
+    Parameters
+    ----------
+    law : Prediction
+    values : array (n_spectra, m)
+        Of `bulk_values`; at least two spectra.
+    """
+    k, m = values.shape
+    at = np.asarray(law.bulk.cdf(values), dtype=np.float64)
+
+    # A distribution function is monotone: distances are the same in its values.
+    def distance(kept: FloatArray) -> float:
+        return kolmogorov_distance(lambda x: x, kept)
+
+    without = np.array([distance(np.delete(at, i, axis=0)) for i in range(k)])
+    error = math.sqrt((k - 1) / k * float(np.sum((without - without.mean()) ** 2)))
+    return Gap(distance(at), error, BulkDistance(0.0, 0.0, k, m).resolution)
+
+
+def _mean(differences: FloatArray) -> Gap:
+    error = differences.std(ddof=1) / math.sqrt(differences.size)
+    return Gap(float(differences.mean()), float(error))

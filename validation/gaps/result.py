@@ -1,0 +1,270 @@
+"""How the gap between theory and simulation depends on the width: the result of `finite_size`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+from rmt.display import InNotebooks, Part, Shown, Table
+from rmt.problem import Problem
+from rmt.status import InvalidInputError
+from validation.gaps.power_law import PowerLaw
+
+__all__ = ["FiniteSize", "GapCurve"]
+
+Quantity: TypeAlias = Literal["singular value", "squared overlap", "bulk distance"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GapCurve(InNotebooks):
+    """The gap of one level of theory in one observable, at every width.
+
+    Attributes
+    ----------
+    method : str
+        Level of theory.
+    quantity : {"singular value", "squared overlap", "bulk distance"}
+        A gap of singular values is ``(simulated - predicted) / simulated``; of squared overlaps
+        ``simulated - predicted``; of the bulk the Kolmogorov distance, which has no sign.
+    spike, direction : int or None
+        Rank of the outlier, from 0, and target direction, from 1, as in `ComparisonRow`.
+    widths : tuple of int (k,)
+    gaps, errors : tuple of float (k,)
+        Means over the networks, and their standard errors.
+    resolutions : tuple of float (k,)
+        What a gap would be from the samples' fluctuations alone: see `BulkDistance.resolution`;
+        zero for the other observables, whose gaps are unbiased.
+    fit : PowerLaw or None
+        None for fewer than three widths, or errors that are zero or unknown.
+
+    Examples
+    --------
+    >>> from validation import fit_power_law
+    >>> widths, gaps, errors = (250, 500, 1000), (0.08, 0.041, 0.019), (0.001, 0.001, 0.001)
+    >>> curve = GapCurve(
+    ...     "resummed",
+    ...     "singular value",
+    ...     0,
+    ...     None,
+    ...     widths,
+    ...     gaps,
+    ...     errors,
+    ...     (0.0, 0.0, 0.0),
+    ...     fit_power_law(widths, gaps, errors),
+    ... )
+    >>> curve.label, round(curve.fit.exponent, 2)
+    ('singular value 0', 1.0)
+    """
+
+    method: str
+    quantity: Quantity
+    spike: int | None
+    direction: int | None
+    widths: tuple[int, ...]
+    gaps: tuple[float, ...]
+    errors: tuple[float, ...]
+    resolutions: tuple[float, ...]
+    fit: PowerLaw | None
+
+    @property
+    def label(self) -> str:
+        """The observable in words."""
+        if self.spike is None:
+            return self.quantity
+        with_direction = "" if self.direction is None else f" with e_{self.direction}"
+        return f"{self.quantity} {self.spike}{with_direction}"
+
+    def __str__(self) -> str:
+        cells = zip(self.widths, self.gaps, self.errors, strict=True)
+        gaps = ", ".join(f"{gap:.4g} ({error:.2g}) at {n}" for n, gap, error in cells)
+        return f"{self.label}, {self.method}: {gaps}; {self.fit or 'no fit'}"
+
+
+@dataclass(frozen=True, slots=True)
+class FiniteSize(Shown):
+    """Gaps between theory and simulation against the width; prints as a table.
+
+    Attributes
+    ----------
+    problem : Problem
+        At the first width; at the others ``d`` and ``n`` are in the same ratio to ``N``.
+    widths, n_samples : tuple of int (k,)
+        Networks at each width.
+    seed : int
+    methods : tuple of str
+        Levels of theory.
+    forms : str
+        Of the deformed level.
+    paired : bool
+        Whether each network was predicted on its own readout.
+    curves : tuple of GapCurve
+        For every observable every level, in this order.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> from validation import finite_size
+    >>> problem = rmt.Problem(
+    ...     "gelu(z)", "z", width=100, dim=100, samples=200, readout="rademacher", steps=[(3, 0.3)]
+    ... )
+    >>> found = finite_size(problem, [50, 100, 200], 6, methods=["resummed"], workers=1)
+    >>> found.observables
+    ('singular value 0', 'squared overlap 0 with e_1')
+    >>> found.curve("resummed", "singular value 0").widths
+    (50, 100, 200)
+    >>> FiniteSize.from_json(found.to_json()) == found
+    True
+    """
+
+    problem: Problem
+    widths: tuple[int, ...]
+    n_samples: tuple[int, ...]
+    seed: int
+    methods: tuple[str, ...]
+    forms: str
+    paired: bool
+    curves: tuple[GapCurve, ...]
+
+    @property
+    def observables(self) -> tuple[str, ...]:
+        """Labels of what was compared."""
+        return tuple(dict.fromkeys(curve.label for curve in self.curves))
+
+    def curve(self, method: str, observable: str) -> GapCurve:
+        """The gaps of a level in an observable, given by its label.
+
+        Raises
+        ------
+        InvalidInputError
+            When there is no such curve; the message lists what there is.
+        """
+        for curve in self.curves:
+            if (curve.method, curve.label) == (method, observable):
+                return curve
+        raise InvalidInputError(
+            f"no gaps of {method!r} in {observable!r}; levels are {', '.join(self.methods)}, "
+            f"observables {', '.join(self.observables)}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists; `from_dict` gives the result back exactly."""
+        return {
+            "format": _FORMAT,
+            "problem": self.problem.to_dict(),
+            "widths": list(self.widths),
+            "n_samples": list(self.n_samples),
+            "seed": self.seed,
+            "methods": list(self.methods),
+            "forms": self.forms,
+            "paired": self.paired,
+            "curves": [_plain(asdict(curve)) for curve in self.curves],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> FiniteSize:
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        InvalidInputError
+            For data of another format, or with missing keys.
+        """
+        if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
+            raise InvalidInputError(
+                f"data must be a mapping written by FiniteSize.to_dict, format {_FORMAT}"
+            )
+        try:
+            return cls(
+                problem=Problem.from_dict(data["problem"]),
+                widths=tuple(data["widths"]),
+                n_samples=tuple(data["n_samples"]),
+                seed=data["seed"],
+                methods=tuple(data["methods"]),
+                forms=data["forms"],
+                paired=data["paired"],
+                curves=tuple(_curve(curve) for curve in data["curves"]),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InvalidInputError(f"data is not a complete FiniteSize: {error}") from error
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text; infinite numbers are texts, undefined ones null."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> FiniteSize:
+        """Inverse of `to_json`."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidInputError(f"a FiniteSize must be a JSON object: {error}") from error
+        return cls.from_dict(data)
+
+    def _parts(self) -> list[Part]:
+        networks = ", ".join(
+            f"{m} of N = {n}" for m, n in zip(self.n_samples, self.widths, strict=True)
+        )
+        how = "paired by readout" if self.paired else "mean over readouts"
+        lines: list[Part] = [
+            f"networks: {networks}; {self.problem.batch} batch, seed {self.seed}, {how}",
+            "gap: simulated - predicted, of singular values relative; standard errors in units of "
+            "the last digit",
+        ]
+        header = ["observable", "level", *(f"N = {n}" for n in self.widths), "decay"]
+        rows = []
+        for curve in self.curves:
+            cells = zip(curve.gaps, curve.errors, curve.resolutions, strict=True)
+            gaps = [_with_error(*cell) for cell in cells]
+            decay = str(curve.fit) if curve.fit else "no fit"
+            rows.append([curve.label, curve.method, *gaps, decay])
+        lines.append(Table("ll" + "r" * len(self.widths) + "l", header, rows))
+        if any(cell.startswith("<") for row in rows for cell in row):
+            lines.append("<: within the resolution of the simulated spectra, an upper bound")
+        return lines
+
+
+def _with_error(gap: float, error: float, resolution: float) -> str:
+    """``0.0123 (4)``: the error in units of the last digit."""
+    mark = "<" if resolution and gap <= resolution else ""
+    if not (math.isfinite(error) and error > 0):
+        return f"{mark}{gap:.4g}"
+    digits = max(0, -math.floor(math.log10(error)))
+    last = round(error * 10**digits)
+    if last == 1:  # one more digit where it says most
+        digits, last = digits + 1, round(error * 10 ** (digits + 1))
+    return f"{mark}{gap:.{digits}f} ({last})"
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def _number(value: Any) -> Any:
+    if value is None:
+        return math.nan
+    return float(value) if value in ("inf", "-inf") else value
+
+
+def _curve(data: Mapping[str, Any]) -> GapCurve:
+    fit = data["fit"]
+    series = ("gaps", "errors", "resolutions")
+    return GapCurve(
+        **{
+            **data,
+            "widths": tuple(data["widths"]),
+            **{name: tuple(_number(value) for value in data[name]) for name in series},
+            "fit": fit and PowerLaw(**{key: _number(value) for key, value in fit.items()}),
+        }
+    )

@@ -1,0 +1,229 @@
+"""The stored networks of a suite held against predictions: all that a report has to show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from rmt.blas import one_blas_thread
+from validation.comparison.result import Comparison
+from validation.executors import worker_processes
+from validation.gaps.result import FiniteSize
+from validation.report.density_curve import DensityCurve
+from validation.report.feature_evidence import CompareFeatures, FeatureEvidence
+from validation.report.tasks import CompareCase, FindGaps, Width, stored_widths
+from validation.simulation.feature_plan import FeaturePlan
+from validation.simulation.features import FeatureSamples
+from validation.simulation.samples import Samples
+from validation.simulation.simulate import available_cores
+from validation.store.store import SampleStore
+from validation.suites import Entry, Suite
+
+__all__ = ["CaseEvidence", "Evidence", "gather"]
+
+_E = TypeVar("_E")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseEvidence:
+    """What is known of one case.
+
+    Attributes
+    ----------
+    entry : Entry
+        The case and the networks that its suite asks for.
+    samples : Samples or None
+        Those that are stored; None with fewer than two.
+    comparison : Comparison or None
+        With the prediction, where there are samples and the prediction succeeded.
+    prediction : dict or None
+        Of `Prediction.to_dict`.
+    bulk : DensityCurve or None
+        Predicted.
+    failure : str or None
+        Why there is no comparison of the samples.
+    """
+
+    entry: Entry
+    samples: Samples | None = None
+    comparison: Comparison | None = None
+    prediction: dict[str, Any] | None = None
+    bulk: DensityCurve | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What is known of a suite.
+
+    Attributes
+    ----------
+    suite : Suite
+    cases : dict of CaseEvidence
+        By name, in the suite's order; sections of kind ``widths`` are in `gaps` and those of kind
+        ``features`` in `features` instead.
+    features : dict of FeatureEvidence
+        By the name of the case.
+    gaps : dict of FiniteSize, str or None
+        By the name of the section: the gaps, why there are none, or None where fewer than two
+        widths have been simulated.
+    stored : dict of int
+        By the name of the case: how many of its networks are stored.
+    made_with : tuple of str
+        Versions of what simulated the networks in the store.
+    """
+
+    suite: Suite
+    cases: dict[str, CaseEvidence]
+    features: dict[str, FeatureEvidence]
+    gaps: dict[str, FiniteSize | str | None]
+    stored: dict[str, int]
+    made_with: tuple[str, ...]
+
+    @property
+    def n_tests(self) -> int:
+        """Of all comparisons together: they share the significance."""
+        compared = (
+            *(one.comparison for one in self.cases.values()),
+            *(one.comparison for one in self.features.values()),
+        )
+        return sum(one.n_tests for one in compared if one is not None)
+
+
+def gather(
+    suite: Suite,
+    store: SampleStore,
+    *,
+    device: str = "cpu",
+    workers: int | None = None,
+    progress: bool | str = False,
+) -> Evidence:
+    """Predict every case of a suite that has been simulated, and compare.
+
+    Predictions are those of the deformed level with linked forms. Nothing is simulated.
+
+    Parameters
+    ----------
+    suite : Suite
+    store : SampleStore
+        Holds the networks, or some of them.
+    device : str
+        Where they were simulated, as in `run_campaign`.
+    workers : int, optional
+        Processes, by default one for each core; one is this process itself.
+    progress : bool or str
+        Whether to show a progress bar on standard error; a string is its label.
+
+    Returns
+    -------
+    Evidence
+        A prediction that fails is part of it, not an error.
+
+    Raises
+    ------
+    InvalidInputError
+        For a store with damaged samples.
+
+    Examples
+    --------
+    >>> from validation.suites import suite
+    >>> with SampleStore() as store:
+    ...     found = gather(suite("quick"), store, workers=1)
+    >>> found.cases["ie3-reused"].samples is None, found.n_tests
+    (True, 0)
+    """
+    stored = {
+        entry.case.name: entry.plan.n_samples - len(store.missing(entry.plan, device))
+        for entry in suite.entries
+    }
+    samples: dict[str, Samples] = {}
+    features: dict[str, FeatureSamples] = {}
+    studies: dict[str, list[Width]] = {}
+    for section in suite.sections:
+        if section.kind == "widths":
+            studies[section.name] = stored_widths(section, store, device)
+            continue
+        for entry in section.entries:
+            name, plan = entry.case.name, entry.plan
+            if stored[name] < 2:
+                continue
+            if isinstance(plan, FeaturePlan):
+                features[name] = store.samples(plan, device, partial=True)
+            else:
+                samples[name] = store.samples(plan, device, partial=True)
+    tasks: dict[str, Callable[[], Any]] = {
+        **{
+            f"gaps {name}": FindGaps(tuple(widths))
+            for name, widths in studies.items()
+            if len(widths) >= 2
+        },
+        **{f"case {name}": CompareCase(one) for name, one in samples.items()},
+        **{f"case {name}": CompareFeatures(one) for name, one in features.items()},
+    }
+    results = _run_all(tasks, workers, progress)
+
+    cases, of_features = {}, {}
+    for section in suite.sections:
+        if section.kind == "widths":
+            continue
+        for entry in section.entries:
+            name = entry.case.name
+            held = results.get(f"case {name}")
+            if isinstance(entry.plan, FeaturePlan):
+                of_features[name] = _held(FeatureEvidence, entry, features.get(name), held)
+            else:
+                cases[name] = _held(CaseEvidence, entry, samples.get(name), held)
+    gaps = {name: results.get(f"gaps {name}") for name in studies}
+    return Evidence(suite, cases, of_features, gaps, stored, store.summary().made_with)
+
+
+def _held(kind: Callable[..., _E], entry: Entry, samples: Any, held: Any) -> _E:
+    """Evidence of either kind, from what its task has found: results, or why there are none."""
+    if held is None:
+        return kind(entry)
+    return (
+        kind(entry, samples, failure=held) if isinstance(held, str) else kind(entry, samples, *held)
+    )
+
+
+def _run_all(
+    tasks: dict[str, Callable[[], Any]], workers: int | None, progress: bool | str
+) -> dict[str, Any]:
+    """Every task's result, under the same name."""
+    count = min(workers or available_cores(), max(len(tasks), 1))
+    with _bar(len(tasks), progress) as advance:
+        if count == 1:
+            results = {}
+            with one_blas_thread():
+                for name, task in tasks.items():
+                    results[name] = task()
+                    advance()
+            return results
+        with worker_processes(count) as pool:
+            return _run_on(pool, tasks, advance)
+
+
+def _run_on(
+    pool: Executor, tasks: dict[str, Callable[[], Any]], advance: Callable[[], object]
+) -> dict[str, Any]:
+    futures: dict[Future[Any], str] = {pool.submit(task): name for name, task in tasks.items()}
+    results = {}
+    for future in as_completed(futures):
+        results[futures[future]] = future.result()
+        advance()
+    return results
+
+
+@contextmanager
+def _bar(total: int, progress: bool | str) -> Iterator[Callable[[], object]]:
+    if progress is False or not total:
+        yield lambda: None
+        return
+    from tqdm import tqdm
+
+    label = progress if isinstance(progress, str) else None
+    with tqdm(total=total, desc=label, unit="case", dynamic_ncols=True) as bar:
+        yield bar.update

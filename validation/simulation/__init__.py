@@ -1,0 +1,1 @@
+"""Networks of finite size: simulated, observed, repeated. Nothing here knows of the theory."""

@@ -1,0 +1,309 @@
+"""Many simulated networks of one problem, and their means with standard errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from rmt.display import Part, Shown, Table
+from rmt.problem import Problem
+from rmt.status import InvalidInputError
+from validation.simulation.bulk import BulkEdge, bulk_edge
+from validation.simulation.observe import Histogram, Observation, observe
+from validation.simulation.plan import Plan
+from validation.simulation.simulate import simulate
+
+__all__ = ["Samples", "observe_sample", "run_samples"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples(Shown):
+    """What was observed in several simulated networks of one problem.
+
+    Attributes
+    ----------
+    problem : Problem
+        What was simulated.
+    seed : int
+        Seed of all samples.
+    singular_values : array (n_samples, k)
+        Largest singular values of the last weights, in decreasing order.
+    target_overlaps : array (n_samples, k, r)
+        Squared overlap of the right singular vector of each with each target direction.
+    residual : float
+        Largest relative residual of any triplet (see `Observation`).
+    spectra : array (n_spectra, min(N, d))
+        All singular values, in decreasing order, of the samples of which they were kept; without
+        any the array has no rows.
+    indices : array of int (n_samples,)
+        Which samples of the seed they are, by default the first ``n_samples``.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> from validation import run_samples
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> samples = run_samples(problem, 5, n_outliers=2, n_spectra=3)
+    >>> samples.n_samples, samples.mean_singular_values.shape, samples.spectra.shape
+    (5, (2,), (3, 40))
+    >>> samples.count_beyond(3.0).tolist()
+    [1, 1, 1, 1, 1]
+    """
+
+    problem: Problem
+    seed: int
+    singular_values: FloatArray
+    target_overlaps: FloatArray
+    residual: float
+    spectra: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    indices: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        if not len(self.indices):
+            object.__setattr__(self, "indices", np.arange(self.n_samples))
+
+    @classmethod
+    def collect(
+        cls,
+        problem: Problem,
+        seed: int,
+        observations: Iterable[Observation],
+        indices: Sequence[int] = (),
+    ) -> Samples:
+        """Put observations of the same problem together, in the order given.
+
+        ``indices`` says which samples they are, and is read after the observations.
+
+        Raises
+        ------
+        InvalidInputError
+            Without any observation, or for observations of different sizes.
+        """
+        values: list[FloatArray] = []
+        overlaps: list[FloatArray] = []
+        spectra: list[FloatArray] = []
+        residual = 0.0
+        for seen in observations:
+            if values and seen.target_overlaps.shape != overlaps[0].shape:
+                raise InvalidInputError(
+                    "observations must all have the same numbers of triplets and directions, got "
+                    f"{seen.target_overlaps.shape} after {overlaps[0].shape}"
+                )
+            values.append(seen.singular_values)
+            overlaps.append(seen.target_overlaps)
+            residual = max(residual, seen.residual)
+            if seen.spectrum is not None:
+                spectra.append(seen.spectrum)
+        if not values:
+            raise InvalidInputError("observations must hold at least one, got none")
+        width = min(problem.width, problem.dim)
+        return cls(
+            problem,
+            seed,
+            np.array(values),
+            np.array(overlaps),
+            residual,
+            np.array(spectra).reshape(-1, width),
+            np.array(indices, dtype=np.int64),
+        )
+
+    @property
+    def n_samples(self) -> int:
+        """How many networks were simulated."""
+        return int(self.singular_values.shape[0])
+
+    @property
+    def n_observed(self) -> int:
+        """``k``, the number of triplets observed in each."""
+        return int(self.singular_values.shape[1])
+
+    @property
+    def mean_singular_values(self) -> FloatArray:
+        """Shape (k,)."""
+        return np.asarray(self.singular_values.mean(axis=0))
+
+    @property
+    def mean_target_overlaps(self) -> FloatArray:
+        """Shape (k, r)."""
+        return np.asarray(self.target_overlaps.mean(axis=0))
+
+    @property
+    def singular_value_errors(self) -> FloatArray:
+        """Standard errors of the means, shape (k,); infinite for a single sample."""
+        return _standard_error(self.singular_values)
+
+    @property
+    def target_overlap_errors(self) -> FloatArray:
+        """Standard errors of the means, shape (k, r); infinite for a single sample."""
+        return _standard_error(self.target_overlaps)
+
+    def count_beyond(self, threshold: float) -> NDArray[np.int64]:
+        """Observed singular values above a threshold in each sample, at most ``k``."""
+        return np.asarray(np.count_nonzero(self.singular_values > threshold, axis=1))
+
+    @property
+    def edge(self) -> BulkEdge:
+        """Edge of the bulk of the spectra's mean, rank by rank (see `bulk_edge`).
+
+        Raises
+        ------
+        InvalidInputError
+            When no whole spectrum was kept.
+        """
+        return bulk_edge(self._kept_spectra().mean(axis=0))
+
+    def histogram(self, bins: ArrayLike | int = 80) -> Histogram:
+        """All singular values of the whole spectra, counted.
+
+        Parameters
+        ----------
+        bins : int or array
+            Bin edges, or a number of equal bins from 0 that hold every value.
+
+        Raises
+        ------
+        InvalidInputError
+            When no whole spectrum was kept.
+        """
+        spectra = self._kept_spectra()
+        if np.ndim(bins) == 0:
+            bins = np.linspace(0.0, 1.02 * float(spectra.max()), int(np.asarray(bins)) + 1)
+        return Histogram.empty(bins).add(spectra)
+
+    def _kept_spectra(self) -> FloatArray:
+        if not len(self.spectra):
+            raise InvalidInputError(
+                "samples must hold at least one whole spectrum: run_samples(..., n_spectra=1)"
+            )
+        return self.spectra
+
+    def _parts(self) -> list[Part]:
+        rows = []
+        for i in range(self.n_observed):
+            value, error = self.mean_singular_values[i], self.singular_value_errors[i]
+            overlaps = "  ".join(
+                f"{o:.4f} ({e:.4f})"
+                for o, e in zip(
+                    self.mean_target_overlaps[i], self.target_overlap_errors[i], strict=True
+                )
+            )
+            rows.append([f"{i}", f"{value:.4f} ({error:.4f})", overlaps])
+        head = f"{self.n_samples} samples, seed {self.seed}, standard errors in brackets"
+        return [head, Table("rrl", ["spike", "singular value", "squared overlaps"], rows)]
+
+
+def run_samples(
+    problem: Problem,
+    n_samples: int,
+    seed: int = 0,
+    *,
+    n_outliers: int = 4,
+    n_spectra: int = 0,
+    dtype: DTypeLike = np.float64,
+    threads: int | None = None,
+    progress: bool | str = False,
+) -> Samples:
+    """Simulate several networks of a problem, one after the other, and observe each.
+
+    Parameters
+    ----------
+    problem, n_samples, seed, n_outliers, n_spectra, dtype
+        As in `Plan`.
+    threads : int, optional
+        Threads that share the work on each network, by default every core.
+    progress : bool or str
+        Whether to show a progress bar on standard error; a string is its label.
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    InvalidInputError
+        For counts out of range.
+    ConvergenceError
+        When the weights of a sample overflow; a note says which sample it was.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> samples = run_samples(problem, 5, n_outliers=2)
+    >>> samples.singular_values.shape, samples.target_overlaps.shape
+    ((5, 2), (5, 2, 1))
+    """
+    plan = Plan(problem, n_samples, seed, n_outliers, n_spectra, np.dtype(dtype).name)
+    if threads is not None and (isinstance(threads, bool) or threads < 1):
+        raise InvalidInputError(f"threads must be an integer of at least 1, got {threads!r}")
+    observations = (
+        observe_sample(plan, index, threads=threads)
+        for index in _with_progress(plan.indices, progress)
+    )
+    return Samples.collect(problem, plan.seed, observations)
+
+
+def observe_sample(
+    plan: Plan, index: int, *, threads: int | None = None, device: str = "cpu"
+) -> Observation:
+    """Simulate one network of a plan and observe it.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to simulate and to observe.
+    index : int
+        Which sample.
+    threads : int, optional
+        Threads that share the work, by default every core.
+    device : str
+        As in `simulate`.
+
+    Raises
+    ------
+    ConvergenceError
+        When the weights overflow; a note says which sample it was.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> observe_sample(Plan(problem, n_samples=5, n_outliers=2), 3).singular_values.shape
+    (2,)
+    """
+    try:
+        sample = simulate(
+            plan.problem, plan.seed, index, plan.dtype, threads=threads, device=device
+        )
+    except ArithmeticError as error:
+        error.add_note(f"in sample {index} of seed {plan.seed}")
+        raise
+    return observe(
+        sample.weights[-1],
+        plan.n_outliers,
+        n_directions=plan.problem.n_directions,
+        spectrum=plan.keeps_spectrum(index),
+    )
+
+
+def _standard_error(values: FloatArray) -> FloatArray:
+    n = values.shape[0]
+    if n < 2:
+        return np.full(values.shape[1:], np.inf)
+    return np.asarray(values.std(axis=0, ddof=1) / np.sqrt(n))
+
+
+def _with_progress(indices: range, progress: bool | str) -> Iterable[int]:
+    if progress is False:
+        return indices
+    from tqdm import tqdm
+
+    label = progress if isinstance(progress, str) else None
+    bar: Iterable[int] = tqdm(indices, desc=label, unit="network", dynamic_ncols=True)
+    return bar

@@ -1,0 +1,1 @@
+"""Weights that a user brings, held against the prediction."""

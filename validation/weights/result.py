@@ -1,0 +1,299 @@
+"""The result of `check`: a user's weights beside the prediction."""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+from rmt.display import Part, Shown, Table, as_text
+from rmt.problem import Problem
+from rmt.status import InvalidInputError
+from validation.comparison.bulk_distance import BulkDistance
+from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, classify, worst
+from validation.simulation.plan import sizes
+from validation.weights.rows import CheckRow, FoundOutlier, OutlierCount
+
+__all__ = ["Noise", "WeightCheck"]
+
+# Where the standard deviation of one network comes from.
+Noise: TypeAlias = Literal["reference", "weights", "unknown"]
+
+_FORMAT = 1
+_TEXT_WIDTH = 100
+_MOST_LINES = 8  # of found singular values in the table
+
+
+@dataclass(frozen=True, slots=True)
+class WeightCheck(Shown):
+    """A user's weights held against the prediction; prints as a table.
+
+    Attributes
+    ----------
+    problem : Problem
+        As it was given; see `conditional`.
+    n_weights : int
+        How many matrices.
+    method : str
+        Level of the prediction, with the forms of the deformed one in brackets.
+    conditional : bool
+        Whether each matrix is held against the prediction for its own readout.
+    noise : {"reference", "weights", "unknown"}
+        Whether the noise of a network is known from simulated networks, from the scatter of the
+        given ones, or not at all.
+    n_noise : int
+        How many networks tell it.
+    rows : tuple of CheckRow
+        Singular value and squared overlaps of every predicted outlier.
+    found : tuple of FoundOutlier
+        The largest singular values of the weights: the outliers, and the largest one that is none.
+    count : OutlierCount
+    bulk : BulkDistance or None
+        Where whole spectra were computed.
+    notes : tuple of str
+        What is odd about the weights, and what the theory says of the problem, in plain words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rmt
+    >>> from validation import check, simulate
+    >>> problem = rmt.Problem("tanh(z)", "z", 200, 200, 800, steps=[(8, 0.3)], readout="rademacher")
+    >>> found = check(problem, simulate(problem).weights[-1], n_reference=4)
+    >>> found.noise, found.n_noise, len(found.outliers)
+    ('reference', 4, 1)
+    >>> [row.label for row in found.rows]
+    ['singular value', 'overlap with e_1']
+    """
+
+    problem: Problem
+    n_weights: int
+    method: str
+    conditional: bool
+    noise: Noise
+    n_noise: int
+    rows: tuple[CheckRow, ...]
+    found: tuple[FoundOutlier, ...]
+    count: OutlierCount
+    bulk: BulkDistance | None
+    notes: tuple[str, ...]
+
+    @property
+    def outliers(self) -> tuple[FoundOutlier, ...]:
+        """The outliers among `found`."""
+        return tuple(each for each in self.found if each.is_outlier)
+
+    @property
+    def n_tests(self) -> int:
+        """Rows that share the significance, at least one."""
+        return max(len(self.rows), 1)
+
+    def noise_of(self, row: CheckRow, criteria: Criteria = DEFAULT_CRITERIA) -> float:
+        """What chance accounts for in a row; nan when the noise is unknown.
+
+        ``t deviation / sqrt(k)`` for ``k`` matrices, with Student's quantile for the networks that
+        the deviation is known from, Bonferroni-adjusted to the number of rows.
+        """
+        if self.noise == "unknown":
+            return math.nan
+        quantile = criteria.quantile(self.n_noise, self.n_tests)
+        return quantile * row.deviation / math.sqrt(self.n_weights)
+
+    def verdict_of(self, row: CheckRow, criteria: Criteria = DEFAULT_CRITERIA) -> Verdict | None:
+        """The verdict on a row; None when it is beyond the allowance and the noise is unknown.
+
+        A single network may well be further from the prediction than the allowance: without
+        reference networks nothing says whether that is chance.
+        """
+        if self.noise == "unknown":
+            found = classify(row.excess, 0.0, row.allowance(criteria))
+            return None if found is Verdict.DIFFERS else found
+        return classify(row.excess, self.noise_of(row, criteria), row.allowance(criteria))
+
+    def verdict(self, criteria: Criteria = DEFAULT_CRITERIA) -> Verdict | None:
+        """The worst verdict on rows, outliers' number and bulk; None when that is undecided."""
+        found = [self.verdict_of(row, criteria) for row in self.rows]
+        known = [each for each in found if each is not None]
+        known.append(self.count.verdict)
+        if self.bulk is not None:
+            known.append(self.bulk.verdict(criteria))
+        overall = worst(known)
+        undecided = len(known) < len(found) + 1 + (self.bulk is not None)
+        return None if undecided and overall is not Verdict.DIFFERS else overall
+
+    def agrees(self, criteria: Criteria = DEFAULT_CRITERIA) -> bool:
+        """Whether nothing differs and nothing is undecided."""
+        return self.verdict(criteria) in (Verdict.AGREES, Verdict.WITHIN_ALLOWANCE)
+
+    def reference_sigmas(self, row: CheckRow) -> float:
+        """Standard errors between the weights and the reference networks, whatever the theory.
+
+        A user's own simulation of the same problem stays within a few; nan without references.
+        """
+        if self.noise != "reference":
+            return math.nan
+        error = row.deviation * math.sqrt(1 / self.n_weights + 1 / self.n_noise)
+        return (row.observed - row.reference) / error if error > 0 else math.nan
+
+    def row(self, spike: int, direction: int | None = None) -> CheckRow:
+        """The singular value of an outlier, or its overlap with a direction (from 1).
+
+        Raises
+        ------
+        InvalidInputError
+            When there is no such row.
+        """
+        for row in self.rows:
+            if (row.spike, row.direction) == (spike, direction):
+                return row
+        known = sorted({row.spike for row in self.rows})
+        raise InvalidInputError(
+            f"no row for spike {spike!r}, direction {direction!r}; spikes are {known}, "
+            f"directions None, 1 .. {self.problem.n_directions}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists; `from_dict` gives the result back exactly."""
+        return {
+            "format": _FORMAT,
+            "problem": self.problem.to_dict(),
+            "n_weights": self.n_weights,
+            "method": self.method,
+            "conditional": self.conditional,
+            "noise": self.noise,
+            "n_noise": self.n_noise,
+            "rows": [_plain(asdict(row)) for row in self.rows],
+            "found": [_plain(asdict(each)) for each in self.found],
+            "count": _plain(asdict(self.count)),
+            "bulk": None if self.bulk is None else _plain(asdict(self.bulk)),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> WeightCheck:
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        InvalidInputError
+            For data of another format, or with missing keys.
+        """
+        if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
+            raise InvalidInputError(
+                f"data must be a mapping written by WeightCheck.to_dict, format {_FORMAT}"
+            )
+        try:
+            bulk = data["bulk"]
+            return cls(
+                problem=Problem.from_dict(data["problem"]),
+                **{name: data[name] for name in ("n_weights", "method", "conditional", "noise")},
+                n_noise=data["n_noise"],
+                rows=tuple(CheckRow(**_fields(row)) for row in data["rows"]),
+                found=tuple(FoundOutlier(**_fields(each)) for each in data["found"]),
+                count=OutlierCount(**_fields(data["count"])),
+                bulk=None if bulk is None else BulkDistance(**_fields(bulk)),
+                notes=tuple(data["notes"]),
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise InvalidInputError(f"data is not a complete WeightCheck: {error}") from error
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text; an undefined number is null."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> WeightCheck:
+        """Inverse of `to_json`."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidInputError(f"a WeightCheck must be a JSON object: {error}") from error
+        return cls.from_dict(data)
+
+    def table(self, criteria: Criteria = DEFAULT_CRITERIA) -> str:
+        """Everything compared, each with its verdict."""
+        return as_text(self._table(criteria))
+
+    def _table(self, criteria: Criteria) -> list[Part]:
+        problem = self.problem
+        matrices = "1 matrix" if self.n_weights == 1 else f"{self.n_weights} matrices"
+        kind = "conditional on the readout" if self.conditional else "mean over readouts"
+        lines: list[Part] = [
+            f"{sizes(problem)}, {problem.batch} batch: {matrices}",
+            f"prediction: {self.method}, {kind}",
+        ]
+        header = ["spike", "quantity", "predicted", "observed", "difference", "noise"]
+        rows = []
+        for row in self.rows:
+            verdict = self.verdict_of(row, criteria)
+            rows.append(
+                [
+                    *(f"{row.spike}", row.label, f"{row.predicted:.4f}", f"{row.observed:.4f}"),
+                    *(f"{row.difference:+.4f}", _cell(self.noise_of(row, criteria))),
+                    *(f"{row.allowance(criteria):.4f}", _cell(row.reference)),
+                    str(verdict or "beyond allowance, noise unknown"),
+                ]
+            )
+        lines.append(Table("rlrrrrrrl", [*header, "allowance", "reference", "verdict"], rows))
+        lines.append(f"{self.count}: {self.count.verdict}")
+        for i, each in enumerate(self.found[:_MOST_LINES]):
+            overlaps = ", ".join(f"{o:.4f}" for o in each.overlaps)
+            what = "outlier" if each.is_outlier else "largest of the bulk"
+            lines.append(
+                f"  {i}: {each.singular_value:.4f}, squared overlaps {overlaps}, "
+                f"p = {each.p_value:.2g}: {what}"
+            )
+        if len(self.found) > _MOST_LINES:
+            lines.append(f"  and {len(self.found) - _MOST_LINES} more")
+        if self.bulk is not None:
+            lines.append(f"{self.bulk}: {self.bulk.verdict(criteria)}")
+        lines.append(textwrap.fill(self._explained(criteria), _TEXT_WIDTH))
+        lines += [textwrap.fill(f"note: {note}", _TEXT_WIDTH) for note in self.notes]
+        return lines
+
+    def _parts(self) -> list[Part]:
+        return self._table(DEFAULT_CRITERIA)
+
+    def _explained(self, criteria: Criteria) -> str:
+        if self.noise == "unknown":
+            return (
+                "Noise: unknown, one network does not tell it; ask for reference networks "
+                "(n_reference=20). Within the allowance for finite size a row agrees, beyond it "
+                "nothing is decided."
+            )
+        networks = "simulated reference networks" if self.noise == "reference" else "given matrices"
+        return (
+            f"Noise: {criteria.quantile(self.n_noise, self.n_tests):.2f} standard errors, from the "
+            f"scatter of {self.n_noise} {networks} (Student's t at family-wise significance "
+            f"{criteria.significance:g} of {self.n_tests} rows)."
+        )
+
+
+def _cell(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "-"
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold: tuples become lists, undefined numbers null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    may_be_none = {"direction", "by_spectrum", "edge_by_spectrum"}
+    return {
+        key: None if value is None and key in may_be_none else _number(value)
+        for key, value in data.items()
+    }
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_number(item) for item in value)
+    return math.nan if value is None else value
