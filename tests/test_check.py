@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,9 +14,10 @@ import pytest
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation import simulate
-from validation.comparison.verdict import Verdict
+from validation.comparison.verdict import Criteria, Verdict
 from validation.weights.check import check
 from validation.weights.result import WeightCheck
+from validation.weights.rows import CheckRow
 
 N = 240
 PROBLEM = Problem(
@@ -190,6 +192,21 @@ def test_prints_and_goes_through_json():
     assert WeightCheck.from_json(unknown.to_json()).to_json() == unknown.to_json()
     with pytest.raises(InvalidInputError, match="no row for spike 9"):
         found.row(9)
+
+
+def test_the_table_shows_what_a_verdict_is_reached_by():
+    row = CheckRow(0, None, 10.0, 0.75, 10.8, 0.01, math.nan)
+    unsure = replace(row, spike=1, predicted_error=math.inf)
+    found = replace(checked(), rows=(row, unsure))
+    lines = found.table(Criteria(allowance=0.0)).splitlines()[2:5]
+    header, first, second = (re.split(" {2,}", line.strip()) for line in lines)
+    shown = dict(zip(header, first, strict=True))
+    # The verdict holds 0.8 - 0.75 against 3.17 standard deviations.
+    assert shown["own error"] == "0.7500"
+    assert (shown["difference"], shown["noise"]) == ("+0.8000", "0.0317")
+    assert shown["verdict"] == "differs"
+    assert second[header.index("own error")] == "-"
+    assert "Own error" in " ".join(found.table().split())
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 2}'])

@@ -22,6 +22,7 @@ from validation.cli.options import (
     workers_of,
 )
 from validation.executors import connect_dask
+from validation.simulation.devices import find_device
 from validation.store.store import SampleStore
 from validation.suites import SUITES
 

@@ -11,7 +11,7 @@ from validation.simulation.features import FeatureObservation, FeatureSamples
 from validation.simulation.observe import Observation
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples
-from validation.store.store import stored_features, stored_sample
+from validation.store import stored_features, stored_sample
 
 __all__ = ["KINDS", "AnyObservation", "AnyPlan", "AnySamples", "Kind", "kind_of"]
 

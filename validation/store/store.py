@@ -15,12 +15,12 @@ from validation.simulation.features import FeatureObservation, FeatureSamples
 from validation.simulation.observe import Observation
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples
+from validation.store import export
 from validation.store.file import FORMAT, in_memory, open_file, reported, transaction
 from validation.store.kinds import KINDS, AnyObservation, AnyPlan, AnySamples, Kind, kind_of
 from validation.store.recipe import made_with, recipe
 from validation.store.running_moments import RunningMoments
 from validation.store.series import Series, StoreSummary, describes
-from validation.store.store import export
 from validation.store.stored_sample import Key, checksum_of
 
 if TYPE_CHECKING:

@@ -225,19 +225,20 @@ class WeightCheck(Shown):
             f"{sizes(problem)}, {problem.batch} batch: {matrices}",
             f"prediction: {self.method}, {kind}",
         ]
-        header = ["spike", "quantity", "predicted", "observed", "difference", "noise"]
+        header = ["spike", "quantity", "predicted", "own error", "observed", "difference", "noise"]
         rows = []
         for row in self.rows:
             verdict = self.verdict_of(row, criteria)
             rows.append(
                 [
-                    *(f"{row.spike}", row.label, f"{row.predicted:.4f}", f"{row.observed:.4f}"),
+                    *(f"{row.spike}", row.label, f"{row.predicted:.4f}"),
+                    *(_cell(row.predicted_error), f"{row.observed:.4f}"),
                     *(f"{row.difference:+.4f}", _cell(self.noise_of(row, criteria))),
                     *(f"{row.allowance(criteria):.4f}", _cell(row.reference)),
                     str(verdict or "beyond allowance, noise unknown"),
                 ]
             )
-        lines.append(Table("rlrrrrrrl", [*header, "allowance", "reference", "verdict"], rows))
+        lines.append(Table("rlrrrrrrrl", [*header, "allowance", "reference", "verdict"], rows))
         lines.append(f"{self.count}: {self.count.verdict}")
         for i, each in enumerate(self.found[:_MOST_LINES]):
             overlaps = ", ".join(f"{o:.4f}" for o in each.overlaps)
@@ -250,7 +251,8 @@ class WeightCheck(Shown):
             lines.append(f"  and {len(self.found) - _MOST_LINES} more")
         if self.bulk is not None:
             lines.append(f"{self.bulk}: {self.bulk.verdict(criteria)}")
-        lines.append(textwrap.fill(self._explained(criteria), _TEXT_WIDTH))
+        own = "Own error: the theory's estimate of its error, taken off the difference first."
+        lines.append(textwrap.fill(f"{self._explained(criteria)} {own}", _TEXT_WIDTH))
         lines += [textwrap.fill(f"note: {note}", _TEXT_WIDTH) for note in self.notes]
         return lines
 
