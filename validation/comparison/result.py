@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,10 +9,10 @@ from typing import Any
 
 from rmt.display import Part, Shown, Table, as_text
 from rmt.problem import Problem
-from rmt.status import InvalidInputError
 from validation.comparison.bulk_distance import BulkDistance
-from validation.comparison.rows import BeyondBulk, ComparisonRow
+from validation.comparison.rows import BeyondBulk, ComparisonRow, row_at
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, Verdicts
+from validation.json_form import fields, from_text, plain, reading, to_text
 from validation.simulation.plan import sizes
 
 __all__ = ["Comparison"]
@@ -134,14 +132,7 @@ class Comparison(Shown):
         InvalidInputError
             When there is no such row.
         """
-        for row in self.rows:
-            if (row.spike, row.direction) == (spike, direction):
-                return row
-        known = sorted({row.spike for row in self.rows})
-        raise InvalidInputError(
-            f"no row for spike {spike!r}, direction {direction!r}; spikes are {known}, "
-            f"directions None, 1 .. {self.problem.n_directions}"
-        )
+        return row_at(self.rows, spike, direction, self.problem.n_directions)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; `from_dict` gives the comparison back exactly."""
@@ -156,10 +147,10 @@ class Comparison(Shown):
             "conditional": self.conditional,
             "n_dropped": self.n_dropped,
             "rows": [
-                _plain({**asdict(row), "derived": {name: getattr(row, name) for name in derived}})
+                plain({**asdict(row), "derived": {name: getattr(row, name) for name in derived}})
                 for row in self.rows
             ],
-            "beyond_bulk": _plain(
+            "beyond_bulk": plain(
                 {
                     **asdict(counted),
                     "derived": {
@@ -171,7 +162,7 @@ class Comparison(Shown):
             ),
             "bulk": None
             if self.bulk is None
-            else _plain({**asdict(self.bulk), "derived": {"resolution": self.bulk.resolution}}),
+            else plain({**asdict(self.bulk), "derived": {"resolution": self.bulk.resolution}}),
         }
 
     @classmethod
@@ -183,38 +174,28 @@ class Comparison(Shown):
         InvalidInputError
             For data of another format, or with missing keys.
         """
-        if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
-            raise InvalidInputError(
-                f"data must be a mapping written by Comparison.to_dict, format {_FORMAT}"
-            )
-        try:
+        with reading("Comparison", _FORMAT, data):
             bulk = data["bulk"]
             return cls(
                 Problem.from_dict(data["problem"]),
                 data["n_samples"],
                 data["seed"],
-                tuple(ComparisonRow(**_fields(row, "direction", "margin")) for row in data["rows"]),
-                BeyondBulk(**_fields(data["beyond_bulk"])),
+                tuple(ComparisonRow(**fields(row, "direction", "margin")) for row in data["rows"]),
+                BeyondBulk(**fields(data["beyond_bulk"])),
                 data["method"],
-                None if bulk is None else BulkDistance(**_fields(bulk)),
+                None if bulk is None else BulkDistance(**fields(bulk)),
                 data["conditional"],
                 data["n_dropped"],
             )
-        except (AttributeError, KeyError, TypeError) as error:
-            raise InvalidInputError(f"data is not a complete comparison: {error}") from error
 
     def to_json(self) -> str:
         """`to_dict` as JSON text; an infinite or undefined number is null."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+        return to_text(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> Comparison:
         """Inverse of `to_json`."""
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InvalidInputError(f"a comparison must be a JSON object: {error}") from error
-        return cls.from_dict(data)
+        return cls.from_dict(from_text("Comparison", text))
 
     def table(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> str:
         """Everything compared, each with its verdict, and the criteria below; see `verdicts`."""
@@ -252,27 +233,3 @@ class Comparison(Shown):
 
     def _parts(self) -> list[Part]:
         return self._table(DEFAULT_CRITERIA, None)
-
-
-def _plain(value: Any) -> Any:
-    """A value that JSON can hold: tuples become lists, numbers that are not finite null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _fields(data: Mapping[str, Any], *may_be_none: str) -> dict[str, Any]:
-    """Arguments of a part from its plain form; infinite and undefined come back as undefined."""
-    return {
-        key: None if value is None and key in may_be_none else _number(value)
-        for key, value in data.items()
-        if key != "derived"
-    }
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_number(item) for item in value)
-    return math.nan if value is None else value

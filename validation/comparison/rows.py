@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from rmt.display import InNotebooks
+from rmt.status import InvalidInputError
 from validation.comparison.verdict import Criteria, Verdict, classify, student_p_value
 
-__all__ = ["BeyondBulk", "ComparisonRow", "Quantity", "beyond", "in_standard_errors"]
+__all__ = ["BeyondBulk", "ComparisonRow", "Quantity", "beyond", "in_standard_errors", "row_at"]
 
 Quantity: TypeAlias = Literal["singular value", "squared overlap"]
 
@@ -241,3 +243,33 @@ def in_standard_errors(excess: float, standard_error: float) -> float:
     if standard_error == 0:
         return math.copysign(math.inf, excess)
     return excess / standard_error
+
+
+class _Ranked(Protocol):
+    """What a row is found by."""
+
+    @property
+    def spike(self) -> int: ...
+    @property
+    def direction(self) -> int | None: ...
+
+
+_Row = TypeVar("_Row", bound=_Ranked)
+
+
+def row_at(rows: Sequence[_Row], spike: int, direction: int | None, n_directions: int) -> _Row:
+    """The row of an outlier's singular value, or of its overlap with a direction (from 1).
+
+    Raises
+    ------
+    InvalidInputError
+        When there is no such row; the message says which there are.
+    """
+    for row in rows:
+        if (row.spike, row.direction) == (spike, direction):
+            return row
+    known = sorted({row.spike for row in rows})
+    raise InvalidInputError(
+        f"no row for spike {spike!r}, direction {direction!r}; spikes are {known}, "
+        f"directions None, 1 .. {n_directions}"
+    )

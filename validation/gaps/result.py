@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from rmt.display import InNotebooks, Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.gaps.power_law import PowerLaw
+from validation.json_form import fields, from_text, plain, reading, to_text
 
 __all__ = ["FiniteSize", "GapCurve"]
 
@@ -162,7 +162,7 @@ class FiniteSize(Shown):
             "methods": list(self.methods),
             "forms": self.forms,
             "paired": self.paired,
-            "curves": [_plain(asdict(curve)) for curve in self.curves],
+            "curves": [plain(asdict(curve), keep_infinite=True) for curve in self.curves],
         }
 
     @classmethod
@@ -174,11 +174,7 @@ class FiniteSize(Shown):
         InvalidInputError
             For data of another format, or with missing keys.
         """
-        if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
-            raise InvalidInputError(
-                f"data must be a mapping written by FiniteSize.to_dict, format {_FORMAT}"
-            )
-        try:
+        with reading("FiniteSize", _FORMAT, data):
             return cls(
                 problem=Problem.from_dict(data["problem"]),
                 widths=tuple(data["widths"]),
@@ -189,21 +185,15 @@ class FiniteSize(Shown):
                 paired=data["paired"],
                 curves=tuple(_curve(curve) for curve in data["curves"]),
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InvalidInputError(f"data is not a complete FiniteSize: {error}") from error
 
     def to_json(self) -> str:
         """`to_dict` as JSON text; infinite numbers are texts, undefined ones null."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+        return to_text(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> FiniteSize:
         """Inverse of `to_json`."""
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InvalidInputError(f"a FiniteSize must be a JSON object: {error}") from error
-        return cls.from_dict(data)
+        return cls.from_dict(from_text("FiniteSize", text))
 
     def _parts(self) -> list[Part]:
         networks = ", ".join(
@@ -240,31 +230,7 @@ def _with_error(gap: float, error: float, resolution: float) -> str:
     return f"{mark}{gap:.{digits}f} ({last})"
 
 
-def _plain(value: Any) -> Any:
-    """A value that JSON can hold."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
-
-
-def _number(value: Any) -> Any:
-    if value is None:
-        return math.nan
-    return float(value) if value in ("inf", "-inf") else value
-
-
 def _curve(data: Mapping[str, Any]) -> GapCurve:
-    fit = data["fit"]
-    series = ("gaps", "errors", "resolutions")
-    return GapCurve(
-        **{
-            **data,
-            "widths": tuple(data["widths"]),
-            **{name: tuple(_number(value) for value in data[name]) for name in series},
-            "fit": fit and PowerLaw(**{key: _number(value) for key, value in fit.items()}),
-        }
-    )
+    parts = fields(data, "spike", "direction", "fit")
+    fit = parts.pop("fit")
+    return GapCurve(**parts, fit=fit and PowerLaw(**fields(fit)))

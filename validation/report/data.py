@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +13,7 @@ from rmt.problem import Problem
 from validation.comparison.result import Comparison
 from validation.comparison.verdict import Criteria, Verdict, worst
 from validation.gaps.result import FiniteSize
+from validation.json_form import plain
 from validation.report.evidence import CaseEvidence, Evidence
 from validation.report.feature_evidence import FeatureEvidence
 from validation.report.features import feature_tests
@@ -70,8 +70,8 @@ def report_data(evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
         "made_with": list(evidence.made_with),
         "sections": sections,
     }
-    plain: dict[str, Any] = _plain(data)
-    return plain
+    numbers: dict[str, Any] = plain(data)
+    return numbers
 
 
 def _section(section: Section, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
@@ -257,11 +257,3 @@ def _versions() -> dict[str, str]:
     except PackageNotFoundError:  # run from a folder of sources
         ours = "unknown"
     return {"rmt": ours, "numpy": np.__version__}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import textwrap
 from collections.abc import Mapping
@@ -11,9 +10,10 @@ from typing import Any, Literal, TypeAlias
 
 from rmt.display import Part, Shown, Table, as_text
 from rmt.problem import Problem
-from rmt.status import InvalidInputError
 from validation.comparison.bulk_distance import BulkDistance
+from validation.comparison.rows import row_at
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, classify, worst
+from validation.json_form import fields, from_text, plain, reading, to_text
 from validation.simulation.plan import sizes
 from validation.weights.rows import CheckRow, FoundOutlier, OutlierCount
 
@@ -146,14 +146,7 @@ class WeightCheck(Shown):
         InvalidInputError
             When there is no such row.
         """
-        for row in self.rows:
-            if (row.spike, row.direction) == (spike, direction):
-                return row
-        known = sorted({row.spike for row in self.rows})
-        raise InvalidInputError(
-            f"no row for spike {spike!r}, direction {direction!r}; spikes are {known}, "
-            f"directions None, 1 .. {self.problem.n_directions}"
-        )
+        return row_at(self.rows, spike, direction, self.problem.n_directions)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; `from_dict` gives the result back exactly."""
@@ -165,10 +158,10 @@ class WeightCheck(Shown):
             "conditional": self.conditional,
             "noise": self.noise,
             "n_noise": self.n_noise,
-            "rows": [_plain(asdict(row)) for row in self.rows],
-            "found": [_plain(asdict(each)) for each in self.found],
-            "count": _plain(asdict(self.count)),
-            "bulk": None if self.bulk is None else _plain(asdict(self.bulk)),
+            "rows": [plain(asdict(row)) for row in self.rows],
+            "found": [plain(asdict(each)) for each in self.found],
+            "count": plain(asdict(self.count)),
+            "bulk": None if self.bulk is None else plain(asdict(self.bulk)),
             "notes": list(self.notes),
         }
 
@@ -181,37 +174,27 @@ class WeightCheck(Shown):
         InvalidInputError
             For data of another format, or with missing keys.
         """
-        if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
-            raise InvalidInputError(
-                f"data must be a mapping written by WeightCheck.to_dict, format {_FORMAT}"
-            )
-        try:
+        with reading("WeightCheck", _FORMAT, data):
             bulk = data["bulk"]
             return cls(
                 problem=Problem.from_dict(data["problem"]),
                 **{name: data[name] for name in ("n_weights", "method", "conditional", "noise")},
                 n_noise=data["n_noise"],
-                rows=tuple(CheckRow(**_fields(row)) for row in data["rows"]),
-                found=tuple(FoundOutlier(**_fields(each)) for each in data["found"]),
-                count=OutlierCount(**_fields(data["count"])),
-                bulk=None if bulk is None else BulkDistance(**_fields(bulk)),
+                rows=tuple(CheckRow(**fields(row, "direction")) for row in data["rows"]),
+                found=tuple(FoundOutlier(**fields(each)) for each in data["found"]),
+                count=OutlierCount(**fields(data["count"], "by_spectrum", "edge_by_spectrum")),
+                bulk=None if bulk is None else BulkDistance(**fields(bulk)),
                 notes=tuple(data["notes"]),
             )
-        except (AttributeError, KeyError, TypeError) as error:
-            raise InvalidInputError(f"data is not a complete WeightCheck: {error}") from error
 
     def to_json(self) -> str:
         """`to_dict` as JSON text; an undefined number is null."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+        return to_text(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> WeightCheck:
         """Inverse of `to_json`."""
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InvalidInputError(f"a WeightCheck must be a JSON object: {error}") from error
-        return cls.from_dict(data)
+        return cls.from_dict(from_text("WeightCheck", text))
 
     def table(self, criteria: Criteria = DEFAULT_CRITERIA) -> str:
         """Everything compared, each with its verdict."""
@@ -276,26 +259,3 @@ class WeightCheck(Shown):
 
 def _cell(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "-"
-
-
-def _plain(value: Any) -> Any:
-    """A value that JSON can hold: tuples become lists, undefined numbers null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    may_be_none = {"direction", "by_spectrum", "edge_by_spectrum"}
-    return {
-        key: None if value is None and key in may_be_none else _number(value)
-        for key, value in data.items()
-    }
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_number(item) for item in value)
-    return math.nan if value is None else value
