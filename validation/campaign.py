@@ -13,11 +13,11 @@ from concurrent.futures import (
 )
 from dataclasses import dataclass
 from itertools import islice
-from numbers import Integral
 from os import PathLike
 from typing import Any, TypeAlias, overload
 
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
+from validation.arguments import integer
 from validation.executors import worker_processes
 from validation.progress import progress_bar
 from validation.simulation.devices import find_device
@@ -169,10 +169,8 @@ def run_campaign(
     for plan in chosen:
         if not isinstance(plan, Plan | FeaturePlan):
             raise InvalidInputError(f"plans must hold Plan objects, got {type(plan).__name__}")
-    if workers is not None and (
-        isinstance(workers, bool) or not isinstance(workers, Integral) or workers < 1
-    ):
-        raise InvalidInputError(f"workers must be an integer of at least 1, got {workers!r}")
+    if workers is not None:
+        integer("workers", workers, 1)
     if executor is None:
         find_device(device)
     if isinstance(store, SampleStore):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt.status import InvalidInputError
+from validation.arguments import not_negative
 from validation.comparison.bulk_distance import BulkDistance, bulk_distance, bulk_values
 from validation.comparison.result import Comparison
 from validation.comparison.rows import BeyondBulk, ComparisonRow
@@ -166,8 +166,7 @@ def paired(
         For a bad margin, or samples that are too few or observe too few triplets.
     """
     n = samples.n_samples
-    if not (_is_real(edge_margin) and 0 <= edge_margin < math.inf):
-        raise InvalidInputError(f"edge_margin must be a non-negative number, got {edge_margin!r}")
+    edge_margin = not_negative("edge_margin", edge_margin)
     if n < 2:
         raise InvalidInputError("samples must be at least two, to have a standard error; got one")
     if n_rows > samples.n_observed:
@@ -176,7 +175,7 @@ def paired(
             f"{samples.n_observed} triplets: run_samples(..., n_outliers={n_rows})"
         )
 
-    counted = _count(predicted, samples, float(edge_margin))
+    counted = _count(predicted, samples, edge_margin)
     rows: list[ComparisonRow] = []
     for i in range(n_rows):
         values = np.array([each.singular_values[i] for each in predicted])
@@ -252,7 +251,3 @@ def _count(
 
 def _standard_error(differences: FloatArray) -> float:
     return float(differences.std(ddof=1) / math.sqrt(differences.size))
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

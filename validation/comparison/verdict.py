@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import Enum
-from numbers import Integral, Real
 from typing import Any
 
 from scipy.special import stdtr, stdtrit
 
-from rmt.status import InvalidInputError
+from validation.arguments import integer, not_negative, probability
 
 __all__ = [
     "DEFAULT_CRITERIA",
@@ -116,16 +115,11 @@ class Criteria:
     feature_overlap_allowance: float = 0.03
 
     def __post_init__(self) -> None:
-        if not (_is_real(self.significance) and 0 < self.significance < 1):
-            raise InvalidInputError(
-                f"significance must lie between 0 and 1, got {self.significance!r}"
-            )
+        probability("significance", self.significance)
         for name in (
             "allowance", "overlap_allowance", "bulk_allowance", "feature_overlap_allowance",
         ):  # fmt: skip
-            value = getattr(self, name)
-            if not (_is_real(value) and 0 <= value < math.inf):
-                raise InvalidInputError(f"{name} must be a non-negative number, got {value!r}")
+            not_negative(name, getattr(self, name))
 
     def quantile(self, n_samples: int, n_tests: int) -> float:
         """Standard errors that are noise: the quantile of Student's law.
@@ -142,8 +136,8 @@ class Criteria:
         InvalidInputError
             For smaller counts.
         """
-        _at_least("n_samples", n_samples, 2)
-        _at_least("n_tests", n_tests, 1)
+        integer("n_samples", n_samples, 2)
+        integer("n_tests", n_tests, 1)
         # The lower tail, where small probabilities keep their precision.
         return -float(stdtrit(n_samples - 1, self.significance / (2 * n_tests)))
 
@@ -254,15 +248,6 @@ class Verdicts:
             "bulk": None if self.bulk is None else self.bulk.value,
             "overall": self.overall.value,
         }
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _at_least(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InvalidInputError(f"{name} must be an integer of at least {least}, got {value!r}")
 
 
 DEFAULT_CRITERIA = Criteria()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from numbers import Integral
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -17,11 +16,12 @@ from rmt.problem import Problem
 from rmt.spikes.deformed import FORMS, Forms
 from rmt.status import InvalidInputError
 from rmt.sweep.grid import problem_at
+from validation.arguments import none_or_several, probability
 from validation.campaign import run_campaign
 from validation.comparison.bulk_distance import bulk_values
 from validation.gaps.paired_gaps import Gap, PairedLevel, bulk_gap, outlier_gaps
 from validation.gaps.paired_levels import paired_levels, predictions_at
-from validation.gaps.power_law import checked_confidence, fit_power_law
+from validation.gaps.power_law import fit_power_law
 from validation.gaps.result import FiniteSize, GapCurve, Quantity
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples
@@ -133,9 +133,9 @@ def finite_size(
     levels = _levels(problem, methods, forms)
     sizes = _widths(widths)
     counts = _counts(n_samples, len(sizes))
-    checked_confidence(confidence)
+    probability("confidence", confidence)
     for name, value in (("n_own", n_own), ("n_spectra", n_spectra)):
-        _none_or_several(name, value)
+        none_or_several(name, value)
     problems = [problem_at(problem, {"width": n}) for n in sizes]
 
     laws = [predictions_at(grown, levels, forms) for grown in problems]
@@ -258,8 +258,3 @@ def _counts(n_samples: Any, n_widths: int) -> tuple[int, ...]:
             f"{n_widths} widths, got {n_samples!r}"
         )
     return tuple(int(m) for m in numbers)
-
-
-def _none_or_several(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0 or value == 1:
-        raise InvalidInputError(f"{name} must be 0, or an integer of at least 2, got {value!r}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +14,9 @@ from scipy.stats import chi2
 
 from rmt.display import InNotebooks
 from rmt.status import InvalidInputError
+from validation.arguments import probability
 
-__all__ = ["PowerLaw", "checked_confidence", "fit_power_law"]
+__all__ = ["PowerLaw", "fit_power_law"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -150,7 +150,7 @@ def fit_power_law(
     within the noise
     """
     n, g, e = _checked(widths, gaps, errors)
-    confidence = checked_confidence(confidence)
+    confidence = probability("confidence", confidence)
     center = float(np.exp(np.log(n).mean()))
     logs = np.log(n / center)
 
@@ -195,13 +195,6 @@ def fit_power_law(
         widened=widened,
         resolved=bool(nothing - least > chi2.ppf(confidence, 2) * factor),
     )
-
-
-def checked_confidence(value: Any) -> float:
-    """A number between 0 and 1, or an `InvalidInputError`."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 1:
-        raise InvalidInputError(f"confidence must lie between 0 and 1, got {value!r}")
-    return float(value)
 
 
 def _minimum(misfit: Callable[[float], float], on_grid: FloatArray) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from rmt.display import InNotebooks
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
+from validation.arguments import integer, precision
 
 __all__ = ["FeaturePlan"]
 
@@ -67,11 +68,7 @@ class FeaturePlan(InNotebooks):
 
     def __post_init__(self) -> None:
         for name, least in (("n_samples", 1), ("seed", 0), ("n_spikes", 1), ("n_test", 2)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                raise InvalidInputError(
-                    f"{name} must be an integer of at least {least}, got {value!r}"
-                )
+            object.__setattr__(self, name, integer(name, getattr(self, name), least))
         inputs, regularisations = tuple(self.inputs), tuple(self.regularisations)
         if not inputs or not all(isinstance(m, Integral) and m > 0 for m in inputs):
             raise InvalidInputError(f"inputs must be positive integers, got {self.inputs!r}")
@@ -80,14 +77,11 @@ class FeaturePlan(InNotebooks):
             raise InvalidInputError(
                 f"regularisations must be positive numbers, got {self.regularisations!r}"
             )
-        if self.dtype not in ("float32", "float64"):
-            raise InvalidInputError(f"dtype must be float64 or float32, got {self.dtype!r}")
+        object.__setattr__(self, "dtype", precision(self.dtype))
         object.__setattr__(self, "inputs", tuple(map(int, inputs)))
         object.__setattr__(self, "regularisations", tuple(map(float, regularisations)))
         # The features have no more at the largest number of inputs.
-        object.__setattr__(
-            self, "n_spikes", min(int(self.n_spikes), self.problem.width, max(inputs))
-        )
+        object.__setattr__(self, "n_spikes", min(self.n_spikes, self.problem.width, max(inputs)))
 
     @property
     def indices(self) -> range:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,6 +12,7 @@ from rmt.blas import one_blas_thread
 from rmt.display import InNotebooks, Part, Shown, Table
 from rmt.functions.array_program import to_numpy
 from rmt.status import InvalidInputError
+from validation.arguments import integer
 from validation.simulation.devices import namespace_of
 
 __all__ = ["Histogram", "Observation", "Triplets", "leading_triplets", "observe"]
@@ -195,8 +195,8 @@ def observe(
           2.000000   0.0000  0.0000  1.0000
     """
     matrix = _matrix(weights)
-    count = _count("n_outliers", n_outliers, min(matrix.shape))
-    r = _count("n_directions", n_directions, matrix.shape[1])
+    count = integer("n_outliers", n_outliers, 1, min(matrix.shape))
+    r = integer("n_directions", n_directions, 1, matrix.shape[1])
     triplets = leading_triplets(matrix, count)
     overlaps = np.square(triplets.right[:r].T.astype(np.float64))
     values = None
@@ -253,7 +253,7 @@ def leading_triplets(weights: ArrayLike, count: int, *, tolerance: float = 1e-7)
     True
     """
     matrix = _matrix(weights)
-    k = _count("count", count, min(matrix.shape))
+    k = integer("count", count, 1, min(matrix.shape))
     eps = float(namespace_of(matrix).finfo(matrix.dtype).eps)
     tolerance = max(float(tolerance), 64 * eps)
     if min(matrix.shape) < _DENSE_SIZE or 12 * k > min(matrix.shape):
@@ -381,9 +381,3 @@ def _matrix(weights: Any) -> Array:
     if not bool(xp.all(xp.isfinite(matrix))):
         raise InvalidInputError("weights must be finite, got infinite or undefined entries")
     return matrix
-
-
-def _count(name: str, value: Any, largest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= largest:
-        raise InvalidInputError(f"{name} must be an integer from 1 to {largest}, got {value!r}")
-    return int(value)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any
-
-import numpy as np
 
 from rmt.display import InNotebooks
 from rmt.problem import Problem
-from rmt.status import InvalidInputError
+from validation.arguments import integer, precision
 
 __all__ = ["Plan", "sizes"]
 
@@ -57,11 +53,11 @@ class Plan(InNotebooks):
     def __post_init__(self) -> None:
         smallest = {"n_samples": 1, "seed": 0, "n_outliers": 1, "n_spectra": 0}
         for name, least in smallest.items():
-            object.__setattr__(self, name, _integer(name, getattr(self, name), least))
+            object.__setattr__(self, name, integer(name, getattr(self, name), least))
         cut = {
             "n_outliers": min(self.n_outliers, self.problem.width, self.problem.dim),
             "n_spectra": min(self.n_spectra, self.n_samples),
-            "dtype": _precision(self.dtype),
+            "dtype": precision(self.dtype),
         }
         for name, value in cut.items():
             object.__setattr__(self, name, value)
@@ -100,19 +96,3 @@ def sizes(problem: Problem) -> str:
     """
     samples = ", ".join(map(str, dict.fromkeys(problem.samples)))
     return f"N = {problem.width}, d = {problem.dim}, n = {samples}"
-
-
-def _precision(dtype: Any) -> str:
-    try:
-        name = str(np.dtype(dtype).name)
-    except TypeError:
-        name = repr(dtype)
-    if name not in ("float64", "float32"):
-        raise InvalidInputError(f"dtype must be float64 or float32, got {name}")
-    return name
-
-
-def _integer(name: str, value: Any, smallest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < smallest:
-        raise InvalidInputError(f"{name} must be an integer of at least {smallest}, got {value!r}")
-    return int(value)

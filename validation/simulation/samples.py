@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from rmt.display import Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
+from validation.arguments import integer, precision
 from validation.simulation.bulk import BulkEdge, bulk_edge
 from validation.simulation.observe import Histogram, Observation, observe
 from validation.simulation.plan import Plan
@@ -239,9 +240,9 @@ def run_samples(
     >>> samples.singular_values.shape, samples.target_overlaps.shape
     ((5, 2), (5, 2, 1))
     """
-    plan = Plan(problem, n_samples, seed, n_outliers, n_spectra, np.dtype(dtype).name)
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise InvalidInputError(f"threads must be an integer of at least 1, got {threads!r}")
+    plan = Plan(problem, n_samples, seed, n_outliers, n_spectra, precision(dtype))
+    if threads is not None:
+        integer("threads", threads, 1)
     observations = (
         observe_sample(plan, index, threads=threads)
         for index in _with_progress(plan.indices, progress)

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -16,7 +15,7 @@ from rmt.predict import predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
 from rmt.spikes.deformed import Forms
-from rmt.status import InvalidInputError
+from validation.arguments import none_or_several
 from validation.comparison.compare import PredictedOutliers, level
 from validation.simulation.samples import run_samples
 from validation.weights.given import GivenWeights, WeightsLike, given_weights
@@ -125,11 +124,7 @@ def check(
     agrees
     """  # fmt: skip
     given = given_weights(problem, weights, readout, directions)
-    counts = isinstance(n_reference, Integral) and not isinstance(n_reference, bool)
-    if not counts or n_reference < 0 or n_reference == 1:
-        raise InvalidInputError(
-            f"n_reference must be 0, or an integer of at least 2, got {n_reference!r}"
-        )
+    n_reference = none_or_several("n_reference", n_reference)
     if spectrum is None:
         spectrum = min(problem.width, problem.dim) <= _SPECTRUM_SIZE
 
@@ -144,7 +139,7 @@ def check(
     readings = [
         read_weights(given, number, prediction_of[number], spectrum) for number in range(n_weights)
     ]
-    simulated = _references(groups, predictions, int(n_reference), seed, progress)
+    simulated = _references(groups, predictions, n_reference, seed, progress)
     noise: Noise = "reference" if n_reference else "weights" if n_weights > 1 else "unknown"
     rows = _rows(readings, simulated)
     deviations = {row.spike: row.deviation for row in rows if row.direction is None}
@@ -154,7 +149,7 @@ def check(
         method=level(predictions[0]),
         conditional=given.readouts is not None or not isinstance(problem.readout, str),
         noise=noise,
-        n_noise={"reference": int(n_reference), "weights": n_weights, "unknown": 0}[noise],
+        n_noise={"reference": n_reference, "weights": n_weights, "unknown": 0}[noise],
         rows=rows,
         found=found_outliers(readings),
         count=outlier_count(readings, deviations),
