@@ -18,7 +18,7 @@ from rmt.problem import Problem, Step
 from validation.campaign import run_campaign
 from validation.executors import worker_processes
 from validation.simulation.plan import Plan
-from validation.simulation.simulate import available_cores
+from validation.simulation.threads import available_cores
 from validation.store.store import SampleStore
 
 TITLE = "Campaigns on several processes"

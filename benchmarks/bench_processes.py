@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.common import Claim, Effort, Row, clock, race, row
 from validation.executors import worker_processes
-from validation.simulation.simulate import available_cores
+from validation.simulation.threads import available_cores
 
 TITLE = "Starting, and threads"
 

@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.common import Claim, Clock, Effort, Race, Row, clock, race, row
 from rmt.problem import Problem, Step
 from validation.simulation.observe import observe
-from validation.simulation.simulate import available_cores, simulate
+from validation.simulation.simulate import simulate
+from validation.simulation.threads import available_cores
 
 TITLE = "Simulation against its bare matrix products"
 

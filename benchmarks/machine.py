@@ -13,7 +13,7 @@ from typing import Any
 from threadpoolctl import threadpool_info
 
 import rmt
-from validation.simulation.simulate import available_cores
+from validation.simulation.threads import available_cores
 
 PACKAGES = ("numpy", "scipy", "sympy", "mpmath", "freealg")
 

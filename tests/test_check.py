@@ -10,6 +10,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from problems import IE1
 
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
@@ -22,7 +23,7 @@ from validation.weights.rows import CheckRow
 N = 240
 PROBLEM = Problem(
     "gelu(z)",
-    "tanh(z) + (cos(2*z) - exp(-2))/2",
+    IE1,
     N,
     N,
     2 * N,

@@ -15,8 +15,8 @@ import validation.comparison.conditional
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import Comparison, Criteria, compare, compare_conditional, run_samples, simulate
+from validation.simulation.draws import sample_readout
 from validation.simulation.samples import Samples
-from validation.simulation.simulate import sample_readout
 
 # So many data that the labels hardly fluctuate: most of the noise is the readout's.
 PROBLEM = rmt.Problem(

@@ -13,8 +13,9 @@ from validation.__main__ import main
 from validation.catalogue import CASES, Case, case
 from validation.comparison.result import Comparison
 from validation.comparison.verdict import Verdict
-from validation.demo import Demo, prepare_folder, run_demo
+from validation.demo import Demo, run_demo
 from validation.figures import comparison_figure
+from validation.folders import prepare_folder
 
 
 def small_case(name: str, target: str, **changes) -> Case:

@@ -13,8 +13,9 @@ from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError, RmtError
 from validation.simulation import devices
 from validation.simulation.devices import Device, find_device, namespace_of
-from validation.simulation.observe import leading_triplets, observe
+from validation.simulation.observe import observe
 from validation.simulation.simulate import simulate
+from validation.simulation.triplets import leading_triplets
 
 strict = pytest.importorskip("array_api_strict")
 

@@ -9,9 +9,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from problems import IE1, two_steps
 from scipy.optimize import brentq
 
-from rmt import InvalidInputError, Problem, Step, feature_exponents, feature_spikes
+from rmt import InvalidInputError, Step, feature_exponents, feature_spikes
 from rmt.features.bulk import FeatureBulk, feature_bulk
 from rmt.features.mean_features import mean_features
 from rmt.features.polynomial import learned_feature, multi_indices
@@ -26,21 +27,6 @@ from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, Status
 from validation import simulate
-
-IE1 = "tanh(z) + (cos(2*z) - exp(-2))/2"
-
-
-def problem_with(**changes):
-    arguments = {
-        "activation": "tanh(z + 7/10)",
-        "target": IE1,
-        "width": 1000,
-        "dim": 1000,
-        "samples": 2000,
-        "steps": [Step(4, 0.3), Step(4, 0.4)],
-    }
-    return Problem(**{**arguments, **changes})
-
 
 # The mean features
 
@@ -104,7 +90,7 @@ def test_derivatives_and_coordinates_against_brute_force(n_spikes):
     """The spanning functions ``M_0`` and ``kappa_k M_1`` and all their inner products."""
     spikes, width = some_spikes(n_spikes), 900
     sigma = ScalarFunction.parse("tanh(z + 7/10)")
-    problem = problem_with(width=width, dim=width)
+    problem = two_steps(width=width, dim=width)
     features = trained_features(problem, spikes)
     mean = features.mean
     x = gaussian_rule(5.0 if n_spikes == 1 else 3.0, 8.0)
@@ -236,7 +222,7 @@ def test_no_linear_part():
 )
 def test_strengths_of_the_specification(batch, expected):
     """theory.md, section 8, from a coarser discretisation (two spikes, degree 6, unit lengths)."""
-    problem = problem_with(batch=batch)
+    problem = two_steps(batch=batch)
     mean = mean_features(problem.activation, last_stage(problem).spikes, problem.width)
     root = np.sqrt(mean.weights)
     squares = np.linalg.eigvalsh(np.outer(root, root) * mean.kernel(0, 0))[::-1][:3]
@@ -247,7 +233,7 @@ def test_strengths_of_the_specification(batch, expected):
 
 
 def test_one_spike_shared_by_a_square_and_a_direction():
-    found = feature_spikes(problem_with(), 3000)
+    found = feature_spikes(two_steps(), 3000)
     third = found.outliers[2]
     square = third.learned.coefficients[(2, 0, 0, 0, 0)]
     second = third.learned.coefficients[(0, 1, 0, 0, 0)]
@@ -258,7 +244,7 @@ def test_one_spike_shared_by_a_square_and_a_direction():
 
 def test_untrained_features_against_the_population_route():
     """The features' mean is a spike of the population, which the known map takes to the sample."""
-    problem = problem_with(steps=[Step(1e-9, 0.0)])
+    problem = two_steps(steps=[Step(1e-9, 0.0)])
     found = feature_spikes(problem, 3000)
     mean = float(mean_features(problem.activation, no_spikes(1), 1000).kernel(0, 0)[0, 0])
     features = trained_features(problem, no_spikes(1))
@@ -287,7 +273,7 @@ def test_outliers_and_overlaps_against_their_gaussian_equivalent(batch):
 
     The two largest are close, and mix: their overlaps are compared in sum.
     """
-    problem = problem_with(width=800, dim=800, samples=1600, batch=batch)
+    problem = two_steps(width=800, dim=800, samples=1600, batch=batch)
     m, n, d = 2400, 800, 800
     found = feature_spikes(problem, m)
     stage = last_stage(problem)
@@ -329,7 +315,7 @@ def test_outliers_and_overlaps_against_their_gaussian_equivalent(batch):
 
 def test_overlaps_are_parts_of_a_whole():
     for batch in ("independent", "reused"):
-        for spike in feature_spikes(problem_with(batch=batch), 3000).spikes:
+        for spike in feature_spikes(two_steps(batch=batch), 3000).spikes:
             total = sum(c**2 for c in spike.learned.coefficients.values()) + spike.learned.rest
             assert total == pytest.approx(1.0, abs=1e-9)
             assert sum(spike.target_overlaps.values()) <= spike.left_overlap + 1e-12 <= 1.0
@@ -337,7 +323,7 @@ def test_overlaps_are_parts_of_a_whole():
 
 def test_error_estimates_bound_the_difference_to_a_finer_solution():
     for changes in ({"batch": "reused"}, {"activation": "relu(z)", "target": "relu(z)"}):
-        problem = problem_with(**changes)
+        problem = two_steps(**changes)
         coarse, fine = (feature_spikes(problem, 3000, rtol=rtol) for rtol in (1e-3, 1e-9))
         for one, other in zip(coarse.outliers, fine.outliers, strict=True):
             allowed = one.error + other.error
@@ -348,7 +334,7 @@ def test_error_estimates_bound_the_difference_to_a_finer_solution():
 
 
 def test_two_target_directions():
-    problem = problem_with(
+    problem = two_steps(
         target="z1 + z1*z2", samples=3000, steps=[Step(2, 0.35), Step(2, 0.4)], batch="reused"
     )
     found = feature_spikes(problem)
@@ -361,7 +347,7 @@ def test_two_target_directions():
 @pytest.mark.parametrize("batch", ["independent", "reused"])
 def test_lengths_of_the_rows_against_simulated_weights(batch):
     """Mean squares over the neurons of either sign, which scatter by 0.02 between networks."""
-    problem = problem_with(
+    problem = two_steps(
         batch=batch, readout="rademacher", width=500, dim=500, samples=1000,
         steps=[Step(4, 0.3), Step(6, 0.4)],
     )  # fmt: skip
@@ -385,7 +371,7 @@ def test_lengths_of_the_rows_against_simulated_weights(batch):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.2, 0.25, 0.26, 0.34, 0.4, 0.45])
 def test_one_step_thresholds(alpha):
-    problem = problem_with(steps=[Step(1, alpha)])
+    problem = two_steps(steps=[Step(1, alpha)])
     orders = [e.order for e in feature_exponents(problem)]
     exact = Fraction(str(alpha))
     expected = [0] + [k for k in range(1, 13) if exact > Fraction(k - 1, 2 * k)]
@@ -393,14 +379,14 @@ def test_one_step_thresholds(alpha):
 
 
 def test_two_steps_share_a_spike():
-    found = feature_exponents(problem_with(steps=[Step(1, 0.4), Step(1, 0.4)]))
+    found = feature_exponents(two_steps(steps=[Step(1, 0.4), Step(1, 0.4)]))
     assert found[2].terms == ((0, 0), (1,))
     assert found[3].terms == ((0, 0, 0), (0, 1), (2,))
     assert str(found[2]) == "N^(4/5): He2(k0)/sqrt(2), k1"
 
 
 def test_orders_without_a_coefficient_are_absent():
-    odd = feature_exponents(problem_with(activation="erf(z)", steps=[Step(1, 0.45)]))
+    odd = feature_exponents(two_steps(activation="erf(z)", steps=[Step(1, 0.45)]))
     assert [e.order for e in odd] == [1, 3, 5, 7, 9]
 
 
@@ -410,7 +396,7 @@ def test_strengths_grow_with_their_exponent(order):
     widths = (10**6, 10**7)
     strengths = []
     for n in widths:
-        problem = problem_with(width=n, dim=n, samples=2 * n, steps=[Step(1, 0.35)])
+        problem = two_steps(width=n, dim=n, samples=2 * n, steps=[Step(1, 0.35)])
         strengths.append(feature_spikes(problem, n).spikes[order].strength)
     rate = math.log10(strengths[1] / strengths[0])
     (exponent,) = [e.exponent for e in feature_exponents(problem) if e.order == order]
@@ -421,7 +407,7 @@ def test_strengths_grow_with_their_exponent(order):
 
 
 def test_text_json_and_frame():
-    found = feature_spikes(problem_with(), 3000)
+    found = feature_spikes(two_steps(), 3000)
     assert "in the bulk" in str(found)
     assert f"{len(found.outliers)} outlier(s)" in str(found)
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
@@ -440,7 +426,7 @@ def test_a_polynomial_prints_its_largest_terms():
 @pytest.mark.parametrize("samples", [0, -3, 2.5, True, "many"])
 def test_bad_samples(samples):
     with pytest.raises(InvalidInputError, match="samples must be a positive integer"):
-        feature_spikes(problem_with(), samples)
+        feature_spikes(two_steps(), samples)
 
 
 def test_unconverged_spikes_are_never_returned_as_an_answer(monkeypatch):
@@ -448,7 +434,7 @@ def test_unconverged_spikes_are_never_returned_as_an_answer(monkeypatch):
         return replace(resummed_strengths(problem, rtol), status=Status.NOT_CONVERGED)
 
     monkeypatch.setattr("rmt.features.stages.resummed_strengths", unconverged)
-    problem = problem_with()
+    problem = two_steps()
     with pytest.raises(ConvergenceError) as caught:
         feature_spikes(problem, 3000)
     assert caught.value.best.status is Status.NOT_CONVERGED

@@ -8,18 +8,20 @@ import re
 
 import numpy as np
 import pytest
+from problems import IE1
 
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation import FiniteSize, finite_size, fit_power_law, run_samples
+from validation.gaps import paired_levels
 from validation.gaps.paired_gaps import bulk_gap, paired_gap
-from validation.gaps.result import GapCurve, paired_levels
-from validation.simulation.simulate import sample_readout
+from validation.gaps.result import GapCurve
+from validation.simulation.draws import sample_readout
 
 WIDTHS = np.array([125, 250, 500, 1000, 2000])
 PROBLEM = Problem(
     "gelu(z)",
-    "tanh(z) + (cos(2*z) - exp(-2))/2",
+    IE1,
     1000,
     1000,
     2000,

@@ -8,9 +8,10 @@ import pytest
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation import observe as observe_function
-from validation.simulation.observe import Histogram, leading_triplets, observe
+from validation.simulation.observe import Histogram, observe
 from validation.simulation.samples import Samples, run_samples
 from validation.simulation.simulate import simulate
+from validation.simulation.triplets import leading_triplets
 
 
 def with_spectrum(shape: tuple[int, int], top: list[float], seed: int = 0) -> np.ndarray:

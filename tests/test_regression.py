@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from problems import two_steps
 from scipy.optimize import brentq
 
 import rmt
-from rmt import InvalidInputError, Problem, Step, ridge
+from rmt import InvalidInputError, Step, ridge
 from rmt.features.stages import no_spikes, stages
 from rmt.features.trained import trained_features
 from rmt.functions.hermite_quadrature import double_coefficients
@@ -22,20 +23,6 @@ from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, Status
 
 REFERENCE = Path(__file__).parent / "reference"
-IE1 = "tanh(z) + (cos(2*z) - exp(-2))/2"
-
-
-def two_steps(batch="independent", **changes):
-    arguments = {
-        "activation": "tanh(z + 7/10)",
-        "target": IE1,
-        "width": 1000,
-        "dim": 1000,
-        "samples": 2000,
-        "steps": [Step(4, 0.3), Step(4, 0.4)],
-        "batch": batch,
-    }
-    return Problem(**{**arguments, **changes})
 
 
 def test_reference():

@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import simulate as simulate_function
-from validation.simulation.simulate import DataSet, Sample, simulate
+from validation.simulation.draws import DataSet
+from validation.simulation.simulate import Sample, simulate
 
 RELU = "relu(z)"
 ACTIVATIONS = ["tanh(z + 7/10)", RELU, "z + z**2/4", "sin(2*z)"]
@@ -85,7 +86,7 @@ def test_the_slabs_of_a_step_add_up(monkeypatch):
     whole = simulate(problem)
     module = importlib.import_module("validation.simulation.simulate")
     monkeypatch.setattr(module, "_SLAB_ROWS", 7)
-    monkeypatch.setattr(module, "_CACHE_ELEMENTS", 50)
+    monkeypatch.setattr(module, "CACHE_ELEMENTS", 50)
     pieces = simulate(problem)
     np.testing.assert_array_equal(pieces.weights[0], whole.weights[0])
     np.testing.assert_allclose(pieces.weights[2], whole.weights[2], rtol=1e-12, atol=1e-13)

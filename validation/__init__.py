@@ -22,12 +22,13 @@ from validation.executors import connect_dask, worker_processes
 from validation.gaps.finite_size import finite_size
 from validation.gaps.power_law import PowerLaw, fit_power_law
 from validation.gaps.result import FiniteSize, GapCurve
+from validation.simulation.draws import DataSet
 from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.features import FeatureSamples, run_features
 from validation.simulation.observe import Histogram, Observation, observe
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples, run_samples
-from validation.simulation.simulate import DataSet, Sample, simulate
+from validation.simulation.simulate import Sample, simulate
 from validation.store.store import SampleStore
 from validation.weights.check import check
 from validation.weights.result import WeightCheck

@@ -25,7 +25,7 @@ from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.features import FeatureSamples, observe_feature_sample
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples, observe_sample
-from validation.simulation.simulate import available_cores
+from validation.simulation.threads import available_cores
 from validation.store.kinds import AnyObservation, AnyPlan, AnySamples
 from validation.store.recipe import made_with, recipe
 from validation.store.store import SampleStore

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from rmt.status import InvalidInputError
 from validation.catalogue import CASES, Case
-from validation.comparison.compare import compare
+from validation.comparison.compare import DEFORMED_MARGIN, compare
 from validation.comparison.rows import ComparisonRow
 from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict, Verdicts, worst
-from validation.figures import Panel, comparison_figure, save_figure
-from validation.folders import prepare_folder, write_files
+from validation.drawing import Panel
+from validation.figures import comparison_figure, save_figure
+from validation.folders import write_files
 from validation.simulation.samples import run_samples
 
 if TYPE_CHECKING:
     from rmt.prediction import Prediction
 
-__all__ = ["Demo", "prepare_folder", "run_demo"]
+__all__ = ["Demo", "run_demo"]
 
 _N_SPECTRA = 4
 _TEXT_WIDTH = 100
 # Of the columns that name a case, at the left of the tables.
 _LEFT = 40
-_EDGE_MARGIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def run_demo(
             n_spectra=min(_N_SPECTRA, n_samples),
             progress=f"{found.name:<{width}}" if progress else False,
         )
-        comparison = compare(prediction, samples, edge_margin=_EDGE_MARGIN)
+        comparison = compare(prediction, samples, edge_margin=DEFORMED_MARGIN)
         panels.append(Panel(found, prediction.bulk, samples, comparison))
     return Demo(tuple(panels), predictions)
 

@@ -12,7 +12,6 @@ from validation.drawing import (
     FAINT,
     INK,
     STYLE,
-    Bulk,
     Panel,
     draw_overlaps,
     draw_spectrum,
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Bulk", "Panel", "comparison_figure", "require_matplotlib", "save_figure"]
+__all__ = ["comparison_figure", "save_figure"]
 
 _BATCHES = {"independent": "independent batches", "reused": "reused batch"}
 

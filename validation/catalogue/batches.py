@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from rmt.problem import Problem, Step
-from validation.catalogue.case import IE1, IE2, IE3, Case, by_name
+from validation.catalogue.case import IE1, IE2, IE3, Case, both_batches, by_name
 
 __all__ = ["BATCHES", "CASES"]
 
 
 def _two_steps(name: str, title: str, target: str) -> tuple[Case, Case]:
-    """The setting of theory.md, section 8, at N = 1000, with independent and reused batches."""
-    independent = Problem(
+    """The setting of theory.md, section 8, at N = 1000."""
+    problem = Problem(
         activation="tanh(z + 7/10)",
         target=target,
         width=1000,
         dim=1000,
         samples=2000,
         steps=[Step(4, 0.3), Step(4, 0.4)],
-        batch="independent",
     )
-    return (
-        Case(f"{name}-independent", title, independent),
-        Case(f"{name}-reused", title, independent.replace(batch="reused")),
-    )
+    return both_batches(name, title, problem)
 
 
 _FIRST = _two_steps("ie1", "information exponent 1", IE1)

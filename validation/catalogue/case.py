@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rmt.problem import Problem
 
-__all__ = ["IE1", "IE2", "IE3", "Case", "by_name"]
+__all__ = ["IE1", "IE2", "IE3", "Case", "both_batches", "by_name"]
 
 # Targets of information exponent 1, 2 and 3. The second is not even: all powers of an even function
 # are even, so that no reuse of a batch could learn its direction.
@@ -35,6 +35,14 @@ class Case:
     def __str__(self) -> str:
         batch = f", {self.problem.batch} batch" if len(self.problem.steps) > 1 else ""
         return f"{self.name}: {self.title}{batch}"
+
+
+def both_batches(name: str, title: str, problem: Problem) -> tuple[Case, Case]:
+    """The same problem with independent batches and with a reused one, told apart by the name."""
+    return (
+        Case(f"{name}-independent", title, problem.replace(batch="independent")),
+        Case(f"{name}-reused", title, problem.replace(batch="reused")),
+    )
 
 
 def by_name(*cases: Case) -> dict[str, Case]:

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from rmt.problem import Problem, Step
-from validation.catalogue.case import IE1, IE2, Case
+from validation.catalogue.case import IE1, IE2, Case, both_batches, by_name
 
 __all__ = ["FEATURES", "SMALL_FEATURES"]
-
-
-def _both_batches(name: str, title: str, problem: Problem) -> dict[str, Case]:
-    return {
-        f"features-{name}-{batch}": Case(
-            f"features-{name}-{batch}", title, problem.replace(batch=batch)
-        )
-        for batch in ("independent", "reused")
-    }
 
 
 _SHIFTED_TANH = Problem(
@@ -25,51 +16,53 @@ _SHIFTED_SINE = Problem(
     readout="rademacher",
 )  # fmt: skip
 
-FEATURES: dict[str, Case] = {
-    **_both_batches(
-        "shifted-tanh-ie1", "shifted tanh, information exponent 1, label noise", _SHIFTED_TANH
+FEATURES: dict[str, Case] = by_name(
+    *both_batches(
+        "features-shifted-tanh-ie1",
+        "shifted tanh, information exponent 1, label noise",
+        _SHIFTED_TANH,
     ),
-    **_both_batches(
-        "shifted-erf-ie2",
+    *both_batches(
+        "features-shifted-erf-ie2",
         "shifted erf, information exponent 2",
         Problem(
             "erf(z + 1/2)", IE2, 1000, 1000, 2000, [Step(4, 0.3), Step(4, 0.4)],
             readout="rademacher",
         ),
     ),
-    **_both_batches(
-        "relu-tanh",
+    *both_batches(
+        "features-relu-tanh",
         "ReLU, tanh target, label noise",
         Problem(
             "relu(z)", "tanh(z)", 1000, 1000, 2000, [Step(3, 0.3), Step(3, 0.3)],
             readout="uniform", noise_std=0.5,
         ),
     ),
-    **_both_batches(
-        "gelu-quadratic",
+    *both_batches(
+        "features-gelu-quadratic",
         "GELU, quadratic target, twice as many neurons as inputs",
         Problem(
             "gelu(z)", "z + He2(z)/2", 1000, 500, 1500, [Step(2, 0.3), Step(2, 0.3)],
             readout="uniform",
         ),
     ),
-    **_both_batches(
-        "softplus-ie1",
+    *both_batches(
+        "features-softplus-ie1",
         "softplus, information exponent 1, label noise",
         Problem(
             "softplus(z)", IE1, 1000, 1000, 2000, [Step(4, 0.3), Step(4, 0.4)],
             readout="gaussian", noise_std=0.5,
         ),
     ),
-    **_both_batches("shifted-sine-staircase", "shifted sine, staircase of two indices",
+    *both_batches("features-shifted-sine-staircase", "shifted sine, staircase of two indices",
                     _SHIFTED_SINE),
-}  # fmt: skip
+)  # fmt: skip
 
 # Two of them at half the size, for a look that takes seconds.
-SMALL_FEATURES: dict[str, Case] = {
-    **_both_batches(
-        "small-tanh",
+SMALL_FEATURES: dict[str, Case] = by_name(
+    *both_batches(
+        "features-small-tanh",
         "shifted tanh, information exponent 1, label noise, N = 500",
         _SHIFTED_TANH.replace(width=500, dim=500, samples=1000),
     ),
-}
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rmt.problem import Problem, ReadoutLaw, Step
-from validation.catalogue.case import Case, by_name
+from validation.catalogue.case import Case, both_batches, by_name
 
 __all__ = ["STAIRCASES"]
 
@@ -21,10 +21,7 @@ def _pair(
         steps=[Step(2, 0.35), second],
         readout=readout,
     )
-    return (
-        Case(f"{name}-independent", title, problem),
-        Case(f"{name}-reused", title, problem.replace(batch="reused")),
-    )
+    return both_batches(name, title, problem)
 
 
 STAIRCASES: dict[str, Case] = by_name(

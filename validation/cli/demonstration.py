@@ -43,8 +43,9 @@ def add_demo(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> str:
-    from validation.demo import prepare_folder, run_demo
-    from validation.figures import require_matplotlib
+    from validation.demo import run_demo
+    from validation.drawing import require_matplotlib
+    from validation.folders import prepare_folder
 
     require_matplotlib()
     prepare_folder(options.output)

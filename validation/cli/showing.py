@@ -88,9 +88,9 @@ def _show(options: argparse.Namespace) -> str:
 
 def _theory(found: Case, entries: list[Entry], store: SampleStore | None, device: str) -> list[str]:
     """The prediction, and the comparison with the largest number of stored networks."""
-    from validation.comparison.compare import compare
+    from validation.comparison.compare import DEFORMED_MARGIN, compare
     from validation.comparison.feature_comparison import compare_features, predicted_features
-    from validation.report.tasks import EDGE_MARGIN, predicted
+    from validation.report.tasks import predicted
 
     best = max(entries, key=lambda entry: 0 if store is None else _n_stored(entry, store, device))
     plan = best.plan
@@ -110,7 +110,7 @@ def _theory(found: Case, entries: list[Entry], store: SampleStore | None, device
     samples = store.samples(plan, device, partial=True)
     if samples.n_observed < len(prediction.outliers):
         return [*lines, "", "the stored networks keep fewer singular values than it has outliers"]
-    return [*lines, "", str(compare(prediction, samples, edge_margin=EDGE_MARGIN))]
+    return [*lines, "", str(compare(prediction, samples, edge_margin=DEFORMED_MARGIN))]
 
 
 def _n_stored(entry: Entry, store: SampleStore, device: str) -> int:

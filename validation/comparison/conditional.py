@@ -15,10 +15,10 @@ from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.spikes.deformed import Forms
 from validation.comparison.bulk_distance import bulk_distance, bulk_values
-from validation.comparison.compare import PredictedOutliers, level, paired
+from validation.comparison.compare import RESUMMED_MARGIN, PredictedOutliers, level, paired
 from validation.comparison.result import Comparison
+from validation.simulation.draws import sample_readout
 from validation.simulation.samples import Samples
-from validation.simulation.simulate import sample_readout
 
 __all__ = ["compare_conditional"]
 
@@ -47,7 +47,7 @@ def compare_conditional(
     *,
     method: Method = "resummed",
     forms: Forms = "exact",
-    edge_margin: float = 0.5,
+    edge_margin: float = RESUMMED_MARGIN,
     executor: Executor | None = None,
 ) -> Comparison:
     r"""Hold each sample against the prediction for the readout that it has drawn.

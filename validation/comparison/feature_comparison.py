@@ -19,7 +19,8 @@ from rmt.status import InvalidInputError
 from validation.comparison.feature_rows import FeatureQuantity, FeatureRow
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, worst
 from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples, standard_error
+from validation.simulation.features import FeatureSamples
+from validation.simulation.samples import standard_error
 
 __all__ = ["FeatureComparison", "compare_features", "predicted_features"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rmt.prediction import Prediction
 from validation.comparison.bulk_distance import BulkDistance
 from validation.simulation.bulk import kolmogorov_distance
-from validation.simulation.samples import Samples
+from validation.simulation.samples import Samples, standard_error
 
 __all__ = ["Gap", "PairedLevel", "RankedOutliers", "bulk_gap", "outlier_gaps", "paired_gap"]
 
@@ -181,5 +181,4 @@ def bulk_gap(law: Prediction, values: FloatArray) -> Gap:
 
 
 def _mean(differences: FloatArray) -> Gap:
-    error = differences.std(ddof=1) / math.sqrt(differences.size)
-    return Gap(float(differences.mean()), float(error))
+    return Gap(float(differences.mean()), float(standard_error(differences)))

@@ -11,8 +11,8 @@ from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
 from rmt.spikes.deformed import Forms
 from validation.gaps.paired_gaps import PairedLevel, RankedOutliers
+from validation.simulation.draws import sample_readout
 from validation.simulation.samples import Samples
-from validation.simulation.simulate import sample_readout
 
 __all__ = ["paired_levels", "predictions_at"]
 

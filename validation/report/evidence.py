@@ -18,7 +18,7 @@ from validation.report.tasks import CompareCase, FindGaps, Width, stored_widths
 from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.features import FeatureSamples
 from validation.simulation.samples import Samples
-from validation.simulation.simulate import available_cores
+from validation.simulation.threads import available_cores
 from validation.store.store import SampleStore
 from validation.suites import Entry, Suite
 

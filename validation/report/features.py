@@ -9,7 +9,7 @@ from validation.comparison.feature_comparison import FeatureComparison
 from validation.drawing import COLOURS, FAINT, INK
 from validation.report.feature_evidence import FeatureEvidence
 from validation.report.svg import blank_figure, svg_style, to_svg
-from validation.simulation.features import standard_error
+from validation.simulation.samples import standard_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from rmt.prediction import Prediction
 from rmt.problem import Problem
 from rmt.spikes.deformed import Forms
 from rmt.status import RmtError
-from validation.comparison.compare import compare
+from validation.comparison.compare import DEFORMED_MARGIN, compare
 from validation.comparison.result import Comparison
 from validation.gaps.finite_size import finite_size
 from validation.gaps.result import FiniteSize
@@ -21,10 +21,8 @@ from validation.simulation.samples import Samples
 from validation.store.store import SampleStore
 from validation.suites import Section
 
-__all__ = ["EDGE_MARGIN", "CompareCase", "FindGaps", "Held", "Width", "predicted", "stored_widths"]
+__all__ = ["CompareCase", "FindGaps", "Held", "Width", "predicted", "stored_widths"]
 
-# Beyond the predicted edge: how far the largest values of the bulk of N = 500 to 1000 reach.
-EDGE_MARGIN = 0.1
 _FORMS: Forms = "linked"
 
 Held: TypeAlias = tuple[Comparison, dict[str, Any], DensityCurve]
@@ -48,7 +46,7 @@ class CompareCase:
     def __call__(self) -> Held | str:
         try:
             prediction = predicted(self.samples.problem)
-            comparison = compare(prediction, self.samples, edge_margin=EDGE_MARGIN)
+            comparison = compare(prediction, self.samples, edge_margin=DEFORMED_MARGIN)
         except RmtError as error:
             return " ".join(str(error).split())
         return comparison, prediction.to_dict(), DensityCurve.of(prediction.bulk)

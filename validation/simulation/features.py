@@ -22,9 +22,11 @@ from rmt.display import Part, Shown, Table
 from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
+from validation.simulation.draws import fresh_batch
 from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.observe import leading_triplets
-from validation.simulation.simulate import Sample, fresh_batch, simulate
+from validation.simulation.samples import standard_error
+from validation.simulation.simulate import Sample, simulate
+from validation.simulation.triplets import leading_triplets
 
 __all__ = [
     "FeatureObservation",
@@ -32,7 +34,6 @@ __all__ = [
     "observe_feature_sample",
     "observe_features",
     "run_features",
-    "standard_error",
 ]
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -255,13 +256,6 @@ def observe_features(sample: Sample, plan: FeaturePlan) -> FeatureObservation:
         )
         overlaps[:, k] = (h @ triplets.left / np.linalg.norm(h)) ** 2
     return FeatureObservation(triplets.values, overlaps, errors[0], errors[1])
-
-
-def standard_error(values: FloatArray) -> FloatArray:
-    """Of the mean over the first axis; infinite for a single sample."""
-    if len(values) < 2:
-        return np.full(values.shape[1:], np.inf)
-    return np.asarray(values.std(axis=0, ddof=1) / math.sqrt(len(values)))
 
 
 def _on_cpu(array: Any) -> Any:

@@ -18,7 +18,7 @@ from validation.simulation.observe import Histogram, Observation, observe
 from validation.simulation.plan import Plan
 from validation.simulation.simulate import simulate
 
-__all__ = ["Samples", "observe_sample", "run_samples"]
+__all__ = ["Samples", "observe_sample", "run_samples", "standard_error"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -137,12 +137,12 @@ class Samples(Shown):
     @property
     def singular_value_errors(self) -> FloatArray:
         """Standard errors of the means, shape (k,); infinite for a single sample."""
-        return _standard_error(self.singular_values)
+        return standard_error(self.singular_values)
 
     @property
     def target_overlap_errors(self) -> FloatArray:
         """Standard errors of the means, shape (k, r); infinite for a single sample."""
-        return _standard_error(self.target_overlaps)
+        return standard_error(self.target_overlaps)
 
     def count_beyond(self, threshold: float) -> NDArray[np.int64]:
         """Observed singular values above a threshold in each sample, at most ``k``."""
@@ -293,7 +293,8 @@ def observe_sample(
     )
 
 
-def _standard_error(values: FloatArray) -> FloatArray:
+def standard_error(values: FloatArray) -> FloatArray:
+    """Of the mean over the first axis; infinite for a single sample."""
     n = values.shape[0]
     if n < 2:
         return np.full(values.shape[1:], np.inf)

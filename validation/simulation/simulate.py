@@ -1,87 +1,47 @@
-"""One network of finite size: its data, its weights, and the gradient steps, taken literally.
+"""One network of finite size: its weights, and the gradient steps, taken literally.
 
 Nothing here knows of the theory: this is the experiment that the theory is held against.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from rmt.blas import one_blas_thread
 from rmt.display import InNotebooks
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem
-from rmt.status import ConvergenceError, InvalidInputError, Status
-from validation.simulation.devices import CPU, Device, find_device
+from rmt.status import ConvergenceError, Status
+from validation.arguments import integer, precision
+from validation.simulation.devices import Device, find_device
+from validation.simulation.draws import (
+    DataSet,
+    entropy_of,
+    initial_weights,
+    sample_readout,
+    step_batch,
+)
+from validation.simulation.threads import (
+    CACHE_ELEMENTS,
+    MapRows,
+    available_cores,
+    rows_in_parallel,
+)
 
-__all__ = [
-    "DataSet",
-    "Sample",
-    "available_cores",
-    "fresh_batch",
-    "sample_readout",
-    "simulate",
-]
+__all__ = ["Sample", "simulate"]
 
 # A floating array of NumPy, or of the library of the device that the simulation runs on.
 Array: TypeAlias = Any
-# Runs a task for every row number, and gives the results in the order of the rows.
-MapRows: TypeAlias = Callable[[Callable[[int], Any], Iterable[int]], Iterator[Any]]
 
-# The random streams of a sample. A number once given to a stream stays with it: changing one
-# would change every sample ever drawn.
-_WEIGHTS, _READOUT = 0, 1
-_INPUTS = (2, 3)
-_NOISE = (4, 5)
-_FRESH = {"train": (6, 7), "test": (8, 9)}
-
-# Rows drawn from one random stream. Fixed, so that who draws which rows never matters.
-_STREAM_ROWS = 256
-# Elements of a piece of the pre-activations that stays in a core's cache while it is worked on.
-_CACHE_ELEMENTS = 1 << 17
 # Samples whose pre-activations a thread holds at once: enough for efficient products. Fixed, since
 # the partition decides how the sum over samples is rounded.
 _SLAB_ROWS = 512
 _ACCELERATOR_SLAB_ROWS = 8192
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DataSet(InNotebooks):
-    """One batch of training data.
-
-    Attributes
-    ----------
-    inputs : array (n, d)
-        ``X``, iid standard normal.
-    labels : array (n,)
-        ``y_j = f(x_j1, .., x_jr) + eps_j``.
-
-    Examples
-    --------
-    >>> from rmt import Problem, Step
-    >>> from validation import simulate
-    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
-    >>> batch = simulate(problem).batches[0]
-    >>> batch.inputs.shape, batch.labels.shape, bool((batch.labels == batch.inputs[:, 0]).all())
-    ((80, 40), (80,), True)
-    """
-
-    inputs: Array
-    labels: Array
-
-    def __str__(self) -> str:
-        return f"DataSet of {self.inputs.shape[0]} samples in dimension {self.inputs.shape[1]}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,22 +164,21 @@ def simulate(
     >>> bool(np.array_equal(sample.weights[1], simulate(problem, seed=1).weights[1]))
     True
     """
-    kind = _precision(dtype)
+    kind = np.dtype(precision(dtype))
     place = find_device(device)
     xp = place.xp
-    entropy = _entropy(problem, _natural("seed", seed), _natural("index", index))
+    entropy = entropy_of(problem, seed, index)
     # Beyond this the pre-activations' squares overflow, and nothing that follows means anything.
     largest = float(np.sqrt(np.finfo(kind).max))
-    n_threads = available_cores() if threads is None else _natural("threads", threads) or 1
+    n_threads = available_cores() if threads is None else integer("threads", threads) or 1
 
-    with one_blas_thread(), _rows_in_parallel(n_threads) as map_rows:
-        weights = [place.asarray(_initial_weights(problem, entropy, kind, map_rows))]
+    with one_blas_thread(), rows_in_parallel(n_threads) as map_rows:
+        weights = [place.asarray(initial_weights(problem, entropy, kind, map_rows))]
         readout = place.asarray(sample_readout(problem, seed, index).astype(kind))
         batches: list[DataSet] = []
         for step, rate in enumerate(problem.learning_rates):
             if step == 0 or problem.batch == "independent":
-                n, streams = problem.samples[step], (_INPUTS[step], _NOISE[step])
-                batches.append(_draw_batch(problem, n, streams, entropy, kind, place, map_rows))
+                batches.append(step_batch(problem, step, entropy, kind, place, map_rows))
             else:
                 batches.append(batches[-1])
             with np.errstate(over="ignore", invalid="ignore"):
@@ -259,7 +218,7 @@ def _gradient(
     inputs, labels = data.inputs, data.labels
     n, width = inputs.shape[0], weights.shape[0]
     slab_rows = min(n, _ACCELERATOR_SLAB_ROWS if place.accelerator else _SLAB_ROWS)
-    piece_rows = slab_rows if place.accelerator else max(1, _CACHE_ELEMENTS // width)
+    piece_rows = slab_rows if place.accelerator else max(1, CACHE_ELEMENTS // width)
     kind = np.dtype(str(weights.dtype).rpartition(".")[2])
     spare: deque[tuple[Array, Array]] = deque()
 
@@ -289,187 +248,3 @@ def _gradient(
         spare.append((slab, product))
     total *= (readout * (scale / (n * float(np.sqrt(width)))))[:, None]
     return total
-
-
-def _initial_weights(problem: Problem, entropy: int, kind: np.dtype[Any], run: MapRows) -> Array:
-    """``W_0``: rows uniform on the unit sphere, or ``N(0, I_d / d)``."""
-    weights = np.empty((problem.width, problem.dim), kind)
-
-    def shape(rows: NDArray[np.float64]) -> None:
-        if problem.init == "sphere":
-            rows /= np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-        else:
-            rows /= np.sqrt(problem.dim)
-
-    _fill_with_normals(weights, entropy, _WEIGHTS, run, shape)
-    return weights
-
-
-def sample_readout(problem: Problem, seed: int = 0, index: int = 0) -> NDArray[np.float64]:
-    """The values ``g_i`` of one sample's readout, without simulating the rest of it.
-
-    Parameters
-    ----------
-    problem, seed, index
-        As in `simulate`.
-
-    Returns
-    -------
-    array (N,)
-        Of mean 0 and variance 1 in law; or the values that the problem gives.
-
-    Examples
-    --------
-    >>> from rmt import Problem, Step
-    >>> problem = Problem("tanh(z)", "z", width=30, dim=20, samples=50, steps=[Step(1, 0.25)])
-    >>> bool((sample_readout(problem, seed=1) == simulate(problem, seed=1).readout).all())
-    True
-    """
-    if not isinstance(problem.readout, str):
-        given: NDArray[np.float64] = np.array(problem.readout, dtype=np.float64)
-        return given
-    entropy = _entropy(problem, _natural("seed", seed), _natural("index", index))
-    rng = _generator(entropy, _READOUT)
-    if problem.readout == "gaussian":
-        return rng.standard_normal(problem.width)
-    if problem.readout == "rademacher":
-        return np.asarray(2.0 * rng.integers(0, 2, problem.width) - 1.0)
-    return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), problem.width)
-
-
-def fresh_batch(
-    problem: Problem,
-    seed: int,
-    index: int,
-    size: int,
-    purpose: Literal["train", "test"],
-    dtype: DTypeLike = np.float64,
-) -> DataSet:
-    """Data that the steps of a sample have not seen, from random streams of its own.
-
-    Parameters
-    ----------
-    problem, seed, index, dtype
-        As in `simulate`.
-    size : int
-        How many samples; a smaller batch holds the first of a larger one.
-    purpose : {"train", "test"}
-        Two batches that are independent of each other.
-
-    Examples
-    --------
-    >>> from rmt import Problem, Step
-    >>> problem = Problem("tanh(z)", "z", width=30, dim=20, samples=50, steps=[Step(1, 0.25)])
-    >>> fresh_batch(problem, 0, 0, 70, "train").inputs.shape
-    (70, 20)
-    """
-    entropy = _entropy(problem, _natural("seed", seed), _natural("index", index))
-    streams, kind = _FRESH[purpose], _precision(dtype)
-    return _draw_batch(problem, _natural("size", size), streams, entropy, kind, CPU, map)
-
-
-def _draw_batch(
-    problem: Problem,
-    n: int,
-    streams: tuple[int, int],
-    entropy: int,
-    kind: np.dtype[Any],
-    place: Device,
-    run: MapRows,
-) -> DataSet:
-    """Fresh inputs and their labels; the targets' directions are the first coordinate axes."""
-    inputs = np.empty((n, problem.dim), kind)
-    _fill_with_normals(inputs, entropy, streams[0], run)
-    columns = np.array(inputs[:, : problem.n_directions].T, dtype=np.float64, order="C")
-    labels = np.array(problem.target(*columns), dtype=np.float64)
-    if problem.noise_std > 0:
-        noise = _generator(entropy, streams[1]).standard_normal(n)
-        labels += problem.noise_std * noise
-    return DataSet(place.asarray(inputs), place.asarray(labels.astype(kind)))
-
-
-def _fill_with_normals(
-    out: Array,
-    entropy: int,
-    stream: int,
-    run: MapRows,
-    shape: Callable[[NDArray[np.float64]], None] | None = None,
-) -> None:
-    """Independent standard normals, every ``_STREAM_ROWS`` rows from a stream of their own.
-
-    ``shape`` transforms these rows in place before they are rounded to the precision of ``out``.
-    """
-
-    piece_rows = max(1, _CACHE_ELEMENTS // out.shape[1])
-
-    def fill(start: int) -> None:
-        rng = _generator(entropy, stream, start // _STREAM_ROWS)
-        stop = min(start + _STREAM_ROWS, out.shape[0])
-        scratch = np.empty((piece_rows, out.shape[1]))
-        for row in range(start, stop, piece_rows):
-            target = out[row : min(row + piece_rows, stop)]
-            rows = scratch[: target.shape[0]]
-            rng.standard_normal(out=rows)
-            if shape is not None:
-                shape(rows)
-            target[...] = rows
-
-    for _ in run(fill, range(0, out.shape[0], _STREAM_ROWS)):
-        pass
-
-
-def _entropy(problem: Problem, seed: int, index: int) -> int:
-    """One number for (problem, seed, index); a hash, so that no two triples run together."""
-    key = f"{problem.content_hash}/{seed}/{index}"
-    return int.from_bytes(hashlib.sha256(key.encode()).digest(), "big")
-
-
-def _generator(entropy: int, *stream: int) -> np.random.Generator:
-    sequence = np.random.SeedSequence(entropy, spawn_key=stream)
-    return np.random.Generator(np.random.SFC64(sequence))
-
-
-@contextmanager
-def _rows_in_parallel(threads: int) -> Iterator[MapRows]:
-    """A function that runs ``task(row)`` for all rows on this many threads.
-
-    It never is more than ``threads`` tasks ahead of the result that is taken next.
-    """
-    if threads == 1:
-        yield map
-        return
-    with ThreadPoolExecutor(threads) as pool:
-
-        def together(task: Callable[[int], Any], rows: Iterable[int]) -> Iterator[Any]:
-            waiting: deque[Future[Any]] = deque()
-            for row in rows:
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-                waiting.append(pool.submit(task, row))
-            while waiting:
-                yield waiting.popleft().result()
-
-        yield together
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _precision(dtype: DTypeLike) -> np.dtype[Any]:
-    try:
-        kind = np.dtype(dtype)
-    except TypeError as error:
-        raise InvalidInputError(f"dtype must be float64 or float32, got {dtype!r}") from error
-    if kind not in (np.dtype(np.float64), np.dtype(np.float32)):
-        raise InvalidInputError(f"dtype must be float64 or float32, got {kind}")
-    return kind
-
-
-def _natural(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
-        raise InvalidInputError(f"{name} must be a non-negative integer, got {value!r}")
-    return int(value)

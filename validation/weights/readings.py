@@ -18,7 +18,7 @@ from validation.comparison.bulk_distance import BulkDistance, bulk_distance
 from validation.comparison.compare import PredictedOutliers
 from validation.comparison.verdict import DEFAULT_CRITERIA
 from validation.simulation.bulk import bulk_edge
-from validation.simulation.observe import Triplets, leading_triplets
+from validation.simulation.triplets import Triplets, leading_triplets
 from validation.weights.given import GivenWeights
 from validation.weights.rows import FoundOutlier, OutlierCount
 
