@@ -150,6 +150,21 @@ def test_differences_are_paired(made):
     assert compare_conditional(samples).beyond_bulk.edge == pytest.approx(2 + 0.1 * g.mean())
 
 
+def test_level_forms_and_margin_are_those_asked_for(made, monkeypatch):
+    _, samples = made
+    asked = set()
+
+    def noted(problem, method, forms):
+        asked.add((method, forms))
+        return made_prediction(problem, method, forms)
+
+    monkeypatch.setattr(validation.comparison.conditional, "predict", noted)
+    found = compare_conditional(samples, method="deformed", forms="simple", edge_margin=0.25)
+    assert asked == {("deformed", "simple")}
+    assert found.method == "deformed"
+    assert found.beyond_bulk.threshold == pytest.approx(1.25 * found.beyond_bulk.edge)
+
+
 def test_the_predicted_bulk_is_the_mean_over_the_kept_readouts(made):
     g, samples = made
     spectra = np.tile(MarchenkoPasturBulk(1.0).ppf((np.arange(100) + 0.5) / 100)[::-1], (2, 1))

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.status import InvalidInputError
 
-__all__ = ["BulkEdge", "bulk_edge", "count_outliers", "kolmogorov_distance"]
+__all__ = ["BulkEdge", "bulk_edge", "kolmogorov_distance"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -81,16 +81,6 @@ def bulk_edge(singular_values: ArrayLike) -> BulkEdge:
         if beyond <= n_outliers:
             break
     return BulkEdge(float(position), float(-slope), n_outliers)
-
-
-def count_outliers(singular_values: ArrayLike) -> NDArray[np.int64]:
-    """Outliers of each of several matrices, by `bulk_edge`.
-
-    Parameters
-    ----------
-    singular_values : array (n_samples, m)
-    """
-    return np.array([bulk_edge(values).n_outliers for values in np.asarray(singular_values)])
 
 
 def kolmogorov_distance(
