@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from rmt.problem import Problem
+from validation.comparison.feature_comparison import FeatureComparison
+from validation.comparison.feature_rows import FeatureRow
 from validation.comparison.result import Comparison
+from validation.comparison.rows import BeyondBulk, ComparisonRow
 from validation.comparison.verdict import Criteria, Verdict, worst
 from validation.gaps.result import FiniteSize
 from validation.json_form import plain
 from validation.report.evidence import CaseEvidence, Evidence
 from validation.report.feature_evidence import FeatureEvidence
-from validation.report.features import feature_tests
 from validation.suites import Section
 from validation.words import in_words, network_of
 
@@ -127,7 +129,7 @@ def _feature_case(found: FeatureEvidence, evidence: Evidence, criteria: Criteria
         case["status"] = NOT_SIMULATED if found.samples is None else NOT_COMPARED
         return case
     judged = found.comparison.verdicts(criteria, evidence.n_tests)
-    tests = _judged(feature_tests(found.comparison), judged, evidence.n_tests)
+    tests = _judged(_feature_tests(found.comparison), judged, evidence.n_tests)
     return {
         **case,
         "status": worst(judged).value,
@@ -194,38 +196,48 @@ def _without_verdict(found: CaseEvidence | FeatureEvidence, n_stored: int) -> di
 
 
 def _tests(comparison: Comparison) -> list[dict[str, Any]]:
-    """One for every row, and one for the number of outliers."""
-    found: list[dict[str, Any]] = [
+    """One for every row, and one for the number of outliers; without their verdicts."""
+    found = [
         {
+            **_test(row.quantity, row, row.predicted, row.predicted_error, row.difference),
             "spike": row.spike,
-            "quantity": row.quantity,
             "direction": row.direction,
-            "predicted": row.predicted,
-            "predicted_error": row.predicted_error,
-            "simulated": row.simulated,
-            "standard_error": row.standard_error,
-            "difference": row.difference,
             "in_margin": row.in_margin,
-            "p_value": row.p_value,
         }
         for row in comparison.rows
     ]
     counted = comparison.beyond_bulk
-    found.append(
-        {
-            "spike": None,
-            "quantity": "number of outliers",
-            "direction": None,
-            "predicted": counted.n_predicted,
-            "predicted_error": 0.0,
-            "simulated": counted.simulated,
-            "standard_error": counted.standard_error,
-            "difference": counted.excess,
-            "in_margin": False,
-            "p_value": counted.p_value,
-        }
-    )
-    return found
+    number = _test("number of outliers", counted, counted.n_predicted, 0.0, counted.excess)
+    return [*found, number]
+
+
+def _feature_tests(comparison: FeatureComparison) -> list[dict[str, Any]]:
+    """One for every row, in the form of the other tests; without their verdicts."""
+    return [
+        _test(row.label, row, row.predicted, row.predicted_error, row.difference)
+        for row in comparison.rows
+    ]
+
+
+def _test(
+    quantity: str,
+    tested: ComparisonRow | BeyondBulk | FeatureRow,
+    predicted: float,
+    predicted_error: float,
+    difference: float,
+) -> dict[str, Any]:
+    return {
+        "spike": None,
+        "quantity": quantity,
+        "direction": None,
+        "predicted": predicted,
+        "predicted_error": predicted_error,
+        "simulated": tested.simulated,
+        "standard_error": tested.standard_error,
+        "difference": difference,
+        "in_margin": False,
+        "p_value": tested.p_value,
+    }
 
 
 def _bulk(comparison: Comparison, verdict: Verdict | None) -> dict[str, Any] | None:

@@ -1,11 +1,10 @@
-"""Features in a report: the numbers of its tables, and its figures."""
+"""The figures of features in a report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from validation.comparison.feature_comparison import FeatureComparison
 from validation.drawing import COLOURS, FAINT, INK
 from validation.report.feature_evidence import FeatureEvidence
 from validation.report.svg import blank_figure, svg_style, to_svg
@@ -14,42 +13,13 @@ from validation.simulation.samples import standard_error
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["feature_tests", "features_svg"]
+__all__ = ["features_svg"]
 
 # Of the stages before the last, which has the colour of its batch.
 _STAGE_COLOURS = {"untrained": FAINT, "step 1": "#E69F00"}
 _DASHES: Sequence[Any] = ("-", (0, (4, 2)), (0, (1, 1.5)))
 _MARKERS = "osD"
 _SHOWN = 0.01  # overlaps below it, predicted and simulated, have no bar
-
-
-def feature_tests(comparison: FeatureComparison) -> list[dict[str, Any]]:
-    """One for every row, in the form of the other tests of a report; without their verdicts.
-
-    Examples
-    --------
-    >>> from rmt.problem import Problem, Step
-    >>> from validation.comparison.feature_rows import FeatureRow
-    >>> problem = Problem("tanh(z)", "z", width=100, dim=100, samples=200, steps=[Step(2, 0.3)])
-    >>> row = FeatureRow("test error", "step 1, m = 100, lambda = 0.01", 0.2, 0.0, 0.21, 0.002, 12)
-    >>> feature_tests(FeatureComparison(problem, 12, 0, 300, (row,), 30.0, ()))[0]["quantity"]
-    'test error, step 1, m = 100, lambda = 0.01'
-    """
-    return [
-        {
-            "spike": None,
-            "quantity": row.label,
-            "direction": None,
-            "predicted": row.predicted,
-            "predicted_error": row.predicted_error,
-            "simulated": row.simulated,
-            "standard_error": row.standard_error,
-            "difference": row.difference,
-            "in_margin": False,
-            "p_value": row.p_value,
-        }
-        for row in comparison.rows
-    ]
 
 
 def features_svg(name: str, found: FeatureEvidence) -> str:
