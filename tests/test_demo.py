@@ -14,7 +14,7 @@ from validation.catalogue import CASES, Case, case
 from validation.comparison.result import Comparison
 from validation.comparison.verdict import Verdict
 from validation.demo import Demo, run_demo
-from validation.figures import comparison_figure
+from validation.demo_figure import comparison_figure
 from validation.folders import prepare_folder
 
 

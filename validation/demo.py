@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,11 @@ from validation.catalogue import CASES, Case
 from validation.comparison.compare import DEFORMED_MARGIN, compare
 from validation.comparison.rows import ComparisonRow
 from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict, Verdicts, worst
+from validation.demo_figure import comparison_figure, save_figure
 from validation.drawing import Panel
-from validation.figures import comparison_figure, save_figure
 from validation.folders import write_files
 from validation.simulation.samples import run_samples
+from validation.words import paragraph
 
 if TYPE_CHECKING:
     from rmt.prediction import Prediction
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Demo", "run_demo"]
 
 _N_SPECTRA = 4
-_TEXT_WIDTH = 100
 # Of the columns that name a case, at the left of the tables.
 _LEFT = 40
 
@@ -248,4 +247,4 @@ def _conclusion(demo: Demo) -> list[str]:
             "than noise and allowance:",
         }[demo.overall]
     )
-    return [*(textwrap.fill(sentence, _TEXT_WIDTH) for sentence in sentences), *found]
+    return [*map(paragraph, sentences), *found]

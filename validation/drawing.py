@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "BATCHES",
     "COLOURS",
     "FAINT",
     "INK",
@@ -34,6 +35,7 @@ __all__ = [
 
 # Okabe and Ito's colours, told apart by readers with any of the common colour deficiencies.
 COLOURS = {"independent": "#0072B2", "reused": "#D55E00"}
+BATCHES = {"independent": "independent batches", "reused": "reused batch"}
 INK, FAINT = "#222222", "#888888"
 STYLE: Any = {
     "font.size": 9,

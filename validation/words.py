@@ -1,12 +1,15 @@
-"""A problem in words, for pages and terminals."""
+"""Problems in words, for pages and terminals; paragraphs as wide as tables."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 
 from rmt.problem import Problem
 
-__all__ = ["in_words", "network_of", "shortened"]
+__all__ = ["in_words", "network_of", "paragraph", "shortened", "sizes"]
+
+_TEXT_WIDTH = 100
 
 
 def shortened(formula: str) -> str:
@@ -18,6 +21,18 @@ def shortened(formula: str) -> str:
     '-2.18843*z + 3*tanh(2*z)'
     """
     return re.sub(r"\d+\.\d{8,}", lambda number: f"{float(number[0]):.6g}", formula)
+
+
+def sizes(problem: Problem) -> str:
+    """Width, dimension and numbers of samples in one line.
+
+    Examples
+    --------
+    >>> sizes(Problem("tanh(z)", "z", 40, 30, samples=80, steps=[(2, 0.3), (2, 0.3)]))
+    'N = 40, d = 30, n = 80'
+    """
+    samples = ", ".join(map(str, dict.fromkeys(problem.samples)))
+    return f"N = {problem.width}, d = {problem.dim}, n = {samples}"
 
 
 def in_words(problem: Problem) -> str:
@@ -63,6 +78,11 @@ def network_of(problem: Problem) -> tuple[str, str]:
         f"sigma(z) = {shortened(problem.activation.text)}",
         f"f({variables}) = {shortened(problem.target.text)}",
     )
+
+
+def paragraph(text: str) -> str:
+    """Text in lines as wide as the tables that it explains."""
+    return textwrap.fill(text, _TEXT_WIDTH)
 
 
 def _batches(problem: Problem) -> str:

@@ -13,15 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from rmt.display import InNotebooks
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from validation.comparison.verdict import Criteria, Verdict, classify
-from validation.simulation.bulk import bulk_edge, kolmogorov_distance
+from validation.simulation.bulk import FEWEST_VALUES, bulk_edge, kolmogorov_distance
 from validation.simulation.samples import Samples
 
 __all__ = ["BulkDistance", "bulk_distance", "bulk_values"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
-
-# Of a spectrum: `bulk_edge` fits the edge to a dozen ranks below the outliers.
-_FEWEST_VALUES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +84,7 @@ def bulk_values(samples: Samples) -> FloatArray | None:
     array (n_spectra, m) or None
         None when no spectrum was kept, or spectra of fewer than 24 values.
     """
-    if not len(samples.spectra) or samples.spectra.shape[1] < _FEWEST_VALUES:
+    if not len(samples.spectra) or samples.spectra.shape[1] < FEWEST_VALUES:
         return None
     n_outliers = bulk_edge(samples.spectra.mean(axis=0)).n_outliers
     return np.asarray(samples.spectra[:, n_outliers:])

@@ -19,7 +19,14 @@ from validation.simulation.samples import Samples, standard_error
 if TYPE_CHECKING:
     from rmt.prediction import Prediction
 
-__all__ = ["DEFORMED_MARGIN", "RESUMMED_MARGIN", "PredictedOutliers", "compare", "level", "paired"]
+__all__ = [
+    "DEFORMED_MARGIN",
+    "RESUMMED_MARGIN",
+    "PredictedOutliers",
+    "compare",
+    "comparison_with",
+    "level",
+]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -94,8 +101,9 @@ def compare(
     edge_margin : float
         Where outliers are counted, relative to the upper edge of the predicted bulk. At finite
         width the rest of the gradients widens the bulk, which the resummed level leaves out
-        (docs/theory.md, section 4): by 20 to 40 percent at ``N = 1000``, hence the default. The deformed
-        level predicts the wider bulk, and 0.1 will do for it, as in the demo and the reports.
+        (docs/theory.md, section 4): by 20 to 40 percent at ``N = 1000``, hence the default. The
+        deformed level predicts the wider bulk, and 0.1 will do for it, as in the demo and the
+        reports.
 
     Returns
     -------
@@ -133,7 +141,7 @@ def compare(
     if values is not None:
         bulk = bulk_distance(prediction.bulk.cdf, values, samples.problem.aspect_ratio)
     outliers = PredictedOutliers.of(prediction)
-    return paired(
+    return comparison_with(
         [outliers],
         samples,
         edge_margin,
@@ -143,7 +151,7 @@ def compare(
     )
 
 
-def paired(
+def comparison_with(
     predicted: Sequence[PredictedOutliers],
     samples: Samples,
     edge_margin: float,

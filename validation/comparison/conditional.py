@@ -15,7 +15,7 @@ from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.spikes.deformed import Forms
 from validation.comparison.bulk_distance import bulk_distance, bulk_values
-from validation.comparison.compare import RESUMMED_MARGIN, PredictedOutliers, level, paired
+from validation.comparison.compare import RESUMMED_MARGIN, PredictedOutliers, comparison_with, level
 from validation.comparison.result import Comparison
 from validation.simulation.draws import sample_readout
 from validation.simulation.samples import Samples
@@ -133,7 +133,7 @@ def compare_conditional(
         bulk = bulk_distance(lambda _: mean_law, values, problem.aspect_ratio)
     own_outliers = [each.outliers for each in found[1:]] or [found[0].outliers]
     counts = [each.outliers.singular_values.size for each in found]
-    return paired(
+    return comparison_with(
         own_outliers,
         samples,
         edge_margin,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -21,6 +20,7 @@ from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, w
 from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.features import FeatureSamples
 from validation.simulation.samples import standard_error
+from validation.words import paragraph
 
 __all__ = ["FeatureComparison", "compare_features", "predicted_features"]
 
@@ -28,7 +28,6 @@ FloatArray: TypeAlias = NDArray[np.float64]
 
 _CLEAR = 1.05  # of the bulk's edge: from here on an outlier stands clear of it
 _NEIGHBOURS = 0.9  # of the next larger singular value: from here on the two mix in some networks
-_TEXT_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ class FeatureComparison(Shown):
         ]
         said = criteria.describe(self.n_samples, self.n_tests if n_tests is None else n_tests)
         table = Table("lrrrrrl", [*header, "verdict"], rows)
-        return [*lines, table, textwrap.fill(said, _TEXT_WIDTH)]
+        return [*lines, table, paragraph(said)]
 
     def _parts(self) -> list[Part]:
         return self._table(DEFAULT_CRITERIA, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,12 +12,11 @@ from validation.comparison.bulk_distance import BulkDistance
 from validation.comparison.rows import BeyondBulk, ComparisonRow, row_at
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, Verdicts
 from validation.json_form import fields, from_text, plain, reading, to_text
-from validation.simulation.plan import sizes
+from validation.words import paragraph, sizes
 
 __all__ = ["Comparison"]
 
 _FORMAT = 2
-_TEXT_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +226,7 @@ class Comparison(Shown):
             lines.append(f"* {counted.predicted_in_margin:g} more predicted within the margin")
         if self.n_dropped:
             lines.append(f"{self.n_dropped} more predicted for some readouts only, not compared")
-        lines.append(textwrap.fill(criteria.describe(self.n_samples, found.n_tests), _TEXT_WIDTH))
+        lines.append(paragraph(criteria.describe(self.n_samples, found.n_tests)))
         return lines
 
     def _parts(self) -> list[Part]:

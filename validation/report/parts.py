@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from rmt.problem import Problem
-from validation.drawing import Panel, end_of_linear_axis
+from validation.drawing import BATCHES, Panel, end_of_linear_axis
 from validation.gaps.result import FiniteSize
 from validation.report.evidence import CaseEvidence, Evidence
 from validation.report.feature_evidence import FeatureEvidence
@@ -22,8 +22,6 @@ from validation.report.figures import (
 from validation.suites import Section
 
 __all__ = ["case_groups", "gap_curves", "section_figures"]
-
-_BATCHES = {"independent": "independent batches", "reused": "reused batch"}
 
 
 def section_figures(section: Section, evidence: Evidence) -> list[dict[str, Any]]:
@@ -102,7 +100,7 @@ def _feature_figures(members: Sequence[FeatureEvidence]) -> list[dict[str, Any]]
 
 
 def _caption(problem: Problem) -> str:
-    return _BATCHES[problem.batch] if len(problem.steps) > 1 else "one step"
+    return BATCHES[problem.batch] if len(problem.steps) > 1 else "one step"
 
 
 def _panel(found: CaseEvidence) -> Panel | None:

@@ -15,13 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.status import InvalidInputError
 
-__all__ = ["BulkEdge", "bulk_edge", "kolmogorov_distance"]
+__all__ = ["FEWEST_VALUES", "BulkEdge", "bulk_edge", "kolmogorov_distance"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
 # Ranks in the bulk that its edge is fitted to: beyond the fluctuations of the very largest values,
 # and close enough to the edge for its square-root law.
 _RANKS = np.arange(4, 13)
+# Singular values that this takes at the least.
+FEWEST_VALUES = 2 * int(_RANKS[-1])
 # Tracy-Widom scales beyond the edge at which a singular value is an outlier: for a real matrix
 # without any the chance that the largest lies there is 0.2 percent.
 _SCALES = 3.0
@@ -70,9 +72,9 @@ def bulk_edge(singular_values: ArrayLike) -> BulkEdge:
     (1, 2.0)
     """
     values = np.sort(np.asarray(singular_values, dtype=np.float64).ravel())[::-1]
-    if values.size < 2 * _RANKS[-1]:
+    if values.size < FEWEST_VALUES:
         raise InvalidInputError(
-            f"singular_values must be at least {2 * _RANKS[-1]}, got {values.size}"
+            f"singular_values must be at least {FEWEST_VALUES}, got {values.size}"
         )
     tau = (3.0 * np.pi * (4.0 * _RANKS - 1.0) / 8.0) ** (2.0 / 3.0)
     for n_outliers in range(values.size - int(_RANKS[-1]) + 1):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from rmt.display import InNotebooks
 from rmt.problem import Problem
 from validation.arguments import integer, precision
+from validation.words import sizes
 
-__all__ = ["Plan", "sizes"]
+__all__ = ["Plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +85,3 @@ class Plan(InNotebooks):
             f"{self.n_samples} networks with {sizes(problem)}: {self.n_outliers} triplets of each"
             f"{spectra}, {self.dtype}, seed {self.seed}"
         )
-
-
-def sizes(problem: Problem) -> str:
-    """Width, dimension and numbers of samples in one line.
-
-    Examples
-    --------
-    >>> sizes(Problem("tanh(z)", "z", 40, 30, samples=80, steps=[(2, 0.3), (2, 0.3)]))
-    'N = 40, d = 30, n = 80'
-    """
-    samples = ", ".join(map(str, dict.fromkeys(problem.samples)))
-    return f"N = {problem.width}, d = {problem.dim}, n = {samples}"

@@ -16,10 +16,10 @@ from validation.catalogue import (
     WIDTHS,
     Case,
 )
-from validation.suites.model import Entry, Kind, Section, Suite
+from validation.suites.model import Entry, Section, SectionKind, Suite
 from validation.suites.sections import each, section
 
-__all__ = ["SUITES", "Entry", "Kind", "Section", "Suite", "suite"]
+__all__ = ["SUITES", "Entry", "Section", "SectionKind", "Suite", "suite"]
 
 
 def _some(cases: dict[str, Case], *names: str) -> list[Case]:

@@ -11,9 +11,9 @@ from rmt.status import InvalidInputError
 from validation.catalogue import Case
 from validation.store.kinds import AnyPlan
 
-__all__ = ["Entry", "Kind", "Section", "Suite"]
+__all__ = ["Entry", "Section", "SectionKind", "Suite"]
 
-Kind: TypeAlias = Literal["cases", "plane", "transition", "features", "widths"]
+SectionKind: TypeAlias = Literal["cases", "plane", "transition", "features", "widths"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Section:
     name: str
     title: str
     text: str
-    kind: Kind
+    kind: SectionKind
     entries: tuple[Entry, ...]
 
 

@@ -8,7 +8,7 @@ from validation.catalogue import Case
 from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.plan import Plan
 from validation.store.kinds import AnyPlan
-from validation.suites.model import Entry, Kind, Section
+from validation.suites.model import Entry, Section, SectionKind
 
 __all__ = ["each", "section"]
 
@@ -20,7 +20,7 @@ _WIDTH_TRIPLETS = 2
 _INPUTS = (1, 3, 8)
 _REGULARISATIONS = (1e-3, 1e-4)
 
-_TEXTS: dict[str, tuple[str, Kind, str]] = {
+_TEXTS: dict[str, tuple[str, SectionKind, str]] = {
     "plane": (
         "Number of outliers over the plane of exponents",
         "plane",

@@ -17,7 +17,7 @@ from rmt.spectra.tracy_widom import TracyWidom
 from validation.comparison.bulk_distance import BulkDistance, bulk_distance
 from validation.comparison.compare import PredictedOutliers
 from validation.comparison.verdict import DEFAULT_CRITERIA
-from validation.simulation.bulk import bulk_edge
+from validation.simulation.bulk import FEWEST_VALUES, bulk_edge
 from validation.simulation.triplets import Triplets, leading_triplets
 from validation.weights.given import GivenWeights
 from validation.weights.rows import FoundOutlier, OutlierCount
@@ -30,8 +30,6 @@ FloatArray: TypeAlias = NDArray[np.float64]
 _SIGNIFICANCE = 0.01
 # Triplets looked at beyond the predicted outliers, and the most in all.
 _MORE_TRIPLETS, _MOST_TRIPLETS = 2, 64
-# `bulk_edge` needs as many singular values.
-_FEWEST_VALUES = 24
 # Within so many standard deviations of the edge an outlier may be missing in a single network.
 _DOUBTFUL = 3.0
 
@@ -100,7 +98,7 @@ def read_weights(
         with one_blas_thread():
             values = np.linalg.svd(matrix, compute_uv=False).astype(np.float64)
     edge = prediction.bulk.upper_edge + prediction.bulk_edge_error
-    if _is_soft(prediction) and values is not None and size >= _FEWEST_VALUES:
+    if _is_soft(prediction) and values is not None and size >= FEWEST_VALUES:
         edge = max(edge, bulk_edge(values).position)
     count = min(len(prediction.outliers) + _MORE_TRIPLETS, size)
     while True:
@@ -200,7 +198,7 @@ def bulk_of(readings: Sequence[Reading]) -> BulkDistance | None:
 
 
 def _has_edge(reading: Reading) -> bool:
-    return reading.spectrum is not None and reading.spectrum.size >= _FEWEST_VALUES
+    return reading.spectrum is not None and reading.spectrum.size >= FEWEST_VALUES
 
 
 def _is_soft(prediction: Prediction) -> bool:

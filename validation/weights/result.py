@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
@@ -14,8 +13,8 @@ from validation.comparison.bulk_distance import BulkDistance
 from validation.comparison.rows import row_at
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, classify, worst
 from validation.json_form import fields, from_text, plain, reading, to_text
-from validation.simulation.plan import sizes
 from validation.weights.rows import CheckRow, FoundOutlier, OutlierCount
+from validation.words import paragraph, sizes
 
 __all__ = ["Noise", "WeightCheck"]
 
@@ -23,7 +22,6 @@ __all__ = ["Noise", "WeightCheck"]
 Noise: TypeAlias = Literal["reference", "weights", "unknown"]
 
 _FORMAT = 1
-_TEXT_WIDTH = 100
 _MOST_LINES = 8  # of found singular values in the table
 
 
@@ -235,8 +233,8 @@ class WeightCheck(Shown):
         if self.bulk is not None:
             lines.append(f"{self.bulk}: {self.bulk.verdict(criteria)}")
         own = "Own error: the theory's estimate of its error, taken off the difference first."
-        lines.append(textwrap.fill(f"{self._explained(criteria)} {own}", _TEXT_WIDTH))
-        lines += [textwrap.fill(f"note: {note}", _TEXT_WIDTH) for note in self.notes]
+        lines.append(paragraph(f"{self._explained(criteria)} {own}"))
+        lines += [paragraph(f"note: {note}") for note in self.notes]
         return lines
 
     def _parts(self) -> list[Part]:

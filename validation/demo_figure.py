@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rmt.status import InvalidInputError
 from validation.drawing import (
+    BATCHES,
     COLOURS,
     FAINT,
     INK,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["comparison_figure", "save_figure"]
-
-_BATCHES = {"independent": "independent batches", "reused": "reused batch"}
 
 
 def comparison_figure(panels: Sequence[Panel]) -> Figure:
@@ -79,7 +78,7 @@ def comparison_figure(panels: Sequence[Panel]) -> Figure:
             batches = [panel for panel in panels if panel.case.title == title]
             for axes, panel in zip(grid[i, :2], batches, strict=False):
                 draw_spectrum(axes, panel, linear_to, top)
-                axes.set_title(f"{title}\n{_BATCHES[panel.samples.problem.batch]}")
+                axes.set_title(f"{title}\n{BATCHES[panel.samples.problem.batch]}")
             for axes in grid[i, len(batches) : 2]:
                 axes.set_visible(False)
             draw_overlaps(grid[i, 2], batches)
