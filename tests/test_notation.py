@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rmt
-from validation.simulation.simulate import simulate
+from validation import simulate
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "notation.md").read_text()
