@@ -65,7 +65,7 @@ def look_into_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     expect("the wheel", names, set().union(*map(sources, PACKAGES)))
-    needed = {"rmt/py.typed", "validation/py.typed", "validation/templates/report.html"}
+    needed = {"rmt/py.typed", "validation/py.typed", "validation/report/templates/report.html"}
     if not needed <= names:
         raise CheckError(f"the wheel lacks {', '.join(sorted(needed - names))}")
 
