@@ -124,7 +124,7 @@ def small(monkeypatch, tmp_path):
         "validation.demo.run_demo",
         lambda samples, seed, progress: run_demo(min(samples, 3), seed, cases=[found]),
     )
-    for module in ("campaign", "evidence"):  # no processes for so little work
+    for module in ("campaign", "report.evidence"):  # no processes for so little work
         monkeypatch.setattr(f"validation.{module}.available_cores", lambda: 1)
     network = simulate(problem)
     np.save("W.npy", network.weights[-1])
