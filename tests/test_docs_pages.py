@@ -112,10 +112,10 @@ def test_diagrams_show_every_package_and_group():
     assert edges["spikes", "functions"] > 10
     assert ("functions", "spikes") not in edges
     groups, edges, comparing = imports.experiments()
-    assert {"simulate", "store", "cli"} <= set(groups)
-    assert "compare" in groups["comparison"]
+    assert {"simulation", "store", "cli"} <= set(groups)
+    assert "executors" in groups["campaign"]
     assert "comparison" in comparing
-    assert not comparing & {"simulate", "observe", "features", "store"}
+    assert not comparing & {"simulation", "store", "campaign", "drawing"}
     for picture in imports.figures().values():
         assert picture.startswith(b"<?xml")
 
@@ -123,9 +123,9 @@ def test_diagrams_show_every_package_and_group():
 def test_every_file_of_validation_is_in_the_table(monkeypatch, tmp_path):
     page = (DOCS / "architecture.md").read_text()
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "architecture.md").write_text(page.replace("`simulate`, ", ""))
+    (tmp_path / "docs" / "architecture.md").write_text(page.replace("`executors`, ", ""))
     monkeypatch.setattr(imports, "ROOT", tmp_path)
-    with pytest.raises(ValueError, match=r"validation\.simulate is in 0 rows"):
+    with pytest.raises(ValueError, match=r"validation\.executors is in 0 rows"):
         imports.experiments()
 
 
