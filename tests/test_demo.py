@@ -108,7 +108,7 @@ def test_catalogue_names_its_cases():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["demo", "--samples", "one"], "invalid int value: 'one'"),
+        (["demo", "--samples", "one"], "--samples: must be an integer, got 'one'"),
         (["demo", "--samples", "1"], "samples must be at least 2, got 1"),
         (["demo", "--seed", "-1"], "seed must not be negative, got -1"),
         (["demo", "--no-such"], "unrecognized arguments: --no-such"),
