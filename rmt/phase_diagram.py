@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.display import Block, Part, Shown
-from rmt.frames import frame_of
+from rmt.frames import frame_of, plain
 from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.spikes.deformed import Forms
@@ -20,7 +20,6 @@ from rmt.status import InvalidInputError
 from rmt.sweep import Sweep
 from rmt.sweep.driver import Progress, solved
 from rmt.sweep.grid import Over
-from rmt.sweep.result import plain
 
 if TYPE_CHECKING:
     import pandas

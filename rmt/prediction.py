@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rmt.display import Formula, InNotebooks, Part, Shown, Table, equation
-from rmt.frames import frame_of
+from rmt.frames import frame_of, plain
 from rmt.problem import Problem
 from rmt.spectra.law import SpectralLaw
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
@@ -116,7 +116,7 @@ class Spike(InNotebooks):
         return [f"spike, {where}", Table("lrr", ["", "value", "error estimate"], rows)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists."""
+        """Plain numbers and lists; None for what is not finite."""
         return {
             **_numbers(self),
             "is_outlier": self.is_outlier,
@@ -127,13 +127,16 @@ class Spike(InNotebooks):
 def _numbers(given: Spike | SpikeError) -> dict[str, Any]:
     """What a spike and its errors have under the same names."""
     return {
-        "strength": given.strength,
-        "singular_value": given.singular_value,
-        "left_overlap": given.left_overlap,
-        "right_overlap": given.right_overlap,
-        "target_alignments": list(given.target_alignments),
-        "target_overlaps": list(given.target_overlaps),
-        "target_overlap": given.target_overlap,
+        name: plain(getattr(given, name))
+        for name in (
+            "strength",
+            "singular_value",
+            "left_overlap",
+            "right_overlap",
+            "target_alignments",
+            "target_overlaps",
+            "target_overlap",
+        )
     }
 
 
@@ -200,7 +203,7 @@ class Prediction(Shown):
                 ),
                 "aspect_ratio": self.problem.aspect_ratio,
                 "edges": [list(interval) for interval in self.bulk.edges],
-                "edge_error": self.bulk_edge_error,
+                "edge_error": plain(self.bulk_edge_error),
             },
             "n_outliers": len(self.outliers),
             "spikes": [spike.to_dict() for spike in self.spikes],

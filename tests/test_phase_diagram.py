@@ -168,7 +168,7 @@ def test_command(tmp_path, capsys):  # type: ignore[no-untyped-def]
         (["--grid", "0x3"], "number of exponents"),
         (["--workers", "-1"], "workers"),
         (["--rtol", "7"], "rtol"),
-        (["--batch", "recycled"], "batch must be"),
+        (["--batch", "recycled"], "choose from 'reused', 'independent'"),
     ],
 )
 def test_bad_command(

@@ -16,7 +16,7 @@ from rmt.display import Part, Shown, Table
 from rmt.features.stages import Stage, stages
 from rmt.features.target import target_expansion
 from rmt.features.trained import TrainedFeatures, trained_features
-from rmt.frames import frame_of
+from rmt.frames import frame_of, plain
 from rmt.problem import Problem
 from rmt.regression.points import Points, solved_points
 from rmt.regression.risk import RiskTable, effective_ridge, risk
@@ -135,7 +135,7 @@ class RidgeErrors(Shown):
             "stages": list(self.stages),
             "samples": self.samples.tolist(),
             "regularisation": self.regularisation.tolist(),
-            **{name: _jsonable(getattr(self, name)) for name in names},
+            **{name: plain(getattr(self, name)) for name in names},
             "status": np.vectorize(lambda s: s.name, otypes=[object])(self.status).tolist(),
         }
 
@@ -392,10 +392,3 @@ def _numbers(name: str, value: Any) -> Array:
     if boolean or not np.isfinite(array).all() or not array.size:
         raise InvalidInputError(f"{name} must be finite numbers, got {value!r}")
     return array
-
-
-def _jsonable(array: Array) -> Any:
-    """Nested lists in which numbers that are not finite are None."""
-    values: Any = array.astype(object)
-    values[~np.isfinite(array)] = None
-    return values.tolist()

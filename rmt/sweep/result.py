@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.display import Part, Shown, Table
-from rmt.frames import frame_of
+from rmt.frames import frame_of, plain
 from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
@@ -206,7 +206,7 @@ class Sweep(Shown):
         return frame_of(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and nested lists, ready for JSON; None in place of nan."""
+        """Plain numbers, strings and nested lists, ready for JSON; None for what is not finite."""
         arrays = (*OF_SPIKES, *OF_DIRECTIONS)
         return {
             "method": self.method,
@@ -342,15 +342,6 @@ def _sum_of_directions(values: Array) -> Array:
 
 def _names(status: NDArray[Any]) -> NDArray[Any]:
     return _objects([one.name for one in status.flat], status.shape)
-
-
-def plain(values: NDArray[Any]) -> Any:
-    """Nested lists with None in place of nan."""
-    if values.dtype != np.float64:
-        return values.tolist()
-    objects = values.astype(object)
-    objects[np.isnan(values)] = None
-    return objects.tolist()
 
 
 def _cell(value: Any) -> str:
