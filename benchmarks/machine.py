@@ -26,7 +26,7 @@ def facts() -> dict[str, Any]:
         "processor": _processor(),
         "cores": available_cores(),
         "memory": _memory(),
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} on {platform.machine()}",
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "blas": sorted(
