@@ -8,7 +8,9 @@ however large the step. Showing it the first batch again does: after one step it
 the labels it has seen, the second step sees powers of them, and :math:`f^3` has a linear part where
 :math:`f` has none (reuse exponent 3). Shown is the squared overlap of the target with the outliers
 together; dots are single networks, read off their three leading singular vectors, which hold
-:math:`3/d` of any direction by chance and more near the bulk.
+:math:`3/d` of any direction by chance and more near the bulk. At the largest steps networks have
+learned less than the curve says: the rare, large labels of :math:`He_3` that make the spike are few
+at this width, and the prediction says so in its notes.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from rmt.spikes.constants import constants
 from rmt.spikes.deformed import DeformedOutliers
 from rmt.spikes.mean_update import SpikeStrengths
 
-__all__ = ["of_deformed", "of_problem", "of_strengths"]
+__all__ = ["of_deformed", "of_problem", "of_scaling", "of_strengths"]
 
+_SHIFT = 0.01  # relative shift of an outlier worth a note
+_SMALL = 0.2  # of the first step, for which the leading terms are good to a few percent
 _HEAVY = 50.0  # the size of the rarest labels that count, in standard deviations
 
 
@@ -44,7 +47,40 @@ def of_strengths(problem: Problem, factors: SpikeStrengths) -> list[str]:
             "bulk is wider than its limit by an amount of that order, N^(2 alpha - 1), and may "
             "reach it; see the level 'deformed'"
         )
+    shift = _shift_by_fluctuations(problem, factors.strengths)
+    moved = (factors.strengths > threshold) & (shift > _SHIFT) & ~near
+    if np.any(moved):
+        notes.append(
+            f"{_spikes_named(moved)} moved outwards by the fluctuations of the gradients, by some "
+            f"{shift[moved].max():.0%} or more, and overlaps less with its directions than is said "
+            "here: see the level 'deformed'"
+        )
     return notes
+
+
+def of_scaling(problem: Problem) -> list[str]:
+    """On the powers of the first step that the leading terms leave out."""
+    size = problem.learning_rates[0] / math.sqrt(problem.width)
+    if len(problem.steps) < 2 or size < _SMALL:
+        return []
+    return [
+        "leading terms of large N: they leave out further powers of the first step's size, "
+        f"eta_1/sqrt(N) = {size:.2g}, which is not small at this width; for numbers take the level "
+        "'resummed'"
+    ]
+
+
+def _shift_by_fluctuations(problem: Problem, strengths: NDArray[np.float64]) -> NDArray[Any]:
+    """About how far, relatively, fluctuations of a gradient push an outlier out; from below.
+
+    As a matrix of independent entries whose rows have the mean square length ``w^2``, they add
+    ``w^2 (1 + N/d) / 2 theta^2``. The network's output counts as zero in ``w``.
+    """
+    c = constants(problem)
+    square = 0.0
+    for eta, phi in zip(problem.learning_rates, problem.sample_ratios, strict=True):
+        square += eta**2 / problem.width * c.tau**2 * phi / problem.sample_ratios[0]
+    return square * (1.0 + problem.aspect_ratio) / (2.0 * np.maximum(strengths, 1e-3) ** 2)
 
 
 def of_deformed(found: DeformedOutliers) -> list[str]:

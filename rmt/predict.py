@@ -121,6 +121,7 @@ def predict(
         prediction = on_marchenko_pastur(problem, method, resummed_strengths(problem, rtol))
     else:
         prediction = on_marchenko_pastur(problem, method, scaling_strengths(problem))
+        prediction = replace(prediction, notes=(*notes.of_scaling(problem), *prediction.notes))
     if throw and not prediction.status.ok:
         raise _error(prediction, rtol, failure)
     return prediction

@@ -93,8 +93,10 @@ class Problem(InNotebooks):
         ``sigma(z)``; continuous and not constant.
     target : str, sympy expression or ScalarFunction
         ``f(z)``, or of two or three index directions ``f(z1, z2[, z3])``.
-    width, dim : int
-        ``N`` and ``d``.
+    width : int
+        ``N``, the number of neurons.
+    dim : int
+        ``d``, the dimension of the inputs.
     samples : int or sequence of int
         ``n`` of every step's batch, or ``(n_1, n_2)``.
     steps : Step or sequence of Step

@@ -167,6 +167,33 @@ def test_signal_buried_in_noise_or_offset_is_not_a_constant() -> None:
         assert "constant" not in notes(**changes, steps=Step(1, 0.1))
 
 
+def test_notes_on_outliers_that_fluctuations_move() -> None:
+    """Second outlier at 4.2 (resummed); networks have 4.79(7), the deformed level 4.76."""
+    moved = Problem(
+        "z*exp(-z**2/4) + relu(z)/2",
+        "z1*tanh(z2) + z1/2 + He2(z1)/5",
+        width=400,
+        dim=400,
+        samples=400,
+        steps=[(2, 0.4), (2, 0.45)],
+        readout="rademacher",
+        noise_std=0.2,
+    )
+    (note,) = predict(moved).notes
+    assert "spike 1 is moved outwards" in note
+    assert "'deformed'" in note
+    many = predict(moved.replace(samples=40_000))
+    assert not any("moved outwards" in note for note in many.notes)
+
+
+def test_leading_terms_say_what_they_leave_out() -> None:
+    two = {"steps": [Step(4, 0.3), Step(4, 0.4)], "readout": "rademacher"}
+    assert any("eta_1/sqrt(N) = " in note for note in predict(made(**two), "scaling").notes)
+    assert "leading terms" not in notes(**two)
+    small = made(**{**two, "steps": [Step(4, 0), Step(4, 0.4)]})
+    assert not any("leading terms" in note for note in predict(small, "scaling").notes)
+
+
 def test_no_notes_on_a_plain_problem() -> None:
     assert notes(steps=Step(4, 0.3)) == ""
 

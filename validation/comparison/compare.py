@@ -101,9 +101,9 @@ def compare(
     edge_margin : float
         Where outliers are counted, relative to the upper edge of the predicted bulk. At finite
         width the rest of the gradients widens the bulk, which the resummed level leaves out
-        (docs/theory.md, section 4): by 20 to 40 percent at ``N = 1000``, hence the default. The
-        deformed level predicts the wider bulk, and 0.1 will do for it, as in the demo and the
-        reports.
+        (docs/theory.md, section 4): by up to 40 percent at ``N = 1000`` with samples for each
+        dimension, and by more with fewer, hence the default of 0.5. The deformed level predicts the
+        wider bulk, and 0.1 will do for it, as in the demo and the reports.
 
     Returns
     -------
