@@ -41,8 +41,17 @@ def plain_words(app: Sphinx, doctree: nodes.document) -> None:
             node.replace_self(node.children)
 
 
+def alias_names(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, arguments: Any, returned: Any
+) -> tuple[Any, Any]:
+    """Names of type aliases inside of unions, which Sphinx shows as the call that holds them."""
+    marked = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
+    return tuple(marked.sub(r"\1", text) if text else text for text in (arguments, returned))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Before napoleon, which listens at the usual priority."""
     app.connect("autodoc-process-docstring", mark, priority=400)
+    app.connect("autodoc-process-signature", alias_names)
     app.connect("doctree-read", plain_words)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
