@@ -29,6 +29,8 @@ __all__ = ["PhaseDiagram", "phase_diagram"]
 
 Array = NDArray[np.float64]
 
+_MOST_ROWS, _MOST_COLUMNS = 60, 72  # of a printed map
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhaseDiagram(Shown):
@@ -210,19 +212,23 @@ class PhaseDiagram(Shown):
                 f"alpha_2 = {self.alpha_2[j]:.4g}"
             )
         parts.append("number of outliers (? undecided, - failed): alpha_2 upwards, alpha_1 across")
+        columns, rows = _thinned(n1, _MOST_COLUMNS), _thinned(n2, _MOST_ROWS)
+        gap = " " if len(columns) <= _MOST_COLUMNS // 2 else ""  # dense where spaces would be wide
         lines = []
-        columns = _thinned(n1, 36)
-        for j in reversed(_thinned(n2, 18)):
+        for j in reversed(rows):
             cells = [
                 "-" if self.n_outliers[i, j] < 0
                 else "?" if self.undecided[i, j]
                 else str(min(int(self.n_outliers[i, j]), 9))
                 for i in columns
             ]  # fmt: skip
-            lines.append(f"{self.alpha_2[j]:7.4g}  {' '.join(cells)}")
-        ends = f"{self.alpha_1[0]:.4g}", f"{self.alpha_1[-1]:.4g}"
-        lines.append(f"{'':9}{ends[0]}{ends[1].rjust(max(2 * len(columns) - 1 - len(ends[0]), 1))}")
-        return [*parts, Block("\n".join(lines))]
+            lines.append(f"{self.alpha_2[j]:7.4g}  {gap.join(cells)}")
+        lines.append(f"{'':9}{_axis_ends(self.alpha_1, len(gap.join('0' * len(columns))))}")
+        parts.append(Block("\n".join(lines)))
+        out = [(n2 - len(rows), f"{n2} rows"), (n1 - len(columns), f"{n1} columns")]
+        if any(count for count, _ in out):
+            parts.append(", ".join(f"{count} of {of} left out" for count, of in out if count))
+        return parts
 
 
 def phase_diagram(
@@ -322,6 +328,18 @@ def _values(given: int | ArrayLike) -> Any:
             )
         return (np.arange(int(given)) + 0.5) / (2 * int(given))
     return given
+
+
+def _axis_ends(values: Array, width: int) -> str:
+    """The first value and, below the last column where there is room, the last one."""
+    first, last = f"{values[0]:.4g}", f"{values[-1]:.4g}"
+    if values.size == 1:
+        return first
+    return (
+        f"{first}{last.rjust(width - len(first))}"
+        if width > len(first) + len(last)
+        else (f"{first} .. {last}")
+    )
 
 
 def _thinned(count: int, most: int) -> list[int]:

@@ -117,6 +117,48 @@ def test_forms_of_the_result() -> None:
     assert frame.n_outliers.tolist() == found.n_outliers.ravel().tolist()
 
 
+def printed_map(found: rmt.PhaseDiagram) -> list[str]:
+    """The lines of the map alone, its axis last."""
+    lines = str(found).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("number of outliers"))
+    return [line for line in lines[start + 1 :] if "left out" not in line]
+
+
+def linear(n1: int, n2: int) -> rmt.PhaseDiagram:
+    """A diagram that is cheap to make, whose counts vary over the plane."""
+    steps = [(0.1, 0), (0.1, 0)]
+    problem = rmt.Problem("z", "z", 500, 500, 1000, steps, batch="independent")
+    return rmt.phase_diagram(problem, n1, n2)
+
+
+@pytest.mark.parametrize(("n1", "n2"), [(20, 20), (30, 30), (50, 50), (2, 60)])
+def test_every_point_is_printed(n1: int, n2: int) -> None:
+    found = linear(n1, n2)
+    *rows, _ = printed_map(found)
+    assert [float(row.split()[0]) for row in rows] == pytest.approx(found.alpha_2[::-1], rel=1e-3)
+    cells = [list("".join(row.split()[1:])) for row in rows]
+    np.testing.assert_array_equal(np.array(cells, dtype=int), found.n_outliers.T[::-1])
+    assert "left out" not in str(found)
+    assert max(map(len, rows)) < 81
+
+
+def test_what_is_not_printed_is_counted() -> None:
+    found = linear(2, 70)
+    *rows, _ = printed_map(found)
+    assert len(rows) == 60
+    assert "10 of 70 rows left out" in str(found)
+    found = linear(80, 3)
+    assert {len(row.split()[1]) for row in printed_map(found)[:-1]} == {72}
+    assert "8 of 80 columns left out" in str(found)
+
+
+@pytest.mark.parametrize("n1", [1, 2, 4, 7, 30, 50])
+def test_ends_of_the_axis_stand_apart(n1: int) -> None:
+    found = linear(n1, 2)
+    ends = [float(word) for word in printed_map(found)[-1].split() if word != ".."]
+    assert ends == pytest.approx(sorted({found.alpha_1[0], found.alpha_1[-1]}), rel=1e-3)
+
+
 def test_bad_arguments() -> None:
     with pytest.raises(InvalidInputError, match="two steps"):
         rmt.phase_diagram(PROBLEM.replace(steps=rmt.Step(1, 0.1), samples=100))
