@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,6 +17,7 @@ from rmt.frames import frame_of, plain
 from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.spikes.deformed import Forms
+from rmt.spikes.scaling.activation import ActivationMoments
 from rmt.status import InvalidInputError
 from rmt.sweep import Sweep
 from rmt.sweep.driver import Progress, solved
@@ -23,6 +25,7 @@ from rmt.sweep.grid import Over
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["PhaseDiagram", "phase_diagram"]
@@ -110,9 +113,11 @@ class PhaseDiagram(Shown):
     def asymptotic_count(self) -> NDArray[np.int64]:
         """Outliers as ``N -> infinity``: ``1 + floor(alpha_2 / (1/2 - alpha_1))``.
 
-        It counts the spikes whose size does not decay, on the assumption that no coefficient
-        vanishes; those of size O(1), on a boundary line and at the origin, are outliers only above
-        the threshold. A Rademacher readout has two spikes at most. Decimals are taken as they
+        The paper's formula: it counts the spikes whose size does not decay, on the assumption that
+        every order has a coefficient and none vanishes. Those of size O(1), on a boundary line and
+        at the origin, are outliers only above the threshold. A Rademacher readout has two spikes
+        at most. On a reused batch, orders above `last_order` have no coefficient when the
+        activation has kinks; the formula counts them all the same. Decimals are taken as they
         print, so that boundary lines are exact. -1 outside of [0, 1/2).
         """
         counts = np.array(
@@ -120,10 +125,31 @@ class PhaseDiagram(Shown):
         )
         return counts if self.largest_count is None else np.minimum(counts, self.largest_count)
 
+    @property
+    def last_order(self) -> int | None:
+        """The last ``k`` for which the limit has a spike; None when there is no last one.
+
+        1 for a Rademacher readout. On a reused batch ``2 p`` for an activation with kinks and
+        ``p`` continuous derivatives, 0 for ReLU: beyond, `rmt.scaling` refuses.
+
+        Examples
+        --------
+        >>> import rmt
+        >>> p = rmt.Problem("elu(z)", "z", 100, 100, 200, [(1, 0), (1, 0)], batch="reused")
+        >>> rmt.phase_diagram(p, 1, 1).last_order
+        2
+        """
+        lasts = [] if self.largest_count is None else [self.largest_count - 1]
+        kinked = None
+        if self.problem.batch == "reused":
+            kinked = ActivationMoments(self.problem.activation, 0, reused=True).last_order
+        return min([*lasts, *([] if kinked is None else [kinked])], default=None)
+
     def boundary(self, k: int) -> tuple[Array, Array]:
         """End points ``(alpha_1, alpha_2)`` of the line ``alpha_2 = k (1/2 - alpha_1)``.
 
-        Above it spike ``k`` grows with ``N``; clipped to ``[0, 1/2]^2``.
+        Above it spike ``k`` grows with ``N``, for ``k`` up to `last_order`; clipped to
+        ``[0, 1/2]^2``.
 
         Examples
         --------
@@ -187,14 +213,21 @@ class PhaseDiagram(Shown):
             "message": self.sweep.message.tolist(),
         }
 
-    def plot(self) -> Figure:
-        """Two maps side by side: number of outliers with the boundary lines, and target overlap.
+    def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
+        """Two maps: number of outliers with the boundary lines, and target overlap.
 
-        Needs the extra ``plot``. Dots mark undecided points; grey ones have no prediction.
+        Needs the extra ``plot``. Dots mark undecided points; grey ones have no prediction. A count
+        has the same colour in every diagram. Boundaries are drawn up to ``k = 5``, and no further
+        than `last_order`; the legend says which ones there are.
+
+        Parameters
+        ----------
+        axes : pair of matplotlib Axes, optional
+            A new figure is made when left out.
         """
         from rmt.plotting_sweeps import draw_phase_diagram
 
-        return draw_phase_diagram(self)
+        return draw_phase_diagram(self, axes)
 
     def _parts(self) -> list[Part]:
         bad = int(np.count_nonzero(~self.sweep.ok))

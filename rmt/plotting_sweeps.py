@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ SPIKE_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DIRECTION_STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 FAILED_COLOUR = "0.75"
+_MOST_SHADES = 8  # counts from the last one on share its colour
 _MOST_LINES = 5  # boundary lines of a phase diagram; beyond, they crowd into the corner
 
 NAMES = {
@@ -146,7 +148,9 @@ def _draw_maps(sweep: Sweep) -> Figure:
     x, x_ticks = _coordinates(sweep, 0)
     y, y_ticks = _coordinates(sweep, 1)
     mesh = _edges(x), _edges(y)
-    _draw_counts(figure, panels[0], x, y, mesh, sweep.n_outliers, sweep.undecided)
+    _draw_counts(
+        figure, panels[0], x, y, mesh, sweep.n_outliers, sweep.undecided, "number of outliers"
+    )
     _heat(figure, panels[1], x, y, mesh, position, "largest outlier (singular value)", "cividis")
     _heat(
         figure,
@@ -157,7 +161,7 @@ def _draw_maps(sweep: Sweep) -> Figure:
         best,
         "largest squared overlap with the target",
         "viridis",
-        0.0,
+        (0.0, 1.0),
     )
     for panel in panels:
         _set_axis(panel, "x", sweep, 0, x, x_ticks)
@@ -165,30 +169,30 @@ def _draw_maps(sweep: Sweep) -> Figure:
     return figure
 
 
-def draw_phase_diagram(diagram: PhaseDiagram) -> Figure:
-    """Number of outliers with the boundaries of the limit, and the largest target overlap."""
-    figure: Figure
-    figure, (left, right) = _pyplot().subplots(
-        1, 2, figsize=(10.4, 4.4), layout="constrained", sharex=True, sharey=True
-    )
+def draw_phase_diagram(diagram: PhaseDiagram, axes: Sequence[Axes] | None = None) -> Figure:
+    """Number of outliers with the boundaries of the limit, and the largest target overlap.
+
+    Parameters
+    ----------
+    diagram : PhaseDiagram
+    axes : pair of matplotlib Axes, optional
+        A new figure is made when left out.
+    """
+    if axes is None:
+        axes = _pyplot().subplots(
+            1, 2, figsize=(10.4, 4.8), layout="constrained", sharex=True, sharey=True
+        )[1]
+    if len(axes) != 2:
+        raise InvalidInputError(f"axes must be a pair, got {len(axes)}")
+    left, right = axes
+    figure: Any = left.get_figure()
     x, y = diagram.alpha_1, diagram.alpha_2
     mesh = _even_edges(x), _even_edges(y)
     _draw_counts(figure, left, x, y, mesh, diagram.n_outliers, diagram.undecided)
-    _heat(
-        figure,
-        right,
-        x,
-        y,
-        mesh,
-        diagram.target_overlap,
-        "largest squared overlap with the target",
-        "viridis",
-        0.0,
-    )
+    _heat(figure, right, x, y, mesh, diagram.target_overlap, "", "viridis", (0.0, 1.0))
     ends = left.get_xlim(), left.get_ylim()
-    for k in range(1, _MOST_LINES + 1):
-        if diagram.largest_count is not None and k >= diagram.largest_count:
-            break
+    last = _MOST_LINES if diagram.last_order is None else min(diagram.last_order, _MOST_LINES)
+    for k in range(1, last + 1):
         a, b = diagram.boundary(k)
         for panel in (left, right):
             panel.plot(a, b, color="white", linewidth=2.6)
@@ -206,19 +210,52 @@ def draw_phase_diagram(diagram: PhaseDiagram) -> Figure:
                 va="center",
                 bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"},
             )
-    left.set_xlim(ends[0])
-    left.set_ylim(ends[1])
-    left.set_title(
-        f"N = {_count(diagram.problem.width)}, {diagram.problem.batch} batch", fontsize="medium"
-    )
-    right.set_title(
-        r"dashed: $\alpha_2 = k\,(1/2 - \alpha_1)$, boundaries as $N \to \infty$",
-        fontsize="medium",
-    )
     for panel in (left, right):
+        panel.set_xlim(ends[0])
+        panel.set_ylim(ends[1])
         panel.set_xlabel(NAMES["alpha_1"])
     left.set_ylabel(NAMES["alpha_2"])
-    return figure
+    width = _count(diagram.problem.width)
+    left.set_title(f"outliers, N = {width}, {diagram.problem.batch} batch", fontsize="medium")
+    right.set_title("largest squared target overlap", fontsize="medium")
+    _legend_below(left, _boundary_label(diagram, last), bool(last))
+    return figure  # type: ignore[no-any-return]
+
+
+def _boundary_label(diagram: PhaseDiagram, last: int) -> str:
+    """Which boundaries are drawn, and why there are no more."""
+    if not last:
+        return "no boundaries as $N \\to \\infty$:\nkinks and a reused batch"
+    if diagram.last_order != last:
+        why = "(more not drawn)"
+    elif diagram.largest_count == last + 1:
+        why = "(no more: readout of two values)"
+    else:
+        why = "(no more: activation with kinks)"
+    orders = "k = 1" if last == 1 else f"k = 1 .. {last}"
+    return r"$\alpha_2 = k\,(1/2 - \alpha_1)$, as $N \to \infty$" + f"\n{orders} {why}"
+
+
+def _legend_below(ax: Axes, label: str, is_drawn: bool) -> None:
+    """What the lines are, and the dots if there are any, clear of the label of the axis."""
+    from matplotlib.lines import Line2D
+    from matplotlib.transforms import ScaledTranslation
+
+    handles, labels = ax.get_legend_handles_labels()
+    style: Any = (0, (4, 2)) if is_drawn else ""
+    handles.insert(0, Line2D([], [], color="black", linewidth=1.1, linestyle=style))
+    figure: Any = ax.get_figure()
+    ax.legend(
+        handles,
+        [label, *labels],
+        frameon=False,
+        fontsize="small",
+        loc="upper left",
+        borderaxespad=0.0,
+        borderpad=0.0,
+        bbox_to_anchor=(0.0, 0.0),
+        bbox_transform=ax.transAxes + ScaledTranslation(0.0, -0.6, figure.dpi_scale_trans),
+    )
 
 
 def _draw_counts(
@@ -229,21 +266,27 @@ def _draw_counts(
     mesh: tuple[NDArray[np.float64], NDArray[np.float64]],
     counts: NDArray[np.int64],
     undecided: NDArray[np.bool_],
+    label: str = "",
 ) -> None:
-    """Discrete colours, light to dark; dots where the count is undecided."""
+    """A colour for each count, light to dark; dots where the count is undecided."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
-    most = max(int(counts.max()), 1)
-    # Light enough for dots and lines to show, dark enough to part neighbours.
-    shades = _pyplot().get_cmap("cividis_r")(np.linspace(0.0, 0.9, most + 1))
-    colours = ListedColormap(shades).with_extremes(bad=FAILED_COLOUR)
-    shown = np.ma.masked_less(counts, 0).T
-    norm = BoundaryNorm(np.arange(most + 2) - 0.5, most + 1)
-    image = ax.pcolormesh(*mesh, _sorted(shown, x, y), cmap=colours, norm=norm, rasterized=True)
-    step = math.ceil((most + 1) / 10)
-    figure.colorbar(
-        image, ax=ax, ticks=np.arange(0, most + 1, step), label="number of outliers"
-    ).ax.minorticks_off()
+    found = np.unique(counts[counts >= 0])
+    found = found if found.size else np.array([0])
+    # One and the same colour for a count in every picture; the bar holds those that there are.
+    shades = _pyplot().get_cmap("magma_r")(np.linspace(0.0, 0.9, _MOST_SHADES))
+    colours = ListedColormap(shades[np.minimum(found, _MOST_SHADES - 1)])
+    ends = np.concatenate([[found[0] - 0.5], (found[1:] + found[:-1]) / 2, [found[-1] + 0.5]])
+    image = ax.pcolormesh(
+        *mesh,
+        _sorted(np.ma.masked_less(counts, 0).T, x, y),
+        cmap=colours.with_extremes(bad=FAILED_COLOUR),
+        norm=BoundaryNorm(ends, found.size),
+        rasterized=True,
+    )
+    bar = figure.colorbar(image, ax=ax, label=label)
+    bar.set_ticks((ends[1:] + ends[:-1]) / 2, labels=[str(count) for count in found])
+    bar.ax.minorticks_off()
     marked = np.argwhere(undecided & (counts >= 0))
     if marked.size:
         ax.plot(
@@ -269,14 +312,14 @@ def _heat(
     values: NDArray[np.float64],
     label: str,
     colours: str,
-    lowest: float | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> None:
     from matplotlib.colors import LogNorm
 
     shades = _pyplot().get_cmap(colours).with_extremes(bad=FAILED_COLOUR)
     shown = np.ma.masked_invalid(values)
-    wide = lowest is None and shown.count() and shown.min() > 0 and shown.max() > 6 * shown.min()
-    highest = max(float(shown.max()), 0.1) if lowest is not None and shown.count() else None
+    wide = limits is None and shown.count() and shown.min() > 0 and shown.max() > 6 * shown.min()
+    lowest, highest = limits or (None, None)
     image = ax.pcolormesh(
         *mesh,
         _sorted(shown.T, x, y),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,6 +185,64 @@ def test_picture() -> None:
         assert (0.5 - x[0]) * round(0.5 / (0.5 - x[0])) == pytest.approx(0.5)
     assert left.get_xlim() == pytest.approx((0, 0.5))
     assert left.get_ylim() == pytest.approx((0, 0.5))
+    pyplot.close("all")
+
+
+def orders_drawn(panel: Any) -> list[str]:
+    return [text.get_text() for text in panel.texts]
+
+
+@pytest.mark.parametrize(
+    ("activation", "batch", "readout", "last", "words"),
+    [
+        ("relu(z)", "reused", "gaussian", 0, "no boundaries"),
+        ("elu(z)", "reused", "gaussian", 2, "k = 1 .. 2 (no more: activation with kinks)"),
+        ("elu(z)", "reused", "rademacher", 1, "k = 1 (no more: readout of two values)"),
+        ("relu(z)", "independent", "gaussian", 5, "k = 1 .. 5 (more not drawn)"),
+        ("tanh(z)", "reused", "gaussian", 5, "k = 1 .. 5 (more not drawn)"),
+    ],
+)
+def test_boundaries_stop_where_the_limit_does(
+    activation: str, batch: str, readout: str, last: int, words: str
+) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    problem = PROBLEM.replace(activation=activation, batch=batch, readout=readout)
+    found = rmt.phase_diagram(problem, [0.05, 0.45], [0.05, 0.45], rtol=1e-2)
+    left, right = found.plot().axes[:2]
+    assert orders_drawn(left) == [f"k = {k}" for k in range(1, last + 1)]
+    dashes = [
+        [line for line in panel.lines if line.get_color() == "black"] for panel in (left, right)
+    ]
+    assert [len(lines) for lines in dashes] == [last, last]
+    assert words in left.get_legend().get_texts()[0].get_text()
+    if "kinks" in words or not last:  # as the scaling level has it
+        at = problem.replace(steps=[(4, 0.45), (4, 0.45)])
+        assert len(rmt.scaling(at, n_spikes=last + 1).spikes) == last + 1
+        with pytest.raises(InvalidInputError, match="not smooth enough"):
+            rmt.scaling(at, n_spikes=last + 2)
+    pyplot.close("all")
+
+
+def test_colours_compare_between_diagrams() -> None:
+    """On given axes; a count has its colour, an overlap its shade, whatever else there is."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    few = rmt.phase_diagram(PROBLEM.replace(batch="independent"), [0.1, 0.2], [0.1, 0.2])
+    many = rmt.phase_diagram(PROBLEM.replace(readout="gaussian"), [0.1, 0.4], [0.1, 0.48])
+    assert (set(few.n_outliers.flat), few.target_overlap.max() < 0.05) == ({1}, True)
+    figure, axes = pyplot.subplots(2, 2)
+    colours = []
+    for found, pair in zip((few, many), axes, strict=True):
+        assert found.plot(pair) is figure
+        counts, overlaps = (panel.collections[0] for panel in pair)
+        assert overlaps.get_clim() == (0.0, 1.0)
+        seen = np.unique(found.n_outliers)
+        assert [t.get_text() for t in counts.colorbar.ax.get_yticklabels()] == list(map(str, seen))
+        colours.append({int(k): counts.to_rgba(k) for k in seen})
+    assert len(set(colours[1].values())) == len(colours[1]) > 1
+    assert colours[0][1] == colours[1][1]
+    assert len(pyplot.get_fignums()) == 1
+    with pytest.raises(InvalidInputError, match="pair"):
+        few.plot(axes.ravel())
     pyplot.close("all")
 
 

@@ -74,7 +74,8 @@ class ActivationMoments:
 
     def check_smooth(self, highest: int) -> None:
         """Raise when the products that spikes up to an order need are undefined."""
-        if not self.sigma.kinks or highest <= 2 * self.smoothness:
+        last = self.last_order
+        if last is None or highest <= last:
             return
         k = 2 * self.smoothness + 1
         raise InvalidInputError(
@@ -83,6 +84,11 @@ class ActivationMoments:
             f"that products of its derivatives such as sigma^({k + 1}) sigma' are undefined; use "
             f"the level resummed (rmt.spikes.resummed), or n_spikes={k}"
         )
+
+    @property
+    def last_order(self) -> int | None:
+        """``2 p``, beyond which products of derivatives are undefined; None without kinks."""
+        return 2 * self.smoothness if self.sigma.kinks else None
 
     @cached_property
     def smoothness(self) -> int:
