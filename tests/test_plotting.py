@@ -51,7 +51,7 @@ def test_artists(scale: float, gamma: float, n_outliers: int) -> None:
     np.testing.assert_array_equal(y, found.bulk.pdf(x))
     # A mark and a number at each outlier, and no other.
     assert sorted(marks(ax), reverse=True) == [s.singular_value for s in found.outliers]
-    texts = [text.get_text() for text in reversed(ax.texts)]
+    texts = [text.get_text() for text in reversed(ax.texts) if text.get_text() != "log scale"]
     assert texts == [f"{s.singular_value:.3g}\n{s.target_overlap:.2f}" for s in found.outliers]
     # All of it in view.
     left, right = ax.get_xlim()
@@ -61,9 +61,7 @@ def test_artists(scale: float, gamma: float, n_outliers: int) -> None:
     legend = ax.get_legend()
     assert legend is not None
     labels = [text.get_text() for text in legend.get_texts()]
-    assert labels == (
-        ["bulk", "outliers (singular value, target overlap)"] if n_outliers else ["bulk"]
-    )
+    assert labels == (["bulk", "outliers (value, target overlap)"] if n_outliers else ["bulk"])
     assert ax.get_xlabel()
     assert ax.get_ylabel()
     ax.figure.canvas.draw()  # renders without a warning
@@ -77,6 +75,31 @@ def test_draws_on_given_axes() -> None:
     assert len(marks(second)) == 3
     assert pyplot.get_fignums() == [figure.number]
     assert found.plot() is not second  # a new figure
+
+
+@pytest.mark.parametrize("scale", [0.01, 4])
+def test_at_the_size_of_a_column(scale: float) -> None:
+    """Nothing is clipped or covered, and the legend leaves the bulk in sight."""
+    figure, ax = pyplot.subplots(figsize=(3.3, 2.4), layout="constrained")
+    prediction(scale).plot(ax)
+    figure.canvas.draw()
+    legend = ax.get_legend()
+    assert legend is not None
+    assert not legend.get_frame_on()
+    for artist in (ax.xaxis.label, ax.yaxis.label, legend):
+        box = artist.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+    (curve,) = [line for line in ax.lines if line.get_label() == "bulk"]
+    boxes = [text.get_window_extent() for text in ax.texts]
+    for box in boxes:
+        assert not box.overlaps(legend.get_window_extent())
+        assert sum(box.overlaps(other) for other in boxes) == 1  # itself
+    assert legend.get_window_extent().y0 > curve.get_window_extent().y1
+    inside = ax.get_window_extent()
+    assert all(inside.x0 <= box.x0 < box.x1 <= inside.x1 for box in boxes)
+    (mark,) = [t for t in ax.texts if t.get_text() == "log scale"] or [None]
+    assert (mark is None) == (scale < 1)
 
 
 def test_matplotlib_is_loaded_for_drawing_only() -> None:
