@@ -385,17 +385,22 @@ def _set_axis(
         )
     elif _is_logarithmic(x):
         getattr(ax, f"set_{which}scale")("log")
+        _plain_log_ticks(getattr(ax, f"{which}axis"), float(x.min()), float(x.max()), x)
 
 
-def _plain_log_ticks(axis: Any, low: float, high: float) -> None:
-    """1, 2, 5, 10, ... in plain digits."""
+def _plain_log_ticks(
+    axis: Any, low: float, high: float, values: NDArray[np.float64] | None = None
+) -> None:
+    """Few values as they are, else 1, 2, 5, 10, ...; in plain digits."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = (1, 2, 5) if high < 300 * low else (1,)
     ticks = [m * 10.0**d for d in decades for m in steps]
+    if values is not None and values.size <= 8:
+        ticks = [float(value) for value in np.sort(values)]
     axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
     axis.set_minor_locator(NullLocator())
 
 

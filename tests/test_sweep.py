@@ -413,6 +413,26 @@ def test_pictures_hold_the_numbers() -> None:
     pyplot.close("all")
 
 
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([0.25, 1, 4, 16], ["0.25", "1", "4", "16"]),
+        (np.geomspace(0.2, 25, 9), "0.2 0.5 1 2 5 10 20".split()),
+    ],
+)
+def test_ticks_of_a_logarithmic_axis_are_plain(values, ticks) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    problem = rmt.Problem("tanh(z + 7/10)", "z", 400, 400, 800, [(2, 0.35), (2, 0.4)])
+    for over in ({"samples_per_dim": values}, {"samples_per_dim": values, "noise_std": [0, 1]}):
+        figure = rmt.sweep(problem, over, rtol=1e-2).plot()
+        figure.canvas.draw()
+        axis = figure.axes[1 if len(over) == 1 else 0].xaxis
+        assert axis.get_scale() == "log"
+        assert [t.get_text() for t in axis.get_ticklabels()] == ticks
+        assert not [t for t in axis.get_minorticklabels() if t.get_text()]
+    pyplot.close("all")
+
+
 def test_forms_of_the_deformed_level():
     problem = rmt.Problem(
         "tanh(z + 7/10)", "sin(2*z)", 600, 600, 1200, [(4, 0.3), (4, 0.4)], "reused", "rademacher"

@@ -229,6 +229,8 @@ class Sweep(Shown):
 
         One dimension: positions of the outliers and their target overlaps, as curves. Two: heat
         maps of the number of outliers, the largest singular value and the largest target overlap.
+        More can be drawn on ``figure.axes``: the two panels of curves, positions first, or the
+        three maps and their colour bars.
         """
         from rmt.plotting_sweeps import draw_sweep
 
