@@ -17,7 +17,6 @@ from rmt.frames import frame_of, plain
 from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.spikes.deformed import Forms
-from rmt.spikes.scaling.activation import ActivationMoments
 from rmt.status import InvalidInputError
 from rmt.sweep import Sweep
 from rmt.sweep.driver import Progress, solved
@@ -142,6 +141,8 @@ class PhaseDiagram(Shown):
         lasts = [] if self.largest_count is None else [self.largest_count - 1]
         kinked = None
         if self.problem.batch == "reused":
+            from rmt.spikes.scaling.activation import ActivationMoments  # loads mpmath
+
             kinked = ActivationMoments(self.problem.activation, 0, reused=True).last_order
         return min([*lasts, *([] if kinked is None else [kinked])], default=None)
 
