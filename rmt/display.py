@@ -151,20 +151,30 @@ def as_html(parts: Iterable[Part]) -> str:
 
 
 def latex(expression: Any) -> str:
-    r"""A sympy expression in LaTeX, decimals to six digits.
+    r"""A sympy expression in LaTeX: decimals to six digits, powers as ``N^{1/20}``.
 
     Examples
     --------
     >>> import sympy
     >>> latex(sympy.sqrt(2) / sympy.Symbol("alpha_1") + sympy.Float("0.123456789"))
     '0.123457 + \\frac{\\sqrt{2}}{\\alpha_{1}}'
+    >>> latex(sympy.sqrt(3) * sympy.Symbol("N") ** sympy.Rational(1, 20))
+    '\\sqrt{3} N^{1/20}'
     """
     import sympy
+    from sympy.printing.latex import LatexPrinter
+
+    class Printer(LatexPrinter):  # type: ignore[misc]
+        """Root signs for square roots alone."""
+
+        def _print_Pow(self, power: Any) -> str:
+            self._settings["root_notation"] = abs(power.exp) == sympy.Rational(1, 2)
+            return str(super()._print_Pow(power))
 
     if isinstance(expression, sympy.Basic):
         numbers = expression.atoms(sympy.Float)
         expression = expression.xreplace({x: sympy.Float(x, _DIGITS) for x in numbers})
-    return str(sympy.latex(expression))
+    return str(Printer({"fold_frac_powers": True}).doprint(expression))
 
 
 def columns_of(result: Any, names: Sequence[str]) -> Table:

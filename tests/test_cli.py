@@ -281,7 +281,7 @@ def test_scaling_command(capsys):
     assert main(["scaling", *PROBLEM, *STEPS]) == 0
     assert "4.58257569496" in capsys.readouterr().out  # sqrt(21)
     assert main(["scaling", *PROBLEM, *STEPS, "--latex"]) == 0
-    assert r"\sqrt{21} \sqrt[5]{N}" in capsys.readouterr().out
+    assert r"\sqrt{21} N^{1/5}" in capsys.readouterr().out
     assert main(["scaling", *PROBLEM, *STEPS, "--symbolic", "--spikes", "2", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["spikes"][1]["exponent"] == "alpha_1 + alpha_2 - 1/2"

@@ -469,3 +469,32 @@ def test_left_functions_of_a_given_readout():
     assert not absent.left_functions(few)[2].any()
     with pytest.raises(InvalidInputError, match="one-dimensional"):
         result.left_functions(values[None, :])
+
+
+def test_latex_of_leading_constants() -> None:
+    """Constants and powers apart, without signs of higher roots; symbols leave them open."""
+    problem = Problem(
+        "z + He2(z)/2 + He3(z)/3",
+        "He3(z)/sqrt(6)",
+        1000,
+        1000,
+        2000,
+        [(1, 0.3), (2, 0.45)],
+        "reused",
+    )
+    found = scaling(problem)
+    full, leading = found.latex(), found.latex(leading=True)
+    assert "N^{3/10}" in full  # the weaker term of spike 0
+    assert r"\sqrt[" not in full + leading
+    assert leading.splitlines() == [
+        r"\begin{aligned}",
+        r"\theta_{0} &\simeq \sqrt{2}\, N^{9/20} \\",
+        r"\theta_{1} &\simeq \frac{\sqrt{5034}}{2}\, N^{1/4} \\",
+        r"\theta_{2} &\simeq 2 \sqrt{138345}\, N^{1/20}",
+        r"\end{aligned}",
+    ]
+    for spike, constant in zip(found.spikes, (2**0.5, 5034**0.5 / 2, 2 * 138345**0.5), strict=True):
+        assert float(spike.leading) == pytest.approx(constant)
+    symbols = scaling(problem, n_spikes=1, alpha=("alpha_1", "alpha_2"))
+    with pytest.raises(InvalidInputError, match="leading constants open"):
+        symbols.latex(leading=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.display import latex
 from rmt.functions.canonical import canonical_form, normalised
 from rmt.functions.construction import VARIABLE_NAMES, build_piecewise, build_relation, variable
 from rmt.functions.differentiation import derivative
@@ -156,9 +157,7 @@ class ScalarFunction:
         return self.text
 
     def _repr_latex_(self) -> str:
-        import sympy
-
-        return f"${sympy.latex(self.expression)}$"
+        return f"${latex(self.expression)}$"
 
     # Evaluation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from rmt.display import Formula, Part, Table, equation
+from rmt.display import Formula, Part, Table, equation, latex
 from rmt.hermite.number_conversions import is_exact
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def expansion_latex(expansion: HermiteExpansion) -> str:
             continue
         coefficient = mu / sympy.factorial(k)
         sign = " - " if coefficient.could_extract_minus_sign() else " + "
-        text = sympy.latex(-coefficient if sign == " - " else coefficient)
+        text = latex(-coefficient if sign == " - " else coefficient)
         if coefficient.is_Add:
             text = rf"\left({text}\right)"
         if k:
@@ -55,7 +55,7 @@ def expansion_latex(expansion: HermiteExpansion) -> str:
         terms.append(sign + text)
     total = "".join(terms).removeprefix(" + ").removeprefix(" ") or "0"
     remainder = "" if _ends_here(expansion) else r" + \cdots"
-    return f"{sympy.latex(expansion.function.expression)} = {total}{remainder}"
+    return f"{latex(expansion.function.expression)} = {total}{remainder}"
 
 
 def _ends_here(expansion: HermiteExpansion) -> bool:

@@ -318,12 +318,37 @@ class Scaling(Shown):
 
     # Output
 
-    def latex(self) -> str:
-        """Strengths as an ``aligned`` block, one line a spike that is present."""
+    def latex(self, leading: bool = False) -> str:
+        r"""Strengths as an ``aligned`` block, one line a spike that is present.
+
+        Parameters
+        ----------
+        leading : bool
+            The leading constants with their powers, ``c_k N^{exponent}``, and not the strengths.
+
+        Raises
+        ------
+        InvalidInputError
+            For leading constants when the exponents are symbols, which leave them open.
+
+        Examples
+        --------
+        >>> import rmt
+        >>> problem = rmt.Problem("z", "z", 1000, 1000, 2000, [(1, 0.3), (2, 0.45)])
+        >>> print(rmt.scaling(problem, n_spikes=1).latex(leading=True))
+        \begin{aligned}
+        \theta_{0} &\simeq \sqrt{6}\, N^{9/20}
+        \end{aligned}
+        """
+        present = [s for s in self.spikes if s.is_present]
+        if leading and any(s.leading is None for s in present):
+            raise InvalidInputError(
+                "leading: symbolic exponents leave the leading constants open; the strengths are "
+                "known"
+            )
         lines = [
-            rf"\theta_{{{s.order}}} &\simeq {latex(s.strength)}"
-            for s in self.spikes
-            if s.is_present
+            rf"\theta_{{{s.order}}} &\simeq {_leading_latex(s) if leading else latex(s.strength)}"
+            for s in present
         ]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
@@ -383,6 +408,16 @@ class Scaling(Shown):
         elif self.highest_order is not None and spike.exponent < 0:
             notes.append("inside the bulk")
         return "; ".join(notes)
+
+
+def _leading_latex(spike: ScalingSpike) -> str:
+    """The leading constant times the power of ``N``."""
+    constant = latex(spike.leading)
+    if spike.exponent == 0:
+        return constant
+    if spike.leading.is_Add:
+        constant = rf"\left({constant}\right)"
+    return rf"{constant}\, N^{{{spike.exponent}}}"
 
 
 def _rounded(value: Any, digits: int) -> Any:
