@@ -6,6 +6,7 @@ import argparse
 import platform
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Any, NoReturn, TypeVar
@@ -17,6 +18,7 @@ __all__ = [
     "EXIT_CODES",
     "FUNCTIONS",
     "CommandParser",
+    "Outcome",
     "add_choice",
     "add_command",
     "add_rtol",
@@ -29,6 +31,23 @@ EXIT_CODES = (
     "Exit codes: 0; 1 where a computation failed; 2 for bad input; 130 after Ctrl-C. All but 0 "
     "come with one line on standard error."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command prints when the result is there, but not what was hoped for.
+
+    Attributes
+    ----------
+    text : object
+        For standard output.
+    failure : str or None
+        One line for standard error; the exit code is then 1. None: all is well.
+    """
+
+    text: object
+    failure: str | None = None
+
 
 _GLUE = "\xa0"  # between words that stay on one line
 

@@ -43,7 +43,7 @@ def check(
     weights: WeightsLike,
     readout: ArrayLike | str | os.PathLike[str] | None = None,
     *,
-    directions: ArrayLike | None = None,
+    directions: ArrayLike | str | os.PathLike[str] | None = None,
     method: Method = "deformed",
     forms: Forms = "linked",
     n_reference: int = 0,
@@ -68,7 +68,7 @@ def check(
     readout : array (N,) or (k, N), or path of a ``.npy`` file, optional
         Second layer ``a_i = g_i / sqrt(N)``, of mean square about ``1/N``. Left out: the prediction
         is for the problem's readout.
-    directions : array (r, d), optional
+    directions : array (r, d), or path of a ``.npy`` file, optional
         Orthonormal target directions in rows; by default the first ``r`` axes.
     method, forms
         Level of theory, as in `rmt.predict`. The outliers are told from the predicted bulk, which
