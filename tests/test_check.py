@@ -334,6 +334,7 @@ READOUT[::2] *= -1
         ({"n_reference": True}, "n_reference"),
         ({"method": "guess"}, "method must be one of"),
         ({"forms": "guess"}, "forms must be one of"),
+        ({"forms": "linked", "method": "resummed"}, "forms belongs to method='deformed'"),
     ],
 )
 def test_bad_input(arguments, message):

@@ -105,6 +105,7 @@ BAD = {
     "noise nan": ([*GOOD, "--noise", "nan"], "noise_std must be a finite real number"),
     "method": ([*GOOD, "--method", "guess"], "guess"),
     "rtol": ([*GOOD, "--rtol", "1"], "rtol must lie between"),
+    "forms of another level": ([*GOOD, "--forms", "exact"], "forms belongs to method='deformed'"),
     "rtol nan": ([*GOOD, "--rtol", "nan"], "rtol must lie between"),
     "text": ([*GOOD, "--activation", "tanh(z"], "(position 4)"),
     "unknown name": ([*GOOD, "--target", "z + zz"], "(position 4)"),

@@ -428,3 +428,5 @@ def test_forms_of_the_deformed_level():
     assert np.all(found["exact"].singular_value[:, 1] != found["linked"].singular_value[:, 1])
     with pytest.raises(rmt.InvalidInputError, match="forms must be one of simple, exact, linked"):
         rmt.sweep(problem, {"alpha_2": [0.4]}, "deformed", forms="crude")
+    with pytest.raises(rmt.InvalidInputError, match="forms belongs to method='deformed'"):
+        rmt.sweep(problem, {"alpha_2": [0.4]}, forms="exact")

@@ -32,8 +32,8 @@ def add_check(commands: Any) -> None:
             "A problem file is JSON as rmt.Problem.to_json writes it. One to begin with: the "
             "command 'show' with the name of a case and --json.",
             "When the weights differ from the prediction the exit code is 1, and the line on "
-            "standard error says in what. It is 0 where a row is left undecided for want of reference "
-            "networks.",
+            "standard error says in what. It is 0 where a row is left undecided for want of "
+            "reference networks.",
         ],
     )
     problem = command.add_argument_group("problem")
