@@ -115,6 +115,18 @@ BAD = {
     "constant activation": ([*GOOD, "--activation", "3"], "activation must not be constant"),
     "jump": ([*GOOD, "--activation", "sign(z)"], "activation must be continuous"),
     "unknown option": ([*GOOD, "--depth", "3"], "unrecognized arguments: --depth 3; see"),
+    "misspelt required option": (
+        ["predict", "--activtion", "tanh(z)", "--target", "z"],
+        "unrecognized arguments: --activtion tanh(z); did you mean --activation?",
+    ),
+    "misspelt, with an equals sign": (
+        ["predict", "--target=z", "--widht=300"],
+        "unrecognized arguments: --widht=300; did you mean --width?",
+    ),
+    "option before the command": (
+        ["--activtion", "tanh(z)"],
+        "--activtion tanh(z); options of a command come after its name; see",
+    ),
     "misspelt option": ([*GOOD, "--bath", "reused"], "did you mean --batch?"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -104,14 +105,39 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())}; see {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As `argparse.ArgumentParser.parse_known_args`, but refuses what is unknown."""
-        options, unknown = super().parse_known_args(args, namespace)
+        """As `argparse.ArgumentParser.parse_known_args`, but refuses what is unknown.
+
+        Before anything that is missing: a misspelt option is often why it is.
+        """
+        words = list(sys.argv[1:] if args is None else args)
+        unknown = self._unknown_options(words)
+        if not unknown:
+            options, unknown = super().parse_known_args(words, namespace)
         if unknown:
+            name = unknown[0].partition("=")[0]
             known = {option.lstrip("-"): option for option in self._option_string_actions}
-            alike = get_close_matches(unknown[0].lstrip("-"), known, 1, cutoff=0.75)
-            hint = f"; did you mean {known[alike[0]]}?" if alike else ""
+            alike = get_close_matches(name.lstrip("-"), known, 1, cutoff=0.75)
+            if alike:
+                hint = f"; did you mean {known[alike[0]]}?"
+            elif self._subparsers is not None and name.startswith("-"):
+                hint = "; options of a command come after its name"
+            else:
+                hint = ""
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return options, unknown
+
+    def _unknown_options(self, words: Sequence[str]) -> list[str]:
+        """Words ``--name`` that begin no option, each with the value that follows it."""
+        found: list[str] = []
+        for word, following in zip(words, [*words[1:], "--"], strict=False):
+            name, equals, _ = word.partition("=")
+            is_option = word.startswith("--") and " " not in name
+            if word == "--" or (self._subparsers is not None and not is_option):
+                break  # what follows is read as it stands, or by a command
+            if is_option and not any(o.startswith(name) for o in self._option_string_actions):
+                has_value = not equals and not following.startswith("-")
+                found += [word, following] if has_value else [word]
+        return found
 
     def format_help(self) -> str:
         """The help; its usage names what must be given, and leaves the rest to the list below."""
