@@ -231,7 +231,9 @@ def test_a_problem_with_a_formula_that_is_none(tiny, capsys, tmp_path):
     data["target"] = "__import__('os').system('touch danger')"
     (tmp_path / "problem.json").write_text(json.dumps(data))
     np.save("W.npy", np.zeros((60, 60)))
-    assert "target" in refusal(capsys, "check", "--problem", "problem.json", "--weights", "W.npy")
+    refused = refusal(capsys, "check", "--problem", "problem.json", "--weights", "W.npy")
+    assert "target" in refused
+    assert "^" not in refused
     assert not (tmp_path / "danger").exists()
 
 

@@ -11,7 +11,7 @@ from rmt.cli.expansions import add_exponents, add_hermite
 from rmt.cli.features import add_features, add_ridge
 from rmt.cli.grids import add_phase_diagram, add_sweep
 from rmt.cli.levels import add_predict, add_scaling
-from rmt.cli.parser import EXIT_CODES, FUNCTIONS, CommandParser, Outcome, add_version
+from rmt.cli.parser import EXIT_CODES, FUNCTIONS, CommandParser, Outcome, add_version, one_line
 from rmt.status import ConvergenceError, InvalidInputError
 
 __all__ = ["main"]
@@ -101,5 +101,5 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 
 def _failed(code: int, what: str) -> int:
-    print(f"rmt: {' '.join(what.split())}", file=sys.stderr)
+    print(f"rmt: {one_line(what)}", file=sys.stderr)
     return code

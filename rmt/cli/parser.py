@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "add_version",
     "integer",
     "number",
+    "one_line",
 ]
 
 EXIT_CODES = (
@@ -102,7 +104,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where to look, in one line."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: error: {one_line(message)}; see {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As `argparse.ArgumentParser.parse_known_args`, but refuses what is unknown.
@@ -232,6 +234,14 @@ def add_version(parser: argparse.ArgumentParser) -> None:
         f"numpy {version('numpy')}, scipy {version('scipy')})",
         help="show the versions of rmt, Python, numpy and scipy, and exit",
     )
+
+
+def one_line(message: str) -> str:
+    """A message on one line, without the excerpt of a formula and the caret below it.
+
+    The caret needs a line of its own; the position is in the message.
+    """
+    return " ".join(re.sub(r"\n {4}.*\n +\^", "", message).split())
 
 
 def integer(text: str) -> int:

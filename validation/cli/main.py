@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rmt.cli.completion import add_completion
-from rmt.cli.parser import EXIT_CODES, CommandParser, Outcome, add_version
+from rmt.cli.parser import EXIT_CODES, CommandParser, Outcome, add_version, one_line
 from rmt.status import ConvergenceError, InvalidInputError, RmtError
 from validation.cli.checking import add_check
 from validation.cli.demonstration import add_demo
@@ -99,5 +99,5 @@ def script() -> int:
 
 def _failed(code: int, command: str, error: Exception) -> int:
     parts = [str(error), *getattr(error, "__notes__", [])]
-    print(f"{command}: error: {' '.join('; '.join(parts).split())}", file=sys.stderr)
+    print(f"{command}: error: {'; '.join(map(one_line, parts))}", file=sys.stderr)
     return code
