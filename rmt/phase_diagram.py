@@ -274,7 +274,7 @@ def phase_diagram(
     executor: Executor | None = None,
     progress: Progress = False,
     throw: bool = False,
-    forms: Forms = "exact",
+    forms: Forms | None = None,
 ) -> PhaseDiagram:
     """Number of outliers and largest target overlap over the exponents of the two steps.
 

@@ -15,7 +15,7 @@ from rmt.problem import Problem
 from rmt.spectra.law import SpectralLaw
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers import rectangular_outliers
-from rmt.spikes.deformed import FORMS, DeformedOutliers, Forms, deformed_outliers
+from rmt.spikes.deformed import DeformedOutliers, Forms, check_forms, deformed_outliers
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
@@ -33,7 +33,7 @@ def predict(
     method: Method = "resummed",
     rtol: float = 1e-6,
     throw: bool = True,
-    forms: Forms = "exact",
+    forms: Forms | None = None,
 ) -> Prediction:
     r"""Outliers of the weights after the last step, and what they have learned of the target.
 
@@ -61,11 +61,11 @@ def predict(
         ``theta_c / theta`` in the alignments.
     throw : bool
         Whether a solve that did not converge raises, or is returned with its `status`.
-    forms : {"exact", "simple", "linked"}
-        At the level ``deformed``: whether the outlier equation knows that spikes and bulk are made
-        of the same inputs; ``linked``: and the bulk, that the second step acts on the fluctuation
-        of the first. The first two are those of docs/theory.md, the last is the closest to
-        simulation.
+    forms : {"exact", "simple", "linked"}, optional
+        At the level ``deformed`` only, ``exact`` by default: whether the outlier equation knows
+        that spikes and bulk are made of the same inputs; ``linked``: and the bulk, that the second
+        step acts on the fluctuation of the first. The first two are those of docs/theory.md, the
+        last is the closest to simulation.
 
     Returns
     -------
@@ -107,10 +107,10 @@ def predict(
         raise InvalidInputError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
     if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
         raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
-    if forms not in FORMS:
-        raise InvalidInputError(f"forms must be one of {', '.join(FORMS)}; got {forms!r}")
+    check_forms(forms, method)
     failure: ConvergenceError | None = None
     if method == "deformed":
+        forms = "exact" if forms is None else forms
         try:
             prediction = _deformed(problem, deformed_outliers(problem, rtol, forms), forms)
         except ConvergenceError as error:

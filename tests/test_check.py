@@ -233,6 +233,11 @@ def test_files(tmp_path):
     assert rows(tmp_path / "w.npy", tmp_path / "a.npy") == expected
     assert rows(str(tmp_path / "both.npz")) == expected
     assert rows(tmp_path / "single.npz", readout) == expected
+    axes = np.eye(40)[[1, 0]]
+    np.save(tmp_path / "u.npy", axes)
+    method = {"method": "resummed", "spectrum": False}
+    found = check(SMALL, weights, readout, directions=tmp_path / "u.npy", **method)
+    assert found == check(SMALL, weights, readout, directions=axes, **method)
     with pytest.raises(InvalidInputError, match="given twice"):
         rows(tmp_path / "both.npz", readout)
 
@@ -329,6 +334,7 @@ READOUT[::2] *= -1
         ({"n_reference": True}, "n_reference"),
         ({"method": "guess"}, "method must be one of"),
         ({"forms": "guess"}, "forms must be one of"),
+        ({"forms": "linked", "method": "resummed"}, "forms belongs to method='deformed'"),
     ],
 )
 def test_bad_input(arguments, message):
@@ -357,6 +363,39 @@ def test_odd_weights_get_a_note(change, note):
     found = check(PROBLEM, weights, readout, method="resummed", spectrum=False)
     assert note in " ".join(found.notes)
     assert note.split()[0] in " ".join(str(found).split())
+
+
+def test_other_target_directions_get_a_note():
+    weights, readout = network()
+    turned = np.roll(weights, 1, axis=1)  # trained on e_2
+    method = {"method": "resummed", "spectrum": False}
+    notes = " ".join(check(PROBLEM, turned, readout, **method).notes)
+    assert "trained on another target direction than e_1; `directions` says which" in notes
+    axis = np.eye(N)[1:2]
+    told = check(PROBLEM, turned, readout, directions=axis, **method)
+    plain = check(PROBLEM, weights, readout, **method)
+    for row, other in zip(told.rows, plain.rows, strict=True):
+        assert row.observed == pytest.approx(other.observed, abs=1e-10)
+    # Neither where directions are given, nor where the first axes are the right ones.
+    wrong = check(PROBLEM, weights, readout, directions=axis, **method)
+    for found in (told, plain, wrong):
+        assert "another target direction" not in " ".join(found.notes)
+
+
+def test_the_last_line_is_the_verdict():
+    found = checked()
+    assert found.differing() == ()
+    assert str(found).splitlines()[-1] == f"verdict: {found.verdict()}"
+    off = replace(found.row(0), predicted=found.row(0).observed + 5)
+    count = replace(found.count, found=(7,), clear=(7,))
+    wrong = replace(found, rows=(off, *found.rows[1:]), count=count)
+    assert wrong.differing() == ("singular value of spike 0", "number of outliers")
+    last = str(wrong).splitlines()[-1]
+    assert last == "verdict: differs in: singular value of spike 0, number of outliers"
+    unknown = replace(found, rows=(off, *found.rows[1:]), noise="unknown", n_noise=0)
+    assert unknown.differing() == ()
+    last = str(unknown).splitlines()[-1]
+    assert last == "verdict: undecided, noise unknown: singular value of spike 0"
 
 
 def test_the_table_of_a_wrong_scale_stays_short():

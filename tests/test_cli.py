@@ -105,6 +105,7 @@ BAD = {
     "noise nan": ([*GOOD, "--noise", "nan"], "noise_std must be a finite real number"),
     "method": ([*GOOD, "--method", "guess"], "guess"),
     "rtol": ([*GOOD, "--rtol", "1"], "rtol must lie between"),
+    "forms of another level": ([*GOOD, "--forms", "exact"], "forms belongs to method='deformed'"),
     "rtol nan": ([*GOOD, "--rtol", "nan"], "rtol must lie between"),
     "text": ([*GOOD, "--activation", "tanh(z"], "(position 4)"),
     "unknown name": ([*GOOD, "--target", "z + zz"], "(position 4)"),
@@ -114,6 +115,18 @@ BAD = {
     "constant activation": ([*GOOD, "--activation", "3"], "activation must not be constant"),
     "jump": ([*GOOD, "--activation", "sign(z)"], "activation must be continuous"),
     "unknown option": ([*GOOD, "--depth", "3"], "unrecognized arguments: --depth 3; see"),
+    "misspelt required option": (
+        ["predict", "--activtion", "tanh(z)", "--target", "z"],
+        "unrecognized arguments: --activtion tanh(z); did you mean --activation?",
+    ),
+    "misspelt, with an equals sign": (
+        ["predict", "--target=z", "--widht=300"],
+        "unrecognized arguments: --widht=300; did you mean --width?",
+    ),
+    "option before the command": (
+        ["--activtion", "tanh(z)"],
+        "--activtion tanh(z); options of a command come after its name; see",
+    ),
     "misspelt option": ([*GOOD, "--bath", "reused"], "did you mean --batch?"),
 }
 
@@ -133,6 +146,15 @@ def test_bad_input(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert captured.err.endswith("\n")
     assert captured.err.startswith("rmt")
     assert expected in captured.err
+
+
+def test_a_formula_is_not_repeated_with_a_caret_that_points_nowhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([*GOOD, "--activation", "z + tahn(z)"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("rmt: error: activation: unknown name 'tahn'")
+    assert message.endswith(" (position 4)\n")
 
 
 def test_not_converged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

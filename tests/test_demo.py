@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -138,3 +139,15 @@ def test_an_output_that_is_no_folder_is_refused_before_any_work(capsys, tmp_path
     assert (tmp_path / "file").read_text() == "precious"
     with pytest.raises(InvalidInputError):
         prepare_folder(tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize("command", ["demo", "run --workers 1"])
+def test_without_tqdm_the_extra_is_named(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("validation.cli.running.on_terminal", lambda: True)
+    assert main(command.split()) == 1
+    assert capsys.readouterr().err == (
+        f"python -m validation {command.split()[0]}: error: a progress bar needs tqdm "
+        "(the extra 'validation' of this package)\n"
+    )

@@ -245,9 +245,9 @@ def test_the_deformed_level_pairs_through_the_resummed_one(n_own, monkeypatch):
     predict = paired_levels.predict
     seen = []
 
-    def stand_in(problem, method, **options):
+    def stand_in(problem, method, **_):
         seen.append((method, isinstance(problem.readout, str)))
-        return predict(problem, "resummed", **options)
+        return predict(problem, "resummed")
 
     monkeypatch.setattr(paired_levels, "predict", stand_in)
     problem = PROBLEM.replace(readout="uniform")

@@ -11,7 +11,8 @@ from scipy.optimize import brentq
 
 import rmt
 from rmt.cli import main
-from rmt.status import InvalidInputError
+from rmt.status import InvalidInputError, Status
+from rmt.sweep import driver, points
 
 PROBLEM = rmt.Problem(
     "tanh(z + 7/10)",
@@ -260,6 +261,24 @@ def test_command(tmp_path, capsys):  # type: ignore[no-untyped-def]
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert main([*COMMAND, "--grid", "2x2"]) == 0
     assert "phase diagram, 2 x 2 points" in capsys.readouterr().out
+
+
+def test_command_of_which_a_point_fails(capsys, monkeypatch):  # type: ignore[no-untyped-def]
+    run = points.run
+
+    def first_point_fails(task: points.Task) -> list[points.Point]:
+        found = run(task)
+        if 0 in task.numbers:
+            found[task.numbers.index(0)] = points.Point.without_numbers(
+                Status.NOT_CONVERGED, "too hard"
+            )
+        return found
+
+    monkeypatch.setattr(driver, "run", first_point_fails)
+    assert main([*COMMAND, "--grid", "2x2"]) == 1
+    captured = capsys.readouterr()
+    assert "2 x 2 points (resummed), 1 failed" in captured.out
+    assert captured.err == "rmt: 1 of 4 points failed; the first: too hard\n"
 
 
 @pytest.mark.parametrize(

@@ -564,3 +564,15 @@ def test_two_valued_readout_is_the_rademacher_law() -> None:
     g = np.where(np.arange(400) % 2, 1.0, -1.0)
     for batch in BATCHES:
         assert_same(found(readout="rademacher", batch=batch), found(readout=g, batch=batch), 1e-9)
+
+
+@pytest.mark.parametrize("method", ["scaling", "resummed"])
+def test_forms_belong_to_the_deformed_level(method: Any) -> None:
+    problem = Problem("tanh(z)", "z", 100, 100, 200, Step(2, 0.3))
+    with pytest.raises(InvalidInputError, match="forms belongs to method='deformed'; got"):
+        predict(problem, method, forms="linked")
+    assert predict(problem, method).forms is None
+    exact = predict(problem, "deformed", forms="exact")
+    plain = predict(problem, "deformed")
+    assert plain.forms == "exact"
+    assert plain.spikes == exact.spikes

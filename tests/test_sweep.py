@@ -355,6 +355,19 @@ def test_command_with_workers(capsys):  # type: ignore[no-untyped-def]
     assert capsys.readouterr().out == alone
 
 
+def test_command_of_which_a_point_fails(tmp_path, capsys):  # type: ignore[no-untyped-def]
+    table = tmp_path / "s.csv"
+    assert run(["--over", "alpha_2=0.1,0.7", "--json", "--csv", str(table)]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["status"] == ["CONVERGED", "INVALID_INPUT"]
+    with open(table, newline="") as file:
+        statuses = {row["status"] for row in csv.DictReader(file)}
+    assert statuses == {"CONVERGED", "INVALID_INPUT"}
+    start = "rmt: 1 of 2 points failed; the first: Step.exponent must lie in [0, 1/2), got 0.7"
+    assert captured.err.startswith(start)
+    assert captured.err.count("\n") == 1
+
+
 BAD_COMMANDS = {
     "no axis": ([], "--over"),
     "no values": (["--over", "alpha_2"], "NAME=VALUES"),
@@ -448,3 +461,5 @@ def test_forms_of_the_deformed_level():
     assert np.all(found["exact"].singular_value[:, 1] != found["linked"].singular_value[:, 1])
     with pytest.raises(rmt.InvalidInputError, match="forms must be one of simple, exact, linked"):
         rmt.sweep(problem, {"alpha_2": [0.4]}, "deformed", forms="crude")
+    with pytest.raises(rmt.InvalidInputError, match="forms belongs to method='deformed'"):
+        rmt.sweep(problem, {"alpha_2": [0.4]}, forms="exact")

@@ -134,6 +134,20 @@ def test_check(tiny, capsys, tmp_path):
     assert text == output(capsys, "check", "--problem", "one", *given)
     data = json.loads(output(capsys, "check", "--problem", "one", *given, "--json"))
     assert data["n_weights"] == 1
+    np.save("u.npy", np.eye(60)[:1])
+    assert text == output(capsys, "check", "--problem", "one", *given, "--directions", "u.npy")
+    assert text.splitlines()[-1].startswith("verdict: ")
+
+
+def test_check_of_weights_that_differ_ends_with_1(tiny, capsys):
+    np.save("W.npy", 3 * simulate(tiny.entries[0].case.problem).weights[-1])
+    assert main(["check", "--problem", "one", "--weights", "W.npy"]) == 1
+    captured = capsys.readouterr()
+    found = "number of outliers, bulk"
+    assert captured.out.endswith(f"verdict: differs in: {found}\n")
+    assert captured.err == f"python -m validation check: the weights differ in: {found}\n"
+    assert main(["check", "--problem", "one", "--weights", "W.npy", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["n_weights"] == 1
 
 
 def test_export(tiny, capsys):
@@ -190,6 +204,8 @@ def test_version(capsys):
         ("check --problem one --weights text.txt", "text.txt"),
         ("check --problem one --weights wrong.npy", "(60, 60)"),
         ("check --problem one --weights nan.npy", "finite"),
+        ("check --problem one --weights unit.npy --directions wrong.npy", "(1, 60)"),
+        ("check --problem one --weights unit.npy --directions absent.npy", "no file absent.npy"),
         ("check --problem one --weights unit.npy --reference 1", "at least 2"),
         ("check --problem one --weights nan.npy --seed -1", "seed must not be negative"),
         ("export --store absent.db --csv a.csv", "store absent.db does not exist"),
@@ -215,7 +231,9 @@ def test_a_problem_with_a_formula_that_is_none(tiny, capsys, tmp_path):
     data["target"] = "__import__('os').system('touch danger')"
     (tmp_path / "problem.json").write_text(json.dumps(data))
     np.save("W.npy", np.zeros((60, 60)))
-    assert "target" in refusal(capsys, "check", "--problem", "problem.json", "--weights", "W.npy")
+    refused = refusal(capsys, "check", "--problem", "problem.json", "--weights", "W.npy")
+    assert "target" in refused
+    assert "^" not in refused
     assert not (tmp_path / "danger").exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from validation.simulation.bar import bar_of
 from validation.simulation.feature_plan import FeaturePlan
 from validation.store.kinds import AnyPlan
 
@@ -32,8 +33,6 @@ def progress_bar(
     if progress is False:
         yield lambda plan, index: None
         return
-    from tqdm import tqdm
-
     total = sum(_work(plan, index) for plan in plans for index in plan.indices)
     to_do = sum(
         _work(plan, index)
@@ -41,7 +40,7 @@ def progress_bar(
         for index in indices
     )
     n_total, n_left = sum(plan.n_samples for plan in plans), sum(map(len, missing))
-    with tqdm(
+    with bar_of(
         total=total,
         initial=total - to_do,
         desc=f"{progress}: " if isinstance(progress, str) else None,

@@ -23,13 +23,17 @@ from rmt.cli.options import (
     problem_of,
     save_figure,
 )
-from rmt.cli.parser import add_command, integer
+from rmt.cli.parser import Outcome, add_command, integer
 from rmt.phase_diagram import PhaseDiagram, phase_diagram
 from rmt.status import InvalidInputError
 from rmt.sweep import Sweep, sweep
 from rmt.sweep.grid import NUMBERS, TEXTS
 
 __all__ = ["add_phase_diagram", "add_sweep"]
+
+_FAILED_POINTS = (
+    "When some points fail the others are printed and written all the same, and the exit code is 1."
+)
 
 
 def add_sweep(commands: Any) -> None:
@@ -44,7 +48,7 @@ def add_sweep(commands: Any) -> None:
             "      --width 2000 --step 4,0.3 --step 4,0.4 \\\n"
             "      --over alpha_2=0:0.45:10 --over noise_std=0,0.5",
         ],
-        notes=PROBLEM_NOTES,
+        notes=(*PROBLEM_NOTES, _FAILED_POINTS),
     )
     add_problem(command)
     group = command.add_argument_group("grid")
@@ -79,7 +83,7 @@ def add_phase_diagram(commands: Any) -> None:
             "      --width 2000 --step 4,0 --step 4,0 --batch reused \\\n"
             "      --readout rademacher --grid 10x10 --plot phases.png",
         ],
-        notes=PROBLEM_NOTES,
+        notes=(*PROBLEM_NOTES, _FAILED_POINTS),
     )
     add_problem(command)
     group = command.add_argument_group("grid")
@@ -136,7 +140,7 @@ def _grid(text: str) -> tuple[int, int]:
     return first, second
 
 
-def _run_sweep(options: argparse.Namespace) -> object:
+def _run_sweep(options: argparse.Namespace) -> Outcome:
     over: dict[str | tuple[str, ...], Any] = {}
     for name, values in options.over:
         if name in over:
@@ -164,7 +168,7 @@ def _run_sweep(options: argparse.Namespace) -> object:
     return _shown(found, options)
 
 
-def _run_phase_diagram(options: argparse.Namespace) -> object:
+def _run_phase_diagram(options: argparse.Namespace) -> Outcome:
     first, second = options.grid
     with _workers(options.workers) as executor:
         found = phase_diagram(
@@ -180,10 +184,17 @@ def _run_phase_diagram(options: argparse.Namespace) -> object:
     return _shown(found, options)
 
 
-def _shown(found: Sweep | PhaseDiagram, options: argparse.Namespace) -> object:
+def _shown(found: Sweep | PhaseDiagram, options: argparse.Namespace) -> Outcome:
     if options.plot is not None:
         save_figure(found.plot, options.plot)
-    return json.dumps(found.to_dict(), indent=1) if options.json else found
+    made = found.sweep if isinstance(found, PhaseDiagram) else found
+    failed = made.message[~made.ok]
+    return Outcome(
+        json.dumps(found.to_dict(), indent=1) if options.json else found,
+        f"{failed.size} of {made.ok.size} points failed; the first: {failed[0]}"
+        if failed.size
+        else None,
+    )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rmt.cli.expansions import add_exponents, add_hermite
 from rmt.cli.features import add_features, add_ridge
 from rmt.cli.grids import add_phase_diagram, add_sweep
 from rmt.cli.levels import add_predict, add_scaling
-from rmt.cli.parser import EXIT_CODES, FUNCTIONS, CommandParser, add_version
+from rmt.cli.parser import EXIT_CODES, FUNCTIONS, CommandParser, Outcome, add_version, one_line
 from rmt.status import ConvergenceError, InvalidInputError
 
 __all__ = ["main"]
@@ -69,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
-        print(options.run(options))
+        found = options.run(options)
+        outcome = found if isinstance(found, Outcome) else Outcome(found)
+        print(outcome.text)
         sys.stdout.flush()
     except (InvalidInputError, ImportError) as error:
         return _failed(2, f"error: {error}")
@@ -80,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return _failed(130, "interrupted")
-    return 0
+    return 0 if outcome.failure is None else _failed(1, outcome.failure)
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
@@ -99,5 +101,5 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 
 def _failed(code: int, what: str) -> int:
-    print(f"rmt: {' '.join(what.split())}", file=sys.stderr)
+    print(f"rmt: {one_line(what)}", file=sys.stderr)
     return code

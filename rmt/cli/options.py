@@ -58,7 +58,14 @@ def add_level(command: Any, rtol: float) -> None:
     """The options that say how a `Problem` is solved, with the default tolerance."""
     group = command.add_argument_group("method")
     add_choice(group, "--method", "LEVEL", METHODS, "level of theory", "resummed")
-    add_choice(group, "--forms", "FORMS", FORMS, "outlier equation of the level deformed", "exact")
+    add_choice(
+        group,
+        "--forms",
+        "FORMS",
+        FORMS,
+        "outlier equation, with --method deformed only (default there: exact)",
+        None,
+    )
     add_rtol(group, rtol)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import platform
+import re
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Any, NoReturn, TypeVar
@@ -17,18 +20,37 @@ __all__ = [
     "EXIT_CODES",
     "FUNCTIONS",
     "CommandParser",
+    "Outcome",
     "add_choice",
     "add_command",
     "add_rtol",
     "add_version",
     "integer",
     "number",
+    "one_line",
 ]
 
 EXIT_CODES = (
     "Exit codes: 0; 1 where a computation failed; 2 for bad input; 130 after Ctrl-C. All but 0 "
     "come with one line on standard error."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command prints when the result is there, but not what was hoped for.
+
+    Attributes
+    ----------
+    text : object
+        For standard output.
+    failure : str or None
+        One line for standard error; the exit code is then 1. None: all is well.
+    """
+
+    text: object
+    failure: str | None = None
+
 
 _GLUE = "\xa0"  # between words that stay on one line
 
@@ -82,17 +104,42 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where to look, in one line."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: error: {one_line(message)}; see {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As `argparse.ArgumentParser.parse_known_args`, but refuses what is unknown."""
-        options, unknown = super().parse_known_args(args, namespace)
+        """As `argparse.ArgumentParser.parse_known_args`, but refuses what is unknown.
+
+        Before anything that is missing: a misspelt option is often why it is.
+        """
+        words = list(sys.argv[1:] if args is None else args)
+        unknown = self._unknown_options(words)
+        if not unknown:
+            options, unknown = super().parse_known_args(words, namespace)
         if unknown:
+            name = unknown[0].partition("=")[0]
             known = {option.lstrip("-"): option for option in self._option_string_actions}
-            alike = get_close_matches(unknown[0].lstrip("-"), known, 1, cutoff=0.75)
-            hint = f"; did you mean {known[alike[0]]}?" if alike else ""
+            alike = get_close_matches(name.lstrip("-"), known, 1, cutoff=0.75)
+            if alike:
+                hint = f"; did you mean {known[alike[0]]}?"
+            elif self._subparsers is not None and name.startswith("-"):
+                hint = "; options of a command come after its name"
+            else:
+                hint = ""
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return options, unknown
+
+    def _unknown_options(self, words: Sequence[str]) -> list[str]:
+        """Words ``--name`` that begin no option, each with the value that follows it."""
+        found: list[str] = []
+        for word, following in zip(words, [*words[1:], "--"], strict=False):
+            name, equals, _ = word.partition("=")
+            is_option = word.startswith("--") and " " not in name
+            if word == "--" or (self._subparsers is not None and not is_option):
+                break  # what follows is read as it stands, or by a command
+            if is_option and not any(o.startswith(name) for o in self._option_string_actions):
+                has_value = not equals and not following.startswith("-")
+                found += [word, following] if has_value else [word]
+        return found
 
     def format_help(self) -> str:
         """The help; its usage names what must be given, and leaves the rest to the list below."""
@@ -187,6 +234,14 @@ def add_version(parser: argparse.ArgumentParser) -> None:
         f"numpy {version('numpy')}, scipy {version('scipy')})",
         help="show the versions of rmt, Python, numpy and scipy, and exit",
     )
+
+
+def one_line(message: str) -> str:
+    """A message on one line, without the excerpt of a formula and the caret below it.
+
+    The caret needs a line of its own; the position is in the message.
+    """
+    return " ".join(re.sub(r"\n {4}.*\n +\^", "", message).split())
 
 
 def integer(text: str) -> int:

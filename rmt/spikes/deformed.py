@@ -28,7 +28,14 @@ from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import InvalidInputError
 
-__all__ = ["FORMS", "DeformedOutliers", "Forms", "deformed_bulk", "deformed_outliers"]
+__all__ = [
+    "FORMS",
+    "DeformedOutliers",
+    "Forms",
+    "check_forms",
+    "deformed_bulk",
+    "deformed_outliers",
+]
 
 Array = NDArray[np.float64]
 Forms: TypeAlias = Literal["simple", "exact", "linked"]
@@ -38,6 +45,20 @@ FORMS = ("simple", "exact", "linked")
 _COARSER = 0.75  # resolution of the second solution, from which errors are estimated
 _SAFETY = 2.0  # the edge of a discretised law converges unevenly
 _CUT_LOWER = 2.0  # times as many neurons and samples that are cut off there
+
+
+def check_forms(forms: object, method: object) -> None:
+    """Raise `InvalidInputError` unless ``forms`` is None or may be given with this level."""
+    if forms is None:
+        return
+    if forms not in FORMS:
+        raise InvalidInputError(f"forms must be one of {', '.join(FORMS)}; got {forms!r}")
+    if method != "deformed":
+        raise InvalidInputError(
+            f"forms belongs to method='deformed'; got forms={forms!r} with method={method!r}"
+        )
+
+
 _FROM_EDGE = 1e-9  # relative: at the edge the forms have a vertical tangent
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from rmt.predict import METHODS
 from rmt.prediction import Method
 from rmt.problem import Problem
-from rmt.spikes.deformed import FORMS, Forms
+from rmt.spikes.deformed import Forms, check_forms
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from rmt.sweep.grid import Grid, Over, grid, problem_at
 from rmt.sweep.points import Point, Task, run, tasks
@@ -30,7 +30,7 @@ def sweep(
     executor: Executor | None = None,
     progress: Progress = False,
     throw: bool = False,
-    forms: Forms = "exact",
+    forms: Forms | None = None,
 ) -> Sweep:
     """Predictions on a grid of problems.
 
@@ -69,7 +69,7 @@ def sweep(
     throw : bool
         Whether a point that fails raises after all points have been computed. If not, it keeps its
         status and message in the result, and the others are not affected.
-    forms : {"exact", "simple", "linked"}
+    forms : {"exact", "simple", "linked"}, optional
         As for `rmt.predict`.
 
     Returns
@@ -114,7 +114,7 @@ def solved(
     executor: Executor | None,
     progress: Progress,
     throw: bool,
-    forms: Forms,
+    forms: Forms | None,
     outliers_only: bool,
 ) -> Sweep:
     """`sweep`; with ``outliers_only`` spikes below the threshold are solved loosely.
@@ -125,8 +125,7 @@ def solved(
         raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
     if method not in METHODS:
         raise InvalidInputError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    if forms not in FORMS:
-        raise InvalidInputError(f"forms must be one of {', '.join(FORMS)}; got {forms!r}")
+    check_forms(forms, method)
     if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
         raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
     if executor is not None and not hasattr(executor, "submit"):

@@ -100,7 +100,7 @@ class Task:
     method: Method
     rtol: float
     outliers_only: bool
-    forms: Forms
+    forms: Forms | None
 
 
 def tasks(
@@ -108,7 +108,7 @@ def tasks(
     method: Method,
     rtol: float,
     outliers_only: bool = False,
-    forms: Forms = "exact",
+    forms: Forms | None = None,
 ) -> list[Task]:
     """Group the points of a grid; ``None`` stands for a point that has no problem.
 

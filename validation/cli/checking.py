@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rmt.cli.completion import offer
-from rmt.cli.parser import add_command, integer
+from rmt.cli.parser import Outcome, add_command, integer
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.catalogue import ALL_CASES, case
@@ -30,7 +30,10 @@ def add_check(commands: Any) -> None:
         ],
         notes=[
             "A problem file is JSON as rmt.Problem.to_json writes it. One to begin with: the "
-            "command 'show' with the name of a case and --json."
+            "command 'show' with the name of a case and --json.",
+            "When the weights differ from the prediction the exit code is 1, and the line on "
+            "standard error says in what. It is 0 where a row is left undecided for want of "
+            "reference networks.",
         ],
     )
     problem = command.add_argument_group("problem")
@@ -52,6 +55,12 @@ def add_check(commands: Any) -> None:
         help=".npy file of the second layer (N,) or (k, N); without it the prediction is for the "
         "law of the problem's readout",
     )
+    problem.add_argument(
+        "--directions",
+        type=Path,
+        metavar="FILE",
+        help=".npy file of orthonormal target directions, in rows, (r, d) (default: first axes)",
+    )
     method = command.add_argument_group("method")
     method.add_argument(
         "--reference",
@@ -72,7 +81,7 @@ def add_check(commands: Any) -> None:
     command.set_defaults(run=_run, interrupted="nothing written")
 
 
-def _run(options: argparse.Namespace) -> str:
+def _run(options: argparse.Namespace) -> Outcome:
     from validation.weights.check import check
 
     if options.seed < 0:
@@ -81,11 +90,16 @@ def _run(options: argparse.Namespace) -> str:
         _problem(options.problem),
         options.weights,
         options.readout,
+        directions=options.directions,
         n_reference=options.reference,
         seed=options.seed,
         progress=on_terminal(),
     )
-    return found.to_json() if options.json else str(found)
+    differing = found.differing()
+    return Outcome(
+        found.to_json() if options.json else str(found),
+        f"the weights differ in: {', '.join(differing)}" if differing else None,
+    )
 
 
 def _problem(given: str) -> Problem:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rmt.cli.completion import add_completion
-from rmt.cli.parser import EXIT_CODES, CommandParser, add_version
+from rmt.cli.parser import EXIT_CODES, CommandParser, Outcome, add_version, one_line
 from rmt.status import ConvergenceError, InvalidInputError, RmtError
 from validation.cli.checking import add_check
 from validation.cli.demonstration import add_demo
@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None, program: str = MODULE) -> int:
     Returns
     -------
     int
-        0; 1 where a computation failed; 2 for bad input; 130 after Ctrl-C. Each but the first
-        comes with one line on standard error.
+        0; 1 where a computation failed, or ``check`` finds that weights differ; 2 for bad input;
+        130 after Ctrl-C. Each but the first comes with one line on standard error.
 
     Examples
     --------
@@ -68,7 +68,9 @@ def main(arguments: Sequence[str] | None = None, program: str = MODULE) -> int:
     options = _parser(program).parse_args(arguments)
     command = f"{program} {options.command}"
     try:
-        print(options.run(options))
+        found = options.run(options)
+        outcome = found if isinstance(found, Outcome) else Outcome(found)
+        print(outcome.text)
         sys.stdout.flush()
     except (InvalidInputError, ImportError) as error:
         return _failed(2, command, error)
@@ -84,7 +86,10 @@ def main(arguments: Sequence[str] | None = None, program: str = MODULE) -> int:
         kept = getattr(error, "__notes__", [])
         print(f"{command}: interrupted, {'; '.join([*kept[:1], said])}", file=sys.stderr)
         return 130
-    return 0
+    if outcome.failure is None:
+        return 0
+    print(f"{command}: {outcome.failure}", file=sys.stderr)
+    return 1
 
 
 def script() -> int:
@@ -94,5 +99,5 @@ def script() -> int:
 
 def _failed(code: int, command: str, error: Exception) -> int:
     parts = [str(error), *getattr(error, "__notes__", [])]
-    print(f"{command}: error: {' '.join('; '.join(parts).split())}", file=sys.stderr)
+    print(f"{command}: error: {'; '.join(map(one_line, parts))}", file=sys.stderr)
     return code

@@ -31,7 +31,7 @@ class _Task:
 
     problem: Problem
     method: Method
-    forms: Forms
+    forms: Forms | None
     points: FloatArray | None
 
 
@@ -46,7 +46,7 @@ def compare_conditional(
     samples: Samples,
     *,
     method: Method = "resummed",
-    forms: Forms = "exact",
+    forms: Forms | None = None,
     edge_margin: float = RESUMMED_MARGIN,
     executor: Executor | None = None,
 ) -> Comparison:

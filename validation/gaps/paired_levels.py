@@ -24,7 +24,7 @@ def predictions_at(
     found: dict[Method, Prediction] = {}
     for method in methods:
         try:
-            found[method] = predict(problem, method, forms=forms)
+            found[method] = predict(problem, method, forms=forms if method == "deformed" else None)
         except ArithmeticError as error:
             error.add_note(f"at the level {method} and width {problem.width}")
             raise

@@ -15,6 +15,7 @@ from validation.gaps.result import FiniteSize
 from validation.report.density_curve import DensityCurve
 from validation.report.feature_evidence import CompareFeatures, FeatureEvidence
 from validation.report.tasks import CompareCase, FindGaps, Width, stored_widths
+from validation.simulation.bar import bar_of
 from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.features import FeatureSamples
 from validation.simulation.samples import Samples
@@ -222,8 +223,6 @@ def _bar(total: int, progress: bool | str) -> Iterator[Callable[[], object]]:
     if progress is False or not total:
         yield lambda: None
         return
-    from tqdm import tqdm
-
     label = progress if isinstance(progress, str) else None
-    with tqdm(total=total, desc=label, unit="case", dynamic_ncols=True) as bar:
+    with bar_of(total=total, desc=label, unit="case", dynamic_ncols=True) as bar:
         yield bar.update

@@ -13,6 +13,7 @@ from rmt.display import Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.arguments import integer, precision
+from validation.simulation.bar import bar_of
 from validation.simulation.bulk import BulkEdge, bulk_edge
 from validation.simulation.observe import Histogram, Observation, observe
 from validation.simulation.plan import Plan
@@ -304,8 +305,6 @@ def standard_error(values: FloatArray) -> FloatArray:
 def _with_progress(indices: range, progress: bool | str) -> Iterable[int]:
     if progress is False:
         return indices
-    from tqdm import tqdm
-
     label = progress if isinstance(progress, str) else None
-    bar: Iterable[int] = tqdm(indices, desc=label, unit="network", dynamic_ncols=True)
+    bar: Iterable[int] = bar_of(indices, desc=label, unit="network", dynamic_ncols=True)
     return bar

@@ -43,9 +43,9 @@ def check(
     weights: WeightsLike,
     readout: ArrayLike | str | os.PathLike[str] | None = None,
     *,
-    directions: ArrayLike | None = None,
+    directions: ArrayLike | str | os.PathLike[str] | None = None,
     method: Method = "deformed",
-    forms: Forms = "linked",
+    forms: Forms | None = None,
     n_reference: int = 0,
     seed: int = 0,
     spectrum: bool | None = None,
@@ -68,11 +68,12 @@ def check(
     readout : array (N,) or (k, N), or path of a ``.npy`` file, optional
         Second layer ``a_i = g_i / sqrt(N)``, of mean square about ``1/N``. Left out: the prediction
         is for the problem's readout.
-    directions : array (r, d), optional
+    directions : array (r, d), or path of a ``.npy`` file, optional
         Orthonormal target directions in rows; by default the first ``r`` axes.
     method, forms
-        Level of theory, as in `rmt.predict`. The outliers are told from the predicted bulk, which
-        only the deformed level knows at finite width.
+        Level of theory, as in `rmt.predict`; the forms of the deformed one are ``linked`` by
+        default. The outliers are told from the predicted bulk, which only the deformed level knows
+        at finite width.
     n_reference : int
         Networks to simulate with the same readout, to know by how much one network scatters
         around its prediction: 0, or at least 2; about 20 tell the noise within a sixth. Several
@@ -128,6 +129,8 @@ def check(
     if spectrum is None:
         spectrum = min(problem.width, problem.dim) <= _SPECTRUM_SIZE
 
+    if forms is None and method == "deformed":
+        forms = "linked"
     groups = _groups(problem, given)
     predictions = [predict(group.problem, method, forms=forms) for group in groups]
     n_weights = len(given.matrices)

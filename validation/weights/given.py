@@ -58,7 +58,7 @@ def given_weights(
     problem: Problem,
     weights: WeightsLike,
     readout: ArrayLike | str | os.PathLike[str] | None = None,
-    directions: ArrayLike | None = None,
+    directions: ArrayLike | str | os.PathLike[str] | None = None,
 ) -> GivenWeights:
     """Read and check a user's weights.
 
@@ -72,7 +72,7 @@ def given_weights(
     readout : array (N,) or (k, N), or path of a ``.npy`` file, optional
         The second layer ``a_i = g_i / sqrt(N)`` of each network; one for several networks is that
         of all.
-    directions : array (r, d), optional
+    directions : array (r, d), or path of a ``.npy`` file, optional
 
     Raises
     ------
@@ -103,6 +103,8 @@ def given_weights(
             readout = stored
     if isinstance(readout, str | os.PathLike):
         readout = _read(Path(readout))["weights"]
+    if isinstance(directions, str | os.PathLike):
+        directions = _read(Path(directions))["weights"]
     matrices = _matrices(problem, weights)
     return GivenWeights(
         matrices,

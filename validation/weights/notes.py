@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import chi2
 
+from validation.comparison.compare import PredictedOutliers
 from validation.weights.given import GivenWeights
 from validation.weights.readings import Reading
 
@@ -19,6 +21,9 @@ _OFF, _RECOGNISED = 0.15, 0.1
 _LARGE, _TIMES = 0.15, 10.0
 # Squared overlap of the left vector with the readout: of a neuron by neuron match, and of none.
 _MATCHED, _UNMATCHED = 0.4, 0.1
+# Relative difference within which an outlier is where it was predicted, and the chance that
+# overlaps with unrelated directions are as large as what is called like chance.
+_NEAR, _CHANCE = 0.1, 1e-3
 
 
 def odd_weights(given: GivenWeights, readings: Sequence[Reading]) -> tuple[str, ...]:
@@ -35,7 +40,11 @@ def odd_weights(given: GivenWeights, readings: Sequence[Reading]) -> tuple[str, 
         which = f"matrix {number}" if len(readings) > 1 else "the weights"
         scaled = _scale(which, given, number, reading)
         # On another scale everything else is off too.
-        notes += scaled or _orientation(which, given, number, reading)
+        notes += (
+            scaled
+            or _orientation(which, given, number, reading)
+            or _other_directions(which, given, reading)
+        )
     prediction = readings[0].prediction
     if prediction.method != "deformed":
         notes.append(
@@ -101,3 +110,32 @@ def _orientation(which: str, given: GivenWeights, number: int, reading: Reading)
         if there > _LARGE and there > _TIMES * here:
             return [advice % "left singular vector follows the target, and the right one does not"]
     return []
+
+
+def _other_directions(which: str, given: GivenWeights, reading: Reading) -> list[str]:
+    """Outliers in their places that have nothing of the first axes: trained on other directions."""
+    predicted = PredictedOutliers.of(reading.prediction)
+    n_outliers, r = predicted.overlaps.shape
+    n_outliers = min(n_outliers, reading.values.size)
+    if given.directions is not None or not n_outliers:
+        return []
+    expected = predicted.overlaps[:n_outliers].sum(axis=1)
+    spike = int(expected.argmax())
+    place = float(predicted.singular_values[spike])
+    # Outliers close to each other share their overlaps, so these are judged together.
+    overlaps = reading.overlaps[:n_outliers]
+    dim = reading.triplets.right.shape[0]
+    like_chance = float(chi2.isf(_CHANCE, n_outliers * r)) / dim
+    if (
+        expected[spike] < max(_LARGE, 2 * like_chance)
+        or overlaps.sum() > like_chance
+        or abs(reading.values[spike] / place - 1) > _NEAR
+    ):
+        return []
+    axes = "e_1" if r == 1 else f"e_1 to e_{r}"
+    return [
+        f"{which}: singular value {spike} is where it was predicted, but its squared overlap with "
+        f"{axes} is {overlaps[spike].sum():.2g}, like that of a random direction (about "
+        f"{r / dim:.2g}), instead of {expected[spike]:.2g}: the weights may have been trained on "
+        f"another target direction than {axes}; `directions` says which (--directions in a shell)"
+    ]

@@ -122,6 +122,26 @@ class WeightCheck(Shown):
         undecided = len(known) < len(found) + 1 + (self.bulk is not None)
         return None if undecided and overall is not Verdict.DIFFERS else overall
 
+    def differing(self, criteria: Criteria = DEFAULT_CRITERIA) -> tuple[str, ...]:
+        """What differs, in words: rows, the number of outliers, the bulk."""
+        judged = [(self._name(row), self.verdict_of(row, criteria)) for row in self.rows]
+        judged.append(("number of outliers", self.count.verdict))
+        if self.bulk is not None:
+            judged.append(("bulk", self.bulk.verdict(criteria)))
+        return tuple(name for name, verdict in judged if verdict is Verdict.DIFFERS)
+
+    def _name(self, row: CheckRow) -> str:
+        return f"{row.label} of spike {row.spike}"
+
+    def _conclusion(self, criteria: Criteria) -> str:
+        verdict = self.verdict(criteria)
+        if verdict is Verdict.DIFFERS:
+            return f"differs in: {', '.join(self.differing(criteria))}"
+        if verdict is not None:
+            return str(verdict)
+        undecided = [self._name(row) for row in self.rows if self.verdict_of(row, criteria) is None]
+        return f"undecided, noise unknown: {', '.join(undecided)}"
+
     def agrees(self, criteria: Criteria = DEFAULT_CRITERIA) -> bool:
         """Whether nothing differs and nothing is undecided."""
         return self.verdict(criteria) in (Verdict.AGREES, Verdict.WITHIN_ALLOWANCE)
@@ -235,6 +255,7 @@ class WeightCheck(Shown):
         own = "Own error: the theory's estimate of its error, taken off the difference first."
         lines.append(paragraph(f"{self._explained(criteria)} {own}"))
         lines += [paragraph(f"note: {note}") for note in self.notes]
+        lines.append(paragraph(f"verdict: {self._conclusion(criteria)}"))
         return lines
 
     def _parts(self) -> list[Part]:
