@@ -148,13 +148,13 @@ def test_bad_input(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert expected in captured.err
 
 
-def test_a_formula_is_not_repeated_with_a_caret_that_points_nowhere(
+def test_a_formula_is_quoted_without_a_caret_that_points_nowhere(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main([*GOOD, "--activation", "z + tahn(z)"]) == 2
     message = capsys.readouterr().err
     assert message.startswith("rmt: error: activation: unknown name 'tahn'")
-    assert message.endswith(" (position 4)\n")
+    assert message.endswith(" (position 4 of 'z + tahn(z)')\n")
 
 
 def test_not_converged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

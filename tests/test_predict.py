@@ -190,7 +190,7 @@ def test_leading_terms_say_what_they_leave_out() -> None:
     two = {"steps": [Step(4, 0.3), Step(4, 0.4)], "readout": "rademacher"}
     assert any("eta_1/sqrt(N) = " in note for note in predict(made(**two), "scaling").notes)
     assert "leading terms" not in notes(**two)
-    small = made(**{**two, "steps": [Step(4, 0), Step(4, 0.4)]})
+    small = made(**{**two, "steps": [Step(1, 0), Step(4, 0.4)]})
     assert not any("leading terms" in note for note in predict(small, "scaling").notes)
 
 

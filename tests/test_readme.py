@@ -67,7 +67,7 @@ def test_hermite_page_is_what_the_code_gives():
         ("features.md", 1),
         ("spectra.md", 5),
         ("scaling.md", 5),
-        ("sweeps.md", 3),
+        ("sweeps.md", 4),
     ],
 )
 def test_snippets_of_pages(name, count):

@@ -237,11 +237,9 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 
 
 def one_line(message: str) -> str:
-    """A message on one line, without the excerpt of a formula and the caret below it.
-
-    The caret needs a line of its own; the position is in the message.
-    """
-    return " ".join(re.sub(r"\n {4}.*\n +\^", "", message).split())
+    """A message on one line: the excerpt of a formula is quoted, without the caret below it."""
+    quoted = re.sub(r"\(position (\d+)\)\n {4}(.*)\n +\^", r"(position \1 of '\2')", message)
+    return " ".join(quoted.split())
 
 
 def integer(text: str) -> int:
