@@ -94,7 +94,6 @@ def test_an_activation_that_overflows_says_so(batch):
     assert caught.value.status is Status.NOT_FINITE
 
 
-@pytest.mark.filterwarnings("error")
 def test_a_solve_that_grows_too_large_ends_with_its_best(monkeypatch):
     """Weights that explode have no digits to give: an error that carries what there is."""
     monkeypatch.setattr(second_step, "_MAX_EVALUATIONS", 2e7)
@@ -107,6 +106,15 @@ def test_a_solve_that_grows_too_large_ends_with_its_best(monkeypatch):
     assert worst > 1
     overlaps = [sum(spike.target_alignments) for spike in caught.value.best.spikes]
     assert max(overlaps) <= 1 + 1e-9
+
+
+def test_a_first_solve_that_is_too_large_is_an_error_with_no_spikes(monkeypatch):
+    monkeypatch.setattr(second_step, "_MAX_EVALUATIONS", 1e3)
+    problem = Problem("tanh(z)", "z", 100, 100, 200, [(1, 0.3)] * 2, "reused")
+    with pytest.raises(ConvergenceError) as caught:
+        rmt.predict(problem)
+    assert caught.value.status is Status.NOT_CONVERGED
+    assert caught.value.best.spikes == ()
 
 
 def test_a_rule_of_too_many_points_is_not_asked_for():

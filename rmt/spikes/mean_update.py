@@ -21,7 +21,7 @@ from rmt.spikes.refinement import Resolution
 from rmt.spikes.second_step import after_independent_batch, after_reused_batch
 from rmt.status import Status
 
-__all__ = ["MAX_SPIKES", "SpikeStrengths", "after_one_step", "solve_family"]
+__all__ = ["MAX_SPIKES", "SpikeStrengths", "after_one_step", "solve_family", "undefined"]
 
 Array = NDArray[np.float64]
 
@@ -166,7 +166,7 @@ def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths
     scaled = np.sqrt(w) * g
     operator = scaled[:, None] * kernel * scaled
     if not np.all(np.isfinite(operator)):
-        return _undefined(c)
+        return undefined(c)
     eigenvalues, vectors = np.linalg.eigh(operator)
     # The operator is positive: what is negative is an error, of every eigenvalue; so is rounding.
     negative = max(-eigenvalues.min(), 1e-15 * abs(eigenvalues).max())
@@ -195,25 +195,26 @@ def solve_family(
         try:
             moments = _moments(problems[0], c, resolution)
         except (OverflowError, np.linalg.LinAlgError, MemoryError):
-            return [_undefined(c)] * len(problems)
+            return [undefined(c)] * len(problems)
         solutions = []
         for problem in problems:
             try:
                 solutions.append(_spikes(problem, c, moments))
             except (OverflowError, np.linalg.LinAlgError):
-                solutions.append(_undefined(c))
+                solutions.append(undefined(c))
     return solutions
 
 
-def _undefined(c: Constants) -> SpikeStrengths:
-    undefined = np.full(MAX_SPIKES, np.nan)
+def undefined(c: Constants) -> SpikeStrengths:
+    """No spikes: what a solve without an outcome returns."""
+    unknown = np.full(MAX_SPIKES, np.nan)
     return SpikeStrengths(
-        strengths=undefined,
+        strengths=unknown,
         alignments=np.full((MAX_SPIKES, c.b.size), np.nan),
-        readout_nodes=undefined,
-        readout_weights=undefined,
-        left_functions=undefined[:, None],
-        strength_errors=undefined,
+        readout_nodes=unknown,
+        readout_weights=unknown,
+        left_functions=unknown[:, None],
+        strength_errors=unknown,
         alignment_sq_errors=np.full((MAX_SPIKES, c.b.size), np.nan),
         status=Status.NOT_FINITE,
     )

@@ -83,8 +83,8 @@ def refine_family(
     Parameters
     ----------
     solve : callable
-        Resolution and numbers of members to the solutions of those members, in that order. May
-        raise `TooCostly`, but not at the first resolution.
+        Resolution and numbers of members to the solutions of those members, in that order. Where it
+        raises `TooCostly` the refinement ends with the best so far.
     size : int
     scale : callable
         Of a solution and its member's number: the size relative to which each must converge.
@@ -103,6 +103,11 @@ def refine_family(
     Returns
     -------
     list of Refined, one for each member
+
+    Raises
+    ------
+    TooCostly
+        When the first resolution is: there is nothing to return.
     """
     resolution = dict(start)
     ongoing = {number: _Member[Solution]() for number in range(size)}
@@ -119,6 +124,8 @@ def refine_family(
         try:
             fine = solve(resolution, numbers)
         except TooCostly:
+            if any(member.best is None for member in ongoing.values()):
+                raise
             return finished()
         coarse = solve({name: n * COARSENING for name, n in resolution.items()}, numbers)
         vectors, units, worst = {}, {}, 0.0
@@ -187,6 +194,6 @@ class _Member(Generic[Solution]):
         return self.best if self.stalled == STALLED else None
 
     def given_up(self) -> Refined[Solution]:
-        """The best solve so far; there has been one, since the first is never too costly."""
+        """The best solve so far; there has been one."""
         assert self.best is not None
         return self.best

@@ -34,8 +34,14 @@ from numpy.typing import NDArray
 
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants, constants
-from rmt.spikes.mean_update import MAX_SPIKES, SpikeStrengths, after_one_step, solve_family
-from rmt.spikes.refinement import Refined, Resolution, refine_family
+from rmt.spikes.mean_update import (
+    MAX_SPIKES,
+    SpikeStrengths,
+    after_one_step,
+    solve_family,
+    undefined,
+)
+from rmt.spikes.refinement import Refined, Resolution, TooCostly, refine_family
 from rmt.status import InvalidInputError, Status
 
 __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strengths"]
@@ -137,20 +143,26 @@ def resummed_family(
         partial(_scale, threshold=member.aspect_ratio**0.25, rtol=rtol, outliers_only=outliers_only)
         for member in problems
     ]
-    refined = refine_family(
-        lambda resolution, chosen: solve_family([problems[m] for m in chosen], c, resolution),
-        len(problems),
-        _as_vector,
-        lambda solution: np.concatenate(
-            [_padded(solution.strength_errors), np.zeros(MAX_SPIKES * c.b.size)]
-        ),
-        lambda solution, m: units[m](solution),
-        _starting_resolution(problem),
-        lambda resolution: _work(problem, resolution),
-        rtol,
-        _MAX_WORK,
-        ask_first=outliers_only,
-    )
+    start = _starting_resolution(problem)
+    try:
+        refined = refine_family(
+            lambda resolution, chosen: solve_family([problems[m] for m in chosen], c, resolution),
+            len(problems),
+            _as_vector,
+            lambda solution: np.concatenate(
+                [_padded(solution.strength_errors), np.zeros(MAX_SPIKES * c.b.size)]
+            ),
+            lambda solution, m: units[m](solution),
+            start,
+            lambda resolution: _work(problem, resolution),
+            rtol,
+            _MAX_WORK,
+            ask_first=outliers_only,
+        )
+    except TooCostly:
+        unknown = np.full(MAX_SPIKES * (1 + c.b.size), np.nan)
+        nothing = Refined(undefined(c), unknown, Status.NOT_CONVERGED, start)
+        refined = [nothing] * len(problems)
     return [
         _reported(found, unit(found.solution), member.aspect_ratio**0.25, c, rtol)
         for member, found, unit in zip(problems, refined, units, strict=True)
