@@ -47,7 +47,7 @@ def rows(effort: Effort) -> Iterator[Row]:
                 _on_threads(matrix + matrix.T, 2),
                 effort,
             ),
-            claim=Claim("several threads are no faster", "docs/architecture.md", 1.1),
+            claim=Claim("several threads are hardly faster", "docs/architecture.md", 1.1),
         )
 
 

@@ -18,10 +18,7 @@ from validation.executors import worker_processes
 TITLE = "Sweeps against predictions one by one"
 
 RTOL = 1e-3
-SHARED = {
-    "independent": Claim("points share most of their work", "README.md", 0.5),
-    "reused": Claim("points share nearly all of their work", "README.md", 0.2),
-}
+SHARED = Claim("points share most of their work", "README.md", 0.5)
 
 
 def rows(effort: Effort) -> Iterator[Row]:
@@ -43,7 +40,7 @@ def rows(effort: Effort) -> Iterator[Row]:
                         effort,
                         least=2,
                     ),
-                    claim=SHARED[batch],
+                    claim=SHARED,
                 )
     yield whole(effort.pick(50, 4))
 
