@@ -161,7 +161,7 @@ def _draw_maps(sweep: Sweep) -> Figure:
         best,
         "largest squared overlap with the target",
         "viridis",
-        (0.0, 1.0),
+        overlaps=True,
     )
     for panel in panels:
         _set_axis(panel, "x", sweep, 0, x, x_ticks)
@@ -189,7 +189,7 @@ def draw_phase_diagram(diagram: PhaseDiagram, axes: Sequence[Axes] | None = None
     x, y = diagram.alpha_1, diagram.alpha_2
     mesh = _even_edges(x), _even_edges(y)
     _draw_counts(figure, left, x, y, mesh, diagram.n_outliers, diagram.undecided)
-    _heat(figure, right, x, y, mesh, diagram.target_overlap, "", "viridis", (0.0, 1.0))
+    _heat(figure, right, x, y, mesh, diagram.target_overlap, "", "viridis", overlaps=True)
     ends = left.get_xlim(), left.get_ylim()
     last = _MOST_LINES if diagram.last_order is None else min(diagram.last_order, _MOST_LINES)
     for k in range(1, last + 1):
@@ -312,22 +312,26 @@ def _heat(
     values: NDArray[np.float64],
     label: str,
     colours: str,
-    limits: tuple[float, float] | None = None,
+    overlaps: bool = False,
 ) -> None:
-    from matplotlib.colors import LogNorm
+    """A map with its bar; of overlaps from 0 to 1 in every picture, so that pictures compare."""
+    from matplotlib.colors import LogNorm, PowerNorm
 
     shades = _pyplot().get_cmap(colours).with_extremes(bad=FAILED_COLOUR)
     shown = np.ma.masked_invalid(values)
-    wide = limits is None and shown.count() and shown.min() > 0 and shown.max() > 6 * shown.min()
-    lowest, highest = limits or (None, None)
+    wide = not overlaps and shown.count() and shown.min() > 0 and shown.max() > 6 * shown.min()
+    # The root lets small overlaps be seen.
+    norm = LogNorm() if wide else PowerNorm(0.5, 0.0, 1.0) if overlaps else None
     image = ax.pcolormesh(
         *mesh,
         _sorted(shown.T, x, y),
         cmap=shades,
         rasterized=True,
-        **({"norm": LogNorm()} if wide else {"vmin": lowest, "vmax": highest}),
+        norm=norm,
     )
     bar = figure.colorbar(image, ax=ax, label=label)
+    if overlaps:
+        bar.set_ticks([0, 0.02, 0.1, 0.2, 0.4, 0.6, 0.8, 1])
     if wide:
         _plain_log_ticks(bar.ax.yaxis, float(shown.min()), float(shown.max()))
 
