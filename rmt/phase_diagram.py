@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.budget import MAX_SECONDS
 from rmt.display import Block, Part, Shown
 from rmt.frames import frame_of, plain
 from rmt.prediction import Method
@@ -275,6 +276,7 @@ def phase_diagram(
     progress: Progress = False,
     throw: bool = False,
     forms: Forms | None = None,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> PhaseDiagram:
     """Number of outliers and largest target overlap over the exponents of the two steps.
 
@@ -295,7 +297,7 @@ def phase_diagram(
         Looser than for single predictions; every point has its error estimate, and one where the
         count of outliers is in doubt is marked in ``undecided``. It holds for outliers; spikes
         below the threshold are (at the resummed level) only seen to be below it.
-    executor, progress, throw, forms
+    executor, progress, throw, forms, max_seconds
         As for `rmt.sweep`.
 
     Returns
@@ -335,7 +337,16 @@ def phase_diagram(
         raise InvalidInputError("a phase diagram needs a problem with two steps, got one step")
     over: Over = {"alpha_1": _values(alpha_1), "alpha_2": _values(alpha_2)}
     found = solved(
-        problem, over, method, rtol, executor, progress, throw, forms, outliers_only=True
+        problem,
+        over,
+        method,
+        rtol,
+        executor,
+        progress,
+        throw,
+        forms,
+        max_seconds,
+        outliers_only=True,
     )
     return PhaseDiagram(found, 2 if _two_valued(problem) else None)
 

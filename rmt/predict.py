@@ -10,13 +10,20 @@ import numpy as np
 
 from rmt import notes
 from rmt.blas import one_blas_thread
+from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.prediction import Method, Prediction, Spike, SpikeError
 from rmt.problem import Problem
 from rmt.spectra.law import SpectralLaw
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers import rectangular_outliers
-from rmt.spikes.deformed import DeformedOutliers, Forms, check_forms, deformed_outliers
-from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.deformed import (
+    DEFAULT_FORMS,
+    DeformedOutliers,
+    Forms,
+    check_forms,
+    deformed_outliers,
+)
+from rmt.spikes.mean_update import SpikeStrengths, no_spikes
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError
@@ -34,6 +41,7 @@ def predict(
     rtol: float = 1e-6,
     throw: bool = True,
     forms: Forms | None = None,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> Prediction:
     r"""Outliers of the weights after the last step, and what they have learned of the target.
 
@@ -61,11 +69,15 @@ def predict(
         ``theta_c / theta`` in the alignments.
     throw : bool
         Whether a solve that did not converge raises, or is returned with its `status`.
-    forms : {"exact", "simple", "linked"}, optional
-        At the level ``deformed`` only, ``exact`` by default: whether the outlier equation knows
-        that spikes and bulk are made of the same inputs; ``linked``: and the bulk, that the second
-        step acts on the fluctuation of the first. The first two are those of docs/theory.md, the
-        last is the closest to simulation.
+    forms : {"linked", "exact", "simple"}, optional
+        At the level ``deformed`` only, ``linked`` by default: what the outlier equation knows.
+        ``simple``: spikes and bulk are independent; ``exact``: they are made of the same inputs;
+        ``linked``: and the second step acts on the fluctuation of the first, which is the closest
+        to simulation. The first two are those of docs/theory.md.
+    max_seconds : float or None
+        Limit of time, in seconds of this thread's processor time; None for no limit. A computation
+        that reaches it ends as one that has not converged, with the status ``OUT_OF_TIME`` and the
+        best prediction so far. Nearly all predictions take less than a second.
 
     Returns
     -------
@@ -76,7 +88,7 @@ def predict(
     InvalidInputError
         For a problem or an argument that is not allowed.
     ConvergenceError
-        When ``rtol`` is not reached; ``best`` holds the best `Prediction` so far.
+        When ``rtol`` is not reached, or not in time; ``best`` holds the best `Prediction` so far.
 
     Notes
     -----
@@ -108,22 +120,33 @@ def predict(
     if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
         raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
     check_forms(forms, method)
-    failure: ConvergenceError | None = None
-    if method == "deformed":
-        forms = "exact" if forms is None else forms
-        try:
-            prediction = _deformed(problem, deformed_outliers(problem, rtol, forms), forms)
-        except ConvergenceError as error:
-            failure = error
-            factors = resummed_strengths(problem, rtol)
-            prediction = replace(_unsolved(problem, factors, forms), status=error.status)
-    elif method == "resummed":
-        prediction = on_marchenko_pastur(problem, method, resummed_strengths(problem, rtol))
-    else:
-        prediction = on_marchenko_pastur(problem, method, scaling_strengths(problem))
-        prediction = replace(prediction, notes=(*notes.of_scaling(problem), *prediction.notes))
+    if method == "deformed" and forms is None:
+        forms = DEFAULT_FORMS
+    seconds, failure = checked_seconds(max_seconds), None
+    try:
+        prediction = _at_level(problem, method, rtol, forms, seconds)
+    except ConvergenceError as error:
+        failure = error
+        prediction = _unsolved(problem, method, error, forms)
     if throw and not prediction.status.ok:
         raise _error(prediction, rtol, failure)
+    return prediction
+
+
+def _at_level(
+    problem: Problem, method: Method, rtol: float, forms: Forms | None, seconds: float | None
+) -> Prediction:
+    """What is solved has its limit of time; how it is presented does not count."""
+    if forms is not None:
+        with time_limit(seconds):
+            found = deformed_outliers(problem, rtol, forms)
+        return _deformed(problem, found, forms)
+    with time_limit(seconds):
+        scaling = method == "scaling"
+        factors = scaling_strengths(problem) if scaling else resummed_strengths(problem, rtol)
+    prediction = on_marchenko_pastur(problem, method, factors)
+    if scaling:
+        return replace(prediction, notes=(*notes.of_scaling(problem), *prediction.notes))
     return prediction
 
 
@@ -136,11 +159,13 @@ def _error(
         f"{prediction.status.value} Requested: rtol = {rtol:.1e}; relative errors of the "
         f"outliers' strengths: {errors or 'none found'}."
         if failure is None
-        else f"The strengths are found, their outliers on the deformed bulk are not: {failure}."
+        else f"The strengths are found, their outliers on the deformed bulk are not: {failure}"
+        if prediction.spikes
+        else f"{failure}"
     )
     return ConvergenceError(
-        f"{what} The prediction so far is the attribute `best` of this error, and is what "
-        "throw=False returns.",
+        f"{what.rstrip('.')}. The prediction so far is the attribute `best` of this error, and is "
+        "what throw=False returns.",
         prediction.status,
         prediction,
     )
@@ -204,7 +229,7 @@ def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Predic
     if found.bulk is None:
         bulk: SpectralLaw = MarchenkoPasturBulk(problem.aspect_ratio)
     else:
-        bulk = found.bulk.singular_values()
+        bulk = found.bulk.singular_values(found.edge)
     return Prediction(
         problem=problem,
         method="deformed",
@@ -254,9 +279,14 @@ def _deformed_spikes(found: DeformedOutliers, at_most: int) -> tuple[Spike, ...]
     return tuple(spikes)
 
 
-def _unsolved(problem: Problem, factors: SpikeStrengths, forms: Forms) -> Prediction:
-    """The strengths, with everything that needs the deformed bulk undefined."""
-    plain = on_marchenko_pastur(problem, "deformed", factors)
+def _unsolved(
+    problem: Problem, method: Method, failure: ConvergenceError, forms: Forms | None
+) -> Prediction:
+    """The strengths if they were found, with everything that needs the deformed bulk undefined."""
+    factors = failure.best
+    if not isinstance(factors, SpikeStrengths):
+        factors = no_spikes(problem.n_directions)
+    on_bulk = _spikes(factors, problem.aspect_ratio, min(problem.width, problem.dim))
     spikes = tuple(
         replace(
             spike,
@@ -265,6 +295,15 @@ def _unsolved(problem: Problem, factors: SpikeStrengths, forms: Forms) -> Predic
             right_overlap=math.nan,
             target_overlaps=(math.nan,) * len(spike.target_overlaps),
         )
-        for spike in plain.spikes
+        for spike in on_bulk
     )
-    return replace(plain, spikes=spikes, notes=tuple(notes.of_problem(problem)), forms=forms)
+    return Prediction(
+        problem=problem,
+        method=method,
+        spikes=spikes,
+        bulk=MarchenkoPasturBulk(problem.aspect_ratio),
+        notes=tuple(notes.of_problem(problem)) if spikes else (),
+        status=failure.status,
+        factors=factors,
+        forms=forms,
+    )

@@ -202,7 +202,11 @@ class Prediction(Shown):
                     "Marchenko-Pastur" if isinstance(self.bulk, MarchenkoPasturBulk) else "deformed"
                 ),
                 "aspect_ratio": self.problem.aspect_ratio,
-                "edges": [list(interval) for interval in self.bulk.edges],
+                "edges": (
+                    [list(interval) for interval in self.bulk.edges]
+                    if self.bulk.knows_edges
+                    else [list(self.bulk.support())]
+                ),
                 "edge_error": plain(self.bulk_edge_error),
             },
             "n_outliers": len(self.outliers),
@@ -236,7 +240,11 @@ class Prediction(Shown):
         steps = ", ".join(f"{step.scale:g} N^{step.exponent:g}" for step in problem.steps)
         samples = " + ".join(str(n) for n in dict.fromkeys(problem.samples))
         batch = f", {problem.batch} batch" if len(problem.steps) > 1 else ""
-        low, high = self.bulk.support()
+        bulk = (
+            "[{:.4f}, {:.4f}]".format(*self.bulk.support())
+            if self.bulk.knows_edges
+            else f"up to {self.bulk.upper_edge:.4f}"
+        )
         functions = (
             *equation(r"\sigma", problem.activation),
             r",\quad ",
@@ -250,7 +258,7 @@ class Prediction(Shown):
             ),
             f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "
             f"{readout} readout, noise {problem.noise_std:g}",
-            f"bulk of singular values [{low:.4f}, {high:.4f}], {len(self.outliers)} outlier"
+            f"bulk of singular values {bulk}, {len(self.outliers)} outlier"
             f"{'' if len(self.outliers) == 1 else 's'} ({self.method})",
         ]
         names = ["overlap with target"] if r == 1 else [f"overlap with e{i + 1}" for i in range(r)]

@@ -16,7 +16,7 @@ class Status(Enum):
     Examples
     --------
     >>> [status.name for status in Status]
-    ['CONVERGED', 'NOT_CONVERGED', 'NOT_FINITE', 'INVALID_INPUT']
+    ['CONVERGED', 'NOT_CONVERGED', 'NOT_FINITE', 'OUT_OF_TIME', 'INVALID_INPUT']
     >>> Status.CONVERGED.ok, Status.NOT_FINITE.ok
     (True, False)
     """
@@ -29,6 +29,10 @@ class Status(Enum):
     NOT_FINITE = (
         "Not finite: an intermediate value overflowed or is undefined; reduce the step sizes or "
         "check that activation and target are finite on the real line."
+    )
+    OUT_OF_TIME = (
+        "Out of time: the limit max_seconds was reached before the requested tolerance; allow more "
+        "seconds, or ask for less: a looser tolerance, fewer digits, smaller learning rates."
     )
     INVALID_INPUT = (
         "Invalid input: this point of a grid is no problem that the method can take, and its "

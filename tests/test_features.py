@@ -16,14 +16,14 @@ from rmt import InvalidInputError, Step, feature_exponents, feature_spikes
 from rmt.features.bulk import FeatureBulk, feature_bulk
 from rmt.features.mean_features import mean_features
 from rmt.features.polynomial import learned_feature, multi_indices
-from rmt.features.stages import last_stage, no_spikes
+from rmt.features.stages import last_stage
 from rmt.features.target import projection
 from rmt.features.trained import trained_features
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gaussian_rule
 from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.spectra import GeneralisedMarchenkoPastur, Population, population_spikes
-from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.mean_update import SpikeStrengths, no_spikes
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, Status
 from validation import simulate

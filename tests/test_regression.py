@@ -14,11 +14,12 @@ from scipy.optimize import brentq
 
 import rmt
 from rmt import InvalidInputError, Step, ridge
-from rmt.features.stages import no_spikes, stages
+from rmt.features.stages import last_stage
 from rmt.features.trained import trained_features
 from rmt.functions.hermite_quadrature import double_coefficients
 from rmt.regression.points import solved_points
 from rmt.regression.risk import effective_ridge, risk
+from rmt.spikes.mean_update import no_spikes
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, Status
 
@@ -173,7 +174,7 @@ def test_the_optimal_regularisation_is_a_minimum(batch):
 @pytest.mark.parametrize("t", [0.05, 0.7, 20.0])
 def test_derivatives_against_differences(batch, t):
     problem = two_steps(batch)
-    features = trained_features(problem, stages(problem)[-1].spikes)
+    features = trained_features(problem, last_stage(problem).spikes)
     n, w = problem.width, features.mean.weights
 
     def values(t):
@@ -202,7 +203,7 @@ def test_against_the_matrices_of_a_sampled_population():
     and bias of plain ridge algebra in one coordinate."""
     n = d = 700
     problem = two_steps(width=n, dim=d, samples=2 * n, steps=[Step(4, 0.4)])
-    spikes = stages(problem)[-1].spikes
+    spikes = last_stage(problem).spikes
     features = trained_features(problem, spikes)
     rng = np.random.default_rng(0)
     t, degree = 0.6, 24
@@ -242,7 +243,7 @@ def test_against_the_matrices_of_a_sampled_population():
 @pytest.mark.parametrize("ridge_n", [1e-9, 1e-3, 1.0, 1e4])
 def test_the_effective_ridge_solves_its_equation(samples, ridge_n):
     problem = two_steps()
-    for spikes in (no_spikes(1), stages(problem)[-1].spikes):
+    for spikes in (no_spikes(1), last_stage(problem).spikes):
         features = trained_features(problem, spikes)
         t = effective_ridge(features, samples, ridge_n)
         left = t * (1 - float(risk(features, t).df1) / samples)
@@ -252,7 +253,7 @@ def test_the_effective_ridge_solves_its_equation(samples, ridge_n):
 def test_many_points_are_those_of_single_solutions():
     """The table in ``log t`` against the equations, over eight decades of the regularisation."""
     problem = two_steps("reused")
-    features = trained_features(problem, stages(problem)[-1].spikes)
+    features = trained_features(problem, last_stage(problem).spikes)
     m, lam = (a.ravel() for a in np.meshgrid([300.0, 1000.0, 5000.0], np.geomspace(1e-5, 1e3, 9)))
     many = solved_points(features, m, lam)
     for i in range(0, m.size, 4):

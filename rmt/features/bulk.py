@@ -34,6 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.features.mean_features import MeanFeatures
 
 __all__ = ["BulkResolvent", "FeatureBulk", "feature_bulk"]
@@ -149,6 +150,7 @@ class FeatureBulk:
             return None
         r, previous = 1.0 / start, math.inf
         for _ in range(_MAX_ITERATIONS):
+            check_time()
             b = self._response(r)[0]
             mapped = 1.0 / (base + b.diagonal())
             if not np.isfinite(mapped).all() or (mapped * r <= 0).any():
@@ -191,7 +193,7 @@ def feature_bulk(mean: MeanFeatures, aspect_ratio: float, largest: float = math.
 
     Examples
     --------
-    >>> from rmt.features.stages import no_spikes
+    >>> from rmt.spikes.mean_update import no_spikes
     >>> from rmt.features.mean_features import mean_features
     >>> from rmt.functions import ScalarFunction
     >>> untrained = mean_features(ScalarFunction.parse("z"), no_spikes(1), width=100)

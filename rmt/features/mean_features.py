@@ -34,6 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gaussian_rule, negligible_beyond
 from rmt.functions.hermite_values import orthonormal_hermite
@@ -169,6 +170,7 @@ def _rescaled_coefficients(
         else [np.flatnonzero(shared == v) for v in np.unique(shared)]
     )
     for group in groups:
+        check_time()
         v = scale[group]
         widest = float(v.max())
         half_width = negligible_beyond(lambda z, v=widest: activation(v * z))

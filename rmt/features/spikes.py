@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from rmt.blas import one_blas_thread
+from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.display import Formula, InNotebooks, Part, Shown, Table
 from rmt.features.polynomial import LearnedFeature, hermite_name, learned_feature, multi_indices
 from rmt.features.sample_map import SampleMap
@@ -187,7 +188,12 @@ class FeatureSpikes(Shown):
 
 @one_blas_thread()
 def feature_spikes(
-    problem: Problem, samples: int | None = None, *, rtol: float = 1e-6, throw: bool = True
+    problem: Problem,
+    samples: int | None = None,
+    *,
+    rtol: float = 1e-6,
+    throw: bool = True,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> FeatureSpikes:
     r"""What the features ``F = sigma(X W_s^T)`` of fresh inputs carry above their bulk.
 
@@ -212,6 +218,8 @@ def feature_spikes(
         Relative tolerance of the spikes of the weights (see `rmt.predict`).
     throw : bool
         Raise when those have not converged; otherwise ``status`` says so.
+    max_seconds : float or None
+        Limit of time as for `rmt.predict`, for the whole call.
 
     Returns
     -------
@@ -222,7 +230,8 @@ def feature_spikes(
     InvalidInputError
         When ``samples`` is not a positive integer, or the activation is constant.
     ConvergenceError
-        When the spikes of the weights have not converged; ``best`` holds the result.
+        When the spikes of the weights have not converged, or time ran out; ``best`` holds the
+        result, without spikes where there are none yet.
 
     Notes
     -----
@@ -241,7 +250,17 @@ def feature_spikes(
     m = problem.samples[-1] if samples is None else samples
     if isinstance(m, bool) or not isinstance(m, Integral) or m < 1:
         raise InvalidInputError(f"samples must be a positive integer, got {samples!r}")
-    m = int(m)
+    try:
+        with time_limit(checked_seconds(max_seconds)):
+            result = _feature_spikes(problem, int(m), rtol)
+    except OutOfTime as end:
+        result = FeatureSpikes(problem, int(m), (), math.nan, end.status)
+    if throw and not result.status.ok:
+        raise ConvergenceError(f"feature_spikes: {result.status.value}", result.status, result)
+    return result
+
+
+def _feature_spikes(problem: Problem, m: int, rtol: float) -> FeatureSpikes:
     stage = last_stage(problem, rtol)
     features = trained_features(problem, stage.spikes, stage.lengths)
     if features.bulk.trace == 0.0:
@@ -252,7 +271,7 @@ def feature_spikes(
     nearby = trained_features(problem, moved, stage.lengths + stage.length_errors)
     shifted = _spikes(nearby, SampleMap(nearby.bulk, problem.width, m))
     cut = problem.width * features.mean.truncation / features.bulk.trace + _ROUNDING
-    result = FeatureSpikes(
+    return FeatureSpikes(
         problem,
         m,
         tuple(
@@ -262,9 +281,6 @@ def feature_spikes(
         sample.edge,
         stage.spikes.status,
     )
-    if throw and not result.status.ok:
-        raise ConvergenceError(f"feature_spikes: {result.status.value}", result.status, result)
-    return result
 
 
 def _spikes(features: TrainedFeatures, sample: SampleMap) -> list[FeatureSpike]:
@@ -323,6 +339,8 @@ def _outlier(
     high = 2.0 * low
     while excess(high) > 0.0:
         high *= 2.0
+        if not math.isfinite(high):
+            raise ConvergenceError("an outlier of the features has no bound", Status.NOT_FINITE)
     ell = float(brentq(excess, low, high, xtol=1e-13 * low, rtol=1e-13))
     z, z_slope = sample.eigenvalue(ell)
     if z_slope <= 0.0:

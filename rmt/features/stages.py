@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,10 @@ from numpy.typing import NDArray
 
 from rmt.problem import Problem
 from rmt.spikes.fluctuations import fluctuations
-from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.mean_update import SpikeStrengths, no_spikes
 from rmt.spikes.resummed import resummed_strengths
-from rmt.status import Status
 
-__all__ = ["Stage", "last_stage", "no_spikes", "row_lengths", "stages"]
+__all__ = ["Stage", "last_stage", "row_lengths", "stage_names", "stages"]
 
 Array = NDArray[np.float64]
 
@@ -44,8 +44,19 @@ class Stage:
         return _LENGTH_ERROR * np.abs(self.lengths - 1.0)
 
 
-def stages(problem: Problem, rtol: float = 1e-6) -> tuple[Stage, ...]:
-    """Every stage of a problem, the untrained network first.
+def stage_names(problem: Problem) -> tuple[str, ...]:
+    """Of all stages, in order.
+
+    Examples
+    --------
+    >>> stage_names(Problem("erf(z)", "z", 100, 100, 200, [(1, 0.25), (1, 0.3)]))
+    ('untrained', 'step 1', 'step 2')
+    """
+    return ("untrained", *(f"step {s}" for s in range(1, len(problem.steps) + 1)))
+
+
+def stages(problem: Problem, rtol: float = 1e-6) -> Iterator[Stage]:
+    """Every stage of a problem, the untrained network first, each solved when it is asked for.
 
     Examples
     --------
@@ -54,13 +65,13 @@ def stages(problem: Problem, rtol: float = 1e-6) -> tuple[Stage, ...]:
     [('untrained', 0), ('step 1', 1), ('step 2', 2)]
     """
     untrained = no_spikes(problem.n_directions)
-    earlier = [Stage("untrained", untrained, np.ones(untrained.readout_nodes.size))]
+    yield Stage("untrained", untrained, np.ones(untrained.readout_nodes.size))
     if len(problem.steps) == 2:
         first = problem.replace(
             steps=problem.steps[:1], samples=problem.samples[:1], batch="independent"
         )
-        earlier.append(_after(first, rtol))
-    return (*earlier, _after(problem, rtol))
+        yield _after(first, rtol)
+    yield _after(problem, rtol)
 
 
 def last_stage(problem: Problem, rtol: float = 1e-6) -> Stage:
@@ -103,17 +114,3 @@ def row_lengths(problem: Problem, spikes: SpikeStrengths) -> Array:
         straight += batch.linear @ batch.weights
         square += batch.sample_ratio * ((batch.linear**2 + batch.variance) @ batch.weights)
     return np.asarray(np.sqrt(straight**2 + square))
-
-
-def no_spikes(r: int) -> SpikeStrengths:
-    """What the weights carry at initialisation, for a target of ``r`` directions."""
-    return SpikeStrengths(
-        strengths=np.empty(0),
-        alignments=np.empty((0, r)),
-        readout_nodes=np.zeros(1),
-        readout_weights=np.ones(1),
-        left_functions=np.empty((0, 1)),
-        strength_errors=np.empty(0),
-        alignment_sq_errors=np.empty((0, r)),
-        status=Status.CONVERGED,
-    )

@@ -66,7 +66,7 @@ def target_expansion(target: ScalarFunction) -> TargetExpansion:
             (j,): float(c) for j, c in enumerate(found.orthonormal)
         }
     else:
-        expansion = tensor_hermite_expansion(target, degree)
+        expansion = tensor_hermite_expansion(target, degree, max_seconds=None)
         second = float(expansion.second_moment.value)
         every = {
             alpha: float(value) / math.sqrt(math.prod(map(math.factorial, alpha)))

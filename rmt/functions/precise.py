@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rmt.budget import check_time
 from rmt.functions.graph import DOMAIN_OPERATIONS, Graph, NodeId
 from rmt.functions.lowering import lower
 
@@ -30,6 +31,7 @@ def precise_values(
     """
     import mpmath
 
+    check_time()
     with mpmath.workdps(digits + 10):
         values: dict[NodeId, Any] = {}
         for node in graph.ancestors(list(outputs)):

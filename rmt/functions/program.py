@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from rmt.budget import check_time
 from rmt.functions.array_program import run_on, to_numpy
 from rmt.functions.graph import Graph, NodeId
 from rmt.functions.numeric_form import NumericForm, always_finite
@@ -149,6 +150,7 @@ class Program:
             slots[slot] = dtype.type(value)
         bad: list[NDArray[np.intp]] = []
         for start in range(0, size, block):
+            check_time()
             stop = min(start + block, size)
             if stop - start < block:
                 for i in buffers:

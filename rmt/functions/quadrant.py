@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from rmt.budget import check_time
+
 __all__ = ["normal_density", "quadrant"]
 
 Array = NDArray[np.float64]
@@ -25,6 +27,7 @@ def quadrant(u: float, x: Array, r: Array, q: Array) -> tuple[Array, Array, Arra
 
     and that of ``X`` with ``p(x)`` and ``r p(u)``.
     """
+    check_time()
     zero = np.zeros(np.broadcast_shapes(x.shape, r.shape))
     density = np.exp(-(x**2) / 2.0) / math.sqrt(2.0 * math.pi)
     if u == -math.inf:

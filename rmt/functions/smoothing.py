@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from rmt.budget import check_time
 from rmt.functions.gaussian import gauss_legendre, gaussian_rule
 from rmt.functions.hermite_recurrence import Edge, exponential_coefficients, times_polynomial
 from rmt.functions.scalar_function import ScalarFunction
@@ -147,6 +148,7 @@ def _in_closed_form(terms: Sequence[_Term], m: Array, s: Array) -> tuple[Array, 
     safe = np.maximum(s, _TINY)
     value, derivative = np.zeros(m.shape), np.zeros(m.shape)
     for term in terms:
+        check_time()
         order = max(len(term.polynomial), len(term.slope)) - 1
         if term.erf_argument is None:
             table = _exponential_table(term, m, safe, order)

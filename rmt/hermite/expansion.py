@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.display import Part, Shown, as_text
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.functions.whole_number import whole_number
@@ -398,7 +399,11 @@ class HermiteExpansion(Shown):
 
 
 def hermite_expansion(
-    function: FunctionLike, order: int = 10, *, digits: int | None = None
+    function: FunctionLike,
+    order: int = 10,
+    *,
+    digits: int | None = None,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> HermiteExpansion:
     """Hermite coefficients of a function of one variable, exact wherever a closed form exists.
 
@@ -417,6 +422,8 @@ def hermite_expansion(
     digits : int, optional
         1 to 1000: every coefficient without a closed form has this many correct significant
         digits. When left out such coefficients are doubles, with absolute errors near 1e-15.
+    max_seconds : float or None
+        Limit of time, in seconds of this thread's processor time; None for no limit.
 
     Returns
     -------
@@ -429,7 +436,8 @@ def hermite_expansion(
         Several variables; an order or digits out of range; a function that is not real, has a pole,
         or grows too fast to be square-integrable.
     ConvergenceError
-        The quadrature reached its work limit; ``best`` holds what it had.
+        The quadrature reached its limit of work, or time ran out; ``best`` holds what it had, or
+        None.
 
     Notes
     -----
@@ -456,7 +464,8 @@ def hermite_expansion(
             f"function: {parsed.text} has {parsed.n_variables} variables; hermite_expansion takes "
             "one, tensor_hermite_expansion up to three"
         )
-    return _expansion(parsed, order, digits)
+    with time_limit(checked_seconds(max_seconds)):
+        return _expansion(parsed, order, digits)
 
 
 @lru_cache(maxsize=256)

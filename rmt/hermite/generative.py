@@ -6,6 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import Protocol
 
+from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
 from rmt.hermite.conditional_moment import Moment
 from rmt.hermite.exponent import Exponent, VanishingOrder, ZeroProof
@@ -20,7 +21,9 @@ NAME = "generative exponent"
 HIGHEST_ORDER = 50
 
 
-def generative_exponent(function: FunctionLike, max_order: int = 12) -> Exponent:
+def generative_exponent(
+    function: FunctionLike, max_order: int = 12, *, max_seconds: float | None = MAX_SECONDS
+) -> Exponent:
     r"""Least order at which the label of a single-index model says something about its direction.
 
     For ``y = f(z)`` with ``z`` standard normal, of density ``phi``, the least ``k >= 1`` such that
@@ -45,6 +48,8 @@ def generative_exponent(function: FunctionLike, max_order: int = 12) -> Exponent
         Of one variable.
     max_order : int
         The highest order to look at, 1 to 50.
+    max_seconds : float or None
+        Limit of time, in seconds of this thread's processor time; None for no limit.
 
     Returns
     -------
@@ -60,7 +65,7 @@ def generative_exponent(function: FunctionLike, max_order: int = 12) -> Exponent
         or kinks in ``|z| <= 40``; `max_order` out of range.
     ConvergenceError
         No value of the function could be separated from its extrema, or it overflows even in
-        multiple precision.
+        multiple precision. Time ran out: ``best`` holds the orders that are known to vanish.
 
     Notes
     -----
@@ -91,6 +96,17 @@ def generative_exponent(function: FunctionLike, max_order: int = 12) -> Exponent
     symmetry
     """
     f, max_order = _checked(function, max_order)
+    vanishing: list[VanishingOrder] = []
+    try:
+        with time_limit(checked_seconds(max_seconds)):
+            return _least_order(f, max_order, vanishing)
+    except OutOfTime as end:
+        end.best = Exponent(NAME, None, len(vanishing), tuple(vanishing))
+        raise
+
+
+def _least_order(f: ScalarFunction, max_order: int, vanishing: list[VanishingOrder]) -> Exponent:
+    """The exponent; orders that vanish are put into the list as they are found."""
     flat, curved = flat_and_curved(f)
     ends = piece_ends(f)
     atoms = atoms_of(flat, ends, f.symbols[0])
@@ -108,7 +124,6 @@ def generative_exponent(function: FunctionLike, max_order: int = 12) -> Exponent
             Exponent(NAME, None, 0),
         )
     sources: list[_Source] = [*atoms, *levels]
-    vanishing: list[VanishingOrder] = []
     for order in range(1, max_order + 1):
         if order % 2 and f.parity == 1:
             vanishing.append(VanishingOrder(order, ZeroProof.SYMMETRY))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import MAX_SECONDS
 from rmt.display import Part, Shown, Table
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
 from rmt.hermite.staircase_proof import StaircaseProof
@@ -135,7 +136,9 @@ def _columns_text(columns: Array) -> str:
     return ", ".join("(" + ", ".join(f"{x:.4g}" for x in v + 0.0) + ")" for v in columns.T)
 
 
-def staircase(function: FunctionLike, degree: int = 6) -> Staircase:
+def staircase(
+    function: FunctionLike, degree: int = 6, *, max_seconds: float | None = MAX_SECONDS
+) -> Staircase:
     r"""Leap, and the order in which gradient descent on fresh samples learns the directions of `f`.
 
     Let ``V`` be the learned subspace, at first ``{0}``, and ``T_k = E[f(z) He_k(z)]`` the
@@ -155,6 +158,8 @@ def staircase(function: FunctionLike, degree: int = 6) -> Staircase:
         Of one to three variables.
     degree : int
         1 .. 12. A direction that only shows in coefficients of higher degree is left unlearned.
+    max_seconds : float or None
+        Limit of time, in seconds of this thread's processor time; None for no limit.
 
     Returns
     -------
@@ -164,6 +169,8 @@ def staircase(function: FunctionLike, degree: int = 6) -> Staircase:
     ------
     InvalidInputError
         The degree is out of range, or ``f`` is not real and square-integrable.
+    ConvergenceError
+        A numerical integral is not finite, or time ran out.
 
     References
     ----------
@@ -184,7 +191,7 @@ def staircase(function: FunctionLike, degree: int = 6) -> Staircase:
         raise InvalidInputError(f"degree: expected an integer, got {degree!r}")
     if not 1 <= degree <= MAX_DEGREE:
         raise InvalidInputError(f"degree: expected 1 .. {MAX_DEGREE}, got {degree}")
-    expansion = tensor_hermite_expansion(f, int(degree))
+    expansion = tensor_hermite_expansion(f, int(degree), max_seconds=max_seconds)
     r = f.n_variables
     scaled = [expansion.tensor(k) / math.sqrt(math.factorial(k)) for k in range(degree + 1)]
     size = math.hypot(*(float(np.linalg.norm(t)) for t in scaled))

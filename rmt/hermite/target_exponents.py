@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
+from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.functions.integrability import check_square_integrable
 from rmt.functions.whole_number import whole_number
 from rmt.hermite.expansion import hermite_expansion
 from rmt.hermite.exponent import Exponent, VanishingOrder, ZeroProof
 from rmt.hermite.symmetry import even_or_odd_part
-from rmt.status import InvalidInputError
+from rmt.hermite.tensor import MAX_DEGREE, tensor_hermite_expansion
+from rmt.status import ConvergenceError, InvalidInputError
 
 __all__ = ["information_exponent", "reuse_exponent"]
 
@@ -20,8 +23,12 @@ MAX_POWER = 24
 # Orders are looked at in batches of growing length.
 _FIRST_BATCH = 4
 
+_Search: TypeAlias = Callable[[ScalarFunction, int, str, list[VanishingOrder]], Exponent]
 
-def information_exponent(function: FunctionLike, max_order: int = 30) -> Exponent:
+
+def information_exponent(
+    function: FunctionLike, max_order: int = 30, *, max_seconds: float | None = MAX_SECONDS
+) -> Exponent:
     """The least ``k >= 1`` with ``E[f(z) He_k(z)] != 0``, ``z`` standard normal.
 
     For several variables the least total degree of a non-zero tensor coefficient. One step of
@@ -34,6 +41,8 @@ def information_exponent(function: FunctionLike, max_order: int = 30) -> Exponen
         The target ``f``; one variable, or up to three.
     max_order : int
         Where to stop; 1 to 100 (12 with several variables).
+    max_seconds : float or None
+        Limit of time, in seconds of this thread's processor time; None for no limit.
 
     Returns
     -------
@@ -45,6 +54,8 @@ def information_exponent(function: FunctionLike, max_order: int = 30) -> Exponen
     ------
     InvalidInputError
         As for `hermite_expansion`.
+    ConvergenceError
+        As for `hermite_expansion`; ``best`` holds the orders that are known to vanish.
 
     Examples
     --------
@@ -56,19 +67,39 @@ def information_exponent(function: FunctionLike, max_order: int = 30) -> Exponen
     2
     """
     parsed = ScalarFunction.parse(function)
-    name = "information exponent"
-    if parsed.n_variables > 1:
-        return _least_degree(parsed, max_order, name)
-    max_order = whole_number("max_order", max_order, 1, MAX_ORDER)
+    several = parsed.n_variables > 1
+    highest = MAX_DEGREE if several else MAX_ORDER
+    if several:  # the default is beyond what tensors reach
+        max_order = min(max_order, highest)
+    max_order = whole_number("max_order", max_order, 1, highest)
+    find = _least_degree if several else _least_order
+    return _in_time(find, parsed, max_order, "information exponent", max_seconds)
+
+
+def _in_time(
+    find: _Search, function: ScalarFunction, most: int, name: str, max_seconds: float | None
+) -> Exponent:
+    """The exponent that a search finds; when it is ended, its error carries the zeros so far."""
+    zeros: list[VanishingOrder] = []
+    try:
+        with time_limit(checked_seconds(max_seconds)):
+            return find(function, most, name, zeros)
+    except ConvergenceError as error:
+        error.best = Exponent(name, None, len(zeros), tuple(zeros))
+        raise
+
+
+def _least_order(
+    parsed: ScalarFunction, max_order: int, name: str, zeros: list[VanishingOrder]
+) -> Exponent:
     if _is_constant(parsed):
         orders = tuple(VanishingOrder(k, ZeroProof.EXACT) for k in range(1, max_order + 1))
         return Exponent(name, None, max_order, orders, is_infinite=True)
-    zeros: list[VanishingOrder] = []
     batch = _FIRST_BATCH
     k = 1
     while k <= max_order:
         last = min(batch, max_order)
-        expansion = hermite_expansion(parsed, last, digits=DIGITS)
+        expansion = hermite_expansion(parsed, last, digits=DIGITS, max_seconds=None)
         for order in range(k, last + 1):
             mu = expansion.probabilists[order]
             error = expansion.errors[order]
@@ -81,7 +112,9 @@ def information_exponent(function: FunctionLike, max_order: int = 30) -> Exponen
     return Exponent(name, None, max_order, tuple(zeros))
 
 
-def reuse_exponent(function: FunctionLike, max_power: int = 8) -> Exponent:
+def reuse_exponent(
+    function: FunctionLike, max_power: int = 8, *, max_seconds: float | None = MAX_SECONDS
+) -> Exponent:
     """The least ``m >= 1`` such that ``E[z f(z)^m] != 0``, ``z`` standard normal.
 
     Gradient steps that reuse a batch see powers of the labels; the direction of the target is
@@ -95,6 +128,8 @@ def reuse_exponent(function: FunctionLike, max_power: int = 8) -> Exponent:
         A target of one variable, whose powers are square-integrable under the normal law.
     max_power : int
         Where to stop; 1 to 24.
+    max_seconds : float or None
+        Limit of time, in seconds of this thread's processor time; None for no limit.
 
     Returns
     -------
@@ -105,6 +140,8 @@ def reuse_exponent(function: FunctionLike, max_power: int = 8) -> Exponent:
     ------
     InvalidInputError
         A function of several variables or that is not square-integrable, a power out of range.
+    ConvergenceError
+        As for `information_exponent`.
 
     Examples
     --------
@@ -121,18 +158,22 @@ def reuse_exponent(function: FunctionLike, max_power: int = 8) -> Exponent:
             f"function: {parsed.text} has {parsed.n_variables} variables; the reuse exponent is "
             "that of a single-index target"
         )
-    name = "reuse exponent"
+    return _in_time(_least_power, parsed, max_power, "reuse exponent", max_seconds)
+
+
+def _least_power(
+    parsed: ScalarFunction, max_power: int, name: str, zeros: list[VanishingOrder]
+) -> Exponent:
     if parsed.parity == 1:
         check_square_integrable(parsed)
         powers = range(1, max_power + 1)
-        zeros = [VanishingOrder(m, ZeroProof.SYMMETRY) for m in powers]
-        return Exponent(name, None, max_power, tuple(zeros), is_infinite=True)
-    zeros = []
+        proved = tuple(VanishingOrder(m, ZeroProof.SYMMETRY) for m in powers)
+        return Exponent(name, None, max_power, proved, is_infinite=True)
     for m in range(1, max_power + 1):
         if parsed.parity == -1 and m % 2 == 0:
             zeros.append(VanishingOrder(m, ZeroProof.SYMMETRY))
             continue
-        expansion = hermite_expansion(parsed.expression**m, 1, digits=DIGITS)
+        expansion = hermite_expansion(parsed.expression**m, 1, digits=DIGITS, max_seconds=None)
         mu, error = expansion.probabilists[1], expansion.errors[1]
         zero = _as_zero(expansion.function.parity == 1, mu, error, m, expansion)
         if zero is None:
@@ -187,14 +228,12 @@ def _is_constant(function: ScalarFunction) -> bool:
     return not function.expression.free_symbols
 
 
-def _least_degree(function: ScalarFunction, max_order: int, name: str) -> Exponent:
-    from rmt.hermite.tensor import MAX_DEGREE, tensor_hermite_expansion
-
-    max_order = whole_number("max_order", min(max_order, MAX_DEGREE), 1, MAX_DEGREE)
-    zeros: list[VanishingOrder] = []
+def _least_degree(
+    function: ScalarFunction, max_order: int, name: str, zeros: list[VanishingOrder]
+) -> Exponent:
     degree = min(_FIRST_BATCH, max_order)
     while True:
-        expansion = tensor_hermite_expansion(function, degree)
+        expansion = tensor_hermite_expansion(function, degree, max_seconds=None)
         size = float(expansion.second_moment) ** 0.5
         orthonormal = expansion.orthonormal
         for order in range(len(zeros) + 1, degree + 1):

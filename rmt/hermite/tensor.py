@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.display import Formula, Part, Shown, Table, equation
 from rmt.functions.gaussian import negligible_beyond
 from rmt.functions.hermite_values import orthonormal_hermite
@@ -242,7 +243,9 @@ class TensorHermiteExpansion(Shown):
         return [title, table, f"{len(estimates) - len(rows)} coefficients are exactly zero"]
 
 
-def tensor_hermite_expansion(function: FunctionLike, degree: int) -> TensorHermiteExpansion:
+def tensor_hermite_expansion(
+    function: FunctionLike, degree: int, *, max_seconds: float | None = MAX_SECONDS
+) -> TensorHermiteExpansion:
     r"""Hermite coefficients ``mu_alpha = E[f(z) prod_i He_{alpha_i}(z_i)]``, ``|alpha| <= degree``.
 
     ``He_k`` are the probabilists' polynomials and ``z ~ N(0, I_r)``, ``r <= 3``; orthonormal
@@ -264,6 +267,8 @@ def tensor_hermite_expansion(function: FunctionLike, degree: int) -> TensorHermi
         Of one to three variables.
     degree : int
         0 .. 12.
+    max_seconds : float or None
+        Limit of time, in seconds of this thread's processor time; None for no limit.
 
     Returns
     -------
@@ -274,7 +279,7 @@ def tensor_hermite_expansion(function: FunctionLike, degree: int) -> TensorHermi
     InvalidInputError
         The degree is out of range, or ``f`` is not real and square-integrable.
     ConvergenceError
-        A numerical integral is not finite.
+        A numerical integral is not finite, or time ran out.
 
     References
     ----------
@@ -295,8 +300,9 @@ def tensor_hermite_expansion(function: FunctionLike, degree: int) -> TensorHermi
         raise InvalidInputError(f"degree: expected an integer, got {degree!r}")
     if not 0 <= degree <= MAX_DEGREE:
         raise InvalidInputError(f"degree: expected 0 .. {MAX_DEGREE}, got {degree}")
-    _check_square_integrable(f)
-    table = coefficient_table(f.expression, f.symbols, int(degree))
+    with time_limit(checked_seconds(max_seconds)):
+        _check_square_integrable(f)
+        table = coefficient_table(f.expression, f.symbols, int(degree))
     probabilists: dict[Index, Any] = {}
     errors: dict[Index, float] = {}
     for alpha in multi_indices(f.n_variables, int(degree)):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.functions.gaussian import negligible_beyond
 from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.functions.scalar_function import ScalarFunction
@@ -96,6 +97,7 @@ def _weighted_sums(
     highest = max(map(max, indices))
     # By chunks: all coefficients at all nodes would not fit in memory.
     for rule in planes.rules(resolution, half_width):
+        check_time()
         z, weights = rule.nodes, rule.weights
         values = np.asarray(function(*z), dtype=float) + np.zeros(weights.size)
         tables = [orthonormal_hermite(x, highest + 1) for x in z]

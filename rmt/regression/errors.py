@@ -12,16 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
 from rmt.blas import one_blas_thread
+from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.display import Part, Shown, Table
-from rmt.features.stages import Stage, stages
+from rmt.features.stages import Stage, stage_names, stages
 from rmt.features.target import target_expansion
 from rmt.features.trained import TrainedFeatures, trained_features
 from rmt.frames import frame_of, plain
 from rmt.problem import Problem
 from rmt.regression.points import Points, solved_points
-from rmt.regression.risk import RiskTable, effective_ridge, risk
-from rmt.spikes.mean_update import SpikeStrengths
-from rmt.status import ConvergenceError, InvalidInputError
+from rmt.regression.risk import Risk, RiskTable, effective_ridge, risk
+from rmt.spikes.mean_update import SpikeStrengths, no_spikes
+from rmt.status import ConvergenceError, InvalidInputError, Status
 
 if TYPE_CHECKING:
     import pandas
@@ -202,6 +203,7 @@ def ridge(
     *,
     rtol: float = 1e-6,
     throw: bool = True,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> RidgeErrors:
     r"""Errors of ridge regression on the features, before any step and after each.
 
@@ -228,6 +230,8 @@ def ridge(
         Relative tolerance of the spikes (see `rmt.predict`).
     throw : bool
         Raise when a stage has not converged; otherwise its ``status`` says so.
+    max_seconds : float or None
+        Limit of time as for `rmt.predict`, for the whole call.
 
     Returns
     -------
@@ -238,7 +242,8 @@ def ridge(
     InvalidInputError
         For samples or regularisations out of range, or shapes that do not broadcast.
     ConvergenceError
-        When a stage has not converged; ``best`` holds the result with its error estimates.
+        When a stage has not converged, or time ran out; ``best`` holds the result with its error
+        estimates, nan for the stages that time was too short for.
 
     Notes
     -----
@@ -257,43 +262,66 @@ def ridge(
     True
     """
     m, lam = _checked(samples, regularisation)
-    found_stages = stages(problem, rtol)
-    solved: list[Points] = []
-    errors: list[Array] = []
-    lams: list[Array] = []
-    statuses: list[NDArray[np.object_]] = []
-    for stage in found_stages:
-        features = trained_features(problem, stage.spikes, stage.lengths)
-        stage_lam = _optimal(features, m) / problem.width if lam is None else lam
-        here = solved_points(features, m, problem.width * stage_lam)
-        error = _error(problem, stage, features, here, m, stage_lam)
-        status = np.full(m.shape, stage.spikes.status, dtype=object)
-        solved.append(here)
-        errors.append(error)
-        lams.append(stage_lam)
-        statuses.append(status)
-    noise = problem.noise_std**2
-    test = np.array([here.test_error for here in solved])
-    bias = np.array([here.risk.bias for here in solved])
-    result = RidgeErrors(
-        problem=problem,
-        stages=tuple(stage.name for stage in found_stages),
-        samples=m,
-        regularisation=np.array(lams),
-        test_error=test,
-        training_error=np.array([here.training_error for here in solved]),
-        bias=bias,
-        variance=test - bias - noise,
-        degrees_of_freedom=np.array([here.risk.df1 for here in solved]),
-        effective_ridge=np.array([here.t for here in solved]) / problem.width,
-        error=np.array(errors),
-        status=np.stack(statuses),
-        _stages=found_stages,
-    )
+    solved: list[_SolvedStage] = []
+    try:
+        with time_limit(checked_seconds(max_seconds)):
+            for stage in stages(problem, rtol):
+                solved.append(_solved_stage(problem, stage, m, lam))
+    except OutOfTime as end:
+        solved += [
+            _unsolved_stage(name, problem.n_directions, m, end.status)
+            for name in stage_names(problem)[len(solved) :]
+        ]
+    result = _collected(problem, m, solved)
     bad = [status for status in result.status.ravel() if not status.ok]
     if bad and throw:
         raise ConvergenceError(f"ridge: {bad[0].value}", bad[0], result)
     return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _SolvedStage:
+    """A stage at all points."""
+
+    stage: Stage
+    regularisation: Array
+    points: Points
+    error: Array
+
+
+def _solved_stage(problem: Problem, stage: Stage, m: Array, lam: Array | None) -> _SolvedStage:
+    features = trained_features(problem, stage.spikes, stage.lengths)
+    stage_lam = _optimal(features, m) / problem.width if lam is None else lam
+    points = solved_points(features, m, problem.width * stage_lam)
+    error = _error(problem, stage, features, points, m, stage_lam)
+    return _SolvedStage(stage, stage_lam, points, error)
+
+
+def _unsolved_stage(name: str, r: int, m: Array, status: Status) -> _SolvedStage:
+    unknown = np.full(m.shape, np.nan)
+    spikes = replace(no_spikes(r), status=status)
+    points = Points(unknown, Risk(*[unknown] * 4), unknown, unknown, np.nan)
+    return _SolvedStage(Stage(name, spikes, np.ones(1)), unknown, points, unknown)
+
+
+def _collected(problem: Problem, m: Array, solved: list[_SolvedStage]) -> RidgeErrors:
+    test = np.array([one.points.test_error for one in solved])
+    bias = np.array([one.points.risk.bias for one in solved])
+    return RidgeErrors(
+        problem=problem,
+        stages=tuple(one.stage.name for one in solved),
+        samples=m,
+        regularisation=np.array([one.regularisation for one in solved]),
+        test_error=test,
+        training_error=np.array([one.points.training_error for one in solved]),
+        bias=bias,
+        variance=test - bias - problem.noise_std**2,
+        degrees_of_freedom=np.array([one.points.risk.df1 for one in solved]),
+        effective_ridge=np.array([one.points.t for one in solved]) / problem.width,
+        error=np.array([one.error for one in solved]),
+        status=np.stack([np.full(m.shape, one.stage.spikes.status, object) for one in solved]),
+        _stages=tuple(one.stage for one in solved),
+    )
 
 
 def _optimal(features: TrainedFeatures, m: Array) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.features.trained import TrainedFeatures
 from rmt.regression.risk import Risk, RiskTable, effective_ridge, risk, smallest_ridge
 
@@ -118,6 +119,7 @@ def _roots(table: RiskTable, m: Array, lam: Array, least: float, most: float) ->
     low, high = np.full(m.shape, least), np.full(m.shape, most)
     t = np.sqrt(low * high)
     for _ in range(_MAX_ITERATIONS):
+        check_time()
         now = table(t)
         free = 1.0 - now.df1 / m
         value, slope = t * free - lam, t * free - t * now.df1_slope / m

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.features.trained import TrainedFeatures
 
 __all__ = ["Risk", "RiskTable", "effective_ridge", "risk", "smallest_ridge"]
@@ -166,6 +167,7 @@ def effective_ridge(features: TrainedFeatures, samples: float, ridge: float) -> 
     high = ridge + 2.0 * total / samples + low
     t = math.sqrt(low * high)
     for _ in range(_MAX_ITERATIONS):
+        check_time()
         now = risk(features, t)
         free = 1.0 - float(now.df1) / samples
         value, slope = t * free - ridge, t * free - t * float(now.df1_slope) / samples

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.status import ConvergenceError, Status
 
 __all__ = ["CoupledOutliers", "FormsAt", "coupled_outliers", "displaced"]
@@ -200,6 +201,7 @@ class _Spectrum:
     """Eigenvalues of ``K`` at one point, in ascending order."""
 
     def __init__(self, here: FormsAt, couplings: int) -> None:
+        check_time()
         coupled = slice(0, 2 * couplings)
         swap = np.kron([[0.0, 1.0], [1.0, 0.0]], np.eye(couplings))
         self.here = here

@@ -35,11 +35,37 @@ class ContinuousPart(SpectralLaw):
     """
 
     def __init__(self, whole: SpectralLaw) -> None:
-        if not whole.edges:
+        if whole.knows_edges and not whole.edges:
             raise InvalidInputError(f"{whole!r} has no continuous part")
         self.whole = whole
+
+    @cached_property
+    def _factor(self) -> float:
         # The mass of atoms is known better than the integral of a density.
-        self._factor = 1.0 / (1.0 - sum(atom.mass for atom in whole.atoms))
+        return 1.0 / (1.0 - sum(atom.mass for atom in self.whole.atoms))
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether the law that this is part of does."""
+        return self.whole.knows_edges
+
+    @property
+    def lower_edge(self) -> float:
+        """The lowest point with a density."""
+        return self.whole._lowest_end
+
+    @property
+    def upper_edge(self) -> float:
+        """The highest point with a density."""
+        return self.whole._highest_end
+
+    @property
+    def _lowest_end(self) -> float:
+        return self.whole._lowest_end
+
+    @property
+    def _highest_end(self) -> float:
+        return self.whole._highest_end
 
     def __repr__(self) -> str:
         return f"{self.whole!r}.without_atoms()"
@@ -82,12 +108,32 @@ class SingularValueLaw(SpectralLaw):
     """
 
     def __init__(self, eigenvalues: SpectralLaw) -> None:
-        if eigenvalues.lower_edge < 0:
+        self.eigenvalues = eigenvalues
+        if eigenvalues.knows_edges:
+            self._check_support()
+
+    def _check_support(self) -> None:
+        if self.eigenvalues.lower_edge < 0:
             raise InvalidInputError(
                 "singular values need a law on the non-negative numbers; its support starts at "
-                f"{eigenvalues.lower_edge:.6g}"
+                f"{self.eigenvalues.lower_edge:.6g}"
             )
-        self.eigenvalues = eigenvalues
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether the law of the eigenvalues does."""
+        return self.eigenvalues.knows_edges
+
+    @property
+    def lower_edge(self) -> float:
+        """The lowest point of the support, atoms included."""
+        self._check_support()
+        return math.sqrt(self.eigenvalues.lower_edge)
+
+    @property
+    def upper_edge(self) -> float:
+        """The highest point of the support, atoms included."""
+        return math.sqrt(self.eigenvalues.upper_edge)
 
     def __repr__(self) -> str:
         return f"{self.eigenvalues!r}.singular_values()"
@@ -95,6 +141,7 @@ class SingularValueLaw(SpectralLaw):
     @property
     def edges(self) -> tuple[tuple[float, float], ...]:
         """The intervals on which there is a density."""
+        self._check_support()
         return tuple((math.sqrt(a), math.sqrt(b)) for a, b in self.eigenvalues.edges)
 
     @property

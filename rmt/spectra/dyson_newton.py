@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.spectra.linear_response import Linearised
 from rmt.spectra.self_energy import ReducedEquation
 from rmt.spectra.stacked_matrices import Stack, inverse, product, smallest_eigenvalue
@@ -78,6 +79,7 @@ def track(
     )
     left = np.arange(points)
     for _ in range(limit):
+        check_time()
         part: Any = slice(None) if left.size == points else left  # a view is cheaper
         here = now.k[part]
         matrices = system.resolvent(z[part], epsilon[part], here)
@@ -137,6 +139,7 @@ def polish(system: ReducedEquation, z: Stack, k: Stack, rtol: float, limit: int)
     left = np.arange(points)
     k = k.copy()
     for number in range(limit + 1):
+        check_time()
         part: Any = slice(None) if left.size == points else left  # a view is cheaper
         here = k[part]
         inverses = system.inverse_resolvent(z[part], None, here)

@@ -106,6 +106,18 @@ class SpectralLaw(ABC, InNotebooks):
 
     # What follows
 
+    @property
+    def knows_edges(self) -> bool:
+        """Whether edges cost nothing to look at; otherwise they are computed when first asked for.
+
+        Examples
+        --------
+        >>> from rmt import MarchenkoPastur
+        >>> MarchenkoPastur(0.25).knows_edges
+        True
+        """
+        return True
+
     def stieltjes(self, z: ArrayLike) -> ComplexArray:
         """``m(z) = int dF(x) / (x - z)``, atoms included, off the support.
 
@@ -182,6 +194,15 @@ class SpectralLaw(ABC, InNotebooks):
         """
         total = self._table.mass + sum(atom.mass for atom in self.atoms)
         return abs(total - 1.0) + self._table.error
+
+    @property
+    def _lowest_end(self) -> float:
+        """Of the intervals: for laws that know it without knowing all of them."""
+        return self.edges[0][0]
+
+    @property
+    def _highest_end(self) -> float:
+        return self.edges[-1][1]
 
     @property
     def lower_edge(self) -> float:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.spectra.dyson_continuation import solve_flat
 from rmt.spectra.dyson_newton import GOAL, certify, polish
 from rmt.spectra.pencil import Pencil
@@ -91,6 +92,7 @@ class RealBranch:
         """The point of the curve with a given ``m`` near ``(z, k)``, if it is found."""
         before, unknowns = math.inf, self.system.count
         for _ in range(limit):
+            check_time()
             if not (math.isfinite(z) and np.isfinite(k).all()):
                 return None
             inverses = self.system.inverse_resolvent(np.array([z]), None, k[None])

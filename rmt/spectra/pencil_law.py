@@ -48,6 +48,8 @@ class PencilLaw(SpectralLaw):
     tolerance : float
         Absolute error of the masses of the panels on which the density is expanded, and so about
         that of `cdf`, which `mass_error` estimates.
+    upper_edge : float, optional
+        Where it is known already.
 
     Raises
     ------
@@ -58,11 +60,12 @@ class PencilLaw(SpectralLaw):
 
     Notes
     -----
-    Edges: `rmt.spectra.pencil_edges`, to rounding, and those of the thinnest bands; a gap inside
-    the support is found when a point of the expansion is in it, and what the expansion has not
-    resolved is in `mass_error`. At a hard edge at zero the last densities, which rounding may hide,
-    continue ``rho sqrt(x)`` where it is seen to be constant. `masses` counts eigenvalues by signs,
-    independently of the density.
+    Nothing is computed before it is asked for; the outermost edges take a fraction of the time of
+    the density, which finds the others. Edges: `rmt.spectra.pencil_edges`, to rounding, and those
+    of the thinnest bands; a gap inside the support is found when a point of the expansion is in it,
+    and what the expansion has not resolved is in `mass_error`. At a hard edge at zero the last
+    densities, which rounding may hide, continue ``rho sqrt(x)`` where it is seen to be constant.
+    `masses` counts eigenvalues by signs, independently of the density.
     docs/theory.md, section 4.
 
     Examples
@@ -87,12 +90,14 @@ class PencilLaw(SpectralLaw):
         slot: str,
         atoms: Sequence[Atom] | None = None,
         tolerance: float = 1e-8,
+        upper_edge: float | None = None,
     ) -> None:
         pencil.place(slot)
         if not tolerance > 0:
             raise InvalidInputError(f"tolerance must be positive, got {tolerance!r}")
         self.pencil, self.slot, self.tolerance = pencil, slot, float(tolerance)
         self._given_atoms = None if atoms is None else tuple(atoms)
+        self._known_upper_edge = upper_edge
         count = pencil.equation.count
         self._knots = Knots(np.zeros(0), np.zeros((0, count), dtype=complex))
         self._seen: dict[float, tuple[float, float]] = {}
@@ -102,12 +107,42 @@ class PencilLaw(SpectralLaw):
 
     def _parts(self) -> list[Part]:
         """With edges and atoms only once they have been computed, which takes its time."""
-        return super()._parts() if "_bands_and_table" in vars(self) else [repr(self)]
+        return super()._parts() if self.knows_edges else [repr(self)]
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether they have been computed."""
+        return "_bands_and_table" in vars(self)
+
+    @cached_property
+    @one_blas_thread()
+    def _outermost(self) -> Bands:
+        return outermost_bands(self.pencil, self.slot)
+
+    @property
+    def _lowest_end(self) -> float:
+        return self._outermost.edges[0][0]
+
+    @property
+    def _highest_end(self) -> float:
+        known = self._known_upper_edge
+        return self._outermost.edges[-1][1] if known is None else known
+
+    @property
+    def lower_edge(self) -> float:
+        """The lowest point of the support, atoms included."""
+        atoms = self._outermost.atoms if self._given_atoms is None else self._given_atoms
+        return min([self._lowest_end, *(atom.location for atom in atoms)])
+
+    @property
+    def upper_edge(self) -> float:
+        """The highest point of the support, atoms included."""
+        return max([self._highest_end, *(atom.location for atom in self._given_atoms or ())])
 
     @cached_property
     @one_blas_thread()
     def _bands_and_table(self) -> tuple[Bands, DensityTable]:
-        bands = outermost_bands(self.pencil, self.slot)
+        bands = self._outermost
         for _ in range(MAX_GAPS):
             low, high = np.array(bands.edges).reshape(-1, 2).T
 

@@ -148,7 +148,7 @@ def target_moments(target: ScalarFunction) -> TargetMoments:
         second = coefficients.second_moment
         error = max(float(coefficients.errors.max()), coefficients.second_moment_error)
     else:
-        expansion = tensor_hermite_expansion(target, 1)
+        expansion = tensor_hermite_expansion(target, 1, max_seconds=None)
         mean, linear = float(expansion.probabilists[(0,) * r]), expansion.tensor(1)
         second = float(expansion.second_moment.value)
         error = max(*expansion.errors.values(), expansion.second_moment.error)

@@ -22,13 +22,21 @@ from rmt.problem import Problem
 from rmt.spectra.coupled_outliers import coupled_outliers, displaced
 from rmt.spectra.outliers import rectangular_outliers
 from rmt.spikes.data_couplings import DataCouplings
-from rmt.spikes.deformed_bulk import DeformedBulk, bulk_on, deformed_bulk, settled_bulk
+from rmt.spikes.deformed_bulk import (
+    DeformedBulk,
+    bulk_on,
+    cut_bulk,
+    deformed_bulk,
+    settled_bulk,
+)
+from rmt.spikes.fluctuations import fluctuations
 from rmt.spikes.generic_couplings import GenericCouplings
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.resummed import resummed_strengths
-from rmt.status import InvalidInputError
+from rmt.status import ConvergenceError, InvalidInputError, Status
 
 __all__ = [
+    "DEFAULT_FORMS",
     "FORMS",
     "DeformedOutliers",
     "Forms",
@@ -42,6 +50,7 @@ Forms: TypeAlias = Literal["simple", "exact", "linked"]
 _Couplings: TypeAlias = GenericCouplings | DataCouplings
 
 FORMS = ("simple", "exact", "linked")
+DEFAULT_FORMS: Forms = "linked"  # the closest to simulation
 _COARSER = 0.75  # resolution of the second solution, from which errors are estimated
 _SAFETY = 2.0  # the edge of a discretised law converges unevenly
 _CUT_LOWER = 2.0  # times as many neurons and samples that are cut off there
@@ -100,7 +109,7 @@ class DeformedOutliers:
 
 
 def deformed_outliers(
-    problem: Problem, rtol: float = 1e-6, forms: Forms = "exact"
+    problem: Problem, rtol: float = 1e-6, forms: Forms = DEFAULT_FORMS
 ) -> DeformedOutliers:
     """Outliers of the trained weights on their deformed bulk.
 
@@ -110,14 +119,14 @@ def deformed_outliers(
     rtol : float
         Tolerance of the strengths, as in `resummed_strengths`. A bulk that is deformed by less
         than this, relative, is taken to be Marchenko-Pastur, with its closed forms.
-    forms : {"exact", "simple", "linked"}
-        With the spikes' directions built from the inputs that the bulk is built from, or
-        independent of them; ``linked``: exact, on the bulk of linked steps.
+    forms : {"linked", "exact", "simple"}
+        ``exact``: with the spikes' directions built from the inputs that the bulk is built from;
+        ``simple``: independent of them; ``linked``: exact, on the bulk of linked steps.
 
     Raises
     ------
     ConvergenceError
-        The Dyson equation, or an outlier, was not solved.
+        The Dyson equation, or an outlier, was not solved; ``best`` holds the `SpikeStrengths`.
 
     Notes
     -----
@@ -136,15 +145,32 @@ def deformed_outliers(
     if forms not in FORMS:
         raise InvalidInputError(f"forms must be one of {', '.join(FORMS)}; got {forms!r}")
     spikes = resummed_strengths(problem, rtol)
+    if not spikes.status.ok and not spikes.strengths.size:
+        raise ConvergenceError(spikes.status.value, spikes.status, spikes)
+    try:
+        return _on_bulk(problem, rtol, forms, spikes)
+    except ConvergenceError as error:
+        error.best = spikes
+        raise
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(
+            f"linear algebra on the deformed bulk failed: {error}", Status.NOT_FINITE, spikes
+        ) from error
+
+
+def _on_bulk(
+    problem: Problem, rtol: float, forms: Forms, spikes: SpikeStrengths
+) -> DeformedOutliers:
     nodes = spikes.readout_nodes, spikes.readout_weights
     linked = forms == "linked"
-    fine, edge, exceeding = settled_bulk(problem, *nodes, linked)
+    batches = fluctuations(problem, *nodes, 1.0, linked)
+    fine, edge, exceeding = settled_bulk(problem, *nodes, batches)
     if fine.deformation <= rtol:
         return _undeformed(problem, spikes)
     bulks = (
         fine,
         bulk_on(problem, *nodes, _COARSER, exceeding, linked),
-        bulk_on(problem, *nodes, 1.0, _CUT_LOWER * exceeding, linked),
+        cut_bulk(problem, *nodes, batches, 1.0, _CUT_LOWER * exceeding),
     )
     edges = (edge, *(bulk.upper_edge() for bulk in bulks[1:]))
     edge_error = _SAFETY * sum(abs(edge - other) for other in edges[1:])

@@ -37,7 +37,7 @@ from rmt.spikes.fluctuations import BatchFluctuations, fluctuations
 from rmt.spikes.rare import cut_to_finite_size
 from rmt.spikes.readout import readout_rule
 
-__all__ = ["BatchSlots", "DeformedBulk", "bulk_on", "deformed_bulk", "settled_bulk"]
+__all__ = ["BatchSlots", "DeformedBulk", "bulk_on", "cut_bulk", "deformed_bulk", "settled_bulk"]
 
 Array = NDArray[np.float64]
 
@@ -95,9 +95,16 @@ class DeformedBulk:
     batches: tuple[BatchSlots, ...]
     deformation: float
 
-    def singular_values(self) -> SpectralLaw:
-        """The law of the ``min(N, d)`` singular values of ``W``."""
-        law: SpectralLaw = PencilLaw(self.pencil, "u")
+    def singular_values(self, upper_edge: float | None = None) -> SpectralLaw:
+        """The law of the ``min(N, d)`` singular values of ``W``; nothing is computed yet.
+
+        Parameters
+        ----------
+        upper_edge : float, optional
+            What `upper_edge` has returned, so that it is not computed again.
+        """
+        square = None if upper_edge is None else upper_edge**2
+        law: SpectralLaw = PencilLaw(self.pencil, "u", upper_edge=square)
         if self.pencil.type_named("N").size < self.pencil.type_named("d").size:
             law = law.without_atoms()  # the d - N zeros of W^T W that W W^T has not
         return law.singular_values()
@@ -146,7 +153,7 @@ def deformed_bulk(problem: Problem, resolution: float = 1.0, linked: bool = Fals
     kinked = bool(problem.activation.kinks)
     g, w = readout_rule(problem.readout, order, 1.0, kinked)
     if resolution == 1.0:
-        return settled_bulk(problem, g, w, linked)[0]
+        return settled_bulk(problem, g, w, fluctuations(problem, g, w, 1.0, linked))[0]
     return bulk_on(problem, g, w, resolution, linked=linked)
 
 
@@ -159,14 +166,17 @@ def bulk_on(
     linked: bool = False,
 ) -> DeformedBulk:
     """The bulk on given nodes of the readout; ``exceeding`` is that of `cut_to_finite_size`."""
-    batches = fluctuations(problem, g, w, resolution, linked)
-    return _cut(problem, g, w, batches, resolution, exceeding)
+    return cut_bulk(
+        problem, g, w, fluctuations(problem, g, w, resolution, linked), resolution, exceeding
+    )
 
 
 def settled_bulk(
-    problem: Problem, g: Array, w: Array, linked: bool = False
+    problem: Problem, g: Array, w: Array, batches: list[BatchFluctuations]
 ) -> tuple[DeformedBulk, float, float]:
     """The bulk with a tail in which less than half a singular value is expected cut off.
+
+    ``batches`` are the problem's `fluctuations` on the nodes of the readout.
 
     Returns
     -------
@@ -177,8 +187,7 @@ def settled_bulk(
         That of `cut_to_finite_size`. It is 1 where the edge hardly depends on it, and otherwise
         such that the edge is where half a singular value of the law cut at 1 is expected beyond.
     """
-    batches = fluctuations(problem, g, w, 1.0, linked)
-    first, second = (_cut(problem, g, w, batches, 1.0, number) for number in (1.0, 2.0))
+    first, second = (cut_bulk(problem, g, w, batches, 1.0, number) for number in (1.0, 2.0))
     edge, moved = first.upper_edge(), second.upper_edge()
     if moved > edge * (1.0 - _SHARP):
         return first, edge, 1.0
@@ -192,7 +201,7 @@ def settled_bulk(
         octaves = max(_LEAST_STEP, (moved - target) / fall) if fall > 0 else 1.0
         octaves = min(octaves, math.log2(_MOST_CUT / exceeding))
         exceeding *= 2.0**octaves
-        bulk = _cut(problem, g, w, batches, 1.0, exceeding)
+        bulk = cut_bulk(problem, g, w, batches, 1.0, exceeding)
         edge, moved = moved, bulk.upper_edge()
     return bulk, moved, exceeding
 
@@ -205,7 +214,7 @@ def _half_expected(bulk: DeformedBulk, edge: float, problem: Problem) -> float:
     return float(np.interp(0.5 / problem.dim, beyond, s))
 
 
-def _cut(
+def cut_bulk(
     problem: Problem,
     g: Array,
     w: Array,
@@ -213,6 +222,7 @@ def _cut(
     resolution: float,
     exceeding: float,
 ) -> DeformedBulk:
+    """The bulk of given fluctuations, cut by `cut_to_finite_size`."""
     cut = [
         cut_to_finite_size(batch, w, problem.width, samples, exceeding)
         for batch, samples in zip(batches, problem.samples, strict=False)

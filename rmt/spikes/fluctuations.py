@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gauss_legendre, gaussian_rule, tensor_rule
 from rmt.problem import Problem
@@ -253,6 +254,7 @@ def _fresh_moments(
     results = np.empty((4, t.size, zeta.size))
     kinks = np.array(sigma.kinks, dtype=float)
     for q, tq in enumerate(t):
+        check_time()
         along = 1.0 + tq * c.mu2 * c.Ey
         s = math.hypot(along, tq * c.tau)
         mean = tq * c.mu1 * zeta

@@ -23,6 +23,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gauss_legendre, gaussian_rule
 from rmt.spikes.constants import Constants
@@ -100,6 +101,7 @@ def moments_of_reused_batch(
         else:
             rules = _even_nodes(sigma, drive, spread, resolution * digits / _DIGITS)
         for rows, z, weights, slope_inside in rules:
+            check_time()
             u = alpha * z + drive[rows, None] * slope_inside + shift[rows, None]
             parts = table(u)
             value, slope, square = parts[..., 0], parts[..., 1], parts[..., 2]

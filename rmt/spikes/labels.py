@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigvalsh_tridiagonal
 
+from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import GaussianRule, gaussian_rule, negligible_beyond, tensor_rule
 from rmt.functions.hermite_values import orthonormal_hermite
@@ -238,6 +239,7 @@ def _project(
     coefficients = np.zeros((n_monomials, n_zeta))
     chunk = max(1, _CHUNK // (n_monomials + degrees))
     for start in range(0, rule.weights.size, chunk):
+        check_time()
         z = rule.nodes[:, start : start + chunk]
         hermite = orthonormal_hermite(
             c.b @ z / max(norm, 1e-300), degrees, rule.weights[start : start + chunk]

@@ -21,7 +21,14 @@ from rmt.spikes.refinement import Resolution
 from rmt.spikes.second_step import after_independent_batch, after_reused_batch
 from rmt.status import Status
 
-__all__ = ["MAX_SPIKES", "SpikeStrengths", "after_one_step", "solve_family", "undefined"]
+__all__ = [
+    "MAX_SPIKES",
+    "SpikeStrengths",
+    "after_one_step",
+    "no_spikes",
+    "solve_family",
+    "undefined",
+]
 
 Array = NDArray[np.float64]
 
@@ -217,6 +224,20 @@ def undefined(c: Constants) -> SpikeStrengths:
         strength_errors=unknown,
         alignment_sq_errors=np.full((MAX_SPIKES, c.b.size), np.nan),
         status=Status.NOT_FINITE,
+    )
+
+
+def no_spikes(r: int) -> SpikeStrengths:
+    """What the weights carry at initialisation, for a target of ``r`` directions."""
+    return SpikeStrengths(
+        strengths=np.empty(0),
+        alignments=np.empty((0, r)),
+        readout_nodes=np.zeros(1),
+        readout_weights=np.ones(1),
+        left_functions=np.empty((0, 1)),
+        strength_errors=np.empty(0),
+        alignment_sq_errors=np.empty((0, r)),
+        status=Status.CONVERGED,
     )
 
 

@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import OutOfTime
 from rmt.status import Status
 
 __all__ = ["Refined", "Resolution", "TooCostly", "refine_family"]
@@ -84,7 +85,7 @@ def refine_family(
     ----------
     solve : callable
         Resolution and numbers of members to the solutions of those members, in that order. Where it
-        raises `TooCostly` the refinement ends with the best so far.
+        raises `TooCostly` or `OutOfTime` the refinement ends with the best so far.
     size : int
     scale : callable
         Of a solution and its member's number: the size relative to which each must converge.
@@ -106,68 +107,81 @@ def refine_family(
 
     Raises
     ------
-    TooCostly
-        When the first resolution is: there is nothing to return.
+    TooCostly, OutOfTime
+        From the first solves: there is nothing to return.
     """
-    resolution = dict(start)
+    resolution: Resolution = dict(start)
     ongoing = {number: _Member[Solution]() for number in range(size)}
     outcomes: dict[int, Refined[Solution]] = {}
 
-    def finished() -> list[Refined[Solution]]:
-        """The outcomes; of members that go on, the best solve so far."""
-        given_up = {number: member.given_up() for number, member in ongoing.items()}
-        return [(outcomes | given_up)[number] for number in range(size)]
-
     near, asked = 0, False
-    while True:
-        numbers = list(ongoing)
-        try:
+    status = Status.NOT_CONVERGED
+    try:
+        while True:
+            numbers = list(ongoing)
             fine = solve(resolution, numbers)
-        except TooCostly:
-            if any(member.best is None for member in ongoing.values()):
-                raise
-            return finished()
-        coarse = solve({name: n * COARSENING for name, n in resolution.items()}, numbers)
-        vectors, units, worst = {}, {}, 0.0
-        for number, solution, coarser in zip(numbers, fine, coarse, strict=True):
-            unit, vector = scale(solution, number), as_vector(solution)
-            change = np.abs(vector - as_vector(coarser)) / unit
-            change = np.maximum(change, least_error(solution) / unit)
-            largest = change.max(initial=0.0)
-            # A change may be small by accident: none is trusted to be below half the largest.
-            errors = SAFETY * np.maximum(change, 0.5 * largest)
-            found = Refined(solution, errors, Status.CONVERGED, resolution)
-            outcome = ongoing[number].judged(found, SAFETY * largest, rtol)
-            if outcome is not None:
-                outcomes[number] = outcome
-                del ongoing[number]
+            coarse = solve({name: n * COARSENING for name, n in resolution.items()}, numbers)
+            vectors, units, worst = {}, {}, 0.0
+            for number, solution, coarser in zip(numbers, fine, coarse, strict=True):
+                unit, vector = scale(solution, number), as_vector(solution)
+                change = np.abs(vector - as_vector(coarser)) / unit
+                change = np.maximum(change, least_error(solution) / unit)
+                largest = change.max(initial=0.0)
+                # A change may be small by accident: none is trusted to be below half the largest.
+                errors = SAFETY * np.maximum(change, 0.5 * largest)
+                found = Refined(solution, errors, Status.CONVERGED, resolution)
+                outcome = ongoing[number].judged(found, SAFETY * largest, rtol)
+                if outcome is not None:
+                    outcomes[number] = outcome
+                    del ongoing[number]
+                else:
+                    vectors[number], units[number] = vector, unit
+                    worst = max(worst, SAFETY * largest)
+            if not ongoing:
+                break
+            # Model: the change under coarsening is PREFACTOR * exp(-rate * n).
+            goal = math.log(PREFACTOR / (SHARE * rtol))
+            if worst <= NEAR * rtol and (asked or not ask_first):  # cheaper than to ask each one
+                near += 1  # each time that the model has promised too much it is trusted less
+                growth = 1.0 + near * math.log(3.0 * worst / rtol) / goal
+                finer = {name: n * growth for name, n in resolution.items()}
             else:
-                vectors[number], units[number] = vector, unit
-                worst = max(worst, SAFETY * largest)
-        if not ongoing:
-            return finished()
-        # Model: the change under coarsening is PREFACTOR * exp(-rate * n).
-        goal = math.log(PREFACTOR / (SHARE * rtol))
-        if worst <= NEAR * rtol and (asked or not ask_first):  # cheaper than to ask each variable
-            near += 1  # each time that the model has promised too much it is trusted less
-            growth = 1.0 + near * math.log(3.0 * worst / rtol) / goal
-            finer = {name: n * growth for name, n in resolution.items()}
-        else:
-            asked = True
-            finer = {}
-            for name, n in resolution.items():
-                alone = solve({**resolution, name: n * COARSENING}, list(ongoing))
-                moved = 0.0
-                for number, solution in zip(ongoing, alone, strict=True):
-                    shift = np.abs(vectors[number] - as_vector(solution)) / units[number]
-                    moved = max(moved, np.nan_to_num(shift, nan=1.0).max(initial=0.0))
-                growth = goal / math.log(PREFACTOR / min(max(moved, 1e-16), 0.1))
-                finer[name] = n * min(max(growth, 0.6), 3.0)
-        while work(finer) > max_work:  # go as far as the work allows
-            finer = {name: math.sqrt(n * finer[name]) for name, n in resolution.items()}
-            if max(finer[name] / n for name, n in resolution.items()) < LEAST_GROWTH:
-                return finished()
-        resolution = finer
+                asked = True
+                finer = {}
+                for name, n in resolution.items():
+                    alone = solve({**resolution, name: n * COARSENING}, list(ongoing))
+                    moved = 0.0
+                    for number, solution in zip(ongoing, alone, strict=True):
+                        shift = np.abs(vectors[number] - as_vector(solution)) / units[number]
+                        moved = max(moved, np.nan_to_num(shift, nan=1.0).max(initial=0.0))
+                    growth = goal / math.log(PREFACTOR / min(max(moved, 1e-16), 0.1))
+                    finer[name] = n * min(max(growth, 0.6), 3.0)
+            allowed = _allowed(resolution, finer, work, max_work)
+            if allowed is None:
+                break
+            resolution = allowed
+    except (TooCostly, OutOfTime) as end:
+        if any(member.best is None for member in ongoing.values()):
+            raise
+        if isinstance(end, OutOfTime):
+            status = end.status
+    # Of the members without an outcome, the best solve so far.
+    given_up = {number: member.given_up(status) for number, member in ongoing.items()}
+    return [(outcomes | given_up)[number] for number in range(size)]
+
+
+def _allowed(
+    resolution: Resolution,
+    finer: Resolution,
+    work: Callable[[Resolution], float],
+    max_work: float,
+) -> Resolution | None:
+    """As far towards the finer resolution as the work allows; None if that is not worth it."""
+    while work(finer) > max_work:
+        finer = {name: math.sqrt(n * finer[name]) for name, n in resolution.items()}
+        if max(finer[name] / n for name, n in resolution.items()) < LEAST_GROWTH:
+            return None
+    return finer
 
 
 @dataclass(slots=True)
@@ -193,7 +207,7 @@ class _Member(Generic[Solution]):
             self.best = replace(found, status=Status.NOT_CONVERGED)
         return self.best if self.stalled == STALLED else None
 
-    def given_up(self) -> Refined[Solution]:
+    def given_up(self, status: Status) -> Refined[Solution]:
         """The best solve so far; there has been one."""
         assert self.best is not None
-        return self.best
+        return replace(self.best, status=status)

@@ -32,6 +32,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import OutOfTime
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants, constants
 from rmt.spikes.mean_update import (
@@ -159,9 +160,10 @@ def resummed_family(
             _MAX_WORK,
             ask_first=outliers_only,
         )
-    except TooCostly:
+    except (TooCostly, OutOfTime) as end:
         unknown = np.full(MAX_SPIKES * (1 + c.b.size), np.nan)
-        nothing = Refined(undefined(c), unknown, Status.NOT_CONVERGED, start)
+        status = end.status if isinstance(end, OutOfTime) else Status.NOT_CONVERGED
+        nothing = Refined(undefined(c), unknown, status, start)
         refined = [nothing] * len(problems)
     return [
         _reported(found, unit(found.solution), member.aspect_ratio**0.25, c, rtol)

@@ -22,6 +22,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gaussian_rule
 from rmt.functions.hermite_values import orthonormal_hermite
@@ -96,6 +97,7 @@ def reused_smooth(
     spacing = 1.0 / (5.0 * nodes_per_unit)
     evaluations = 0.0
     for q, tq in enumerate(t):
+        check_time()
         groups = []
         for level in np.unique(levels[q]):
             z, weights, inner = rules[level]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.interpolate import CubicSpline
 
+from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gauss_legendre
 from rmt.functions.quadrant import normal_density, quadrant
@@ -96,6 +97,7 @@ def reused_kinked(
     slope = np.empty_like(value)
     order = max(6, math.ceil(1.5 * nodes_per_unit))
     for q, tq in enumerate(t):
+        check_time()
         std = abs(tq) * c.tau
         z, weights = _graded_rule(sigma.kinks, std, order)
         inner = sigma.value_and_derivative(z)[1]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from numbers import Real
 from typing import TypeAlias
 
+from rmt.budget import MAX_SECONDS, checked_seconds
 from rmt.predict import METHODS
 from rmt.prediction import Method
 from rmt.problem import Problem
@@ -31,6 +32,7 @@ def sweep(
     progress: Progress = False,
     throw: bool = False,
     forms: Forms | None = None,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> Sweep:
     """Predictions on a grid of problems.
 
@@ -69,8 +71,10 @@ def sweep(
     throw : bool
         Whether a point that fails raises after all points have been computed. If not, it keeps its
         status and message in the result, and the others are not affected.
-    forms : {"exact", "simple", "linked"}, optional
+    forms : {"linked", "exact", "simple"}, optional
         As for `rmt.predict`.
+    max_seconds : float or None
+        As for `rmt.predict`, for each point; points that share their work share their time.
 
     Returns
     -------
@@ -102,7 +106,16 @@ def sweep(
     array([10.49, 13.39, 20.8 ])
     """
     return solved(
-        problem, over, method, rtol, executor, progress, throw, forms, outliers_only=False
+        problem,
+        over,
+        method,
+        rtol,
+        executor,
+        progress,
+        throw,
+        forms,
+        max_seconds,
+        outliers_only=False,
     )
 
 
@@ -115,6 +128,7 @@ def solved(
     progress: Progress,
     throw: bool,
     forms: Forms | None,
+    max_seconds: float | None,
     outliers_only: bool,
 ) -> Sweep:
     """`sweep`; with ``outliers_only`` spikes below the threshold are solved loosely.
@@ -132,12 +146,15 @@ def solved(
         raise InvalidInputError(
             f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}"
         )
+    seconds = checked_seconds(max_seconds)
     axes = grid(problem, over)
     problems, points = _problems(problem, axes)
     total = sum(at_point is not None for at_point in problems)
     with _reporter(progress, total) as report:
         done = 0
-        for task, found in _finished(tasks(problems, method, rtol, outliers_only, forms), executor):
+        for task, found in _finished(
+            tasks(problems, method, rtol, outliers_only, forms, seconds), executor
+        ):
             for number, point in zip(task.numbers, found, strict=True):
                 points[number] = point
             done += len(found)

@@ -7,6 +7,7 @@ grouped depends on the grid alone, never on who runs the tasks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -14,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.blas import one_blas_thread
+from rmt.budget import MAX_SECONDS, time_limit
 from rmt.predict import on_marchenko_pastur, predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
 from rmt.spikes.deformed import Forms
 from rmt.spikes.resummed import family_key, resummed_family
-from rmt.status import InvalidInputError, RmtError, Status
+from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 
 __all__ = ["OF_DIRECTIONS", "OF_SPIKES", "Point", "Task", "run", "tasks"]
 
@@ -67,7 +69,7 @@ class Point:
     def of(cls, prediction: Prediction) -> Point:
         """The numbers of a prediction."""
         problem, spikes, status = prediction.problem, prediction.spikes, prediction.status
-        if status is Status.NOT_FINITE:
+        if not status.ok and not spikes:
             return cls.without_numbers(status, status.value)
         r = problem.n_directions
         values, errors = (
@@ -79,8 +81,7 @@ class Point:
             for several in (spikes, [spike.error for spike in spikes])
         )
         is_outlier = np.array([spike.is_outlier for spike in spikes], dtype=bool)
-        edges = prediction.bulk.edges
-        bulk_edges = float(edges[0][0]), float(edges[-1][1])
+        bulk_edges = _lower_edge(prediction), float(prediction.bulk.upper_edge)
         if prediction.method == "deformed":
             lowest = values["singular_value"] - errors["singular_value"]
             decided = (lowest > bulk_edges[1] + prediction.bulk_edge_error) | ~is_outlier
@@ -89,6 +90,14 @@ class Point:
         message = "" if status.ok else status.value
         undecided = not bool(np.all(decided))
         return cls(values, errors, is_outlier, undecided, bulk_edges, status, message)
+
+
+def _lower_edge(prediction: Prediction) -> float:
+    """nan where it is not found: nothing else depends on it."""
+    try:
+        return float(prediction.bulk.lower_edge)
+    except ConvergenceError:
+        return math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,7 @@ class Task:
     rtol: float
     outliers_only: bool
     forms: Forms | None
+    max_seconds: float | None
 
 
 def tasks(
@@ -109,6 +119,7 @@ def tasks(
     rtol: float,
     outliers_only: bool = False,
     forms: Forms | None = None,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> list[Task]:
     """Group the points of a grid; ``None`` stands for a point that has no problem.
 
@@ -122,7 +133,9 @@ def tasks(
     made = []
     for numbers in groups.values():
         chosen = [problem for number in numbers if (problem := problems[number]) is not None]
-        made.append(Task(tuple(numbers), tuple(chosen), method, rtol, outliers_only, forms))
+        made.append(
+            Task(tuple(numbers), tuple(chosen), method, rtol, outliers_only, forms, max_seconds)
+        )
     return sorted(made, key=lambda task: -task.problems[0].steps[0].size(task.problems[0].width))
 
 
@@ -131,7 +144,12 @@ def run(task: Task) -> list[Point]:
     """The points of a task. A point that fails leaves the others as they are."""
     if task.method != "resummed":
         return [_single(problem, task) for problem in task.problems]
-    factors = resummed_family(task.problems, task.rtol, task.outliers_only)
+    seconds = None if task.max_seconds is None else task.max_seconds * len(task.problems)
+    try:
+        with time_limit(seconds):
+            factors = resummed_family(task.problems, task.rtol, task.outliers_only)
+    except ConvergenceError as error:  # in what they share
+        return [Point.without_numbers(error.status, str(error))] * len(task.problems)
     return [
         Point.of(on_marchenko_pastur(problem, task.method, found))
         for problem, found in zip(task.problems, factors, strict=True)
@@ -140,7 +158,16 @@ def run(task: Task) -> list[Point]:
 
 def _single(problem: Problem, task: Task) -> Point:
     try:
-        return Point.of(predict(problem, task.method, task.rtol, throw=False, forms=task.forms))
+        return Point.of(
+            predict(
+                problem,
+                task.method,
+                task.rtol,
+                throw=False,
+                forms=task.forms,
+                max_seconds=task.max_seconds,
+            )
+        )
     except InvalidInputError as error:  # a level that does not apply to this problem
         return Point.without_numbers(Status.INVALID_INPUT, str(error))
     except (RmtError, ArithmeticError, np.linalg.LinAlgError) as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.budget import MAX_SECONDS, checked_seconds
 from rmt.display import Part, Shown, Table
 from rmt.frames import frame_of
 from rmt.problem import Problem
@@ -130,6 +131,7 @@ def sweep_ridge(
     rtol: float = 1e-6,
     executor: Executor | None = None,
     throw: bool = False,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> RidgeSweep:
     """Learning curves over any parameters of the problem, the samples and the regularisation.
 
@@ -151,6 +153,8 @@ def sweep_ridge(
     throw : bool
         Whether a point that fails raises after all points have been computed. If not, it keeps its
         status and message in the result.
+    max_seconds : float or None
+        As for `rmt.ridge`, for each problem of the grid.
 
     Returns
     -------
@@ -188,7 +192,10 @@ def sweep_ridge(
     outer: Over = {name: values for name, values in over.items() if name not in inner}
     axes = grid(problem, outer) if outer else Grid((), {})
     points = list(axes.points()) if outer else [((), {})]
-    jobs = [_Job(problem, values, inner, samples, regularisation, rtol) for _, values in points]
+    seconds = checked_seconds(max_seconds)
+    jobs = [
+        _Job(problem, values, inner, samples, regularisation, rtol, seconds) for _, values in points
+    ]
     solve: Callable[[Iterable[_Job]], Iterable[RidgeErrors | _Failure]]
     solve = (lambda j: map(_solve, j)) if executor is None else (lambda j: executor.map(_solve, j))
     found = list(solve(jobs))
@@ -209,6 +216,7 @@ class _Job:
     samples: float | None
     regularisation: float | None
     rtol: float
+    max_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +233,7 @@ def _solve(job: _Job) -> RidgeErrors | _Failure:
             m = np.maximum(np.rint(job.inner[SAMPLES] * problem.dim), 1.0)
             m = m[:, None] if REGULARISATION in job.inner else m
         lam: Any = job.inner.get(REGULARISATION, job.regularisation)
-        return ridge(problem, m, lam, rtol=job.rtol, throw=False)
+        return ridge(problem, m, lam, rtol=job.rtol, throw=False, max_seconds=job.max_seconds)
     except InvalidInputError as error:
         return _Failure(Status.INVALID_INPUT, str(error))
     except ConvergenceError as error:

@@ -240,7 +240,7 @@ def hermite_numbers(function: ScalarFunction, order: int) -> tuple[Number, ...]:
     InvalidInputError
         When the function is not square-integrable.
     """
-    expansion = hermite_expansion(function, order, digits=DIGITS)
+    expansion = hermite_expansion(function, order, digits=DIGITS, max_seconds=None)
     numbers = []
     for k, (mu, error) in enumerate(zip(expansion.probabilists, expansion.errors, strict=True)):
         if error or mu.is_Float:

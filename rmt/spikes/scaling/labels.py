@@ -248,7 +248,7 @@ def _coefficients(power: ScalarFunction, degree: int) -> tuple[Number, ...]:
 def _tensor(power: ScalarFunction, degree: int) -> dict[Index, Number]:
     """``E[F He_alpha]`` up to a degree; what is lost in its error estimate counts as zero."""
     numbers: dict[Index, Number] = {}
-    for alpha, mu in tensor_hermite_expansion(power, degree).estimates.items():
+    for alpha, mu in tensor_hermite_expansion(power, degree, max_seconds=None).estimates.items():
         if not mu.error:
             numbers[alpha] = Number.of(mu.value)
             continue
