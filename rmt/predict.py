@@ -27,11 +27,9 @@ from rmt.spikes.mean_update import SpikeStrengths, no_spikes
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError
+from rmt.vocabulary import METHODS
 
 __all__ = ["METHODS", "on_marchenko_pastur", "predict"]
-
-
-METHODS = ("scaling", "resummed", "deformed")
 
 
 @one_blas_thread()

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from rmt.display import Formula, InNotebooks, Part, Shown, Table, equation
 from rmt.frames import frame_of, plain
 from rmt.problem import Problem
 from rmt.spectra.law import SpectralLaw
 from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
-from rmt.spikes.deformed import Forms
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.status import Status
+from rmt.vocabulary import Forms, Method
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
 
 __all__ = ["Method", "Prediction", "Spike", "SpikeError"]
-
-Method: TypeAlias = Literal["scaling", "resummed", "deformed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,12 +24,9 @@ from rmt.problem_arguments import (
 )
 from rmt.problem_functions import check_activation, check_target
 from rmt.status import InvalidInputError
+from rmt.vocabulary import Batch, Init, ReadoutLaw
 
 __all__ = ["Batch", "FunctionLike", "Init", "Problem", "ReadoutLaw", "Step"]
-
-Batch: TypeAlias = Literal["reused", "independent"]
-ReadoutLaw: TypeAlias = Literal["gaussian", "rademacher", "uniform"]
-Init: TypeAlias = Literal["sphere", "gaussian"]
 
 MAX_STEPS = 2
 

@@ -161,7 +161,7 @@ def test_not_converged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def fail(*_: object, **__: object) -> None:
         raise ConvergenceError("two\nlines", Status.NOT_CONVERGED)
 
-    monkeypatch.setattr("rmt.cli.levels.predict", fail)
+    monkeypatch.setattr(sys.modules["rmt.predict"], "predict", fail)
     assert main(GOOD) == 1
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "rmt: error: two lines\n")
@@ -171,7 +171,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rmt.cli.levels.predict", stop)
+    monkeypatch.setattr(sys.modules["rmt.predict"], "predict", stop)
     assert main(GOOD) == 130
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "rmt: interrupted\n")

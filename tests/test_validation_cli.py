@@ -13,6 +13,7 @@ from validation.__main__ import main
 from validation.campaign import CampaignError
 from validation.catalogue import Case
 from validation.cli import script
+from validation.cli.options import SUITE_NAMES
 from validation.simulation.plan import Plan
 from validation.simulation.simulate import simulate
 from validation.store.store import SampleStore
@@ -39,10 +40,15 @@ def tiny(monkeypatch, tmp_path) -> Suite:
         ),
     )
     monkeypatch.setitem(SUITES, "tiny", found)
+    monkeypatch.setattr("validation.cli.options.SUITE_NAMES", tuple(SUITES))
     monkeypatch.setattr(
         "validation.catalogue.ALL_CASES", {e.case.name: e.case for e in found.entries}
     )
     return found
+
+
+def test_suites_that_help_lists_are_those_that_there_are():
+    assert tuple(SUITES) == SUITE_NAMES
 
 
 def output(capsys, *arguments: str) -> str:
@@ -258,7 +264,7 @@ def test_no_scheduler(tiny, capsys, monkeypatch):
     from validation.executors import connect_dask
 
     monkeypatch.setattr(
-        "validation.cli.running.connect_dask", lambda address: connect_dask(address, timeout=0.3)
+        "validation.executors.connect_dask", lambda address: connect_dask(address, timeout=0.3)
     )
     line = refusal(capsys, "run", "--suite", "tiny", "--dask", "tcp://127.0.0.1:1")
     assert "no dask scheduler answers at" in line
@@ -271,7 +277,7 @@ def test_interrupted(tiny, capsys, monkeypatch):
         error.add_note("2 of 6 missing samples were computed")
         raise error
 
-    monkeypatch.setattr("validation.cli.running.run_campaign", stop)
+    monkeypatch.setattr("validation.campaign.run_campaign", stop)
     line = refusal(capsys, "run", "--suite", "tiny", "--store", "{odd}.db", code=130)
     assert line.endswith(
         "interrupted, 2 of 6 missing samples were computed; run the same command again to go on\n"
@@ -282,5 +288,5 @@ def test_a_lost_worker_is_no_bad_input(tiny, capsys, monkeypatch):
     def stop(*arguments, **options):
         raise CampaignError("a worker died")
 
-    monkeypatch.setattr("validation.cli.running.run_campaign", stop)
+    monkeypatch.setattr("validation.campaign.run_campaign", stop)
     assert "error: a worker died" in refusal(capsys, "run", "--suite", "tiny", code=1)

@@ -6,32 +6,37 @@ result; `compare_conditional` holds every network against the prediction for its
 these two know of the theory.
 """
 
-from validation.campaign import CampaignError, run_campaign
-from validation.comparison.bulk_distance import BulkDistance
-from validation.comparison.compare import compare
-from validation.comparison.conditional import compare_conditional
-from validation.comparison.feature_comparison import (
-    FeatureComparison,
-    compare_features,
-    predicted_features,
-)
-from validation.comparison.result import Comparison
-from validation.comparison.rows import BeyondBulk, ComparisonRow
-from validation.comparison.verdict import Criteria, Verdict, Verdicts
-from validation.executors import connect_dask, worker_processes
-from validation.gaps.finite_size import finite_size
-from validation.gaps.power_law import PowerLaw, fit_power_law
-from validation.gaps.result import FiniteSize, GapCurve
-from validation.simulation.draws import DataSet
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples, run_features
-from validation.simulation.observe import Histogram, Observation, observe
-from validation.simulation.plan import Plan
-from validation.simulation.samples import Samples, run_samples
-from validation.simulation.simulate import Sample, simulate
-from validation.store.store import SampleStore
-from validation.weights.check import check
-from validation.weights.result import WeightCheck
+from typing import TYPE_CHECKING
+
+from rmt.lazy import load_on_demand
+
+if TYPE_CHECKING:
+    from validation.campaign import CampaignError, run_campaign
+    from validation.comparison.bulk_distance import BulkDistance
+    from validation.comparison.compare import compare
+    from validation.comparison.conditional import compare_conditional
+    from validation.comparison.feature_comparison import (
+        FeatureComparison,
+        compare_features,
+        predicted_features,
+    )
+    from validation.comparison.result import Comparison
+    from validation.comparison.rows import BeyondBulk, ComparisonRow
+    from validation.comparison.verdict import Criteria, Verdict, Verdicts
+    from validation.executors import connect_dask, worker_processes
+    from validation.gaps.finite_size import finite_size
+    from validation.gaps.power_law import PowerLaw, fit_power_law
+    from validation.gaps.result import FiniteSize, GapCurve
+    from validation.simulation.draws import DataSet
+    from validation.simulation.feature_plan import FeaturePlan
+    from validation.simulation.features import FeatureSamples, run_features
+    from validation.simulation.observe import Histogram, Observation, observe
+    from validation.simulation.plan import Plan
+    from validation.simulation.samples import Samples, run_samples
+    from validation.simulation.simulate import Sample, simulate
+    from validation.store.store import SampleStore
+    from validation.weights.check import check
+    from validation.weights.result import WeightCheck
 
 __all__ = [
     "BeyondBulk",
@@ -71,3 +76,31 @@ __all__ = [
     "simulate",
     "worker_processes",
 ]
+
+load_on_demand(
+    __name__,
+    {
+        "campaign": "CampaignError run_campaign",
+        "comparison.bulk_distance": "BulkDistance",
+        "comparison.compare": "compare",
+        "comparison.conditional": "compare_conditional",
+        "comparison.feature_comparison": "FeatureComparison compare_features predicted_features",
+        "comparison.result": "Comparison",
+        "comparison.rows": "BeyondBulk ComparisonRow",
+        "comparison.verdict": "Criteria Verdict Verdicts",
+        "executors": "connect_dask worker_processes",
+        "gaps.finite_size": "finite_size",
+        "gaps.power_law": "PowerLaw fit_power_law",
+        "gaps.result": "FiniteSize GapCurve",
+        "simulation.draws": "DataSet",
+        "simulation.feature_plan": "FeaturePlan",
+        "simulation.features": "FeatureSamples run_features",
+        "simulation.observe": "Histogram Observation observe",
+        "simulation.plan": "Plan",
+        "simulation.samples": "Samples run_samples",
+        "simulation.simulate": "Sample simulate",
+        "store.store": "SampleStore",
+        "weights.check": "check",
+        "weights.result": "WeightCheck",
+    },
+)

@@ -14,9 +14,12 @@ __all__ = ["SHELLS", "add_completion", "offer"]
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 
 
-def offer(action: argparse.Action, words: Iterable[str]) -> None:
-    """Let shells offer words for an argument that may be something else as well."""
-    action.offered = tuple(words)  # type: ignore[attr-defined]
+def offer(action: argparse.Action, words: Callable[[], Iterable[str]]) -> None:
+    """Let shells offer words for an argument that may be something else as well.
+
+    A function, since the words may come from what takes long to load.
+    """
+    action.offered = words  # type: ignore[attr-defined]
 
 
 def add_completion(commands: Any, program: str, build: Callable[[], Any]) -> None:
@@ -63,7 +66,7 @@ def _script(parser: argparse.ArgumentParser, shell: str) -> str:
             "completion needs shtab (the extra 'completion' of this package)"
         ) from error
     for action in _actions(parser):
-        words = getattr(action, "offered", ())
+        words = tuple(getattr(action, "offered", tuple)())
         if action.metavar == "FILE" and words:
             action.complete = _files_and(words)  # type: ignore[attr-defined]
         elif action.metavar == "FILE":

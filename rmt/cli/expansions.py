@@ -8,14 +8,6 @@ from typing import Any
 
 from rmt.cli.options import save_figure
 from rmt.cli.parser import FUNCTIONS, add_command, integer
-from rmt.functions import ScalarFunction
-from rmt.hermite import (
-    generative_exponent,
-    hermite_expansion,
-    information_exponent,
-    reuse_exponent,
-    staircase,
-)
 
 __all__ = ["add_exponents", "add_hermite"]
 
@@ -76,6 +68,8 @@ def add_exponents(commands: Any) -> None:
 
 
 def _run_hermite(options: argparse.Namespace) -> str:
+    from rmt.hermite import hermite_expansion
+
     expansion = hermite_expansion(options.function, options.order, digits=options.digits)
     if options.plot is not None:
         save_figure(expansion.plot, options.plot)
@@ -92,6 +86,9 @@ def _run_hermite(options: argparse.Namespace) -> str:
 
 
 def _run_exponents(options: argparse.Namespace) -> str:
+    from rmt.functions import ScalarFunction
+    from rmt.hermite import generative_exponent, information_exponent, reuse_exponent, staircase
+
     function = ScalarFunction.parse(options.function)
     exponents = [information_exponent(function)]
     if function.n_variables == 1:

@@ -9,8 +9,6 @@ from typing import Any, Literal
 from rmt.cli.completion import offer
 from rmt.cli.options import PROBLEM_NOTES, add_output, add_problem, problem_of, save_figure
 from rmt.cli.parser import add_command, add_rtol, integer
-from rmt.features import feature_spikes
-from rmt.regression import ridge
 
 __all__ = ["add_features", "add_ridge"]
 
@@ -73,18 +71,22 @@ def add_ridge(commands: Any) -> None:
         metavar="LAMBDA[,LAMBDA..]",
         help="'optimal', or numbers: one for each m, or one for all (default: 0.001)",
     )
-    offer(regularisation, ["optimal"])
+    offer(regularisation, lambda: ["optimal"])
     add_rtol(method, 1e-6)
     add_output(command, "the learning curves")
     command.set_defaults(run=_run_ridge)
 
 
 def _run_features(options: argparse.Namespace) -> object:
+    from rmt.features import feature_spikes
+
     found = feature_spikes(problem_of(options), options.inputs, rtol=options.rtol)
     return json.dumps(found.to_dict(), indent=1) if options.json else found
 
 
 def _run_ridge(options: argparse.Namespace) -> object:
+    from rmt.regression import ridge
+
     found = ridge(problem_of(options), options.inputs, options.regularisation, rtol=options.rtol)
     if options.plot is not None:
         save_figure(lambda: found.plot().figure, options.plot)

@@ -8,12 +8,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from rmt.cli.options import (
     PROBLEM_NOTES,
@@ -24,10 +20,14 @@ from rmt.cli.options import (
     save_figure,
 )
 from rmt.cli.parser import Outcome, add_command, integer
-from rmt.phase_diagram import PhaseDiagram, phase_diagram
 from rmt.status import InvalidInputError
-from rmt.sweep import Sweep, sweep
-from rmt.sweep.grid import NUMBERS, TEXTS
+from rmt.vocabulary import NUMBERS, TEXTS
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from rmt.phase_diagram import PhaseDiagram
+    from rmt.sweep import Sweep
 
 __all__ = ["add_phase_diagram", "add_sweep"]
 
@@ -125,6 +125,8 @@ def _axis(text: str) -> tuple[str, list[str] | Any]:
         ends = float(first), float(last)
         if spacing and not min(ends) > 0:
             raise ValueError
+        import numpy as np
+
         return name, (np.geomspace if spacing else np.linspace)(*ends, int(count))
     except ValueError:
         raise argparse.ArgumentTypeError(
@@ -141,6 +143,8 @@ def _grid(text: str) -> tuple[int, int]:
 
 
 def _run_sweep(options: argparse.Namespace) -> Outcome:
+    from rmt.sweep import sweep
+
     over: dict[str | tuple[str, ...], Any] = {}
     for name, values in options.over:
         if name in over:
@@ -169,6 +173,8 @@ def _run_sweep(options: argparse.Namespace) -> Outcome:
 
 
 def _run_phase_diagram(options: argparse.Namespace) -> Outcome:
+    from rmt.phase_diagram import phase_diagram
+
     first, second = options.grid
     with _workers(options.workers) as executor:
         found = phase_diagram(
@@ -187,6 +193,8 @@ def _run_phase_diagram(options: argparse.Namespace) -> Outcome:
 def _shown(found: Sweep | PhaseDiagram, options: argparse.Namespace) -> Outcome:
     if options.plot is not None:
         save_figure(found.plot, options.plot)
+    from rmt.phase_diagram import PhaseDiagram
+
     made = found.sweep if isinstance(found, PhaseDiagram) else found
     failed = made.message[~made.ok]
     return Outcome(
@@ -204,6 +212,9 @@ def _workers(count: int) -> Iterator[Executor | None]:
     if count == 1:
         yield None
         return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     # One BLAS thread in each: the matrices are small, and the processes share the cores.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")

@@ -15,9 +15,6 @@ from rmt.cli.options import (
     save_figure,
 )
 from rmt.cli.parser import add_command, integer
-from rmt.predict import predict
-from rmt.spikes.scaling import scaling
-from rmt.spikes.scaling.exponents import alpha_symbols
 
 __all__ = ["add_predict", "add_scaling"]
 
@@ -76,6 +73,8 @@ def add_scaling(commands: Any) -> None:
 
 
 def _run_predict(options: argparse.Namespace) -> object:
+    from rmt.predict import predict
+
     prediction = predict(
         problem_of(options), method=options.method, rtol=options.rtol, forms=options.forms
     )
@@ -85,6 +84,9 @@ def _run_predict(options: argparse.Namespace) -> object:
 
 
 def _run_scaling(options: argparse.Namespace) -> object:
+    from rmt.spikes.scaling import scaling
+    from rmt.spikes.scaling.exponents import alpha_symbols
+
     problem = problem_of(options)
     alpha = None
     if options.symbolic:

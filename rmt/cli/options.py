@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from rmt.cli.parser import add_choice, add_rtol, integer, number
-from rmt.predict import METHODS
-from rmt.problem import Batch, Problem, ReadoutLaw, Step
-from rmt.spikes.deformed import FORMS
 from rmt.status import InvalidInputError
+from rmt.vocabulary import FORMS, METHODS, Batch, ReadoutLaw
+
+if TYPE_CHECKING:
+    from rmt.problem import Problem, Step
 
 __all__ = ["PROBLEM_NOTES", "add_level", "add_output", "add_problem", "problem_of", "save_figure"]
 
@@ -80,6 +81,8 @@ def add_output(command: Any, plot: str | None = None) -> Any:
 
 def problem_of(options: argparse.Namespace) -> Problem:
     """The `Problem` that the options describe."""
+    from rmt.problem import Problem
+
     dim = options.width if options.dim is None else options.dim
     return Problem(
         activation=options.activation,
@@ -110,6 +113,8 @@ def _step(text: str) -> Step:
         raise argparse.ArgumentTypeError(
             f"a step is SCALE,EXPONENT such as 4,0.3; got {text!r}"
         ) from None
+    from rmt.problem import Step
+
     try:
         return Step(scale, exponent)
     except InvalidInputError as error:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import version
 from typing import Any, NoReturn, TypeVar
 
 from rmt import __version__
@@ -225,13 +223,25 @@ def add_rtol(group: Any, default: float) -> None:
     )
 
 
+class _Versions(argparse._VersionAction):
+    """Asks the installed packages for their versions only when it is used."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        import platform
+        from importlib.metadata import version
+
+        self.version = (
+            f"rmt {__version__} (Python {platform.python_version()}, "
+            f"numpy {version('numpy')}, scipy {version('scipy')})"
+        )
+        super().__call__(*args, **kwargs)
+
+
 def add_version(parser: argparse.ArgumentParser) -> None:
     """``--version``: that of rmt, and of what decides the digits of its results."""
     parser.add_argument(
         "--version",
-        action="version",
-        version=f"rmt {__version__} (Python {platform.python_version()}, "
-        f"numpy {version('numpy')}, scipy {version('scipy')})",
+        action=_Versions,
         help="show the versions of rmt, Python, numpy and scipy, and exit",
     )
 

@@ -1,8 +1,13 @@
 """What the hidden layer has learned: the features of a trained network on fresh inputs."""
 
-from rmt.features.exponents import FeatureExponent, feature_exponents
-from rmt.features.polynomial import LearnedFeature
-from rmt.features.spikes import FeatureSpike, FeatureSpikes, feature_spikes
+from typing import TYPE_CHECKING
+
+from rmt.lazy import load_on_demand
+
+if TYPE_CHECKING:
+    from rmt.features.exponents import FeatureExponent, feature_exponents
+    from rmt.features.polynomial import LearnedFeature
+    from rmt.features.spikes import FeatureSpike, FeatureSpikes, feature_spikes
 
 __all__ = [
     "FeatureExponent",
@@ -12,3 +17,12 @@ __all__ = [
     "feature_exponents",
     "feature_spikes",
 ]
+
+load_on_demand(
+    __name__,
+    {
+        "exponents": "FeatureExponent feature_exponents",
+        "polynomial": "LearnedFeature",
+        "spikes": "FeatureSpike FeatureSpikes feature_spikes",
+    },
+)

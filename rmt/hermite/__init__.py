@@ -1,13 +1,18 @@
 """Hermite expansions, and the exponents that they decide."""
 
-from rmt.hermite.decay import CoefficientDecay
-from rmt.hermite.expansion import HermiteExpansion, hermite_expansion
-from rmt.hermite.exponent import Exponent, VanishingOrder, ZeroProof
-from rmt.hermite.general_term import general_term
-from rmt.hermite.generative import generative_exponent
-from rmt.hermite.staircase import Staircase, StaircaseStep, staircase
-from rmt.hermite.target_exponents import information_exponent, reuse_exponent
-from rmt.hermite.tensor import TensorHermiteExpansion, tensor_hermite_expansion
+from typing import TYPE_CHECKING
+
+from rmt.lazy import load_on_demand
+
+if TYPE_CHECKING:
+    from rmt.hermite.decay import CoefficientDecay
+    from rmt.hermite.expansion import HermiteExpansion, hermite_expansion
+    from rmt.hermite.exponent import Exponent, VanishingOrder, ZeroProof
+    from rmt.hermite.general_term import general_term
+    from rmt.hermite.generative import generative_exponent
+    from rmt.hermite.staircase import Staircase, StaircaseStep, staircase
+    from rmt.hermite.target_exponents import information_exponent, reuse_exponent
+    from rmt.hermite.tensor import TensorHermiteExpansion, tensor_hermite_expansion
 
 __all__ = [
     "CoefficientDecay",
@@ -26,3 +31,17 @@ __all__ = [
     "staircase",
     "tensor_hermite_expansion",
 ]
+
+load_on_demand(
+    __name__,
+    {
+        "decay": "CoefficientDecay",
+        "expansion": "HermiteExpansion hermite_expansion",
+        "exponent": "Exponent VanishingOrder ZeroProof",
+        "general_term": "general_term",
+        "generative": "generative_exponent",
+        "staircase": "Staircase StaircaseStep staircase",
+        "target_exponents": "information_exponent reuse_exponent",
+        "tensor": "TensorHermiteExpansion tensor_hermite_expansion",
+    },
+)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from rmt.spikes.generic_couplings import GenericCouplings
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.vocabulary import FORMS, Forms
 
 __all__ = [
     "DEFAULT_FORMS",
@@ -46,10 +47,8 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Forms: TypeAlias = Literal["simple", "exact", "linked"]
 _Couplings: TypeAlias = GenericCouplings | DataCouplings
 
-FORMS = ("simple", "exact", "linked")
 DEFAULT_FORMS: Forms = "linked"  # the closest to simulation
 _COARSER = 0.75  # resolution of the second solution, from which errors are estimated
 _SAFETY = 2.0  # the edge of a discretised law converges unevenly

@@ -14,24 +14,12 @@ from numpy.typing import NDArray
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
+from rmt.vocabulary import NUMBERS, TEXTS
 
 __all__ = ["NUMBERS", "TEXTS", "Grid", "Over", "actual_value", "grid", "parameters", "problem_at"]
 
 Over: TypeAlias = Mapping[str | tuple[str, ...], Any]
 
-NUMBERS = (
-    "alpha_1",
-    "alpha_2",
-    "scale_1",
-    "scale_2",
-    "noise_std",
-    "width",
-    "aspect_ratio",
-    "samples_per_dim",
-    "samples_per_dim_1",
-    "samples_per_dim_2",
-)
-TEXTS = ("activation", "target", "batch", "readout")
 _OF_STEP_2 = ("alpha_2", "scale_2", "samples_per_dim_1", "samples_per_dim_2")
 
 

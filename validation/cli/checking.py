@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rmt.cli.completion import offer
 from rmt.cli.parser import Outcome, add_command, integer
-from rmt.problem import Problem
 from rmt.status import InvalidInputError
-from validation.catalogue import ALL_CASES, case
-from validation.cli.options import on_terminal
+from validation.cli.options import case_names, on_terminal
+
+if TYPE_CHECKING:
+    from rmt.problem import Problem
 
 __all__ = ["add_check"]
 
@@ -40,7 +41,7 @@ def add_check(commands: Any) -> None:
     given = problem.add_argument(
         "--problem", required=True, metavar="FILE", help="JSON file, or the name of a case"
     )
-    offer(given, ALL_CASES)
+    offer(given, case_names)
     problem.add_argument(
         "--weights",
         required=True,
@@ -103,6 +104,9 @@ def _run(options: argparse.Namespace) -> Outcome:
 
 
 def _problem(given: str) -> Problem:
+    from rmt.problem import Problem
+    from validation.catalogue import ALL_CASES, case
+
     if given in ALL_CASES:
         return ALL_CASES[given].problem
     path = Path(given)

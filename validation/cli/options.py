@@ -5,21 +5,27 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rmt.cli.completion import offer
 from rmt.cli.parser import add_choice, integer
 from rmt.status import InvalidInputError
-from validation.store.store import SampleStore
-from validation.suites import SUITES, Suite, suite
+
+if TYPE_CHECKING:
+    from validation.store.store import SampleStore
+    from validation.suites import Suite
 
 __all__ = [
     "STORE",
+    "SUITE_NAMES",
     "add_device",
     "add_store",
     "add_suite",
+    "add_suite_name",
     "add_workers",
+    "case_names",
     "chosen_suite",
     "existing_store",
     "on_terminal",
@@ -28,12 +34,13 @@ __all__ = [
 ]
 
 STORE = Path("validation.sqlite")
+SUITE_NAMES = ("quick", "full")  # those of `validation.suites.SUITES`, which takes long to load
 
 
 def add_suite(command: Any) -> Any:
     """``--suite`` and ``--samples``, in a group that is returned; see `chosen_suite`."""
     group = command.add_argument_group("problems")
-    add_choice(group, "--suite", "NAME", tuple(SUITES), "which suite", "quick")
+    add_suite_name(group, "which suite", "quick")
     group.add_argument(
         "--samples",
         type=positive,
@@ -42,6 +49,11 @@ def add_suite(command: Any) -> Any:
         help="networks of each case, relative to what the suite asks for (default: 1)",
     )
     return group
+
+
+def add_suite_name(group: Any, text: str, default: str | None) -> None:
+    """``--suite``."""
+    add_choice(group, "--suite", "NAME", SUITE_NAMES, text, default)
 
 
 def add_store(command: Any, required: bool = False) -> None:
@@ -63,7 +75,7 @@ def add_device(group: Any) -> None:
         metavar="NAME",
         help="where networks are or were simulated: cpu, cuda, cuda:1 (default: cpu)",
     )
-    offer(device, ["cpu", "cuda"])
+    offer(device, lambda: ["cpu", "cuda"])
 
 
 def add_workers(group: Any) -> None:
@@ -78,6 +90,8 @@ def add_workers(group: Any) -> None:
 
 def chosen_suite(options: argparse.Namespace) -> Suite:
     """The suite, with as many networks as asked for."""
+    from validation.suites import suite
+
     found = suite(options.suite)
     return found if options.samples == 1 else found.scaled(options.samples)
 
@@ -90,11 +104,20 @@ def existing_store(path: Path) -> SampleStore:
     InvalidInputError
         Where there is none, or when it cannot be opened.
     """
+    from validation.store.store import SampleStore
+
     if not path.exists():
         raise InvalidInputError(
             f"store {path} does not exist; make one with: python -m validation run --store {path}"
         )
     return SampleStore(path)
+
+
+def case_names() -> Iterable[str]:
+    """The names of all cases, for shells to offer."""
+    from validation.catalogue import ALL_CASES
+
+    return ALL_CASES
 
 
 def workers_of(options: argparse.Namespace) -> int | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Iterable
 from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
 
 from rmt.cli.completion import offer
 from rmt.cli.parser import add_command
-from validation.campaign import run_campaign
 from validation.cli.options import (
     STORE,
     add_device,
@@ -21,10 +21,6 @@ from validation.cli.options import (
     on_terminal,
     workers_of,
 )
-from validation.executors import connect_dask
-from validation.simulation.devices import find_device
-from validation.store.store import SampleStore
-from validation.suites import SUITES
 
 __all__ = ["add_run"]
 
@@ -50,7 +46,7 @@ def add_run(commands: Any) -> None:
         help="only this section of the suite, as the command 'list' shows; repeat for more "
         "(default: all)",
     )
-    offer(section, dict.fromkeys(s.name for suite in SUITES.values() for s in suite.sections))
+    offer(section, _sections)
     add_store(command, required=True)
     method = command.add_argument_group("method")
     add_device(method)
@@ -64,7 +60,18 @@ def add_run(commands: Any) -> None:
     command.set_defaults(run=_run, interrupted="run the same command again to go on")
 
 
+def _sections() -> Iterable[str]:
+    from validation.suites import SUITES
+
+    return dict.fromkeys(section.name for suite in SUITES.values() for section in suite.sections)
+
+
 def _run(options: argparse.Namespace) -> str:
+    from validation.campaign import run_campaign
+    from validation.executors import connect_dask
+    from validation.simulation.devices import find_device
+    from validation.store.store import SampleStore
+
     suite = chosen_suite(options)
     if options.section:
         suite = suite.only(options.section)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rmt.cli.completion import offer
-from rmt.cli.parser import add_choice, add_command
-from validation.catalogue import ALL_CASES, Case, case
-from validation.cli.options import add_device, add_store, existing_store
-from validation.simulation.feature_plan import FeaturePlan
-from validation.store.store import SampleStore
-from validation.suites import SUITES, Entry, suite
-from validation.words import in_words, network_of
+from rmt.cli.parser import add_command
+from validation.cli.options import (
+    add_device,
+    add_store,
+    add_suite_name,
+    case_names,
+    existing_store,
+)
+
+if TYPE_CHECKING:
+    from validation.catalogue import Case
+    from validation.store.store import SampleStore
+    from validation.suites import Entry
 
 __all__ = ["add_list", "add_show"]
 
@@ -28,7 +34,7 @@ def add_list(commands: Any) -> None:
         examples=["", "--suite full --store networks.sqlite"],
     )
     group = command.add_argument_group("problems")
-    add_choice(group, "--suite", "NAME", tuple(SUITES), "only this suite", None)
+    add_suite_name(group, "only this suite", None)
     add_store(command)
     add_device(command.add_argument_group("method"))
     command.set_defaults(run=_list, interrupted="nothing changed")
@@ -46,7 +52,7 @@ def add_show(commands: Any) -> None:
     name = command.add_argument_group("problems").add_argument(
         "name", metavar="NAME", help="a case, as the command 'list' shows"
     )
-    offer(name, ALL_CASES)
+    offer(name, case_names)
     add_store(command)
     add_device(command.add_argument_group("method"))
     output = command.add_argument_group("output")
@@ -60,6 +66,8 @@ def add_show(commands: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> str:
+    from validation.suites import SUITES, suite
+
     chosen = SUITES.values() if options.suite is None else (suite(options.suite),)
     if options.store is None:
         return "\n\n".join(map(str, chosen))
@@ -70,6 +78,10 @@ def _list(options: argparse.Namespace) -> str:
 
 
 def _show(options: argparse.Namespace) -> str:
+    from validation.catalogue import case
+    from validation.suites import SUITES
+    from validation.words import in_words, network_of
+
     found = case(options.name)
     if options.json:
         return found.problem.to_json()
@@ -91,6 +103,7 @@ def _theory(found: Case, entries: list[Entry], store: SampleStore | None, device
     from validation.comparison.compare import DEFORMED_MARGIN, compare
     from validation.comparison.feature_comparison import compare_features, predicted_features
     from validation.report.tasks import predicted
+    from validation.simulation.feature_plan import FeaturePlan
 
     best = max(entries, key=lambda entry: 0 if store is None else _n_stored(entry, store, device))
     plan = best.plan

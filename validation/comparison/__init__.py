@@ -1,5 +1,17 @@
 """Predictions held against samples: what is tested, when it agrees, and the result."""
 
-from validation.comparison.result import Comparison
+from typing import TYPE_CHECKING
+
+from rmt.lazy import load_on_demand
+
+if TYPE_CHECKING:
+    from validation.comparison.result import Comparison
 
 __all__ = ["Comparison"]
+
+load_on_demand(
+    __name__,
+    {
+        "result": "Comparison",
+    },
+)

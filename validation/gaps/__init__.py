@@ -1,5 +1,17 @@
 """The gap between theory and simulation against the width."""
 
-from validation.gaps.result import FiniteSize, GapCurve
+from typing import TYPE_CHECKING
+
+from rmt.lazy import load_on_demand
+
+if TYPE_CHECKING:
+    from validation.gaps.result import FiniteSize, GapCurve
 
 __all__ = ["FiniteSize", "GapCurve"]
+
+load_on_demand(
+    __name__,
+    {
+        "result": "FiniteSize GapCurve",
+    },
+)

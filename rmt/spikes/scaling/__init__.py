@@ -1,7 +1,21 @@
 """Level 0: exponents, counts and leading constants, symbolic in N (theory.md, section 2)."""
 
-from rmt.spikes.scaling.learned_region import LearnedRegion, learned_region
-from rmt.spikes.scaling.level import scaling
-from rmt.spikes.scaling.result import Scaling, ScalingSpike
+from typing import TYPE_CHECKING
+
+from rmt.lazy import load_on_demand
+
+if TYPE_CHECKING:
+    from rmt.spikes.scaling.learned_region import LearnedRegion, learned_region
+    from rmt.spikes.scaling.level import scaling
+    from rmt.spikes.scaling.result import Scaling, ScalingSpike
 
 __all__ = ["LearnedRegion", "Scaling", "ScalingSpike", "learned_region", "scaling"]
+
+load_on_demand(
+    __name__,
+    {
+        "learned_region": "LearnedRegion learned_region",
+        "level": "scaling",
+        "result": "Scaling ScalingSpike",
+    },
+)

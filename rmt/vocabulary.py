@@ -1,0 +1,33 @@
+"""The words that arguments may be: what help and completion list before anything is loaded."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+__all__ = ["FORMS", "METHODS", "NUMBERS", "TEXTS", "Batch", "Forms", "Init", "Method", "ReadoutLaw"]
+
+# Of a `Problem`.
+Batch: TypeAlias = Literal["reused", "independent"]
+ReadoutLaw: TypeAlias = Literal["gaussian", "rademacher", "uniform"]
+Init: TypeAlias = Literal["sphere", "gaussian"]
+
+# Of `predict`: the level of theory, and the outlier equation of the level ``deformed``.
+Method: TypeAlias = Literal["scaling", "resummed", "deformed"]
+METHODS = ("scaling", "resummed", "deformed")
+Forms: TypeAlias = Literal["simple", "exact", "linked"]
+FORMS = ("simple", "exact", "linked")
+
+# Of `sweep`: the parameters that it runs over, numbers and texts.
+NUMBERS = (
+    "alpha_1",
+    "alpha_2",
+    "scale_1",
+    "scale_2",
+    "noise_std",
+    "width",
+    "aspect_ratio",
+    "samples_per_dim",
+    "samples_per_dim_1",
+    "samples_per_dim_2",
+)
+TEXTS = ("activation", "target", "batch", "readout")
