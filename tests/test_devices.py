@@ -73,6 +73,17 @@ def test_overflow_within_a_function_is_repaired(library):
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+def test_the_logistic_function_far_out(library, kind):
+    place = device_of(library)
+    function = ScalarFunction.parse("silu(z)")
+    z = np.array([-1e30, -1e8, -800, -89, 89, 800, 1e8, 1e30], kind)
+    value, slope = function.value_and_derivative(place.asarray(z), xp=place.xp)
+    np.testing.assert_allclose(to_numpy(value), np.where(z > 0, z, 0), atol=1e-35)
+    np.testing.assert_allclose(to_numpy(slope), z > 0, atol=1e-35)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("batch", ["independent", "reused"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_same_network_on_every_library(library, batch, dtype):

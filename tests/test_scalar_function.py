@@ -14,6 +14,7 @@ import sympy
 from mpmath_functions import REFERENCES, mp
 
 from rmt.functions import ExpressionError, ScalarFunction
+from rmt.functions.program import Program
 from rmt.status import InvalidInputError
 
 parse = ScalarFunction.parse
@@ -187,6 +188,60 @@ def test_overflow_inside_is_repaired() -> None:
         assert parse("exp(z)*tanh(z)")([-1000.0, 1000.0]).tolist() == [0.0, math.inf]
         assert np.isnan(parse("tanh(z)")(math.nan))
         assert parse("tanh(z)")(math.inf) == 1.0
+
+
+@pytest.fixture
+def no_repair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A point that is evaluated in many digits, which takes a thousand times as long, fails."""
+
+    def refuse(self: Program, point: Any) -> list[float]:
+        raise AssertionError(f"repaired at {point}")
+
+    monkeypatch.setattr(Program, "_repaired", refuse)
+
+
+LOGISTIC = [  # text, and the same as c (z + b) / (1 + exp(-s (z + b))) or c / (1 + exp(-s (z + b)))
+    ("sigmoid(z)", 1, 0, 1, False),
+    ("1/(1 + exp(-z))", 1, 0, 1, False),
+    ("exp(z)/(1 + exp(z))", 1, 0, 1, False),
+    ("(1 + tanh(z/2))/2", 1, 0, 1, False),
+    ("sigmoid(7/10 - 2*z)", 1, -0.35, -2, False),
+    ("silu(z)", 1, 0, 1, True),
+    ("z/(1 + exp(-z))", 1, 0, 1, True),
+    ("z*exp(z)/(1 + exp(z))", 1, 0, 1, True),
+    ("z*(1 + tanh(z/2))/2", 1, 0, 1, True),
+    ("z/2 + z*tanh(z/2)/2", 1, 0, 1, True),
+    ("silu(3*z)", 3, 0, 3, True),
+    ("silu(z + 3/4)", 1, 0.75, 1, True),
+    ("z*sigmoid(17*z/10)", 1, 0, 1.7, True),
+]
+
+
+@pytest.mark.parametrize(("text", "c", "b", "s", "times_z"), LOGISTIC)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.usefixtures("no_repair")
+def test_the_logistic_function_far_out(
+    text: str, c: float, b: float, s: float, times_z: bool, dtype: Any
+) -> None:
+    """Neither side overflows, cancels or is not a number, however written and however far."""
+    far = [20, 100, 600, 700, 709, 710, 720, 745, 746, 800, 1e4, 1e8, 1e30]
+    z = np.array([-x for x in far] + far, dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        value, slope = parse(text).value_and_derivative(z)
+    tiny, rtol, unit = (1e-300, 1e-13, 2e-16) if dtype is np.float64 else (1e-35, 1e-5, 1e-7)
+    for i, x in enumerate(z):
+        with mp.workdps(40):
+            u = mp.mpf(float(x)) + mp.mpf(b)
+            e = mp.exp(-abs(mp.mpf(s) * u))
+            sigma = (1 if s * u > 0 else e) / (1 + e)
+            factor = u if times_z else 1
+            expected = c * factor * sigma
+            expected_slope = c * (sigma * times_z + factor * mp.mpf(s) * e / (1 + e) ** 2)
+            # A rounding of the argument changes its exponential by so much.
+            relative = rtol + (unit * float(abs(mp.mpf(s) * u)) if e > tiny else 0)
+            assert abs(value[i] - expected) <= relative * abs(expected) + tiny, x
+            assert abs(slope[i] - expected_slope) <= relative * abs(expected_slope) + tiny, x
 
 
 def test_not_real_is_nan_and_reported() -> None:

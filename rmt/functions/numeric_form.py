@@ -53,19 +53,18 @@ class NumericForm:
         if operation == "heaviside":
             half = graph.const(sympy.Rational(1, 2))
             return graph.add(graph.mul(graph.node("sign", u), half), half)
-        if operation in ("sigmoid", "sigmoid_slope"):
-            e = graph.node("exp", graph.neg(u))
-            sigmoid = graph.div(one, graph.add(e, one))
-            # s (1 - s) without cancellation: 1 - s = e s. Where e overflows (u < -709), this is
-            # nan and repaired; exp(-|u|) would cost a second exponential beside the sigmoid's.
-            slope = graph.mul(graph.mul(e, sigmoid), sigmoid)
-            return sigmoid if operation == "sigmoid" else slope
+        if operation == "sigmoid":
+            # An overflow of the exponential leaves 0, as it should.
+            return graph.div(one, graph.add(graph.node("exp", graph.neg(u)), one))
         size = graph.node("abs", u)
         if operation == "softsign":
             return graph.div(u, graph.add(size, one))
         if operation == "softsign_slope":
             return graph.div(one, self._power(graph.add(size, one), 2))
         e = graph.node("exp", graph.neg(size))
+        if operation == "sigmoid_slope":
+            # s (1 - s) is even: neither side cancels or overflows.
+            return graph.div(e, self._power(graph.add(e, one), 2))
         if operation == "sech":
             return graph.div(graph.mul(e, graph.const(2)), graph.add(self._power(e, 2), one))
         assert operation == "softplus"

@@ -128,7 +128,9 @@ class Program:
 
         All of one shape, floating dtype and device, which the outputs share.
         """
-        results = run_on(xp, self._numeric, self._numeric_outputs, arrays, _to_float)
+        # For libraries that compute with NumPy, and warn as it does.
+        with np.errstate(all="ignore"):
+            results = run_on(xp, self._numeric, self._numeric_outputs, arrays, _to_float)
         if not self._repairs or all(bool(xp.all(xp.isfinite(result))) for result in results):
             return results
         # Rare: let NumPy's route find and repair what overflowed.
