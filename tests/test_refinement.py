@@ -74,6 +74,19 @@ def test_stalled_convergence_stops():
     assert 1e-7 < found.errors[0] < 1e-3
 
 
+def test_an_estimate_that_was_small_by_accident_does_not_survive_finer_solves():
+    """The first solve changes little under coarsening, but far away is where the rest goes."""
+
+    def one(n):
+        return 5.0 + 1e-3 * n if n <= 8 else math.sin(7 * n)
+
+    found, calls = run(lambda resolution: sum(one(n) for n in resolution.values()))
+    assert found.status is Status.NOT_CONVERGED
+    finest = max(call["a"] for call in calls if call["a"] == call["b"])
+    assert finest > 8
+    assert abs(found.solution[0] - (1 + 2 * one(finest))) <= found.errors[0]
+
+
 def test_not_finite():
     found, _ = run(lambda r: math.nan)
     assert found.status is Status.NOT_FINITE

@@ -51,11 +51,8 @@ def test_reference(case):
     assert np.all(found.strengths[len(case["spikes"]) :] < min(0.5, found.strengths[0]))
 
 
-# The file states a relative error of about 1e-3. The numbers of its reused case are off by 1.3e-3
-# and 2.2e-3; `test_two_indices_by_brute_force` shows that it is the file that is off.
-@pytest.mark.parametrize(
-    ("batch", "precision"), [("independent", 1e-3), ("reused", 2.5e-3)], ids=str
-)
+# The relative errors that the file states, beside half a unit of its last digit.
+@pytest.mark.parametrize(("batch", "precision"), [("independent", 3e-4), ("reused", 1e-4)], ids=str)
 def test_two_index_reference(batch, precision):
     cases = json.loads((REFERENCE / "multi_index.json").read_text())["cases"]
     case = next(case for case in cases if case["batch"] == batch)
@@ -65,9 +62,10 @@ def test_two_index_reference(batch, precision):
     found = resummed_strengths(problem)
     outliers = rectangular_outliers(found.strengths, 1.0)
     for k, position in enumerate(case["singular_values"]):
-        assert outliers.singular_value[k] == pytest.approx(position, rel=precision)
+        rounded = 5e-4
+        assert abs(outliers.singular_value[k] - position) <= rounded + precision * position
         overlaps = outliers.right_overlap[k] * found.alignments[k] ** 2
-        assert overlaps == pytest.approx(case["overlaps"][k], abs=1.5e-3)
+        assert np.all(np.abs(overlaps - case["overlaps"][k]) <= rounded + precision)
 
 
 @pytest.mark.parametrize("damage", [np.nan, np.inf])
@@ -95,15 +93,18 @@ def test_an_activation_that_overflows_says_so(batch):
 
 
 def test_a_solve_that_grows_too_large_ends_with_its_best(monkeypatch):
-    """Weights that explode have no digits to give: an error that carries what there is."""
+    """Weights that explode have no digits to give: an error that carries what there is.
+
+    Finer rules find 1e-4 of the first strength, then 1e-13: nothing of it is certain. Whether a
+    second spike shows is a matter of rounding, and with it how far the work allowed goes.
+    """
     monkeypatch.setattr(second_step, "_MAX_EVALUATIONS", 2e7)
     steps = [(50, 0.45)] * 2
     problem = Problem("z**5", "He3(z)", 1000, 1000, 2000, steps, "reused", readout="rademacher")
     with pytest.raises(ConvergenceError) as caught:
         rmt.predict(problem)
     assert caught.value.status is Status.NOT_CONVERGED
-    worst = max(spike.error.strength / spike.strength for spike in caught.value.best.spikes)
-    assert worst > 1
+    assert all(spike.error.strength > spike.strength for spike in caught.value.best.spikes)
     overlaps = [sum(spike.target_alignments) for spike in caught.value.best.spikes]
     assert max(overlaps) <= 1 + 1e-9
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -218,6 +219,25 @@ def test_sources_meet(beta: int) -> None:
         below = np.nextafter(at, -np.inf)
         for values in (tail([below, at]), law.pdf([below, at])):
             assert values[0] / values[1] == pytest.approx(1.0, abs=3e-13)
+
+
+def test_rounding_of_the_determinant_does_not_grow_to_the_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of the determinant at JOIN only as much is used as keeps its digits all the way to LEFT."""
+    s = np.linspace(sources.LEFT, sources.JOIN, 50)
+    solve = sources._painleve_solution.__wrapped__
+    plain = [part(s) for part in solve(sources.USED)]
+    original, unit = sources.determinants, 1e-12  # far above the rounding of all else
+
+    def rounded(*arguments: Any) -> sources.Edge:
+        edge = original(*arguments)
+        return replace(edge, log_pdf=edge.log_pdf + unit, q=edge.q * (1 + unit))
+
+    monkeypatch.setattr(sources, "determinants", rounded)
+    changed = [part(s) for part in solve(sources.USED)]
+    for before, after in zip(plain[:3], changed[:3], strict=True):
+        assert np.abs(after - before).max() < 2 * unit
 
 
 @pytest.mark.parametrize("beta", [1, 2])

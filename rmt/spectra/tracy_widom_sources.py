@@ -26,6 +26,7 @@ __all__ = [
     "Edge",
     "Resolution",
     "determinants",
+    "left_growth",
     "left_series",
     "painleve",
     "zeta",
@@ -130,8 +131,8 @@ def left_series(s: Array, resolution: Resolution) -> Edge:
 
     ``q = sqrt(t / 2) sum b_k t^(-3k)``, put into Painleve II, gives ``b_k`` by recursion; the rest
     is integrated from it term by term, with the constants of Baik, Buckingham & DiFranco. The
-    first term left out bounds the error: 1e-16 at LEFT with twelve terms. What grows is added by
-    `_offset` in `rmt.spectra.tracy_widom_table`.
+    first term left out bounds the error: 1e-16 at LEFT with twelve terms. `left_growth` is what
+    grows.
     """
     b = np.zeros(resolution.terms)
     b[0] = 1.0
@@ -152,6 +153,13 @@ def left_series(s: Array, resolution: Resolution) -> Edge:
     return _painleve_edge(log_f2, slope, integral_q, q)
 
 
+def left_growth(s: Array) -> Array:
+    """What grows without bound in ``log F_1`` and ``log F_2`` at ``s < 0``: a row for each."""
+    t = -s
+    log_f2 = -(t**3) / 12.0 - np.log(t) / 8.0
+    return np.stack([log_f2 / 2.0 - t**1.5 / (3.0 * math.sqrt(2.0)), log_f2])
+
+
 def painleve(s: Array, resolution: Resolution) -> Edge:
     """The solution of Painleve II on [LEFT, JOIN]."""
     log_f2, slope, integral_q, q = (part(s) for part in _painleve_solution(resolution))
@@ -168,12 +176,14 @@ def _painleve_edge(log_f2: Array, slope: Array, integral_q: Array, q: Array) -> 
 def _painleve_solution(resolution: Resolution) -> tuple[Chebyshev, ...]:
     """``log F_2``, its derivative ``int_s^inf q^2``, ``int_s^inf q`` and ``q`` on [LEFT, JOIN].
 
-    Painleve II as a boundary value problem: ``q`` from the series at LEFT, from a determinant at
-    JOIN. Unlike the initial value problem it is stable. The unknown is ``q''``, and ``q`` is two
-    integrations away from it, so that no digits are lost to differentiation.
+    Painleve II as a boundary value problem: ``q`` and ``log F_2`` from the series at LEFT, from a
+    determinant at JOIN. Unlike the initial value problem it is stable. The unknown is ``q''``, and
+    ``q`` is two integrations away from it, so that no digits are lost to differentiation.
     """
-    left = float(left_series(np.array([LEFT]), resolution).q[0]) * LEFT**2
-    join = determinants(np.array([JOIN]), resolution)
+    at_left = np.array([LEFT])
+    start, join = left_series(at_left, resolution), determinants(np.array([JOIN]), resolution)
+    left = float(start.q[0]) * LEFT**2
+    log_f2_left = float((start.log_cdf + left_growth(at_left))[1, 0])
     log_f1, log_f2 = (float(value) for value in join.log_cdf[:, 0])
     half = (JOIN - LEFT) / 2.0
     x = chebyshev.chebpts1(resolution.nodes)
@@ -190,6 +200,10 @@ def _painleve_solution(resolution: Resolution) -> tuple[Chebyshev, ...]:
         bend = bend - np.linalg.solve(jacobian, residual)
         q = line + green @ bend
     series = Chebyshev(coefficients @ q, domain=[LEFT, JOIN])
-    slope = math.exp(float(join.log_pdf[1, 0]) - log_f2) - (series**2).integ(lbnd=JOIN)
+    # The determinant has the slope at JOIN, too. But its error, of a few units of rounding that
+    # differ between processors, would have grown ninefold at LEFT.
+    square = series**2
+    bent = float(square.integ(2, lbnd=JOIN)(LEFT))
+    slope = (log_f2 - log_f2_left - bent) / (JOIN - LEFT) - square.integ(lbnd=JOIN)
     integral_q = log_f2 - 2.0 * log_f1 - series.integ(lbnd=JOIN)
     return log_f2 + slope.integ(lbnd=JOIN), slope, integral_q, series

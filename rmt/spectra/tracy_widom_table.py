@@ -5,7 +5,6 @@ They are built once per process, from the three sources of `rmt.spectra.tracy_wi
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,6 +20,7 @@ from rmt.spectra.tracy_widom_sources import (
     USED,
     Resolution,
     determinants,
+    left_growth,
     left_series,
     painleve,
     zeta,
@@ -94,11 +94,8 @@ def _offset(beta: int, s: Array, row: NDArray[np.intp], density: bool) -> Array:
     """What grows without bound in the outer rows; zero elsewhere."""
     offset = np.zeros(s.shape)
     if np.any(left := row == 0):
-        t = -s[left]
-        log_cdf = -(t**3) / 12.0 - np.log(t) / 8.0
-        if beta == 1:
-            log_cdf = log_cdf / 2.0 - t**1.5 / (3.0 * math.sqrt(2.0))
-        offset[left] = log_cdf + (2.0 * np.log(t) if density else 0.0)
+        growth = left_growth(s[left])[beta - 1]
+        offset[left] = growth + (2.0 * np.log(-s[left]) if density else 0.0)
     if np.any(right := row == PIECES + 1):
         t = s[right]
         log_sf = -beta * (zeta(t) + 0.75 * np.log(t))

@@ -7,14 +7,16 @@ are refined at one resolution, and each leaves as soon as its own estimate allow
 Twice the change ``d`` between a solve and the same with all variables coarsened by 0.8 is taken as
 the error. For geometric convergence that is cautious (the true error is about ``d^{5/4}``); for
 algebraic convergence of order ``p`` the true error is ``d / (0.8^-p - 1)``, less than ``2 d`` for
-``p >= 1.9``; where rounding has stopped the convergence, ``d`` is of its size.
+``p >= 1.9``; where rounding has stopped the convergence, ``d`` is of its size. Where none of the
+solves converges, the answer is the one with the smallest estimate, and twice the distance to those
+that came after it counts as well: a change may be small by accident, or before anything converges.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -130,7 +132,7 @@ def refine_family(
                 # A change may be small by accident: none is trusted to be below half the largest.
                 errors = SAFETY * np.maximum(change, 0.5 * largest)
                 found = Refined(solution, errors, Status.CONVERGED, resolution)
-                outcome = ongoing[number].judged(found, SAFETY * largest, rtol)
+                outcome = ongoing[number].judged(found, vector, unit, rtol)
                 if outcome is not None:
                     outcomes[number] = outcome
                     del ongoing[number]
@@ -189,22 +191,28 @@ class _Member(Generic[Solution]):
     """What is known so far of one member of a family that is being refined."""
 
     best: Refined[Solution] | None = None
+    vector: Array = field(default_factory=lambda: np.empty(0))  # of the best
+    unit: Array = field(default_factory=lambda: np.empty(0))  # its scale
+    least: float = math.inf  # of the estimates so far
     stalled: int = 0
 
     def judged(
-        self, found: Refined[Solution], worst: float, rtol: float
+        self, found: Refined[Solution], vector: Array, unit: Array, rtol: float
     ) -> Refined[Solution] | None:
         """The outcome, if the solve at hand decides it."""
+        worst = found.errors.max(initial=0.0)
         if worst <= rtol:
             return found
         if not math.isfinite(worst):
             return self.best or replace(found, status=Status.NOT_FINITE)
-        if self.best is None or worst < 0.5 * self.best.errors.max():
-            self.stalled = 0
-        else:
-            self.stalled += 1
+        self.stalled = 0 if worst < 0.5 * self.least else self.stalled + 1
+        self.least = min(self.least, worst)
+        if self.best is not None:
+            moved = SAFETY * np.abs(vector - self.vector) / self.unit
+            self.best = replace(self.best, errors=np.maximum(self.best.errors, moved))
         if self.best is None or worst < self.best.errors.max():
             self.best = replace(found, status=Status.NOT_CONVERGED)
+            self.vector, self.unit = vector, unit
         return self.best if self.stalled == STALLED else None
 
     def given_up(self, status: Status) -> Refined[Solution]:
