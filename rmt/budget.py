@@ -3,7 +3,8 @@
 The clock is the last resort. What a solve may cost is limited by counting its work, which is the
 same on every machine; a limit of time ends what the counting has not foreseen. It counts the
 processor time of the thread that computes, so that other programs on the machine change no
-result; on an idle machine that is the time on the wall.
+result; on an idle machine that is the time on the wall. The counting is here as well: inner loops
+say what they do, and whoever decides how far to go reads the sum.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ from rmt.status import ConvergenceError, InvalidInputError, Status
 __all__ = [
     "MAX_SECONDS",
     "OutOfTime",
+    "TooCostly",
     "check_time",
     "checked_seconds",
+    "count_work",
     "time_limit",
+    "work_left",
+    "work_limit",
 ]
 
 MAX_SECONDS = 60.0  # of one prediction, unless the caller says otherwise
@@ -33,14 +38,22 @@ class OutOfTime(ConvergenceError):
     """The limit of time was reached; whoever has a best answer so far puts it in."""
 
 
-class _Deadlines(threading.local):
-    """The limit in force in each thread: when it ends on the thread's own clock, and its length."""
+class TooCostly(Exception):
+    """A solve has done the work that it is allowed."""
+
+
+class _Current(threading.local):
+    """Of each thread: when the limit in force ends on its own clock, and its length; what has been
+    counted, and the count at which the limit of work ends.
+    """
 
     end = math.inf
     seconds = math.inf
+    work = 0.0
+    most = math.inf
 
 
-_current = _Deadlines()
+_current = _Current()
 
 
 def checked_seconds(value: Any) -> float | None:
@@ -93,6 +106,44 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         yield
     finally:
         _current.end, _current.seconds = outer
+
+
+@contextmanager
+def work_limit(amount: float) -> Iterator[None]:
+    """Let `count_work` raise `TooCostly` once the block has counted this much; limits nest.
+
+    Examples
+    --------
+    >>> with work_limit(100.0):
+    ...     while True:
+    ...         count_work(1.0)
+    Traceback (most recent call last):
+        ...
+    rmt.budget.TooCostly
+    """
+    outer = _current.most
+    _current.most = min(outer, _current.work + amount)
+    try:
+        yield
+    finally:
+        _current.most = outer
+
+
+def count_work(amount: float) -> None:
+    """Add to `work_done`, and look at both limits."""
+    _current.work += amount
+    if _current.work > _current.most:
+        raise TooCostly
+    check_time()
+
+
+def work_left() -> float:
+    """What may still be counted, infinite without a limit.
+
+    About a unit for an operation on an array's element, and so a nanosecond; the same on every
+    machine.
+    """
+    return _current.most - _current.work
 
 
 def check_time() -> None:

@@ -34,7 +34,7 @@ def problem_of(batch, **changes):
 )
 def test_exact_forms(batch, positions):
     """The numbers of theory.md, section 4."""
-    found = deformed_outliers(problem_of(batch))
+    found = deformed_outliers(problem_of(batch), forms="exact")
     assert found.singular_value == pytest.approx(positions, rel=4e-5)
     if batch == "reused":
         assert found.target_overlap[0, 0] == pytest.approx(0.2300, abs=5e-5)

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from rmt.spikes.refinement import TooCostly, refine_family
+from rmt.budget import TooCostly, count_work, work_limit
+from rmt.spikes.refinement import refine_family
 from rmt.status import Status
 
 
@@ -14,21 +15,22 @@ def run(error, rtol=1e-8, start=8.0, max_work=1e4, least=0.0, costly=math.inf):
 
     def solve(resolution, members):
         calls.append(dict(resolution))
+        count_work(math.prod(resolution.values()))
         if math.prod(resolution.values()) > costly:
             raise TooCostly
         return [np.array([1.0 + error(resolution)])]
 
-    (found,) = refine_family(
-        solve,
-        1,
-        as_vector=lambda solution: solution,
-        least_error=lambda solution: np.full(1, least),
-        scale=lambda solution, member: np.ones(1),
-        start={"a": start, "b": start},
-        work=lambda resolution: math.prod(resolution.values()),
-        rtol=rtol,
-        max_work=max_work,
-    )
+    with work_limit(max_work):
+        (found,) = refine_family(
+            solve,
+            1,
+            as_vector=lambda solution: solution,
+            least_error=lambda solution: np.full(1, least),
+            scale=lambda solution, member: np.ones(1),
+            start={"a": start, "b": start},
+            work=lambda resolution: math.prod(resolution.values()),
+            rtol=rtol,
+        )
     return found, calls
 
 

@@ -11,7 +11,7 @@ import pytest
 import rmt
 from rmt.problem import Problem, Step
 from rmt.spectra.outliers import rectangular_outliers
-from rmt.spikes import mean_update, resummed, second_step
+from rmt.spikes import mean_update, resummed
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, Status
 
@@ -98,7 +98,7 @@ def test_a_solve_that_grows_too_large_ends_with_its_best(monkeypatch):
     Finer rules find 1e-4 of the first strength, then 1e-13: nothing of it is certain. Whether a
     second spike shows is a matter of rounding, and with it how far the work allowed goes.
     """
-    monkeypatch.setattr(second_step, "_MAX_EVALUATIONS", 2e7)
+    monkeypatch.setattr(resummed, "_MAX_WORK", 1e9)
     steps = [(50, 0.45)] * 2
     problem = Problem("z**5", "He3(z)", 1000, 1000, 2000, steps, "reused", readout="rademacher")
     with pytest.raises(ConvergenceError) as caught:
@@ -110,7 +110,7 @@ def test_a_solve_that_grows_too_large_ends_with_its_best(monkeypatch):
 
 
 def test_a_first_solve_that_is_too_large_is_an_error_with_no_spikes(monkeypatch):
-    monkeypatch.setattr(second_step, "_MAX_EVALUATIONS", 1e3)
+    monkeypatch.setattr(resummed, "_MAX_WORK", 1e4)
     problem = Problem("tanh(z)", "z", 100, 100, 200, [(1, 0.3)] * 2, "reused")
     with pytest.raises(ConvergenceError) as caught:
         rmt.predict(problem)

@@ -6,11 +6,13 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rmt.budget import check_time
+from rmt.budget import count_work
 from rmt.functions.graph import DOMAIN_OPERATIONS, Graph, NodeId
 from rmt.functions.lowering import lower
 
 __all__ = ["precise_value", "precise_values"]
+
+_WORK = 2e4  # in simple operations on an element of an array
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -31,7 +33,7 @@ def precise_values(
     """
     import mpmath
 
-    check_time()
+    count_work(_WORK)
     with mpmath.workdps(digits + 10):
         values: dict[NodeId, Any] = {}
         for node in graph.ancestors(list(outputs)):

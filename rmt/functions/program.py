@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from rmt.budget import check_time
+from rmt.budget import count_work
 from rmt.functions.array_program import run_on, to_numpy
 from rmt.functions.graph import Graph, NodeId
 from rmt.functions.numeric_form import NumericForm, always_finite
@@ -23,6 +23,7 @@ FloatArray = NDArray[Any]
 # Elements evaluated at a time: the buffers of one block stay in the cache of a core, and an
 # operation on it takes long enough for several threads not to wait for the interpreter.
 BLOCK = 32768
+_WORK = 3.0  # of a step for an element, in simple array operations
 
 # Decimal digits of the fallback; it stops when two precisions agree.
 FIRST_DIGITS = 40
@@ -152,8 +153,8 @@ class Program:
             slots[slot] = dtype.type(value)
         bad: list[NDArray[np.intp]] = []
         for start in range(0, size, block):
-            check_time()
             stop = min(start + block, size)
+            count_work(_WORK * len(self._steps) * (stop - start))
             if stop - start < block:
                 for i in buffers:
                     slots[i] = slots[i][: stop - start]

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from rmt.budget import check_time
+from rmt.budget import count_work
 
 __all__ = ["normal_density", "quadrant"]
 
 Array = NDArray[np.float64]
 
 _TINY = 1e-150  # its inverse squared does not overflow
+_WORK = 300.0  # of a point, mostly Owen's function
 
 
 def quadrant(u: float, x: Array, r: Array, q: Array) -> tuple[Array, Array, Array]:
@@ -27,7 +28,7 @@ def quadrant(u: float, x: Array, r: Array, q: Array) -> tuple[Array, Array, Arra
 
     and that of ``X`` with ``p(x)`` and ``r p(u)``.
     """
-    check_time()
+    count_work(_WORK * x.size)
     zero = np.zeros(np.broadcast_shapes(x.shape, r.shape))
     density = np.exp(-(x**2) / 2.0) / math.sqrt(2.0 * math.pi)
     if u == -math.inf:

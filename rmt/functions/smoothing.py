@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from rmt.budget import check_time
+from rmt.budget import count_work
 from rmt.functions.gaussian import gauss_legendre, gaussian_rule
 from rmt.functions.hermite_recurrence import Edge, exponential_coefficients, times_polynomial
 from rmt.functions.scalar_function import ScalarFunction
@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 HALF_WIDTH = 8.5
 _TINY = 1e-300
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
+_WORK = 100.0  # of a point in closed form, for each degree
 
 
 def smoothed(
@@ -148,8 +149,8 @@ def _in_closed_form(terms: Sequence[_Term], m: Array, s: Array) -> tuple[Array, 
     safe = np.maximum(s, _TINY)
     value, derivative = np.zeros(m.shape), np.zeros(m.shape)
     for term in terms:
-        check_time()
         order = max(len(term.polynomial), len(term.slope)) - 1
+        count_work(_WORK * (1 + order) * m.size)
         if term.erf_argument is None:
             table = _exponential_table(term, m, safe, order)
         else:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigvalsh_tridiagonal
 
-from rmt.budget import check_time
+from rmt.budget import count_work
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import GaussianRule, gaussian_rule, negligible_beyond, tensor_rule
 from rmt.functions.hermite_values import orthonormal_hermite
@@ -166,9 +166,9 @@ def joint_law(
         rule = gaussian_rule(max(4.0, n_labels / 8.0), 8.0)
         eps = noise_std * rule.nodes[0]
         y = clean.nodes[:, None] + eps
-        spread = nodes.cardinals(y) * bound(y)  # (noisy node, clean node, eps)
-        spread = spread / np.reshape(bound(nodes.nodes), (-1, 1, 1))
-        s0, s1, s2 = (spread @ (rule.weights * eps**k) for k in range(3))
+        scaled = rule.weights * bound(y) * eps ** np.arange(3)[:, None, None]
+        spread = nodes.averaged_cardinals(y, scaled)  # E[eps^k; ..] from clean to noisy nodes
+        s0, s1, s2 = spread / np.reshape(bound(nodes.nodes), (-1, 1))
         # y = f + eps: every power of y is expanded in f and eps.
         y2 = s0 @ y2 + 2.0 * s1 @ y1 + s2 @ one
         y1, one = s0 @ y1 + s1 @ one, s0 @ one
@@ -204,13 +204,17 @@ class _LabelNodes:
         self.to_coefficients = np.cos(np.outer(np.arange(self.count), angles)) * (2.0 / self.count)
         self.to_coefficients[0] /= 2.0
 
+    def _place(self, y: Array) -> Array:
+        """``x(y)``."""
+        p = np.clip((np.arcsinh(y / self.scale) - self.centre) / self.half, -1.0, 1.0)
+        return np.asarray(np.sin(math.asin(_STRETCH) * p) / _STRETCH)
+
     def polynomials(self, y: Array) -> Array:
         """``T_n(x(y))``, shape (count, *y.shape)."""
         values = np.empty((self.count, *y.shape))
         values[0] = 1.0
         if self.count > 1:
-            p = np.clip((np.arcsinh(y / self.scale) - self.centre) / self.half, -1.0, 1.0)
-            x = np.sin(math.asin(_STRETCH) * p) / _STRETCH
+            x = self._place(y)
             values[1] = x
             x = 2.0 * x
             for n in range(2, self.count):
@@ -218,9 +222,23 @@ class _LabelNodes:
                 values[n] -= values[n - 2]
         return values
 
-    def cardinals(self, y: Array) -> Array:
-        """Interpolation weights of every node at ``y``, shape (count, *y.shape)."""
-        return np.tensordot(self.to_coefficients.T, self.polynomials(y), axes=1)
+    def averaged_cardinals(self, y: Array, weights: Array) -> Array:
+        """Interpolation weights of every node at ``y``, summed over the last axis of ``y``.
+
+        For ``y`` of shape (C, E) and ``weights`` that broadcast to (K, C, E) the result has the
+        shape (K, count, C). One polynomial is in memory at a time.
+        """
+        sums = np.empty((self.count, weights.shape[0], y.shape[0]))
+        previous = current = np.ones_like(y)
+        x = self._place(y) if self.count > 1 else y
+        for n in range(self.count):
+            count_work(10.0 * y.size)
+            if n == 1:
+                current = x
+            elif n > 1:
+                previous, current = current, 2.0 * x * current - previous
+            sums[n] = (weights * current).sum(axis=-1)
+        return np.asarray(np.einsum("na,nkc->kac", self.to_coefficients, sums, optimize=True))
 
 
 def _project(
@@ -239,8 +257,8 @@ def _project(
     coefficients = np.zeros((n_monomials, n_zeta))
     chunk = max(1, _CHUNK // (n_monomials + degrees))
     for start in range(0, rule.weights.size, chunk):
-        check_time()
         z = rule.nodes[:, start : start + chunk]
+        count_work(z.shape[1] * n_monomials * (4.0 + 0.5 * degrees))
         hermite = orthonormal_hermite(
             c.b @ z / max(norm, 1e-300), degrees, rule.weights[start : start + chunk]
         )

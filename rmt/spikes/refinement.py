@@ -22,10 +22,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.budget import OutOfTime
+from rmt.budget import OutOfTime, TooCostly, work_left
 from rmt.status import Status
 
-__all__ = ["Refined", "Resolution", "TooCostly", "refine_family"]
+__all__ = ["Refined", "Resolution", "refine_family"]
 
 Array = NDArray[np.float64]
 Solution = TypeVar("Solution")
@@ -37,11 +37,9 @@ PREFACTOR = 3.0
 SHARE = 0.05  # of the tolerance, that each variable may use up
 NEAR = 50.0  # times the tolerance, within which all variables are refined alike
 LEAST_GROWTH = 1.1  # of one variable at least, for another solve to be worth it
+UNSETTLED = 10.0  # times a relative change, by which errors are more than such changes tell
+ROUNDING = 8.0  # times the error that is known beforehand: a change of less is no news
 STALLED = 4  # solves without progress: rounding, or a singularity that the rules do not know of
-
-
-class TooCostly(Exception):
-    """Raised by a solve that would take more work than is allowed, as only it can know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,6 @@ def refine_family(
     start: Resolution,
     work: Callable[[Resolution], float],
     rtol: float,
-    max_work: float,
     ask_first: bool = False,
 ) -> list[Refined[Solution]]:
     """Solve at growing resolution until every error estimate is below ``rtol``.
@@ -86,8 +83,7 @@ def refine_family(
     Parameters
     ----------
     solve : callable
-        Resolution and numbers of members to the solutions of those members, in that order. Where it
-        raises `TooCostly` or `OutOfTime` the refinement ends with the best so far.
+        Resolution and numbers of members to the solutions of those members, in that order.
     size : int
     scale : callable
         Of a solution and its member's number: the size relative to which each must converge.
@@ -97,7 +93,8 @@ def refine_family(
     start : mapping of str to float
         The first resolution; its keys are the variables.
     work : callable
-        Cost of a resolution, in the units of ``max_work``, beyond which the refinement gives up.
+        What the cost of a solve at a resolution is proportional to, roughly. The refinement goes as
+        far as `rmt.budget.work_limit` lets it: with the next solves planned to be within it.
     rtol : float
     ask_first : bool
         Ask every variable for its share of the error before the first refinement, however close
@@ -115,29 +112,32 @@ def refine_family(
     resolution: Resolution = dict(start)
     ongoing = {number: _Member[Solution]() for number in range(size)}
     outcomes: dict[int, Refined[Solution]] = {}
-
     near, asked = 0, False
     status = Status.NOT_CONVERGED
     try:
         while True:
             numbers = list(ongoing)
+            before = work_left()
             fine = solve(resolution, numbers)
+            cost = before - work_left()
             coarse = solve({name: n * COARSENING for name, n in resolution.items()}, numbers)
-            vectors, units, worst = {}, {}, 0.0
+            unsettled, worst = {}, 0.0
             for number, solution, coarser in zip(numbers, fine, coarse, strict=True):
                 unit, vector = scale(solution, number), as_vector(solution)
+                floor = least_error(solution) / unit
                 change = np.abs(vector - as_vector(coarser)) / unit
-                change = np.maximum(change, least_error(solution) / unit)
-                largest = change.max(initial=0.0)
+                # What more nodes can mend; the rest is rounding.
+                largest = change[~(change <= ROUNDING * floor)].max(initial=0.0)
                 # A change may be small by accident: none is trusted to be below half the largest.
-                errors = SAFETY * np.maximum(change, 0.5 * largest)
+                errors = SAFETY * np.maximum(np.maximum(change, floor), 0.5 * largest)
+                errors *= 1.0 + UNSETTLED * largest
                 found = Refined(solution, errors, Status.CONVERGED, resolution)
-                outcome = ongoing[number].judged(found, vector, unit, rtol)
+                outcome = ongoing[number].judged(found, SAFETY * largest, vector, unit, rtol)
                 if outcome is not None:
                     outcomes[number] = outcome
                     del ongoing[number]
                 else:
-                    vectors[number], units[number] = vector, unit
+                    unsettled[number] = vector, unit, ROUNDING * floor
                     worst = max(worst, SAFETY * largest)
             if not ongoing:
                 break
@@ -152,13 +152,12 @@ def refine_family(
                 finer = {}
                 for name, n in resolution.items():
                     alone = solve({**resolution, name: n * COARSENING}, list(ongoing))
-                    moved = 0.0
-                    for number, solution in zip(ongoing, alone, strict=True):
-                        shift = np.abs(vectors[number] - as_vector(solution)) / units[number]
-                        moved = max(moved, np.nan_to_num(shift, nan=1.0).max(initial=0.0))
+                    moved = _moved(unsettled, [as_vector(solution) for solution in alone])
                     growth = goal / math.log(PREFACTOR / min(max(moved, 1e-16), 0.1))
                     finer[name] = n * min(max(growth, 0.6), 3.0)
-            allowed = _allowed(resolution, finer, work, max_work)
+            # Two solves, at the least.
+            left = work_left() / 2.0 / cost * work(resolution) if cost > 0 else math.inf
+            allowed = _allowed(resolution, finer, work, left)
             if allowed is None:
                 break
             resolution = allowed
@@ -172,14 +171,23 @@ def refine_family(
     return [(outcomes | given_up)[number] for number in range(size)]
 
 
+def _moved(unsettled: Mapping[int, tuple[Array, Array, Array]], others: Sequence[Array]) -> float:
+    """The largest change beyond rounding: vectors with their units and rounding, and others."""
+    largest = 0.0
+    for (vector, unit, rounding), other in zip(unsettled.values(), others, strict=True):
+        change = np.nan_to_num(np.abs(vector - other) / unit, nan=1.0)
+        largest = max(largest, change[change > rounding].max(initial=0.0))
+    return largest
+
+
 def _allowed(
     resolution: Resolution,
     finer: Resolution,
     work: Callable[[Resolution], float],
-    max_work: float,
+    left: float,
 ) -> Resolution | None:
     """As far towards the finer resolution as the work allows; None if that is not worth it."""
-    while work(finer) > max_work:
+    while work(finer) > left:
         finer = {name: math.sqrt(n * finer[name]) for name, n in resolution.items()}
         if max(finer[name] / n for name, n in resolution.items()) < LEAST_GROWTH:
             return None
@@ -193,26 +201,29 @@ class _Member(Generic[Solution]):
     best: Refined[Solution] | None = None
     vector: Array = field(default_factory=lambda: np.empty(0))  # of the best
     unit: Array = field(default_factory=lambda: np.empty(0))  # its scale
-    least: float = math.inf  # of the estimates so far
+    worst: float = math.inf  # its error that is no rounding
+    least: float = math.inf  # of such errors so far
     stalled: int = 0
 
     def judged(
-        self, found: Refined[Solution], vector: Array, unit: Array, rtol: float
+        self, found: Refined[Solution], worst: float, vector: Array, unit: Array, rtol: float
     ) -> Refined[Solution] | None:
-        """The outcome, if the solve at hand decides it."""
-        worst = found.errors.max(initial=0.0)
-        if worst <= rtol:
+        """The outcome, if the solve at hand decides it; ``worst`` is its error beside rounding."""
+        if found.errors.max(initial=0.0) <= rtol:
             return found
         if not math.isfinite(worst):
             return self.best or replace(found, status=Status.NOT_FINITE)
+        if worst <= rtol:  # the rest is beyond double precision
+            return replace(found, status=Status.NOT_CONVERGED)
         self.stalled = 0 if worst < 0.5 * self.least else self.stalled + 1
         self.least = min(self.least, worst)
-        if self.best is not None:
+        if self.best is not None:  # further off than it has claimed to be?
             moved = SAFETY * np.abs(vector - self.vector) / self.unit
+            self.worst = max(self.worst, moved[moved > self.best.errors].max(initial=0.0))
             self.best = replace(self.best, errors=np.maximum(self.best.errors, moved))
-        if self.best is None or worst < self.best.errors.max():
+        if worst < self.worst:
             self.best = replace(found, status=Status.NOT_CONVERGED)
-            self.vector, self.unit = vector, unit
+            self.worst, self.vector, self.unit = worst, vector, unit
         return self.best if self.stalled == STALLED else None
 
     def given_up(self, status: Status) -> Refined[Solution]:

@@ -32,7 +32,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.budget import OutOfTime
+from rmt.budget import OutOfTime, TooCostly, work_limit
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants, constants
 from rmt.spikes.mean_update import (
@@ -42,7 +42,7 @@ from rmt.spikes.mean_update import (
     solve_family,
     undefined,
 )
-from rmt.spikes.refinement import Refined, Resolution, TooCostly, refine_family
+from rmt.spikes.refinement import Refined, Resolution, refine_family
 from rmt.status import InvalidInputError, Status
 
 __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strengths"]
@@ -50,7 +50,7 @@ __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strength
 Array = NDArray[np.float64]
 
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
-_MAX_WORK = 4e9
+_MAX_WORK = 2.5e10  # as counted by `rmt.budget`: some twenty seconds
 _MAX_POINTS = 2e7  # of the target's rule: 1 GB
 
 
@@ -145,21 +145,23 @@ def resummed_family(
         for member in problems
     ]
     start = _starting_resolution(problem)
+
+    def solve(resolution: Resolution, chosen: Sequence[int]) -> list[SpikeStrengths]:
+        return solve_family([problems[m] for m in chosen], c, resolution)
+
     try:
-        refined = refine_family(
-            lambda resolution, chosen: solve_family([problems[m] for m in chosen], c, resolution),
-            len(problems),
-            _as_vector,
-            lambda solution: np.concatenate(
-                [_padded(solution.strength_errors), np.zeros(MAX_SPIKES * c.b.size)]
-            ),
-            lambda solution, m: units[m](solution),
-            start,
-            lambda resolution: _work(problem, resolution),
-            rtol,
-            _MAX_WORK,
-            ask_first=outliers_only,
-        )
+        with work_limit(_MAX_WORK):
+            refined = refine_family(
+                solve,
+                len(problems),
+                _as_vector,
+                _known_error,
+                lambda solution, m: units[m](solution),
+                start,
+                lambda resolution: _work(problem, resolution),
+                rtol,
+                ask_first=outliers_only,
+            )
     except (TooCostly, OutOfTime) as end:
         unknown = np.full(MAX_SPIKES * (1 + c.b.size), np.nan)
         status = end.status if isinstance(end, OutOfTime) else Status.NOT_CONVERGED
@@ -195,7 +197,7 @@ def _starting_resolution(problem: Problem) -> Resolution:
     resolution = {
         "readout": 20.0,
         "zeta": 40.0,
-        "inner": 2.0 if problem.batch == "reused" and not problem.activation.kinks else 4.0,
+        "inner": 4.0,
         "target": {1: 10.0, 2: 3.5}.get(problem.n_directions, 2.5),
         "labels": 40.0,
     }
@@ -209,6 +211,12 @@ def _starting_resolution(problem: Problem) -> Resolution:
 def _as_vector(solution: SpikeStrengths) -> Array:
     """Strengths, then squared alignments, of the `MAX_SPIKES` strongest spikes."""
     rows = (solution.strengths, *(solution.alignments.T**2))
+    return np.concatenate([_padded(row) for row in rows])
+
+
+def _known_error(solution: SpikeStrengths) -> Array:
+    """Of the entries of `_as_vector`: what rounding and negative eigenvalues show, no more."""
+    rows = (solution.strength_errors, *solution.alignment_sq_errors.T)
     return np.concatenate([_padded(row) for row in rows])
 
 
@@ -243,15 +251,18 @@ def _as_spikes(vector: Array, r: int) -> tuple[Array, Array]:
 
 
 def _work(problem: Problem, resolution: Resolution) -> float:
-    """Rough number of function evaluations of a solve."""
-    r, zeta = problem.n_directions, resolution["zeta"]
-    inner = 17.0 * resolution["inner"] * zeta * resolution.get("readout", 2.0)
+    """How the cost of a solve grows with the resolution; the driver finds the factor."""
+    r, zeta, labels = problem.n_directions, resolution["zeta"], resolution.get("labels", 1.0)
+    readout, inner = resolution.get("readout", 2.0), resolution["inner"]
     moments = 3.0 + 2.0 * r
     if problem.batch == "reused":
-        inner *= resolution["labels"]
-        moments *= resolution["labels"]
-    # Moments at every point of the target's rule, then a matrix product: cheaper, per number.
+        # Laws of U for each label, the table at each zeta, their product; then the label's noise.
+        pairs = 3000.0 * labels + 2000.0 * zeta + 30.0 * labels * zeta
+        noise = 20.0 * labels**3 if problem.noise_std > 0 else 0.0
+    else:
+        pairs, noise = 50.0 * zeta, 0.0
+    # Moments at every point of the target's rule, then a matrix product.
     points = (20.0 * resolution["target"]) ** r * {1: 1.0, 2: 0.79}.get(r, 0.52)
     if points > _MAX_POINTS:
         return math.inf
-    return inner + points * moments * (0.5 + zeta / 80.0)
+    return readout * inner * pairs + noise + points * moments * labels * (4.0 + 0.5 * zeta)
