@@ -86,6 +86,12 @@ def _outer_slope(graph: Graph, operation: str, node: NodeId, u: NodeId) -> NodeI
     return slope(graph, node, u)
 
 
+def _half(graph: Graph, u: NodeId) -> NodeId:
+    import sympy
+
+    return graph.mul(u, graph.const(sympy.Rational(1, 2)))
+
+
 def _half_over(graph: Graph, node: NodeId, u: NodeId) -> NodeId:
     import sympy
 
@@ -125,7 +131,9 @@ _SLOPES: dict[str, Callable[[Graph, NodeId, NodeId], NodeId]] = {
     "log": lambda g, f, u: _one_over(g, u),
     "log1p": lambda g, f, u: _one_over(g, g.add(u, g.const(1))),
     "softplus": lambda g, f, u: g.node("sigmoid", u),
+    "logcosh": lambda g, f, u: g.node("tanh", u),
     "sigmoid": lambda g, f, u: g.node("sigmoid_slope", u),
+    "sigmoid_slope": lambda g, f, u: g.neg(g.mul(f, g.node("tanh", _half(g, u)))),
     "tanh": lambda g, f, u: g.node("sech2", u),
     "softsign": lambda g, f, u: g.node("softsign_slope", u),
     "erf": _bump(1),

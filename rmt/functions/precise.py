@@ -11,6 +11,16 @@ from rmt.functions.lowering import lower
 
 __all__ = ["precise_value", "precise_values"]
 
+# mpmath divides large arguments by as many digits of log 2 or pi as they have, and would do so for
+# hours. Beyond this power of 2 an argument is infinite: one that a double holds never is, but for
+# error functions, which mpmath cannot do beyond, and at 3000 digits none takes a tenth of a second.
+_LARGEST_ARGUMENT = {
+    **dict.fromkeys("exp expm1 sinh cosh tanh sech sech2".split(), 1024),
+    **dict.fromkeys("sigmoid sigmoid_slope softplus logcosh".split(), 1024),
+    **dict.fromkeys("erf erfc".split(), 505),
+    **dict.fromkeys("sin cos tan".split(), 8192),
+}
+
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
     "ge": operator.ge,
@@ -80,6 +90,11 @@ def _operation(operation: str, payload: Any, arguments: list[Any], point: Sequen
     if len(arguments) == 2:
         return _two_arguments(operation, arguments[0], arguments[1])
     u = arguments[0]
+    if operation in _LARGEST_ARGUMENT:
+        if mp.mag(u) > _LARGEST_ARGUMENT[operation]:
+            u = mp.sign(u) * mp.inf
+    elif operation in ("log", "log1p", "asinh") and mp.isinf(u):
+        return mp.nan  # the logarithm of what was too large is not
     if operation == "ipow":
         return u**payload
     if operation in DOMAIN_OPERATIONS:
@@ -92,6 +107,11 @@ def _operation(operation: str, payload: Any, arguments: list[Any], point: Sequen
         return e / (1 + e) ** 2
     if operation == "softplus":
         return mp.log1p(mp.exp(-abs(u))) + max(u, 0)
+    if operation == "logcosh":
+        size = abs(u)
+        if size < 1:
+            return mp.log1p(2 * mp.sinh(u / 2) ** 2)
+        return size + mp.log1p(mp.exp(-2 * size)) - mp.ln2
     if operation == "sech2":
         return mp.sech(u) ** 2
     if operation == "softsign":
