@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from mpmath_functions import hermite, mp
 
-from rmt.functions import ScalarFunction
+from rmt.functions import ScalarFunction, program
 from rmt.functions.catalogue import CATALOGUE
+from rmt.functions.precise import precise_values
 from rmt.functions.program import Program
 
 Function = Callable[[Any], Any]
@@ -142,6 +143,11 @@ REFERENCES: dict[str, tuple[Function, Function]] = {
         lambda z: mp.sqrt(abs(z)),
         lambda z: mp.sign(z) / (2 * mp.sqrt(abs(z))),
     ),
+    "abs(z)**(3/2)": (
+        lambda z: mp.sqrt(abs(z)) ** 3,
+        lambda z: mp.sign(z) * mp.sqrt(abs(z)) * 3 / 2,
+    ),
+    "1/cosh(z)**2": (lambda z: sech(z) ** 2, lambda z: -2 * sech(z) ** 2 * tanh(z)),
     "silu(3*z)": (lambda z: 3 * z * sigmoid(3 * z), lambda z: 3 * silu_slope(3 * z)),
     "z*(1 + tanh(z/2))/2": (lambda z: z * sigmoid(z), silu_slope),
     "exp(z)/(1 + exp(z))**2": (sigmoid_slope, lambda z: -sigmoid_slope(z) * tanh(z / 2)),
@@ -309,6 +315,21 @@ def test_single_precision_overflows_are_evaluated_in_double(
     value = ScalarFunction.parse("cosh(z)/10**20")(z)
     assert value.dtype == np.float32
     np.testing.assert_allclose(value, np.cosh(z.astype(float)) / 1e20, rtol=1e-6)
+
+
+def test_what_cancels_and_does_not_matter_takes_few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slope is 1/(1 + cosh z): as a quotient, a difference of two numbers alike in z digits."""
+    digits = []
+
+    def recorded(*arguments: Any) -> list[Any]:
+        digits.append(arguments[3])
+        return precise_values(*arguments)
+
+    monkeypatch.setattr(program, "precise_values", recorded)
+    slope = ScalarFunction.parse("sinh(z)/(1 + cosh(z))").derivative([800.0, 1e4, -1e8])
+    assert slope.tolist() == [0, 0, 0]
+    assert digits
+    assert max(digits) <= 360
 
 
 @pytest.mark.parametrize(

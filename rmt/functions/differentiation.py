@@ -39,6 +39,8 @@ def _differentiate(graph: Graph, node: NodeId) -> NodeId:
         return _branch(graph, operation, arguments, slopes)
     if all(graph.is_number(slope, 0) for slope in slopes):
         return graph.const(0)
+    if operation == "ipow" and graph.operations[arguments[0]] == "sqrt":
+        return _power_of_root(graph, arguments[0], graph.payloads[node])
     if len(arguments) == 1:
         return graph.mul(_outer_slope(graph, operation, node, arguments[0]), slopes[0])
     (a, b), (da, db) = arguments, slopes
@@ -76,6 +78,15 @@ def _power(graph: Graph, node: NodeId, a: NodeId, b: NodeId, da: NodeId, db: Nod
     if not graph.is_number(db, 0):
         total = graph.add(total, graph.mul(node, graph.log(a), db))
     return total
+
+
+def _power_of_root(graph: Graph, root: NodeId, n: int) -> NodeId:
+    """``(u**(n/2))' = n/2 u**(n/2 - 1) u'``, which for ``n > 2`` is no infinity times zero at 0."""
+    import sympy
+
+    (u,) = graph.arguments[root]
+    factor = graph.const(sympy.Rational(n, 2))
+    return graph.mul(factor, graph.integer_power(root, n - 2), graph.derivatives[u])
 
 
 def _outer_slope(graph: Graph, operation: str, node: NodeId, u: NodeId) -> NodeId:

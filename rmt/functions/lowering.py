@@ -185,6 +185,9 @@ class _Lowering:
         divisors: list[NodeId] = []
         for base, n in below:
             pair = two_exponentials(base)
+            if isinstance(base, sp.cosh):
+                nodes.append(graph.integer_power(graph.node("sech", self.visit(base.args[0])), n))
+                continue
             if pair is None:
                 divisors.append(graph.integer_power(self.visit(base), n))
                 continue
@@ -268,6 +271,9 @@ class _Lowering:
         graph = self.graph
         if exponent.is_Integer:
             if exponent < 0:
+                if isinstance(base, self.sp.cosh):
+                    sech = graph.node("sech", self.visit(base.args[0]))
+                    return graph.integer_power(sech, -int(exponent))
                 pair = two_exponentials(base)
                 if pair is not None:
                     node, left = self._inverse_exponentials(

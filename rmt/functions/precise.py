@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from rmt.functions.graph import DOMAIN_OPERATIONS, Graph, NodeId
@@ -32,16 +32,23 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def precise_values(
-    graph: Graph, outputs: Sequence[NodeId], point: Sequence[Any], digits: int
+    graph: Graph,
+    outputs: Sequence[NodeId],
+    point: Sequence[Any],
+    digits: int,
+    disturbed: Set[NodeId] = frozenset(),
 ) -> list[Any]:
     """The outputs at one point as mpmath numbers, computed with this many digits.
 
-    A value that is not real, or not a number, is mpmath's nan.
+    A value that is not real, or not a number, is mpmath's nan. The sums that are ``disturbed`` get
+    an error in the last digit of their first term: a sum that cancels to zero would be zero at
+    other precisions too, and look certain.
     """
     import mpmath
 
     with mpmath.workdps(digits + 10):
         values: dict[NodeId, Any] = {}
+        last_digit = mpmath.mpf(10) ** -digits
         for node in graph.ancestors(list(outputs)):
             arguments = [values[a] for a in graph.arguments[node]]
             try:
@@ -50,6 +57,8 @@ def precise_values(
                 )
             except (ValueError, ZeroDivisionError, OverflowError, TypeError):
                 values[node] = mpmath.nan
+            if node in disturbed:
+                values[node] += arguments[0] * last_digit
         return [values[node] for node in outputs]
 
 

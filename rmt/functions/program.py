@@ -227,34 +227,27 @@ class Program:
         return inside
 
     def _repaired(self, point: FloatArray) -> list[float]:
-        """The outputs at a point, once two precisions agree in which no sum has lost all digits."""
+        """The outputs at a point, once two precisions agree."""
         at = [float(x) for x in point]
-        sums = self._inexact_sums
-        nodes = [*self.outputs, *sums, *(self.graph.arguments[s][0] for s in sums)]
-        n, digits = len(self.outputs), FIRST_DIGITS
-        previous: list[Any] | None = None
+        digits, previous = FIRST_DIGITS, None
         while True:
-            values = precise_values(self.graph, nodes, at, digits)
-            current, totals, terms = values[:n], values[n : n + len(sums)], values[n + len(sums) :]
-            lost = any(t == 0 and term != 0 for t, term in zip(totals, terms, strict=True))
-            if previous is not None and not lost and all(map(_agree, previous, current)):
-                break
-            if digits >= MAX_DIGITS:
-                break
+            current = precise_values(self.graph, self.outputs, at, digits, self._inexact_sums)
+            agree = previous is not None and all(map(_agree, previous, current))
+            if agree or digits >= MAX_DIGITS:
+                return [_rounded(value) for value in current]
             previous, digits = current, 3 * digits
-        return [_rounded(value) for value in current]
 
     @cached_property
-    def _inexact_sums(self) -> list[NodeId]:
-        """Those of rounded numbers: where one is zero, it may have lost all of its digits."""
-        graph, exact, sums = self.graph, set[NodeId](), []
+    def _inexact_sums(self) -> frozenset[NodeId]:
+        """Those of rounded numbers."""
+        graph, exact, sums = self.graph, set[NodeId](), set[NodeId]()
         for node in graph.ancestors(list(self.outputs)):
             operation = graph.operations[node]
             if operation in _EXACT and exact.issuperset(graph.arguments[node]):
                 exact.add(node)
             elif operation in ("add", "sub"):
-                sums.append(node)
-        return sums
+                sums.add(node)
+        return frozenset(sums)
 
     def evaluate(self, point: Sequence[Any], digits: int) -> list[Any]:
         """The outputs at one point in mpmath numbers, computed with this many digits.
@@ -287,7 +280,10 @@ def _agree(a: Any, b: Any) -> bool:
 
     if mpmath.isnan(a) or mpmath.isnan(b):
         return bool(mpmath.isnan(a) and mpmath.isnan(b))
-    return bool(a == b or abs(a - b) <= abs(b) * mpmath.mpf("1e-20"))
+    # What is no double, with all its errors, is zero.
+    return bool(
+        a == b or abs(a - b) <= abs(b) * mpmath.mpf("1e-20") or abs(b) < mpmath.mpf("1e-330")
+    )
 
 
 def _rounded(value: Any) -> float:
