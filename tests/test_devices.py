@@ -24,6 +24,7 @@ ACTIVATIONS = [
     "tanh(z + 7/10)", "relu(z)", "gelu(z)", "erf(z)", "erfc(z)", "softplus(z)", "elu(z)", "selu(z)",
     "sin(z)", "abs(z)", "leaky_relu(z)", "log(1 + z**2)", "swish(z)", "exp(-z**2)", "z**3",
     "hard_tanh(z)", "softsign(z)", "sign(z)*sqrt(abs(z))", "mish(z)", "asinh(z)", "max(z, 1/3)",
+    "sigmoid(z)", "log(cosh(z))", "1/cosh(z)", "exp(z)/(1 + exp(z))**2",
 ]  # fmt: skip
 
 

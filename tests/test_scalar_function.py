@@ -268,6 +268,7 @@ def test_slope_at_kinks() -> None:
     for text, slope in (("relu(z)", 0), ("relu(-z)", 0), ("abs(z)", 0), ("sign(z)", 0)):
         assert parse(text).derivative(0.0) == slope
     assert parse("leaky_relu(z)").derivative(0.0) == pytest.approx(0.01)
+    assert parse("abs(z)**(3/2)").derivative(0.0) == 0
     assert parse("heaviside(z)")(0.0) == 0.5
     assert parse("hard_tanh(z)").derivative([-1.0, 1.0]).tolist() == [0.0, 1.0]
 

@@ -39,6 +39,8 @@ def _differentiate(graph: Graph, node: NodeId) -> NodeId:
         return _branch(graph, operation, arguments, slopes)
     if all(graph.is_number(slope, 0) for slope in slopes):
         return graph.const(0)
+    if operation == "ipow" and graph.operations[arguments[0]] == "sqrt":
+        return _power_of_root(graph, arguments[0], graph.payloads[node])
     if len(arguments) == 1:
         return graph.mul(_outer_slope(graph, operation, node, arguments[0]), slopes[0])
     (a, b), (da, db) = arguments, slopes
@@ -78,12 +80,27 @@ def _power(graph: Graph, node: NodeId, a: NodeId, b: NodeId, da: NodeId, db: Nod
     return total
 
 
+def _power_of_root(graph: Graph, root: NodeId, n: int) -> NodeId:
+    """``(u**(n/2))' = n/2 u**(n/2 - 1) u'``, which for ``n > 2`` is no infinity times zero at 0."""
+    import sympy
+
+    (u,) = graph.arguments[root]
+    factor = graph.const(sympy.Rational(n, 2))
+    return graph.mul(factor, graph.integer_power(root, n - 2), graph.derivatives[u])
+
+
 def _outer_slope(graph: Graph, operation: str, node: NodeId, u: NodeId) -> NodeId:
     """``g'(u)`` for ``node = g(u)``."""
     slope = _SLOPES.get(operation)
     if slope is None:
         raise AssertionError(f"no derivative of {operation}")
     return slope(graph, node, u)
+
+
+def _half(graph: Graph, u: NodeId) -> NodeId:
+    import sympy
+
+    return graph.mul(u, graph.const(sympy.Rational(1, 2)))
 
 
 def _half_over(graph: Graph, node: NodeId, u: NodeId) -> NodeId:
@@ -125,7 +142,9 @@ _SLOPES: dict[str, Callable[[Graph, NodeId, NodeId], NodeId]] = {
     "log": lambda g, f, u: _one_over(g, u),
     "log1p": lambda g, f, u: _one_over(g, g.add(u, g.const(1))),
     "softplus": lambda g, f, u: g.node("sigmoid", u),
+    "logcosh": lambda g, f, u: g.node("tanh", u),
     "sigmoid": lambda g, f, u: g.node("sigmoid_slope", u),
+    "sigmoid_slope": lambda g, f, u: g.neg(g.mul(f, g.node("tanh", _half(g, u)))),
     "tanh": lambda g, f, u: g.node("sech2", u),
     "softsign": lambda g, f, u: g.node("softsign_slope", u),
     "erf": _bump(1),

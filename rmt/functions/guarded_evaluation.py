@@ -15,7 +15,8 @@ __all__ = ["LARGE", "GuardedFunction", "guarded_function"]
 LARGE = 2**256
 _EXPONENTIAL = frozenset(
     (
-        "exp expm1 sinh cosh tanh sech sech2 sigmoid sigmoid_slope softplus erf erfc sin cos tan"
+        "exp expm1 sinh cosh tanh sech sech2 sigmoid sigmoid_slope softplus logcosh erf erfc "
+        "sin cos tan"
     ).split()
 )
 _LINEAR = frozenset({"const", "var", "add", "sub", "neg"})

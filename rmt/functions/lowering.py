@@ -185,6 +185,9 @@ class _Lowering:
         divisors: list[NodeId] = []
         for base, n in below:
             pair = two_exponentials(base)
+            if isinstance(base, sp.cosh):
+                nodes.append(graph.integer_power(graph.node("sech", self.visit(base.args[0])), n))
+                continue
             if pair is None:
                 divisors.append(graph.integer_power(self.visit(base), n))
                 continue
@@ -255,15 +258,22 @@ class _Lowering:
         )
         left = sp.expand(exponent - chosen * u - (n - chosen) * v)
         argument = self.visit(sp.expand(u - v) + (sp.log(c1 / c2) if c1 != c2 else 0))
-        first = graph.integer_power(graph.node("sigmoid", argument), chosen)
-        second = graph.integer_power(graph.node("sigmoid", graph.neg(argument)), n - chosen)
-        scale = graph.const(c1**-chosen * c2 ** (chosen - n))
-        return graph.mul(first, second, scale), left
+        # s (1 - s) has a slope of its own, which does not cancel at 0.
+        both = min(chosen, n - chosen)
+        counts = {"sigmoid_slope": both, "sigmoid": chosen - both}
+        factors = [graph.integer_power(graph.node(g, argument), k) for g, k in counts.items() if k]
+        if n - chosen > both:
+            mirrored = graph.node("sigmoid", graph.neg(argument))
+            factors.append(graph.integer_power(mirrored, n - chosen - both))
+        return graph.mul(*factors, graph.const(c1**-chosen * c2 ** (chosen - n))), left
 
     def _power(self, base: Any, exponent: Any) -> NodeId:
         graph = self.graph
         if exponent.is_Integer:
             if exponent < 0:
+                if isinstance(base, self.sp.cosh):
+                    sech = graph.node("sech", self.visit(base.args[0]))
+                    return graph.integer_power(sech, -int(exponent))
                 pair = two_exponentials(base)
                 if pair is not None:
                     node, left = self._inverse_exponentials(
@@ -284,13 +294,13 @@ class _Lowering:
         pair = two_exponentials(u)
         if pair is not None:
             c1, a, c2, b = pair
+            if c1 == c2 and sp.expand(a + b) == 0:
+                return graph.add(graph.node("logcosh", self.visit(a)), graph.const(sp.log(2 * c1)))
             argument = self.visit(sp.expand(a - b) + (sp.log(c1 / c2) if c1 != c2 else 0))
             base = self.visit(b + (sp.log(c2) if c2 != 1 else 0))
             return graph.add(graph.node("softplus", argument), base)
         if isinstance(u, sp.cosh):
-            # log cosh x = log(1 + 2 sinh(x/2)^2), which is accurate near 0.
-            half = graph.node("sinh", self.visit(u.args[0] / 2))
-            return graph.node("log1p", graph.mul(graph.const(2), graph.integer_power(half, 2)))
+            return graph.node("logcosh", self.visit(u.args[0]))
         if u.is_Add and 1 in u.args:
             return graph.node("log1p", self.visit(u - 1))
         return graph.node("log", self.visit(u))

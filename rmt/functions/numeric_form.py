@@ -11,7 +11,7 @@ _COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})
 # Operations that NumPy does not have (or not fast), written with those it has; with full relative
 # accuracy in both tails.
 _MACROS = frozenset(
-    "sigmoid sigmoid_slope softplus sech sech2 softsign softsign_slope heaviside".split()
+    "sigmoid sigmoid_slope softplus logcosh sech sech2 softsign softsign_slope heaviside".split()
 )
 
 
@@ -61,6 +61,8 @@ class NumericForm:
             return graph.div(u, graph.add(size, one))
         if operation == "softsign_slope":
             return graph.div(one, self._power(graph.add(size, one), 2))
+        if operation == "logcosh":
+            return self._log_cosh(size)
         e = graph.node("exp", graph.neg(size))
         if operation == "sigmoid_slope":
             # s (1 - s) is even: neither side cancels or overflows.
@@ -69,6 +71,16 @@ class NumericForm:
             return graph.div(graph.mul(e, graph.const(2)), graph.add(self._power(e, 2), one))
         assert operation == "softplus"
         return graph.add(graph.node("max", u, graph.const(0)), graph.node("log1p", e))
+
+    def _log_cosh(self, size: NodeId) -> NodeId:
+        """``log(1 + sinh(u)**2)/2`` up to 20, where ``|u| - log 2`` begins, to 4e-18."""
+        import sympy
+
+        graph = self.graph
+        near = graph.node("min", size, graph.const(20))
+        square = self._power(graph.node("sinh", near), 2)
+        half = graph.mul(graph.node("log1p", square), graph.const(sympy.Rational(1, 2)))
+        return graph.add(half, graph.sub(size, near))
 
     def _power(self, a: NodeId, n: int) -> NodeId:
         """Powers as products; the intermediate ones are shared."""
@@ -97,7 +109,8 @@ _BOUNDED = frozenset(
     "const tanh sigmoid sech sech2 softsign softsign_slope sin cos atan erf erfc sign "
     "heaviside".split()
 )
-_LINEAR = frozenset("var add sub neg abs max min where softplus asinh".split())
+_LINEAR = frozenset("var add sub neg abs max min where softplus logcosh asinh".split())
+_UNBOUNDED = frozenset({"var", "softplus", "logcosh"})
 
 
 def always_finite(graph: Graph, output: NodeId) -> bool:
@@ -123,5 +136,5 @@ def always_finite(graph: Graph, output: NodeId) -> bool:
             finite[node] = bounded[node] = all_finite
         else:
             finite[node] = operation in _LINEAR and all_finite
-            bounded[node] = finite[node] and all_bounded and operation not in ("var", "softplus")
+            bounded[node] = finite[node] and all_bounded and operation not in _UNBOUNDED
     return finite[output]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from rmt.budget import count_work
@@ -13,6 +13,15 @@ from rmt.functions.lowering import lower
 __all__ = ["precise_value", "precise_values"]
 
 _WORK = 2e4  # in simple operations on an element of an array
+# mpmath divides large arguments by as many digits of log 2 or pi as they have, and would do so for
+# hours. Beyond this power of 2 an argument is infinite: one that a double holds never is, but for
+# error functions, which mpmath cannot do beyond, and at 3000 digits none takes a tenth of a second.
+_LARGEST_ARGUMENT = {
+    **dict.fromkeys("exp expm1 sinh cosh tanh sech sech2".split(), 1024),
+    **dict.fromkeys("sigmoid sigmoid_slope softplus logcosh".split(), 1024),
+    **dict.fromkeys("erf erfc".split(), 505),
+    **dict.fromkeys("sin cos tan".split(), 8192),
+}
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -25,17 +34,24 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def precise_values(
-    graph: Graph, outputs: Sequence[NodeId], point: Sequence[Any], digits: int
+    graph: Graph,
+    outputs: Sequence[NodeId],
+    point: Sequence[Any],
+    digits: int,
+    disturbed: Set[NodeId] = frozenset(),
 ) -> list[Any]:
     """The outputs at one point as mpmath numbers, computed with this many digits.
 
-    A value that is not real, or not a number, is mpmath's nan.
+    A value that is not real, or not a number, is mpmath's nan. The sums that are ``disturbed`` get
+    an error in the last digit of their first term: a sum that cancels to zero would be zero at
+    other precisions too, and look certain.
     """
     import mpmath
 
     count_work(_WORK)
     with mpmath.workdps(digits + 10):
         values: dict[NodeId, Any] = {}
+        last_digit = mpmath.mpf(10) ** -digits
         for node in graph.ancestors(list(outputs)):
             arguments = [values[a] for a in graph.arguments[node]]
             try:
@@ -44,6 +60,8 @@ def precise_values(
                 )
             except (ValueError, ZeroDivisionError, OverflowError, TypeError):
                 values[node] = mpmath.nan
+            if node in disturbed:
+                values[node] += arguments[0] * last_digit
         return [values[node] for node in outputs]
 
 
@@ -84,6 +102,11 @@ def _operation(operation: str, payload: Any, arguments: list[Any], point: Sequen
     if len(arguments) == 2:
         return _two_arguments(operation, arguments[0], arguments[1])
     u = arguments[0]
+    if operation in _LARGEST_ARGUMENT:
+        if mp.mag(u) > _LARGEST_ARGUMENT[operation]:
+            u = mp.sign(u) * mp.inf
+    elif operation in ("log", "log1p", "asinh") and mp.isinf(u):
+        return mp.nan  # the logarithm of what was too large is not
     if operation == "ipow":
         return u**payload
     if operation in DOMAIN_OPERATIONS:
@@ -96,6 +119,11 @@ def _operation(operation: str, payload: Any, arguments: list[Any], point: Sequen
         return e / (1 + e) ** 2
     if operation == "softplus":
         return mp.log1p(mp.exp(-abs(u))) + max(u, 0)
+    if operation == "logcosh":
+        size = abs(u)
+        if size < 1:
+            return mp.log1p(2 * mp.sinh(u / 2) ** 2)
+        return size + mp.log1p(mp.exp(-2 * size)) - mp.ln2
     if operation == "sech2":
         return mp.sech(u) ** 2
     if operation == "softsign":
