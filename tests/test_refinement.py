@@ -10,7 +10,7 @@ from rmt.spikes.refinement import refine_family
 from rmt.status import Status
 
 
-def run(error, rtol=1e-8, start=8.0, max_work=1e4, least=0.0, costly=math.inf):
+def run(error, rtol=1e-8, start=8.0, max_work=1e4, least=0.0, lost=0.0, costly=math.inf):
     calls = []
 
     def solve(resolution, members):
@@ -26,6 +26,7 @@ def run(error, rtol=1e-8, start=8.0, max_work=1e4, least=0.0, costly=math.inf):
             1,
             as_vector=lambda solution: solution,
             least_error=lambda solution: np.full(1, least),
+            rounding=lambda solution: np.full(1, lost),
             scale=lambda solution, member: np.ones(1),
             start={"a": start, "b": start},
             work=lambda resolution: math.prod(resolution.values()),
@@ -66,6 +67,16 @@ def test_a_solve_that_finds_itself_too_costly_ends_with_the_best_so_far():
     assert found.status is Status.NOT_CONVERGED
     assert math.prod(found.resolution.values()) <= 1e3 < math.prod(calls[-1].values())
     assert found.errors[0] > 1e-8
+
+
+def test_what_is_lost_in_rounding_is_not_refined():
+    """Noise that is known to be noise ends the refinement at once, and stays in the error."""
+    rng = np.random.default_rng(0)
+    found, calls = run(lambda r: 1e-5 * rng.uniform(-1, 1), lost=1e-5)
+    assert found.status is Status.NOT_CONVERGED
+    assert len(calls) == 2
+    assert abs(found.solution[0] - 1) < 2e-5
+    assert 1e-8 < found.errors[0] < 1e-3
 
 
 def test_stalled_convergence_stops():

@@ -21,6 +21,7 @@ from rmt.budget import count_work
 from rmt.functions.gaussian import gauss_legendre, gaussian_rule
 from rmt.functions.hermite_recurrence import Edge, exponential_coefficients, times_polynomial
 from rmt.functions.scalar_function import ScalarFunction
+from rmt.functions.spacing import CORE, spacings
 
 __all__ = ["smoothed"]
 
@@ -29,6 +30,10 @@ Array = NDArray[np.float64]
 HALF_WIDTH = 8.5
 _TINY = 1e-300
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
+_ORDER = 10  # of a panel
+_DENSITY_STEP = 0.36  # spacing of nodes that resolves the normal density
+_MAX_NODES = 100_000
+_BLOCK = 1 << 18  # entries of a temporary array
 _WORK = 100.0  # of a point in closed form, for each degree
 
 
@@ -63,11 +68,61 @@ def smoothed(
     terms = _closed_terms(function)
     if terms is not None:
         return _in_closed_form(terms, m, s)
-    if function.kinks:
-        return _between_kinks(function, m, s, nodes_per_unit)
+    total = np.empty((2, *m.shape))
+    wide = s > nodes_per_unit * spacings(function)[0]
+    for std in np.unique(s[wide]):
+        same = s == std
+        total[:, same] = _on_panels(function, m[same], float(std), nodes_per_unit)
+    if not wide.all():
+        route = _between_kinks if function.kinks else _on_even_nodes
+        total[:, ~wide] = route(function, m[~wide], s[~wide], nodes_per_unit)
+    return total[0], total[1]
+
+
+def _on_even_nodes(
+    function: ScalarFunction, m: Array, s: Array, nodes_per_unit: float
+) -> tuple[Array, Array]:
+    """The trapezoid rule over ``Z``."""
     rule = gaussian_rule(nodes_per_unit, HALF_WIDTH)
     value, derivative = function.value_and_derivative(m[..., None] + s[..., None] * rule.nodes[0])
     return value @ rule.weights, derivative @ rule.weights
+
+
+def _on_panels(
+    function: ScalarFunction, m: Array, std: float, nodes_per_unit: float
+) -> tuple[Array, Array]:
+    """Gauss-Legendre panels over ``u = m + s Z``, the same for all means: for large ``s``.
+
+    Between kinks their nodes follow the function (`spacings`), which far out varies more slowly,
+    and the density.
+    """
+    low, high = float(m.min()) - HALF_WIDTH * std, float(m.max()) + HALF_WIDTH * std
+    cuts = [CORE * 2.0**k for k in range(len(spacings(function)))]
+    ends = np.array([0.0, *cuts, *(-c for c in cuts), *function.kinks])
+    ends = np.unique(np.concatenate([[low, high], ends[(ends > low) & (ends < high)]]))
+    middle = np.abs(ends[1:] + ends[:-1]) / 2.0
+    step = np.array(spacings(function))[np.searchsorted(cuts[:-1], middle)]
+    rate = nodes_per_unit / 4.0 * (0.5 / step + 1.0 / (_DENSITY_STEP * std))
+    counts = np.ceil(np.minimum(np.diff(ends) * rate, _MAX_NODES) / _ORDER).astype(int)
+    edges = np.concatenate(
+        [
+            np.linspace(a, b, n, endpoint=False)
+            for a, b, n in zip(ends, ends[1:], counts, strict=False)
+        ]
+        + [ends[-1:]]
+    )
+    x, w = gauss_legendre(_ORDER)
+    half = np.diff(edges)[:, None] / 2.0
+    u = (edges[:-1, None] + half * (x + 1.0)).ravel()
+    parts = np.stack(function.value_and_derivative(u)) * (half * w).ravel() / (_ROOT_TWO_PI * std)
+    total = np.zeros((2, m.size))
+    block = max(1, _BLOCK // u.size)
+    for start in range(0, m.size, block):
+        count_work(5.0 * block * u.size)
+        some = slice(start, start + block)
+        density = np.exp(-(((u - m[some, None]) / std) ** 2) / 2.0)
+        total[:, some] = parts @ density.T
+    return total[0], total[1]
 
 
 def _between_kinks(

@@ -181,9 +181,6 @@ def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths
     theta = np.sqrt(np.maximum(eigenvalues[order], _TINY))
     left = vectors[:, order].T
     projections = (left * scaled) @ (step1 * c.b + eta2 * moments.target_v)
-    strength_errors = negative / (theta + math.sqrt(negative) + _TINY)
-    # A vector whose eigenvalue is lost among errors of that size may point anywhere.
-    alignment_errors = np.minimum(2.0 * strength_errors / theta, 1.0)
     return SpikeStrengths(
         strengths=theta,
         # A spike that is rounding has an alignment that is nothing: it must not overflow.
@@ -191,8 +188,8 @@ def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths
         readout_nodes=g,
         readout_weights=w,
         left_functions=left / np.sqrt(w),
-        strength_errors=strength_errors,
-        alignment_sq_errors=np.repeat(alignment_errors[:, None], projections.shape[1], axis=1),
+        strength_errors=negative / (theta + math.sqrt(negative) + _TINY),
+        alignment_sq_errors=np.zeros(projections.shape),
         status=Status.CONVERGED,
     )
 

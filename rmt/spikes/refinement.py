@@ -38,7 +38,7 @@ SHARE = 0.05  # of the tolerance, that each variable may use up
 NEAR = 50.0  # times the tolerance, within which all variables are refined alike
 LEAST_GROWTH = 1.1  # of one variable at least, for another solve to be worth it
 UNSETTLED = 10.0  # times a relative change, by which errors are more than such changes tell
-ROUNDING = 8.0  # times the error that is known beforehand: a change of less is no news
+LOST = 8.0  # times the rounding: a change of less is no news
 STALLED = 4  # solves without progress: rounding, or a singularity that the rules do not know of
 
 
@@ -67,6 +67,7 @@ def refine_family(
     size: int,
     as_vector: Callable[[Solution], Array],
     least_error: Callable[[Solution], Array],
+    rounding: Callable[[Solution], Array],
     scale: Callable[[Solution, int], Array],
     start: Resolution,
     work: Callable[[Resolution], float],
@@ -87,9 +88,9 @@ def refine_family(
     size : int
     scale : callable
         Of a solution and its member's number: the size relative to which each must converge.
-    as_vector, least_error : callable
-        The numbers of a solution that are to converge, and what each is known to be off by; vectors
-        of a fixed length.
+    as_vector, least_error, rounding : callable
+        The numbers of a solution that are to converge, what each is known to be off by, and what is
+        lost of it in floating point however fine the resolution; vectors of a fixed length.
     start : mapping of str to float
         The first resolution; its keys are the variables.
     work : callable
@@ -124,12 +125,13 @@ def refine_family(
             unsettled, worst = {}, 0.0
             for number, solution, coarser in zip(numbers, fine, coarse, strict=True):
                 unit, vector = scale(solution, number), as_vector(solution)
-                floor = least_error(solution) / unit
+                lost = LOST * rounding(solution) / unit
                 change = np.abs(vector - as_vector(coarser)) / unit
+                change = np.maximum(change, least_error(solution) / unit)
                 # What more nodes can mend; the rest is rounding.
-                largest = change[~(change <= ROUNDING * floor)].max(initial=0.0)
+                largest = change[~(change <= lost)].max(initial=0.0)
                 # A change may be small by accident: none is trusted to be below half the largest.
-                errors = SAFETY * np.maximum(np.maximum(change, floor), 0.5 * largest)
+                errors = SAFETY * np.maximum(change, 0.5 * largest)
                 errors *= 1.0 + UNSETTLED * largest
                 found = Refined(solution, errors, Status.CONVERGED, resolution)
                 outcome = ongoing[number].judged(found, SAFETY * largest, vector, unit, rtol)
@@ -137,7 +139,7 @@ def refine_family(
                     outcomes[number] = outcome
                     del ongoing[number]
                 else:
-                    unsettled[number] = vector, unit, ROUNDING * floor
+                    unsettled[number] = vector, unit, lost
                     worst = max(worst, SAFETY * largest)
             if not ongoing:
                 break
@@ -174,9 +176,9 @@ def refine_family(
 def _moved(unsettled: Mapping[int, tuple[Array, Array, Array]], others: Sequence[Array]) -> float:
     """The largest change beyond rounding: vectors with their units and rounding, and others."""
     largest = 0.0
-    for (vector, unit, rounding), other in zip(unsettled.values(), others, strict=True):
+    for (vector, unit, lost), other in zip(unsettled.values(), others, strict=True):
         change = np.nan_to_num(np.abs(vector - other) / unit, nan=1.0)
-        largest = max(largest, change[change > rounding].max(initial=0.0))
+        largest = max(largest, change[change > lost].max(initial=0.0))
     return largest
 
 

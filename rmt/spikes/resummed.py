@@ -51,6 +51,8 @@ Array = NDArray[np.float64]
 
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
 _MAX_WORK = 2.5e10  # as counted by `rmt.budget`: some twenty seconds
+_EPSILON = 1e-15  # relative to the largest eigenvalue
+_MAX_SERIES = 3000.0  # terms of a series, whose transform is a matrix
 _MAX_POINTS = 2e7  # of the target's rule: 1 GB
 
 
@@ -156,6 +158,7 @@ def resummed_family(
                 len(problems),
                 _as_vector,
                 _known_error,
+                _rounding,
                 lambda solution, m: units[m](solution),
                 start,
                 lambda resolution: _work(problem, resolution),
@@ -215,8 +218,19 @@ def _as_vector(solution: SpikeStrengths) -> Array:
 
 
 def _known_error(solution: SpikeStrengths) -> Array:
-    """Of the entries of `_as_vector`: what rounding and negative eigenvalues show, no more."""
+    """Of the entries of `_as_vector`, what negative eigenvalues tell."""
     rows = (solution.strength_errors, *solution.alignment_sq_errors.T)
+    return np.concatenate([_padded(row) for row in rows])
+
+
+def _rounding(solution: SpikeStrengths) -> Array:
+    """Of the entries of `_as_vector`: eigenvalues ``theta^2`` share one absolute accuracy."""
+    theta = solution.strengths
+    square = _EPSILON * theta[0] ** 2
+    strengths = square / (theta + math.sqrt(square))
+    # A vector whose eigenvalue is lost may point anywhere.
+    alignments = np.minimum(2.0 * strengths / theta, 1.0)
+    rows = (strengths, *[alignments] * solution.alignments.shape[1])
     return np.concatenate([_padded(row) for row in rows])
 
 
@@ -263,6 +277,6 @@ def _work(problem: Problem, resolution: Resolution) -> float:
         pairs, noise = 50.0 * zeta, 0.0
     # Moments at every point of the target's rule, then a matrix product.
     points = (20.0 * resolution["target"]) ** r * {1: 1.0, 2: 0.79}.get(r, 0.52)
-    if points > _MAX_POINTS:
+    if points > _MAX_POINTS or max(zeta, labels) > _MAX_SERIES:
         return math.inf
     return readout * inner * pairs + noise + points * moments * labels * (4.0 + 0.5 * zeta)

@@ -29,10 +29,10 @@ from rmt.budget import check_time, count_work
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gauss_legendre
 from rmt.functions.smoothing import HALF_WIDTH, smoothed
+from rmt.functions.spacing import CORE, spacings
 from rmt.spikes.constants import Constants
 from rmt.spikes.labels import LabelLaw
 from rmt.spikes.local_interpolation import STENCIL, LocalInterpolation
-from rmt.spikes.spacing import CORE, spacings
 
 __all__ = ["reused_on_grid"]
 
@@ -90,8 +90,7 @@ def reused_on_grid(
         halved = [h / 2.0 for h in halved]
         ends = grid[0] - reach, grid[-1] + reach
         table = LocalInterpolation(_grid(sigma.kinks, halved, layer / 2.0, *ends, 0.0, delta))
-        density = nodes_per_unit * max(1.0, 0.3 * delta / steps[0])
-        smooth = np.stack(smoothed(sigma, table.grid, delta, density))
+        smooth = np.stack(smoothed(sigma, table.grid, delta, nodes_per_unit))
         at_grid = table.values(smooth, grid[:, None] + shift)  # (value or slope, grid, zeta)
         on_grid = LocalInterpolation(grid)
         for rows, u, weights in groups:

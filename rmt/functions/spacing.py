@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.functions import ScalarFunction
+from rmt.functions.scalar_function import ScalarFunction
 
 __all__ = ["CORE", "Spacings", "spacings"]
 
