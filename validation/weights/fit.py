@@ -121,7 +121,7 @@ class Seen:
         for k in range(min(n, self.values.size)):
             distance = abs(math.log(max(float(self.values[k]), self.floor) / values[k]))
             # Where none is predicted, a widened bulk may reach beyond the floor.
-            allowed = self.tolerance * (1 if values[k] > self.floor else 2)
+            allowed = self.tolerance * (1 if values[k] > self.floor else 1.5)
             found.append(Misfit(distance / allowed, self._value(k, predicted)))
             if min(self.values[k], values[k]) > self.floor and self._apart(k, values):
                 found += self._overlaps(k, predicted)

@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from rmt.predict import predict
 from rmt.prediction import Prediction
 from rmt.problem import Problem, Step
-from rmt.spectra.edge_test import edge_pvalue
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import RmtError
 from validation.weights.fit import Seen, seen_of
 from validation.weights.given import GivenWeights
@@ -35,7 +33,7 @@ _RTOL = 1e-3  # of the alternatives
 # of the first to the second at which it fits clearly better.
 _FITS, _DIFFERS, _BETTER = 1.25, 1.5, 0.6
 # Of a fit that nothing explains: what another problem must at least be off by.
-_FAR = 2.0
+_FAR = 1.75
 # Relative distance within which a fitted factor is taken for a usual one, and a row norm for 1.
 _NEAR, _UNIT = 0.1, 1e-4
 # Predictions that the search for one factor of two learning rates may take, and the largest factor:
@@ -45,7 +43,7 @@ _MOST_FITS, _LARGEST = 6, 4.0
 _PLACED = 0.1
 _SLIGHTLY = 1.1  # a factor of the learning rates that tells how sensitive outliers are to them
 _SIGMAS = 5.0  # at which the drift of weights that look untrained is a drift
-_UNTRAINED = 0.01  # significance of an outlier beyond the bulk of untrained weights
+_REACH = 1.15  # of the edge of untrained weights, up to where a singular value may be theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +132,9 @@ def _with_sensitivity(seen: Seen, base: Prediction) -> Seen:
 
 def _untrained(seen: Seen, base: Prediction, matrix: np.ndarray) -> str | None:
     """Where no singular value leaves the bulk of untrained weights, but should have."""
-    problem = base.problem
-    bulk = MarchenkoPasturBulk(problem.aspect_ratio)
-    chance = edge_pvalue(seen.values[:1], bulk, min(problem.width, problem.dim))[0]
+    problem, bulk = base.problem, _REACH * (1 + math.sqrt(base.problem.aspect_ratio))
     first = max((spike.singular_value for spike in base.outliers), default=0.0)
-    if chance < _UNTRAINED or first <= seen.floor * (1 + seen.tolerance):
+    if seen.values[0] > bulk or first <= seen.floor * (1 + seen.tolerance):
         return None
     norms = np.linalg.norm(matrix.astype(np.float64), axis=1)
     if problem.init == "sphere" and np.abs(norms - 1).max() < _UNIT:
@@ -149,12 +145,12 @@ def _untrained(seen: Seen, base: Prediction, matrix: np.ndarray) -> str | None:
     found = _small_drift(seen, base)
     if found is not None:
         return found
-    hidden = problem.aspect_ratio**0.25 / base.spikes[0].strength
+    hidden = (_strength(bulk, problem.aspect_ratio) or 0.0) / base.spikes[0].strength
     return (
-        "and all are in the bulk of untrained weights: these are the initial weights, or learning "
-        f"rates (or the readout in training) were smaller than {hidden:.2g} times those of the "
-        f"problem (a forgotten sqrt(N) is {1 / math.sqrt(problem.width):.2g}); give the weights "
-        "after the last step"
+        "and none is clear of the bulk of untrained weights: these are the initial weights, or "
+        f"learning rates (or the readout in training) were smaller than {hidden:.2g} times those "
+        f"of the problem (a forgotten sqrt(N) is {1 / math.sqrt(problem.width):.2g}); give the "
+        "weights after the last step"
     )
 
 
@@ -217,7 +213,7 @@ def _fitted_factor(seen: Seen, base: Prediction, bar: float) -> float | None:
     """
     problem, aim = base.problem, float(seen.values[0])
     strength = _strength(aim, problem.aspect_ratio)
-    if aim <= seen.floor or not base.spikes or strength is None:
+    if strength is None or not base.spikes:
         return None
     # Of one step the strength is proportional to the learning rate; of two it nearly is.
     known = [(0.0, math.log(max(base.spikes[0].singular_value, seen.floor)))]
@@ -313,11 +309,9 @@ def _other_problem(seen: Seen, base: Prediction) -> str:
         )
         largest = _LARGEST * max((spike.singular_value for spike in base.outliers), default=2.0)
     text = f"which {excluded}: they may be of another problem (activation, target, samples, batch)"
-    root = math.sqrt(problem.width)
     if seen.values[0] > largest:
+        root = math.sqrt(problem.width)
         text += f", or of far larger learning rates (a factor sqrt(N) too many is {root:.3g})"
-    elif seen.values[0] <= seen.floor:
-        text += f", or of far smaller learning rates (a forgotten sqrt(N) is {1 / root:.2g})"
     followed = seen.drift is not None or seen.overlaps[0].sum() > 3 * _NEAR
     if problem.width == problem.dim and not followed:
         text += ", or transposed: N = d, and without the readout nothing tells"
