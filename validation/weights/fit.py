@@ -48,7 +48,7 @@ class Misfit:
     Attributes
     ----------
     size : float
-        In units of what one network of finite size may be off by: up to 1 fits, from 1.5 does not.
+        In units of what one network of finite size may be off by, three of its standard deviations.
     text : str
         What differs, in words; empty where there was nothing to compare.
     """
