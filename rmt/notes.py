@@ -14,11 +14,12 @@ from rmt.spikes.constants import constants
 from rmt.spikes.deformed import DeformedOutliers
 from rmt.spikes.mean_update import SpikeStrengths
 
-__all__ = ["of_deformed", "of_problem", "of_scaling", "of_strengths"]
+__all__ = ["of_deformed", "of_problem", "of_readout_scale", "of_scaling", "of_strengths"]
 
 _SHIFT = 0.01  # relative shift of an outlier worth a note
 _SMALL = 0.2  # of the first step, for which the leading terms are good to a few percent
 _HEAVY = 50.0  # the size of the rarest labels that count, in standard deviations
+_RECOGNISED = 0.2  # relative distance at which the readout's scale is taken for 1/sqrt(N)
 
 
 def of_strengths(problem: Problem, factors: SpikeStrengths) -> list[str]:
@@ -137,12 +138,22 @@ def of_problem(problem: Problem) -> list[str]:
                 f"the readout has mean {mean:.3g} and standard deviation {std:.3g}: the theory "
                 "takes mean zero, and the output of the untrained network to be negligible"
             )
-        if not 0.5 < std < 2.0:
-            notes.append(
-                f"the readout has standard deviation {std:.3g}: it holds g_i = sqrt(N) a_i, whose "
-                "usual scale is 1"
-            )
+        notes += of_readout_scale(problem)
     return notes
+
+
+def of_readout_scale(problem: Problem) -> list[str]:
+    """On given ``g_i`` that are not of the usual scale: a slip of ``sqrt(N)``, or another."""
+    if isinstance(problem.readout, str):
+        return []
+    std, usual = float(problem.readout.std()), 1.0 / math.sqrt(problem.width)
+    if 0.5 < std < 2.0:
+        return []
+    text = f"the readout has standard deviation {std:.3g}"
+    convention = "it holds g_i = sqrt(N) a_i, whose usual scale is 1"
+    if abs(std / usual - 1.0) < _RECOGNISED:
+        return [f"{text}, about 1/sqrt(N) = {usual:.3g}: {convention}; multiply by sqrt(N)"]
+    return [f"{text}: {convention}"]
 
 
 def _spikes_named(chosen: NDArray[np.bool_]) -> str:

@@ -350,19 +350,34 @@ def test_bad_input(arguments, message):
     [
         (lambda w, a: (w * math.sqrt(N), a), "about sqrt(d) = 15.5: divide the weights by it"),
         (lambda w, a: (w / math.sqrt(N), a), "multiply them by sqrt(d)"),
-        (lambda w, a: (w * 2, a), "another scale, other learning rates or another problem"),
+        (lambda w, a: (w * 2, a), "divide the weights by about 1.9"),
         (lambda w, a: (w.T, a), "W may be transposed"),
         (lambda w, a: (w.T, None), "W may be transposed"),
         (lambda w, a: (w, np.roll(a, 1)), "neurons in another order"),
         (lambda w, a: (w, a / 3), "the readout has standard deviation 0.333"),
     ],
-    ids=["times sqrt d", "over sqrt d", "doubled", "transposed", "no readout", "order", "small a"],
+    ids=[
+        "times sqrt d",
+        "over sqrt d",
+        "doubled",
+        "transposed",
+        "no readout",
+        "order",
+        "small a",
+    ],
 )
 def test_odd_weights_get_a_note(change, note):
     weights, readout = change(*network())
     found = check(PROBLEM, weights, readout, method="resummed", spectrum=False)
     assert note in " ".join(found.notes)
     assert note.split()[0] in " ".join(str(found).split())
+
+
+def test_a_bulk_of_another_scale_gets_a_note():
+    """Where the level predicts it, and nothing else is known."""
+    weights, readout = network()
+    notes = check(PROBLEM, 1.3 * weights, readout).notes
+    assert "another scale, other learning rates or another problem" in notes[0]
 
 
 def test_other_target_directions_get_a_note():

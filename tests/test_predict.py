@@ -240,7 +240,11 @@ def test_notes_of_a_given_readout() -> None:
     shifted = found(readout=g + 0.4, steps=Step(1, 0.3))
     assert any("mean 0.4 and standard deviation 1:" in note for note in shifted.notes)
     small = found(readout=g / 20, steps=Step(1, 0.3))
-    assert any("standard deviation 0.05: it holds g_i" in note for note in small.notes)
+    (note,) = (note for note in small.notes if "standard deviation 0.05, about 1/sqrt(N)" in note)
+    assert note.endswith("it holds g_i = sqrt(N) a_i, whose usual scale is 1; multiply by sqrt(N)")
+    seventh = found(readout=g / 7, steps=Step(1, 0.3))
+    (note,) = (note for note in seventh.notes if "standard deviation 0.143" in note)
+    assert note.endswith("it holds g_i = sqrt(N) a_i, whose usual scale is 1")
 
 
 # Errors

@@ -46,7 +46,7 @@ class SpikeStrengths:
         ``theta_k``.
     alignments : array, shape (K, r)
         ``o_k``: inner products of the unit right directions with the target directions. The sign of
-        each row is arbitrary.
+        each row is arbitrary, and goes with that of its left function.
     readout_nodes, readout_weights : array, shape (Q,)
         The Gauss rule of the law of ``g``.
     left_functions : array, shape (K, Q)
@@ -74,7 +74,7 @@ def after_one_step(problem: Problem, c: Constants) -> SpikeStrengths:
     size = math.sqrt(w @ g**2)
     theta = problem.learning_rates[0] * abs(c.mu1) * math.sqrt(c.B) * size
     kept = int(theta > 0)
-    alignment = c.b / math.sqrt(c.B)
+    alignment = math.copysign(1.0, c.mu1) * c.b / math.sqrt(c.B)
     return SpikeStrengths(
         strengths=np.array([theta])[:kept],
         alignments=alignment[None, :][:kept],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -146,7 +146,7 @@ def check(
     noise: Noise = "reference" if n_reference else "weights" if n_weights > 1 else "unknown"
     rows = _rows(readings, simulated)
     deviations = {row.spike: row.deviation for row in rows if row.direction is None}
-    return WeightCheck(
+    found = WeightCheck(
         problem=problem,
         n_weights=n_weights,
         method=level(predictions[0]),
@@ -157,8 +157,9 @@ def check(
         found=found_outliers(readings),
         count=outlier_count(readings, deviations),
         bulk=bulk_of(readings),
-        notes=odd_weights(given, readings),
+        notes=(),
     )
+    return replace(found, notes=odd_weights(given, readings, found.agrees()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

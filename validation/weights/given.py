@@ -49,9 +49,12 @@ class GivenWeights:
 
     def overlaps(self, right: Array, n_directions: int) -> FloatArray:
         """Squared overlaps (m, r) of ``m`` right singular vectors, in columns, with the targets."""
+        return np.square(self.along(right, n_directions).T)
+
+    def along(self, right: Array, n_directions: int) -> FloatArray:
+        """Components (r,) or (r, m) of a vector, or of vectors in columns, along the targets."""
         vectors = np.asarray(right, dtype=np.float64)
-        rows = vectors[:n_directions] if self.directions is None else self.directions @ vectors
-        return np.square(rows.T)
+        return vectors[:n_directions] if self.directions is None else self.directions @ vectors
 
 
 def given_weights(

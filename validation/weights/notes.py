@@ -1,22 +1,31 @@
-"""What is odd about a user's weights, in plain words: wrong scale, transposed, another readout."""
+"""What is odd about a user's weights, in plain words, the likely mistake first."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from scipy.stats import chi2
 
+from rmt.notes import of_readout_scale
 from validation.comparison.compare import PredictedOutliers
+from validation.weights.fit import bulk_ratio, fluctuation, readout_of, seen_of
 from validation.weights.given import GivenWeights
+from validation.weights.mistakes import likely_mistake, readout_advice
 from validation.weights.readings import Reading
 
 __all__ = ["odd_weights"]
 
+# What is wrong with one matrix, of the given name and number; None if it is not this.
+_Judge: TypeAlias = Callable[[str, GivenWeights, int, Reading], str | None]
+
 # Relative difference of the bulk's root mean square at which the weights have another scale, and
 # within which a scale is recognised.
 _OFF, _RECOGNISED = 0.15, 0.1
+# Logarithm of the smallest scale that is told from other learning rates.
+_SCALED = math.log(1.5)
 # A squared overlap that says on which side a vector is: large, and many times that of the other.
 _LARGE, _TIMES = 0.15, 10.0
 # Squared overlap of the left vector with the readout: of a neuron by neuron match, and of none.
@@ -24,27 +33,39 @@ _MATCHED, _UNMATCHED = 0.4, 0.1
 # Relative difference within which an outlier is where it was predicted, and the chance that
 # overlaps with unrelated directions are as large as what is called like chance.
 _NEAR, _CHANCE = 0.1, 1e-3
+# Of a drift along the target: standard deviations that it must be off by, and the share of the
+# predicted one, the other way, from which (and up to whose inverse) a step was taken backwards.
+_SURE, _BACKWARDS = 8.0, -0.4
 
 
-def odd_weights(given: GivenWeights, readings: Sequence[Reading]) -> tuple[str, ...]:
-    """Sentences on the weights, then those on the prediction for the first readout.
+def odd_weights(given: GivenWeights, readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
+    """The likely mistake if there is one, then what is to know of the prediction.
+
+    One mistake makes the next test fail too, so the first that is found is named alone: a readout
+    on another scale; what the weights show by themselves; where they differ, what else they could
+    be; and at last a scale that nothing explains.
 
     Parameters
     ----------
     given : GivenWeights
     readings : sequence of Reading
         Of every matrix, in order.
+    agrees : bool
+        Whether the verdict is that they do, so that no other explanation is looked for.
     """
-    notes: list[str] = []
-    for number, reading in enumerate(readings):
-        which = f"matrix {number}" if len(readings) > 1 else "the weights"
-        scaled = _scale(which, given, number, reading)
-        # On another scale everything else is off too.
-        notes += (
-            scaled
-            or _orientation(which, given, number, reading)
-            or _other_directions(which, given, reading)
-        )
+    shown: tuple[_Judge, ...] = (
+        _transposed,
+        _whole_scale,
+        _other_readout,
+        _other_directions,
+        _backwards,
+    )
+    notes = (
+        _readout(given, readings)
+        or _judged(shown, given, readings)
+        or likely_mistake(given, readings, agrees)
+        or _judged((_bulk_scale,), given, readings)
+    )
     prediction = readings[0].prediction
     if prediction.method != "deformed":
         notes.append(
@@ -58,67 +79,191 @@ def odd_weights(given: GivenWeights, readings: Sequence[Reading]) -> tuple[str, 
             "spectrum's own edge where that lies further out (without spectra: at the predicted "
             "edge, and what is found next to it may belong to the bulk)"
         )
-    return (*notes, *prediction.notes)
+    told = of_readout_scale(prediction.problem)
+    return (*notes, *(note for note in prediction.notes if note not in told))
 
 
-def _scale(which: str, given: GivenWeights, number: int, reading: Reading) -> list[str]:
-    """From the sum of squares of the bulk, which needs no decomposition."""
-    matrix, prediction = given.matrices[number], reading.prediction
-    size = min(matrix.shape)
-    left_out = reading.values[: min(len(prediction.outliers), size - 1)]
-    total = float(np.square(matrix, dtype=np.float64).sum() - np.sum(left_out**2))
-    observed = math.sqrt(max(total, 0.0) / (size - left_out.size))
-    ratio = observed / math.sqrt(prediction.bulk.moment(2))
-    if abs(math.log(ratio)) <= math.log1p(_OFF):
+def _judged(
+    judges: Sequence[_Judge], given: GivenWeights, readings: Sequence[Reading]
+) -> list[str]:
+    """The first note on the first odd matrix, and which others are odd too."""
+    found: dict[int, str] = {}
+    for number, reading in enumerate(readings):
+        which = f"matrix {number}" if len(readings) > 1 else "the weights"
+        notes = (judge(which, given, number, reading) for judge in judges)
+        note = next((each for each in notes if each is not None), None)
+        if note is not None:
+            found[number] = note
+    if not found:
         return []
-    text = (
-        f"{which}: the bulk's root mean square is {ratio:.3g} times the predicted one; rows "
-        "w_i of untrained weights have norm 1 (see Problem)"
-    )
-    dim, width = matrix.shape[1], matrix.shape[0]
-    for name, scale in (("sqrt(d)", math.sqrt(dim)), ("sqrt(N)", math.sqrt(width))):
-        if abs(ratio / scale - 1) < _RECOGNISED:
-            return [f"{text}. That is about {name} = {scale:.3g}: divide the weights by it"]
-        if abs(ratio * scale - 1) < _RECOGNISED:
-            return [f"{text}. That is about 1/{name} = {1 / scale:.3g}: multiply them by {name}"]
-    return [f"{text}: another scale, other learning rates or another problem"]
+    first, *others = found
+    if not others:
+        return [found[first]]
+    noun, rest = "matrix" if len(others) == 1 else "matrices", ", ".join(map(str, others))
+    return [f"{found[first]} (there is a note on {noun} {rest} too)"]
 
 
-def _orientation(which: str, given: GivenWeights, number: int, reading: Reading) -> list[str]:
-    """From the sides of the leading triplet: the readout is on the left, targets on the right."""
-    left = np.asarray(reading.triplets.left[:, 0], dtype=np.float64)
-    right = np.asarray(reading.triplets.right[:, 0], dtype=np.float64)
-    advice = f"{which}: the leading %s: W may be transposed (N = d, so its shape does not tell)"
-    square = left.size == right.size
-    if given.readouts is not None:
-        g = given.readouts[number] / np.linalg.norm(given.readouts[number])
-        here = float(left @ g) ** 2
-        there = float(right @ g) ** 2 if square else 0.0
-        if there > _LARGE and there > _TIMES * here:
-            return [advice % "right singular vector follows the readout, and the left one does not"]
-        outliers = reading.prediction.outliers
-        if outliers and outliers[0].left_overlap > _MATCHED and here < _UNMATCHED:
-            return [
-                f"{which}: the leading left singular vector has squared overlap {here:.2g} with "
-                "the readout, which it should follow: the readout may be that of another network, "
-                "or have its neurons in another order"
-            ]
-    elif square:
-        r = reading.overlaps.shape[1]
-        here = float(reading.overlaps[0].sum())
-        there = float(given.overlaps(left[:, None], r).sum())
-        if there > _LARGE and there > _TIMES * here:
-            return [advice % "left singular vector follows the target, and the right one does not"]
+def _readout(given: GivenWeights, readings: Sequence[Reading]) -> list[str]:
+    """On a readout of another scale, whose prediction is one of another network."""
+    for number, reading in enumerate(readings):
+        found, g = of_readout_scale(reading.prediction.problem), readout_of(reading)
+        if g is None or not found:
+            continue
+        advice = readout_advice(given, number, reading, g) if "multiply" in found[0] else ""
+        which = f" (matrix {number})" if len(readings) > 1 else ""
+        return [f"{found[0]}{advice}{which}"]
     return []
 
 
-def _other_directions(which: str, given: GivenWeights, reading: Reading) -> list[str]:
+def _whole_scale(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+    """Where bulk and outliers are all larger by one number, or by one that is known."""
+    problem, ratio = reading.prediction.problem, _bulk_ratio(given, number, reading)
+    if abs(math.log(ratio)) <= math.log1p(_OFF):
+        return None
+    text = _bulk_text(which, ratio)
+    for name, scale in (
+        ("sqrt(d)", math.sqrt(problem.dim)),
+        ("sqrt(N)", math.sqrt(problem.width)),
+    ):
+        if abs(ratio / scale - 1) < _RECOGNISED:
+            return f"{text}. That is about {name} = {scale:.3g}: divide the weights by it"
+        if abs(ratio * scale - 1) < _RECOGNISED:
+            return f"{text}. That is about 1/{name} = {1 / scale:.3g}: multiply them by {name}"
+    outliers = PredictedOutliers.of(reading.prediction).singular_values
+    if abs(math.log(ratio)) < _largest_widening(reading) or not outliers.size:
+        return None
+    # Another learning rate moves outliers more than the bulk; another scale moves all alike.
+    place = float(reading.values[0] / outliers[0])
+    scaled = seen_of(given, number, reading).scaled(1 / place).misfit(reading.prediction)
+    if abs(math.log(ratio / place)) > _OFF or scaled.size > 1:
+        return None
+    return (
+        f"{text}, and the largest singular value is {place:.3g} times the predicted one: divide "
+        f"the weights by about {ratio:.3g}"
+    )
+
+
+def _bulk_scale(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+    """A bulk that is off, where nothing better is known."""
+    ratio = _bulk_ratio(given, number, reading)
+    allowed = math.log1p(_OFF) if _is_predicted(reading) else _largest_widening(reading)
+    if abs(math.log(ratio)) <= allowed:
+        return None
+    return f"{_bulk_text(which, ratio)}: another scale, other learning rates or another problem"
+
+
+def _is_predicted(reading: Reading) -> bool:
+    """Whether the bulk is: at other levels, and where few neurons make much of it, it is wider."""
+    return reading.prediction.method == "deformed" and not reading.is_soft
+
+
+def _largest_widening(reading: Reading) -> float:
+    """Logarithm of a ratio of bulks that training does not make, where it is not predicted."""
+    if _is_predicted(reading):
+        return _SCALED
+    return _SCALED + math.log1p(fluctuation(reading.prediction.problem))
+
+
+def _bulk_ratio(given: GivenWeights, number: int, reading: Reading) -> float:
+    prediction = reading.prediction
+    square = prediction.bulk.moment(2)
+    if prediction.method != "deformed":
+        square *= 1 + fluctuation(prediction.problem)
+    return bulk_ratio(given, number, reading, len(prediction.outliers), square)
+
+
+def _bulk_text(which: str, ratio: float) -> str:
+    return (
+        f"{which}: the bulk's root mean square is {ratio:.3g} times the predicted one; rows "
+        "w_i of untrained weights have norm 1 (see Problem)"
+    )
+
+
+def _transposed(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+    """From the sides of the outliers: the readout is on the left, targets are on the right."""
+    left = np.asarray(reading.triplets.left, dtype=np.float64)
+    right = np.asarray(reading.triplets.right, dtype=np.float64)
+    if left.shape[0] != right.shape[0]:
+        return None
+    r = reading.overlaps.shape[1]
+    large = max(_LARGE, float(chi2.isf(_CHANCE / 10, r)) / left.shape[0])
+    expected = max(len(reading.prediction.outliers), 1)
+    for k in range(min(expected, max(reading.n_outliers, 1))):
+        for name, here, there in _sides(given, number, reading, left[:, k], right[:, k]):
+            if there > large and there > _TIMES * here:
+                return (
+                    f"{which}: singular vector {k} follows {name}: W may be transposed (N = d, so "
+                    "its shape does not tell)"
+                )
+    return None
+
+
+def _sides(
+    given: GivenWeights, number: int, reading: Reading, left: np.ndarray, right: np.ndarray
+) -> Iterator[tuple[str, float, float]]:
+    """Squared overlaps of a triplet with what it should follow, on its side and on the other."""
+    g = readout_of(reading)
+    if g is not None:
+        g = g / np.linalg.norm(g)
+        yield (
+            "the readout on the right, and not on the left",
+            float(left @ g) ** 2,
+            float(right @ g) ** 2,
+        )
+    r = reading.overlaps.shape[1]
+    yield (
+        "the target on the left, and not on the right",
+        float(given.overlaps(right[:, None], r).sum()),
+        float(given.overlaps(left[:, None], r).sum()),
+    )
+
+
+def _other_readout(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+    """A leading left vector that should follow the readout, neuron by neuron, and does not."""
+    prediction, g = reading.prediction, readout_of(reading)
+    if g is None or not prediction.outliers or not reading.n_outliers:
+        return None
+    g = g / np.linalg.norm(g)
+    here = float(reading.triplets.left[:, 0] @ g) ** 2
+    # The left direction of a spike may be another function of the readout than g itself.
+    f = prediction.factors
+    weighted = f.readout_weights * f.readout_nodes
+    along = float(f.left_functions[0] @ weighted) ** 2 / float(weighted @ f.readout_nodes)
+    if prediction.outliers[0].left_overlap * along <= _MATCHED or here >= _UNMATCHED:
+        return None
+    return (
+        f"{which}: the leading left singular vector has squared overlap {here:.2g} with the "
+        "readout, which it should follow: the readout may be that of another network, or have its "
+        "neurons in another order"
+    )
+
+
+def _backwards(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+    """Steps taken the wrong way: singular values and squared overlaps after one are the same."""
+    if given.directions is not None:
+        return None
+    seen = seen_of(given, number, reading)
+    known = seen.drift_factor(reading.prediction)
+    if known is None:
+        return None
+    factor, noise = known[0], math.hypot(*known[1:])
+    # Steps that are far too large overshoot in the second one, which may have either sign.
+    if 1 - factor < _SURE * noise or not 1 / _BACKWARDS <= factor <= _BACKWARDS:
+        return None
+    return (
+        f"{which}: along the target they follow the readout with the opposite sign, {factor:.2g} "
+        "times the predicted amount: the steps were taken uphill (W - eta G for W + eta G), or the "
+        "labels or the readout have the opposite sign"
+    )
+
+
+def _other_directions(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
     """Outliers in their places that have nothing of the first axes: trained on other directions."""
     predicted = PredictedOutliers.of(reading.prediction)
     n_outliers, r = predicted.overlaps.shape
     n_outliers = min(n_outliers, reading.values.size)
     if given.directions is not None or not n_outliers:
-        return []
+        return None
     expected = predicted.overlaps[:n_outliers].sum(axis=1)
     spike = int(expected.argmax())
     place = float(predicted.singular_values[spike])
@@ -131,11 +276,11 @@ def _other_directions(which: str, given: GivenWeights, reading: Reading) -> list
         or overlaps.sum() > like_chance
         or abs(reading.values[spike] / place - 1) > _NEAR
     ):
-        return []
+        return None
     axes = "e_1" if r == 1 else f"e_1 to e_{r}"
-    return [
+    return (
         f"{which}: singular value {spike} is where it was predicted, but its squared overlap with "
         f"{axes} is {overlaps[spike].sum():.2g}, like that of a random direction (about "
         f"{r / dim:.2g}), instead of {expected[spike]:.2g}: the weights may have been trained on "
         f"another target direction than {axes}; `directions` says which (--directions in a shell)"
-    ]
+    )
