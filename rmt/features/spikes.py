@@ -10,8 +10,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from rmt.blas import one_blas_thread
 from rmt.display import Formula, InNotebooks, Part, Shown, Table
@@ -323,7 +323,7 @@ def _outlier(
     high = 2.0 * low
     while excess(high) > 0.0:
         high *= 2.0
-    ell = float(brentq(excess, low, high, xtol=1e-13 * low, rtol=1e-13))
+    ell = float(scipy.optimize.brentq(excess, low, high, xtol=1e-13 * low, rtol=1e-13))
     z, z_slope = sample.eigenvalue(ell)
     if z_slope <= 0.0:
         return None

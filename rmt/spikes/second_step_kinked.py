@@ -12,9 +12,8 @@ import itertools
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
-from scipy.interpolate import CubicSpline
 
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gauss_legendre
@@ -59,7 +58,7 @@ def reused_piecewise_linear(
     first_constant, first_slope = pieces[0][2]
     for low, high, (_, inner_slope) in pieces:
         m = t * (phi * inner_slope * law.y[:, None] + c.mu1 * law.zeta)
-        mass = special.ndtr(high) - special.ndtr(low)
+        mass = scipy.special.ndtr(high) - scipy.special.ndtr(low)
         mean = m * mass + alpha * (normal_density(low) - normal_density(high))  # E[V + m; piece]
         value += first_constant * mass + first_slope * mean
         slope += first_slope * mass
@@ -105,7 +104,9 @@ def reused_kinked(
         grid = _graded_grid(sigma.kinks, std, u.min(), u.max(), reach, nodes_per_unit)
         far = grid[0] - reach, grid[-1] + reach
         fine = _graded_grid(sigma.kinks, std, *far, 0.0, 1.5 * nodes_per_unit)
-        smooth = CubicSpline(fine, np.stack(smoothed(sigma, fine, std, nodes_per_unit), axis=1))
+        smooth = scipy.interpolate.CubicSpline(
+            fine, np.stack(smoothed(sigma, fine, std, nodes_per_unit), axis=1)
+        )
         law_of_u = _spread(u, weights, grid)
         at_grid = smooth(grid[:, None] + shift)  # (grid, zeta, value or slope)
         value[q], slope[q] = law_of_u @ at_grid[..., 0], law_of_u @ at_grid[..., 1]
