@@ -69,7 +69,14 @@ def run_on(
         else:
             inputs = [values[argument] for argument in graph.arguments[node]]
             values[node] = _function(xp, operation, first.dtype)(*inputs)
-    return tuple(xp.broadcast_to(values[node], first.shape) for node in outputs)
+    return tuple(_of_shape(xp, values[node], first.shape) for node in outputs)
+
+
+def _of_shape(xp: Any, value: Any, shape: tuple[int, ...]) -> Any:
+    """A constant as a whole array: not as a view of one number, which could not be written to."""
+    if value.shape == shape:
+        return value
+    return xp.asarray(xp.broadcast_to(value, shape), copy=True)
 
 
 def to_numpy(array: Any) -> NDArray[Any]:
