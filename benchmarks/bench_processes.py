@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.common import Claim, Effort, Row, clock, race, row
+from benchmarks.common import Claim, Clock, Effort, Row, clock, race, row
 from validation.executors import worker_processes
 from validation.simulation.threads import available_cores
 
 TITLE = "Starting, and threads"
 
+_STARTS = (
+    (
+        ["-m", "rmt", "predict", *"--activation z --target z --width 100 --step 1,0.25".split()],
+        ["-c", "import numpy, scipy, sympy"],
+        Claim("little longer than importing numpy, scipy and sympy", "docs/architecture.md", 1.5),
+    ),
+    (
+        ["-c", "import rmt"],
+        ["-c", "import numpy"],
+        Claim("a hundredth of a second", "docs/architecture.md", 0.6),
+    ),
+    (
+        ["-m", "rmt", "--help"],
+        ["-c", "import numpy"],
+        Claim("need not even numpy", "docs/architecture.md", 1.0),
+    ),
+)
+
 
 def rows(effort: Effort) -> Iterator[Row]:
     """Importing, starting workers, small matrices on several threads."""
-    yield row(
-        "python -c 'import rmt'",
-        "python -c 'import numpy, scipy.special, scipy.optimize'",
-        race(
-            clock(lambda: _python("import rmt")),
-            clock(lambda: _python("import numpy, scipy.special, scipy.optimize")),
-            effort,
-        ),
-        claim=Claim("stays fast: numpy and scipy", "docs/architecture.md", 3.0),
-    )
+    for ours, baseline, claim in effort.few(_STARTS):
+        yield row(
+            f"python {shlex.join(ours)}",
+            f"python {shlex.join(baseline)}",
+            race(_processor_time(ours), _processor_time(baseline), effort),
+            claim=claim,
+            note="processor time",
+        )
     yield row(
         "starting two worker processes",
-        "python -c 'import rmt'",
-        race(clock(_start), clock(lambda: _python("import rmt")), effort),
+        "python -c 'import rmt.predict'",
+        race(clock(_start), clock(lambda: _python("import rmt.predict")), effort),
         claim=Claim("about 4 s", "docs/validation.md", 4.4, "seconds"),
     )
     if available_cores() < 2:
@@ -49,6 +67,20 @@ def rows(effort: Effort) -> Iterator[Row]:
             ),
             claim=Claim("several threads are hardly faster", "docs/architecture.md", 1.1),
         )
+
+
+def _processor_time(arguments: Sequence[str]) -> Clock:
+    """Of a fresh interpreter; the first, which may write compiled files, is not counted."""
+
+    def spent() -> float:
+        before = os.times()
+        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+        after = os.times()
+        # Windows counts none for children.
+        return sum(after[2:4]) - sum(before[2:4]) or after.elapsed - before.elapsed
+
+    spent()
+    return spent
 
 
 def _python(code: str) -> None:

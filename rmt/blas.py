@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 __all__ = ["one_blas_thread"]
@@ -49,20 +50,21 @@ class _Limit:
 
     def __init__(self) -> None:
         self._inside = 0
-        self._before: list[tuple[Any, int]] = []
+        self._before: dict[str, tuple[Any, int]] = {}
 
     def enter(self, libraries: Sequence[Any]) -> None:
-        if self._inside == 0:
-            self._before = [(library, library.num_threads) for library in libraries]
-            for library in libraries:
+        for library in libraries:  # one that was loaded since an outer block began is new
+            if library.filepath not in self._before:
+                self._before[library.filepath] = library, library.num_threads
                 _set(library, 1)
         self._inside += 1
 
     def leave(self) -> None:
         self._inside -= 1
         if self._inside == 0:
-            for library, count in self._before:
+            for library, count in self._before.values():
                 _set(library, count)
+            self._before.clear()
 
 
 _lock = threading.Lock()
@@ -86,13 +88,15 @@ def _set(library: Any, count: int) -> None:
     release(force=True)
 
 
-@lru_cache(maxsize=1)
 def _libraries() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The BLAS libraries with one number of threads in the process, and with one in each thread.
+    """The BLAS libraries with one number of threads in the process, and with one in each thread."""
+    # SciPy may bring a BLAS of its own, with the first of these that is imported.
+    return _found(*(f"scipy.{name}" in sys.modules for name in ("linalg", "special")))
 
-    Finding them takes longer than a small product, so it is done once.
-    """
-    import scipy.linalg  # noqa: F401  SciPy may bring a BLAS of its own: both must be loaded
+
+@cache
+def _found(*_: bool) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The libraries that are loaded. Finding them takes longer than a small product."""
     from threadpoolctl import ThreadpoolController
 
     found = ThreadpoolController().select(user_api="blas").lib_controllers

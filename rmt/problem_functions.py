@@ -45,8 +45,8 @@ def check_target(target: ScalarFunction) -> None:
     _check_second_moment("target", target)
     axis = np.linspace(-6.0, 6.0, 49)
     if target.n_variables == 1:  # no piece between two kinks is overlooked
-        ends = np.union1d(axis, [kink for kink in target.kinks if abs(kink) < 6.0])
-        axis = np.union1d(axis, (ends[1:] + ends[:-1]) / 2.0)
+        ends = np.sort(np.append(axis, [kink for kink in target.kinks if abs(kink) < 6.0]))
+        axis = np.append(axis, (ends[1:] + ends[:-1]) / 2.0)
     grids = np.meshgrid(*([axis] * target.n_variables))
     if not np.any(target(*grids)):
         raise InvalidInputError(

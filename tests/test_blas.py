@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -55,6 +59,39 @@ def test_overlapping_blocks_of_several_threads():
         pool.submit(first).result()
         assert found.result() == {1}
     assert blas_threads() == {2}
+
+
+def test_a_library_that_comes_later_is_limited_by_the_next_block(monkeypatch):
+    """SciPy's own BLAS is loaded with `scipy.linalg`, which may be while a block is inside."""
+    first, second = SimpleNamespace(), SimpleNamespace()
+    for name, library in (("first", first), ("second", second)):
+        library.filepath, library.num_threads = name, 2
+        library.set_num_threads = partial(setattr, library, "num_threads")
+    known = [first]
+    monkeypatch.setattr("rmt.blas._libraries", lambda: (tuple(known), ()))
+    with one_blas_thread():
+        known.append(second)
+        assert (first.num_threads, second.num_threads) == (1, 2)
+        for _ in range(2):
+            with one_blas_thread():
+                assert (first.num_threads, second.num_threads) == (1, 1)
+    assert (first.num_threads, second.num_threads) == (2, 2)
+
+
+def test_scipy_is_limited_although_it_is_loaded_after_the_first_block():
+    code = """
+from threadpoolctl import threadpool_info, threadpool_limits
+from rmt.blas import one_blas_thread
+import numpy
+with one_blas_thread():
+    pass
+import scipy.linalg
+threadpool_limits(2, user_api="blas")
+with one_blas_thread():
+    print({found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"})
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "{1}\n"
 
 
 def test_an_error_lifts_the_limit():

@@ -64,6 +64,18 @@ def test_functions_and_derivatives(library, activation):
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+def test_results_can_be_written_to(library):
+    """A constant derivative is an array as any other, not a view of one number."""
+    place = device_of(library)
+    z = place.asarray(np.array([0.5, -1.0]))
+    value, slope = ScalarFunction.parse("2*z").value_and_derivative(z, xp=place.xp)
+    value[0], slope[0] = 7.0, 8.0
+    np.testing.assert_array_equal(to_numpy(value), [7.0, -2.0])
+    np.testing.assert_array_equal(to_numpy(slope), [8.0, 2.0])
+    np.testing.assert_array_equal(to_numpy(z), [0.5, -1.0])
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_overflow_within_a_function_is_repaired(library):
     place = device_of(library)
     function = ScalarFunction.parse("exp(z**2)*exp(-z**2)*z")

@@ -91,6 +91,16 @@ def test_help_and_typing_errors_need_no_numbers(arguments):
     assert not loaded & {*SLOW, "numpy"}
 
 
+def test_a_simple_prediction_needs_no_part_of_scipy():
+    options = "--activation z --target z --width 100 --dim 100 --samples 200 --step 1,0.25"
+    code = f"from rmt.cli import main\nassert main({['predict', *options.split()]!r}) == 0"
+    loaded = set(run("-c", f"{code}\n{LIST}").split("\n")[-2].split())
+    assert {"numpy", "sympy", "rmt.predict"} <= loaded
+    parts = {"linalg", "special", "optimize", "interpolate", "integrate", "ndimage", "sparse"}
+    assert not loaded & {f"scipy.{part}" for part in parts}
+    assert not loaded & {"matplotlib", "pandas", "sqlite3", "multiprocessing", "numpy.ma"}
+
+
 def packages_that_load_on_demand():
     return sorted(
         path.relative_to(ROOT).parent.as_posix().replace("/", ".")

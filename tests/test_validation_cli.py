@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from documents import assert_same_document
 
 import rmt
 from rmt.problem import Problem, Step
@@ -88,9 +89,11 @@ def test_run_and_report(tiny, capsys, tmp_path):
     data = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [case["name"] for s in data["sections"] for case in s["cases"]] == ["one", "two"]
     assert all(case["tests"] for s in data["sections"] for case in s["cases"])
-    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    before = sorted(path.name for path in (tmp_path / "out").iterdir())
     output(capsys, "report", "--suite", "tiny", "--workers", "1", "--output", "out")
-    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == before
+    again = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert_same_document(again, data)
 
 
 def test_report_command_names_what_is_not_the_default(tiny, capsys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.optimize import minimize_scalar
+import scipy
 
 from rmt.features.bulk import FeatureBulk
 
@@ -39,7 +39,7 @@ class SampleMap:
         # z is convex beyond the population's edge, where its slope is minus infinity.
         low = math.log(self.population_edge * (1.0 + 1e-9))
         high = low + math.log(4.0 + 4.0 * width / samples)
-        found = minimize_scalar(
+        found = scipy.optimize.minimize_scalar(
             lambda x: self.eigenvalue(math.exp(x))[0], bounds=(low, high), method="bounded",
             options={"xatol": 1e-9},
         )  # fmt: skip

@@ -10,8 +10,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
@@ -341,7 +341,7 @@ def _outlier(
         high *= 2.0
         if not math.isfinite(high):
             raise ConvergenceError("an outlier of the features has no bound", Status.NOT_FINITE)
-    ell = float(brentq(excess, low, high, xtol=1e-13 * low, rtol=1e-13))
+    ell = float(scipy.optimize.brentq(excess, low, high, xtol=1e-13 * low, rtol=1e-13))
     z, z_slope = sample.eigenvalue(ell)
     if z_slope <= 0.0:
         return None

@@ -30,8 +30,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from rmt.features.bulk import BulkResolvent, FeatureBulk, feature_bulk
 from rmt.features.mean_features import MeanFeatures, mean_features
@@ -153,7 +153,7 @@ def trained_features(
 def _largest_readout(problem: Problem) -> float:
     """What one of ``N`` neurons exceeds in size, where the law of the readout has no bound."""
     unbounded = isinstance(problem.readout, str) and problem.readout == "gaussian"
-    return float(-ndtri(0.5 / problem.width)) if unbounded else math.inf
+    return float(-scipy.special.ndtri(0.5 / problem.width)) if unbounded else math.inf
 
 
 def _gram(mean: MeanFeatures) -> Array:

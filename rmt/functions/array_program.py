@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from rmt.functions.graph import Graph, NodeId
 
@@ -34,7 +34,7 @@ _STANDARD_NAMES = {
     "not": "logical_not",
 }
 # Functions that the standard lacks.
-_SPECIAL: dict[str, Callable[..., Any]] = {"erf": special.erf, "erfc": special.erfc}
+_SPECIAL = ("erf", "erfc")
 
 
 def run_on(
@@ -69,7 +69,14 @@ def run_on(
         else:
             inputs = [values[argument] for argument in graph.arguments[node]]
             values[node] = _function(xp, operation, first.dtype)(*inputs)
-    return tuple(xp.broadcast_to(values[node], first.shape) for node in outputs)
+    return tuple(_of_shape(xp, values[node], first.shape) for node in outputs)
+
+
+def _of_shape(xp: Any, value: Any, shape: tuple[int, ...]) -> Any:
+    """A constant as a whole array: not as a view of one number, which could not be written to."""
+    if value.shape == shape:
+        return value
+    return xp.asarray(xp.broadcast_to(value, shape), copy=True)
 
 
 def to_numpy(array: Any) -> NDArray[Any]:
@@ -99,6 +106,6 @@ def _special_function(xp: Any, name: str) -> Callable[..., Any]:
         return getattr(import_module("cupyx.scipy.special"), name)  # type: ignore[no-any-return]
 
     def through_numpy(x: Any) -> Any:
-        return xp.asarray(_SPECIAL[name](to_numpy(x)), device=x.device)
+        return xp.asarray(getattr(scipy.special, name)(to_numpy(x)), device=x.device)
 
     return through_numpy

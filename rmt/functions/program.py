@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from rmt.budget import count_work
 from rmt.functions.array_program import run_on, to_numpy
@@ -47,6 +47,14 @@ def _copy(a: Any, out: FloatArray) -> None:
     np.copyto(out, a)
 
 
+def _erf(a: Any, out: FloatArray) -> None:
+    scipy.special.erf(a, out=out)
+
+
+def _erfc(a: Any, out: FloatArray) -> None:
+    scipy.special.erfc(a, out=out)
+
+
 _NUMPY: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
@@ -71,8 +79,8 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "tanh": np.tanh,
     "asinh": np.arcsinh,
     "atanh": np.arctanh,
-    "erf": special.erf,
-    "erfc": special.erfc,
+    "erf": _erf,
+    "erfc": _erfc,
     "abs": np.absolute,
     "sign": np.sign,
     "max": np.maximum,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from rmt.budget import count_work
 
@@ -29,20 +29,21 @@ def quadrant(u: float, x: Array, r: Array, q: Array) -> tuple[Array, Array, Arra
     and that of ``X`` with ``p(x)`` and ``r p(u)``.
     """
     count_work(_WORK * x.size)
+    ndtr, owens_t = scipy.special.ndtr, scipy.special.owens_t
     zero = np.zeros(np.broadcast_shapes(x.shape, r.shape))
     density = np.exp(-(x**2) / 2.0) / math.sqrt(2.0 * math.pi)
     if u == -math.inf:
         return zero, zero, zero
     if u == math.inf:
-        return special.ndtr(-x) + zero, r * density, density + zero
+        return ndtr(-x) + zero, r * density, density + zero
     # At zero Owen's function is taken from the right.
     u, x = u if abs(u) > _TINY else _TINY, np.where(np.abs(x) > _TINY, x, _TINY)
     to_x, to_u = (np.clip(p / q, -1.0 / _TINY, 1.0 / _TINY) for p in (x - r * u, u - r * x))
-    owen = special.owens_t(u, to_x / u) + special.owens_t(x, to_u / x)
+    owen = owens_t(u, to_x / u) + owens_t(x, to_u / x)
     opposite = (u < 0) != (x < 0)
-    both_below = (special.ndtr(u) + special.ndtr(x)) / 2.0 - owen - 0.5 * opposite
-    at_x, at_u = density * special.ndtr(to_u), normal_density(u) * special.ndtr(-to_x)
-    return special.ndtr(u) - both_below, r * at_x - at_u, at_x - r * at_u
+    both_below = (ndtr(u) + ndtr(x)) / 2.0 - owen - 0.5 * opposite
+    at_x, at_u = density * ndtr(to_u), normal_density(u) * ndtr(-to_x)
+    return ndtr(u) - both_below, r * at_x - at_u, at_x - r * at_u
 
 
 def normal_density(u: float) -> float:

@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from rmt.budget import count_work
 from rmt.functions.gaussian import gauss_legendre, gaussian_rule
@@ -70,9 +70,9 @@ def smoothed(
         return _in_closed_form(terms, m, s)
     total = np.empty((2, *m.shape))
     wide = s > nodes_per_unit * spacings(function)[0]
-    for std in np.unique(s[wide]):
+    for std in np.unique(s[wide]).tolist():
         same = s == std
-        total[:, same] = _on_panels(function, m[same], float(std), nodes_per_unit)
+        total[:, same] = _on_panels(function, m[same], std, nodes_per_unit)
     if not wide.all():
         route = _between_kinks if function.kinks else _on_even_nodes
         total[:, ~wide] = route(function, m[~wide], s[~wide], nodes_per_unit)
@@ -104,12 +104,9 @@ def _on_panels(
     step = np.array(spacings(function))[np.searchsorted(cuts[:-1], middle)]
     rate = nodes_per_unit / 4.0 * (0.5 / step + 1.0 / (_DENSITY_STEP * std))
     counts = np.ceil(np.minimum(np.diff(ends) * rate, _MAX_NODES) / _ORDER).astype(int)
+    pieces = zip(ends[:-1], ends[1:], counts, strict=True)
     edges = np.concatenate(
-        [
-            np.linspace(a, b, n, endpoint=False)
-            for a, b, n in zip(ends, ends[1:], counts, strict=False)
-        ]
-        + [ends[-1:]]
+        [*(np.linspace(a, b, n, endpoint=False) for a, b, n in pieces), ends[-1:]]
     )
     x, w = gauss_legendre(_ORDER)
     half = np.diff(edges)[:, None] / 2.0
@@ -246,7 +243,8 @@ def _truncated_table(term: _Term, m: Array, s: Array, order: int) -> list[Array]
     # Beyond 40 the distribution function is 0 or 1 to the last bit.
     a, b = (np.clip((end - m) / s, -40.0, 40.0) for end in _ends(term))
     upper_tail = a > 0
-    base = special.ndtr(np.where(upper_tail, -a, b)) - special.ndtr(np.where(upper_tail, -b, a))
+    ndtr = scipy.special.ndtr
+    base = ndtr(np.where(upper_tail, -a, b)) - ndtr(np.where(upper_tail, -b, a))
     edges = [
         Edge(x, (np.exp(-(x**2) / 2.0) * (sign / _ROOT_TWO_PI),))
         for end, x, sign in ((term.lower, a, 1.0), (term.upper, b, -1.0))
@@ -262,7 +260,7 @@ def _ends(term: _Term) -> tuple[float, float]:
 def _log_probability(a: Array, b: Array) -> Array:
     """``log P(a < Z < b)``, without cancellation in either tail."""
     low, high = np.where(a > 0, -b, a), np.where(a > 0, -a, b)
-    above, below = special.log_ndtr(high), special.log_ndtr(low)
+    above, below = scipy.special.log_ndtr(high), scipy.special.log_ndtr(low)
     with np.errstate(divide="ignore"):
         return np.asarray(above + np.log(-np.expm1(np.minimum(below - above, 0.0))))
 
@@ -278,7 +276,7 @@ def _error_function_table(
     exponent = (term.quadratic * m + term.linear) * m + linear**2 / (2.0 * precision)
     slope = c * s
     argument = (c * m + d + slope * linear / precision) / np.sqrt(1.0 + 2.0 * slope**2 / precision)
-    base = np.exp(exponent) / np.sqrt(precision) * special.erf(argument)
+    base = np.exp(exponent) / np.sqrt(precision) * scipy.special.erf(argument)
     reduced = replace(
         term, quadratic=term.quadratic - c**2, linear=term.linear - 2.0 * c * d, erf_argument=None
     )

@@ -8,8 +8,8 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
@@ -345,7 +345,7 @@ def _best(features: TrainedFeatures, table: RiskTable, m: float, scale: float) -
     grid = np.linspace(low, high, 61)
     best = int(np.argmin([test_error(x) for x in grid]))
     around = (grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)])
-    t = float(np.exp(minimize_scalar(test_error, bounds=around, method="bounded",
+    t = float(np.exp(scipy.optimize.minimize_scalar(test_error, bounds=around, method="bounded",
                                      options={"xatol": 1e-7}).x))  # fmt: skip
     return max(t * (1.0 - float(risk(features, t).df1) / m), 0.0)
 

@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.polynomial import Chebyshev, chebyshev
 from numpy.typing import NDArray
-from scipy.special import airy, airye
 
 __all__ = [
     "CHECK",
@@ -82,10 +82,10 @@ def _half_line_rule(order: int) -> tuple[Array, Array]:
 def _scaled_airy(s: Array, distance: Array) -> Array:
     """``exp(zeta(s)) Ai(s + distance)``; where ``s > RIGHT`` occurs, all ``s`` must be positive."""
     if np.all(s <= RIGHT):
-        return np.asarray(airy(s + distance)[0] * np.exp(zeta(s)))
+        return np.asarray(scipy.special.airy(s + distance)[0] * np.exp(zeta(s)))
     # zeta(s + d) - zeta(s), which would lose its digits in a difference of large numbers
     rise = distance * (3.0 * s * (s + distance) + distance**2) / ((s + distance) ** 1.5 + s**1.5)
-    return np.asarray(airye(s + distance)[0] * np.exp(-2.0 / 3.0 * rise))
+    return np.asarray(scipy.special.airye(s + distance)[0] * np.exp(-2.0 / 3.0 * rise))
 
 
 def zeta(s: Array) -> Array:

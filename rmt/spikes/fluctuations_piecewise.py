@@ -12,8 +12,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from rmt.functions import ScalarFunction
 from rmt.functions.quadrant import normal_density, quadrant
@@ -68,7 +68,7 @@ def _moments(
     first_constant, first_slope = pieces[0][2]
     for low, high, (_, inner) in pieces:
         m = t * (phi * inner * y + c.mu1 * zeta)
-        mass = special.ndtr(high) - special.ndtr(low)
+        mass = scipy.special.ndtr(high) - scipy.special.ndtr(low)
         mean = normal_density(low) - normal_density(high)  # E[Z; piece]
         value += first_constant * mass + first_slope * (m * mass + alpha * mean)
         slope += first_slope * mass

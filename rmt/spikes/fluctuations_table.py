@@ -7,9 +7,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.ndimage import maximum_filter1d
 
 from rmt.functions import ScalarFunction
 from rmt.functions.gaussian import gaussian_rule
@@ -28,7 +27,7 @@ _FIRST = 0.25  # spacing of the first table, where the slope varies on the scale
 
 def averages_over_xi(
     sigma: ScalarFunction, spread: float, low: float, high: float, scale: Array, sharpness: float
-) -> CubicSpline:
+) -> scipy.interpolate.CubicSpline:
     """``E[sigma], E[sigma'], E[sigma'^2]`` at ``u + s xi``, ``xi`` standard normal.
 
     Parameters
@@ -74,7 +73,7 @@ def averages_over_xi(
             f"the activation overflows between {low:.3g} and {high:.3g}", Status.NOT_FINITE
         )
     fourth = np.abs(np.diff(values, 4, axis=0)) / (scale + np.abs(values[2:-2]))
-    fourth = maximum_filter1d(np.pad(fourth.max(axis=1), 2, mode="edge"), 5)
+    fourth = scipy.ndimage.maximum_filter1d(np.pad(fourth.max(axis=1), 2, mode="edge"), 5)
     spacing = (first[1] - first[0]) * (60.0 * _TABLE_TOLERANCE / (fourth + 1e-300)) ** 0.25
     density = 1.0 / np.clip(spacing, 0.01 * length, length)
     total = (first[1] - first[0]) * (density[1:] + density[:-1]) / 2.0
@@ -84,7 +83,7 @@ def averages_over_xi(
         count = min(8 + math.ceil(finer * total[-1]), _LARGEST_TABLE)
         grid = np.interp(np.linspace(0.0, total[-1], count), total, first)
         grid = _with_layers(grid, sigma.kinks, spread, 0.025 / finer)
-        spline = CubicSpline(grid, averages(grid), axis=0)
+        spline = scipy.interpolate.CubicSpline(grid, averages(grid), axis=0)
         every = max(1, grid.size // 97)
         middle = (grid[:-1:every] + grid[1::every]) / 2.0
         exact = averages(middle)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg import eigvalsh_tridiagonal
 
 from rmt.budget import count_work
 from rmt.functions import ScalarFunction
@@ -73,7 +73,7 @@ class LabelLaw:
 @lru_cache(maxsize=64)
 def hermite_nodes(order: int) -> tuple[Array, Array]:
     """Gauss-Hermite nodes of ``N(0, 1)`` and the orthogonal ``V[k, j] = he_k(x_j) sqrt(w_j)``."""
-    nodes = eigvalsh_tridiagonal(np.zeros(order), np.sqrt(np.arange(1.0, order)))
+    nodes = scipy.linalg.eigvalsh_tridiagonal(np.zeros(order), np.sqrt(np.arange(1.0, order)))
     nodes = (nodes - nodes[::-1]) / 2.0
     # The recurrence is accurate at the outermost nodes, where eigenvectors have lost all digits;
     # the factor keeps it from overflowing there.
