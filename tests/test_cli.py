@@ -194,7 +194,7 @@ def test_installed_script() -> None:
     good = subprocess.run(
         [script, *BASE, "--step", "4,0.3", "--json"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         env=environment,
     )
     assert good.returncode == 0
@@ -204,7 +204,7 @@ def test_installed_script() -> None:
     mu1 = predict(Problem("tanh(z + 7/10)", "z", 300, 300, 10**15, Step(1, 0))).spikes[0].strength
     assert spike["strength"] == pytest.approx(4 * 300**0.3 * mu1 * math.sqrt(1.5), rel=1e-9)
     bad = subprocess.run(
-        [script, *BASE, "--step", "4,0.7"], capture_output=True, text=True, env=environment
+        [script, *BASE, "--step", "4,0.7"], capture_output=True, encoding="utf-8", env=environment
     )
     assert bad.returncode == 2
     assert bad.stdout == ""

@@ -441,7 +441,7 @@ def test_work_limit() -> None:
 def test_import_stays_light() -> None:
     code = "import sys, rmt, rmt.hermite; print('sympy' in sys.modules, 'mpmath' in sys.modules)"
     command = [sys.executable, "-c", code]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     assert result.stdout.split() == ["False", "False"]
 
 

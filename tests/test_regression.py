@@ -26,7 +26,7 @@ REFERENCE = Path(__file__).parent / "reference"
 
 
 def test_reference():
-    cases = json.loads((REFERENCE / "ridge.json").read_text())["cases"]
+    cases = json.loads((REFERENCE / "ridge.json").read_text(encoding="utf-8"))["cases"]
     found = {batch: ridge(two_steps(batch), 3000, 1e-3) for batch in ("independent", "reused")}
     rows = [(found["independent"], 1), (found["independent"], 2), (found["reused"], 2)]
     assert [case["stage"] for case in cases] == [

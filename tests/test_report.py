@@ -341,8 +341,8 @@ def test_nothing_stored(evidence):
 def test_files(report, tmp_path):
     page, numbers = report.save(tmp_path / "new")
     assert page.read_text(encoding="utf-8") == report.html
-    assert json.loads(numbers.read_text()) == report.data
-    (tmp_path / "file").write_text("precious")
+    assert json.loads(numbers.read_text(encoding="utf-8")) == report.data
+    (tmp_path / "file").write_text("precious", encoding="utf-8")
     with pytest.raises(InvalidInputError, match="output must be a folder"):
         report.save(tmp_path / "file")
 
