@@ -158,16 +158,16 @@ class After(Executor):
 
 
 def test_a_dask_cluster_of_which_a_worker_is_killed(right, tmp_path):
-    with dask_cluster(3) as cluster:
+    with dask_cluster(2) as cluster:
         victim = cluster.workers[0].process.process.pid
 
         def kill() -> None:
             os.kill(victim, signal.SIGKILL)
 
         with connect_dask(cluster.scheduler_address) as executor:
-            # The kill comes when 15 tasks have been handed on, and 12 are always on their way.
+            # The kill comes when 15 tasks have been handed on, and 8 are always on their way.
             found = run_campaign(
-                PLANS, tmp_path / "store", executor=After(executor, 15, kill), workers=3
+                PLANS, tmp_path / "store", executor=After(executor, 15, kill), workers=2
             )
         assert_same(found, right)
         with pytest.raises(ProcessLookupError):

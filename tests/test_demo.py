@@ -33,7 +33,7 @@ def demo() -> Demo:
     cases = [
         small_case("one-independent", "tanh(z)"),
         small_case("one-reused", "tanh(z)", batch="reused"),
-        small_case("two", "z1 + z1*z2")
+        small_case("two", "z1 + z1*z2"),
     ]
     return run_demo(3, seed=1, cases=cases)
 
