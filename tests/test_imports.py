@@ -15,7 +15,7 @@ def test_import_contracts_are_kept():
     lint_imports = shutil.which("lint-imports", path=sysconfig.get_path("scripts"))
     assert lint_imports, "import-linter is missing: install the extra `dev`"
     result = subprocess.run(
-        [lint_imports, "--no-cache"], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+        [lint_imports, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
 
@@ -24,7 +24,7 @@ def test_import_contracts_are_kept():
 def modules_loaded_by_import_rmt():
     code = "import rmt, sys; print(*sys.modules)"
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return set(result.stdout.split())
 
@@ -40,7 +40,7 @@ def test_import_rmt_gives_no_output_and_no_warning():
         [sys.executable, "-W", "error", "-c", "import rmt"],
         cwd=ROOT,
         capture_output=True,
-        encoding="utf-8",
+        text=True,
         check=False,
     )
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
