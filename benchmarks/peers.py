@@ -53,7 +53,7 @@ class ScikitRmt(AbstractContextManager["ScikitRmt"]):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env={**outside, **threads},
         )
         try:

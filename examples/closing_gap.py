@@ -27,7 +27,7 @@ LOOKS = {
 OBSERVABLE = "singular value 1"
 
 
-def main() -> FiniteSize:
+def main(networks: tuple[int, int, int] = (200, 100, 40)) -> FiniteSize:
     """Networks of three widths, each held against the predictions for its own readout."""
     problem = rmt.Problem(
         activation="gelu(z)",
@@ -39,7 +39,7 @@ def main() -> FiniteSize:
         batch="reused",
         readout="rademacher",
     )
-    return finite_size(problem, [64, 128, 256], [200, 100, 40], workers=1)
+    return finite_size(problem, [64, 128, 256], networks, workers=1)
 
 
 def draw(result: FiniteSize) -> Figure:

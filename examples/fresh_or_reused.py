@@ -45,7 +45,7 @@ class Batches:
         return np.where(sweep.is_outlier, sweep.target_overlap, 0.0).sum(axis=-1)
 
 
-def main() -> Batches:
+def main(count: int = 5) -> Batches:
     """Sweep the second step, and train networks of width 500."""
     problem = rmt.Problem(
         activation="erf(z + 1/2)",
@@ -61,7 +61,9 @@ def main() -> Batches:
         kind = problem.replace(batch=batch)
         sweeps[batch] = rmt.sweep(kind, over={"alpha_2": np.linspace(0.1, 0.49, 27)}, rtol=1e-3)
         networks = [
-            run_samples(kind.replace(steps=[problem.steps[0], rmt.Step(4, alpha)]), 5, n_outliers=3)
+            run_samples(
+                kind.replace(steps=[problem.steps[0], rmt.Step(4, alpha)]), count, n_outliers=3
+            )
             for alpha in exponents
         ]
         overlaps[batch] = np.array([seen.target_overlaps[..., 0].sum(axis=1) for seen in networks])

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 import rmt
 
 
-def main() -> rmt.PhaseDiagram:
-    """A target of information exponent 3 with a reused batch, 20 x 20 points."""
+def main(points: int = 20) -> rmt.PhaseDiagram:
+    """A target of information exponent 3 with a reused batch, ``points`` values of each."""
     problem = rmt.Problem(
         activation="tanh(z + 7/10)",
         target="He3(z)/sqrt(6)",
@@ -29,7 +29,7 @@ def main() -> rmt.PhaseDiagram:
         batch="reused",
         readout="gaussian",
     )
-    return rmt.phase_diagram(problem, 20, 20)
+    return rmt.phase_diagram(problem, points, points)
 
 
 def draw(result: rmt.PhaseDiagram) -> Figure:

@@ -30,7 +30,7 @@ def test_every_script_is_listed_once():
 def test_run_of_a_part_writes_file_and_page(tmp_path, capsys):
     options = ["--quick", "--repetitions", "1", "--only", "predict", "simulation"]
     assert runner.main([*options, "--output", str(tmp_path)]) == 0
-    results = json.loads((tmp_path / "benchmarks.json").read_text())
+    results = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
     assert [found["name"] for found in results["benchmarks"]] == ["predict", "simulation"]
     for found in results["benchmarks"]:
         for line in found["rows"]:
@@ -42,7 +42,7 @@ def test_run_of_a_part_writes_file_and_page(tmp_path, capsys):
     assert facts["packages"]["numpy"] == np.__version__
     assert facts["rmt"] == rmt.__version__
     assert all("kernel" in library for library in facts["blas"])
-    page = (tmp_path / "benchmarks.md").read_text()
+    page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
     assert table.markdown(results) in page
     assert table.markdown(results) in capsys.readouterr().out
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import LISTENS, group_exists, started, wait_for
 
 from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError, Status
@@ -157,16 +158,16 @@ class After(Executor):
 
 
 def test_a_dask_cluster_of_which_a_worker_is_killed(right, tmp_path):
-    with dask_cluster(3) as cluster:
+    with dask_cluster(2) as cluster:
         victim = cluster.workers[0].process.process.pid
 
         def kill() -> None:
             os.kill(victim, signal.SIGKILL)
 
         with connect_dask(cluster.scheduler_address) as executor:
-            # The kill comes when 15 tasks have been handed on, and 12 are always on their way.
+            # The kill comes when 15 tasks have been handed on, and 8 are always on their way.
             found = run_campaign(
-                PLANS, tmp_path / "store", executor=After(executor, 15, kill), workers=3
+                PLANS, tmp_path / "store", executor=After(executor, 15, kill), workers=2
             )
         assert_same(found, right)
         with pytest.raises(ProcessLookupError):
@@ -370,38 +371,19 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("workers", [1, 2])
 def test_interrupts_end_it_at_once_and_keep_what_is_done(tmp_path, workers):
     path = tmp_path / "store"
-    code = INTERRUPTED.format(tests=str(Path(__file__).parent), path=str(path), workers=workers)
-    script = tmp_path / "script.py"
-    script.write_text(code)
-    process = subprocess.Popen(
-        [sys.executable, str(script)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+    code = LISTENS + INTERRUPTED.format(
+        tests=str(Path(__file__).parent), path=str(path), workers=workers
     )
-    wait_for(lambda: path.exists() and path.stat().st_size > 0)
-    with SampleStore(path) as store:
-        wait_for(lambda: store.summary().n_samples > 3)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
-        out, err = process.communicate(timeout=20)
-        kept = store.summary().n_samples
-    assert err == ""
-    assert out.startswith(f"{kept} of 100000 missing samples were computed, and are kept in")
-    assert process.returncode == 0
-    wait_for(lambda: not group_exists(process.pid), patience=10)
-
-
-def group_exists(number: int) -> bool:
-    try:
-        os.killpg(number, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for(condition: Callable[[], bool], patience: float = 60.0) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    script = tmp_path / "script.py"
+    script.write_text(code, encoding="utf-8")
+    with started(script, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        wait_for(lambda: path.exists() and path.stat().st_size > 0)
+        with SampleStore(path) as store:
+            wait_for(lambda: store.summary().n_samples > 3)
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+            out, err = process.communicate(timeout=20)
+            kept = store.summary().n_samples
+        assert err == ""
+        assert out.startswith(f"{kept} of 100000 missing samples were computed, and are kept in")
+        assert process.returncode == 0
+        wait_for(lambda: not group_exists(process.pid), patience=10)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import group_exists, started, wait_for
 
 from rmt.problem import Problem, Step
 from validation import campaign
@@ -43,7 +43,7 @@ def logged_campaign(n_samples: int, path: Path, log: Path) -> None:
     """Write down what is missing at the start, and every sample before it is computed."""
     compute = campaign.compute
     chosen = plans(n_samples)
-    with log.open("a", buffering=1) as file, SampleStore(path) as store:
+    with log.open("a", buffering=1, encoding="utf-8") as file, SampleStore(path) as store:
 
         def logged(job: campaign.Job) -> campaign.Outcome:
             file.write(f"compute {chosen.index(job.plan)} {job.index}\n")
@@ -55,10 +55,15 @@ def logged_campaign(n_samples: int, path: Path, log: Path) -> None:
         run_campaign(chosen, store, workers=1)
 
 
-def start(n_samples: int, path: Path, log: Path) -> multiprocessing.process.BaseProcess:
+@contextmanager
+def running(n_samples: int, path: Path, log: Path) -> Iterator[BaseProcess]:
     process = CONTEXT.Process(target=logged_campaign, args=(n_samples, path, log))
     process.start()
-    return process
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
 
 
 def rows(path: Path) -> list[list[tuple]]:
@@ -82,23 +87,21 @@ def kill_at_random_moments(folder: Path, n_samples: int, n_kills: int, longest: 
     path, log = folder / "killed", folder / "log"
     for _ in range(n_kills):
         known = log.stat().st_size if log.exists() else 0
-        process = start(n_samples, path, log)
-        # From the first sign of life on, or now and then before.
-        if rng.random() < 0.8:
-            while process.is_alive() and (not log.exists() or log.stat().st_size == known):
-                time.sleep(0.0005)
-        process.join(rng.uniform(0, longest))
-        assert process.exitcode is None, "the campaign ended before it was killed often enough"
-        process.kill()
+        with running(n_samples, path, log) as process:
+            # From the first sign of life on, or now and then before.
+            if rng.random() < 0.8:
+                while process.is_alive() and (not log.exists() or log.stat().st_size == known):
+                    time.sleep(0.0005)
+            process.join(rng.uniform(0, longest))
+            assert process.exitcode is None, "the campaign ended before it was killed often enough"
+    with running(n_samples, path, log) as process:
         process.join()
-    process = start(n_samples, path, log)
-    process.join()
-    assert process.exitcode == 0
+        assert process.exitcode == 0
 
     run_campaign(plans(n_samples), folder / "right", workers=1)
     assert rows(path) == rows(folder / "right")  # nothing lost, nothing twice, bit for bit
     assert len(rows(path)[2]) == n_samples + n_samples // 2
-    assert_computed_once(log.read_text().splitlines())
+    assert_computed_once(log.read_text(encoding="utf-8").splitlines())
 
 
 def assert_computed_once(lines: list[str]) -> None:
@@ -140,18 +143,18 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("n_kills", [1, pytest.param(8, marks=pytest.mark.slow)])
 def test_workers_end_with_a_campaign_that_is_killed(tmp_path, n_kills):
     path, script = tmp_path / "store", tmp_path / "script.py"
-    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), path=str(path)))
+    script.write_text(
+        SCRIPT.format(tests=str(Path(__file__).parent), path=str(path)), encoding="utf-8"
+    )
     before = 0
     rng = random.Random(0)
     for _ in range(n_kills):
-        process = subprocess.Popen(
-            [sys.executable, str(script)], stderr=subprocess.PIPE, start_new_session=True
-        )
-        wait_for(lambda before=before: path.exists() and count(path) > before)
-        time.sleep(rng.uniform(0, 0.2))
-        process.kill()
-        process.communicate()  # ends when no process has its standard error any more
-        wait_for(lambda group=process.pid: not group_exists(group))
+        with started(script) as process:
+            wait_for(lambda before=before: path.exists() and count(path) > before)
+            time.sleep(rng.uniform(0, 0.2))
+            process.kill()
+            process.communicate()  # ends when no process has its standard error any more
+            wait_for(lambda group=process.pid: not group_exists(group))
         now = count(path)
         assert now > before
         before = now
@@ -172,18 +175,3 @@ def count(path: Path) -> int:
         return 0
     finally:
         connection.close()
-
-
-def group_exists(number: int) -> bool:
-    try:
-        os.killpg(number, signal.SIG_DFL)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for(condition, patience: float = 60.0) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -248,7 +248,7 @@ def bad_files(folder):
     np.savez(folder / "objects.npz", weights=objects, other=np.ones(2))
     np.savez(folder / "names.npz", first=np.ones(2), second=np.ones(2))
     np.savez(folder / "empty.npz")
-    (folder / "text.npy").write_text("not an array")
+    (folder / "text.npy").write_text("not an array", encoding="utf-8")
     (folder / "nothing.npy").write_bytes(b"")
     np.save(folder / "whole.npy", np.ones((60, 40)))
     whole = (folder / "whole.npy").read_bytes()

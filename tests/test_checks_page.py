@@ -12,7 +12,7 @@ REFERENCE = re.compile(r"`(?:tests/)?(test_\w+\.py)(?:::(test_\w+))?`")
 
 
 def named_tests(page):
-    return set(REFERENCE.findall(page.read_text()))
+    return set(REFERENCE.findall(page.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -22,7 +22,7 @@ def test_tests_named_on_the_page_exist(page):
         assert path.is_file(), f"{page.name} names {file}"
         functions = {
             node.name
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             if isinstance(node, ast.FunctionDef)
         }
         assert not name or name in functions, f"{page.name} names {file}::{name}"
@@ -34,7 +34,7 @@ def test_the_table_of_checks_names_tests():
 
 
 def test_every_row_of_checks_has_a_kind():
-    text = (TESTS.parent / "docs" / "checks.md").read_text()
+    text = (TESTS.parent / "docs" / "checks.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
     rows = [row for row in rows if not row.endswith("| where |")]
     assert len(rows) > 45

@@ -143,7 +143,7 @@ def test_examples_of_validation(small, tmp_path, capsys):
         captured = capsys.readouterr()
         assert captured.out.strip()
         if written:
-            (tmp_path / written).write_text(captured.out)
+            (tmp_path / written).write_text(captured.out, encoding="utf-8")
     names = {path.name for path in tmp_path.iterdir()}
     assert {"validation-report", "full-report", "networks.csv", "networks.npz"} <= names
     assert {"problem.json", "demo-output"} <= names

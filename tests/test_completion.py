@@ -57,10 +57,10 @@ def in_bash(script: str, line: str) -> set[str]:
     program, *words = shlex.split(line, posix=False)  # bash leaves quotes where they are
     if line.endswith(" "):
         words.append("")
-    Path("script").write_text(script)
+    Path("script").write_text(script, encoding="utf-8")
     code = BASH.format(program=program, words=shlex.join(words), last=len(words))
     result = subprocess.run(
-        ["bash", "--norc", "-c", code], capture_output=True, text=True, check=True
+        ["bash", "--norc", "-c", code], capture_output=True, encoding="utf-8", check=True
     )
     # Outside of an editing session bash says that options for it cannot be set, and nothing else.
     assert all("compopt" in error for error in result.stderr.splitlines()), result.stderr
@@ -111,10 +111,10 @@ def test_bash(line, scripts, folder):
 @pytest.mark.parametrize("line", [line for line in COMPLETE if "--csv" not in line])
 def test_fish(line, scripts, folder):
     """Fish answers what it would offer, each with a description or the rest of a path."""
-    (folder / "script").write_text(scripts[line.split()[0], "fish"])
+    (folder / "script").write_text(scripts[line.split()[0], "fish"], encoding="utf-8")
     code = f"source script; complete -C {shlex.quote(line)}"
     result = subprocess.run(
-        ["fish", "--no-config", "-c", code], capture_output=True, text=True, check=True
+        ["fish", "--no-config", "-c", code], capture_output=True, encoding="utf-8", check=True
     )
     offered = {word.split("\t")[0].rstrip("/") for word in result.stdout.splitlines()}
     assert COMPLETE[line] <= offered
@@ -123,9 +123,11 @@ def test_fish(line, scripts, folder):
 @pytest.mark.skipif(not shutil.which("zsh"), reason="needs zsh")
 @pytest.mark.parametrize("program", COMMANDS)
 def test_zsh_registers_the_command(program, scripts, folder):
-    (folder / "script").write_text(scripts[program, "zsh"])
+    (folder / "script").write_text(scripts[program, "zsh"], encoding="utf-8")
     code = f'autoload -Uz compinit && compinit -D -u; eval "$(<script)"; print $_comps[{program}]'
-    result = subprocess.run(["zsh", "-f", "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        ["zsh", "-f", "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert result.stdout.startswith("_shtab_rmt")
     assert result.stderr == ""
 

@@ -26,7 +26,7 @@ SIGNS = np.array([-1.0, 1.0]), np.array([0.5, 0.5])
 
 
 def reference_cases():
-    cases = json.loads(REFERENCE.read_text())["cases"]
+    cases = json.loads(REFERENCE.read_text(encoding="utf-8"))["cases"]
     return [pytest.param(case, id=case["batch"]) for case in cases]
 
 

@@ -21,7 +21,10 @@ from validation.folders import prepare_folder
 
 def small_case(name: str, target: str, **changes) -> Case:
     steps = [Step(4, 0.3), Step(4, 0.4)]
-    problem = Problem("tanh(z + 7/10)", target, 200, 200, 400, steps, **changes)
+    # The readout whose predictions are quick.
+    problem = Problem(
+        "tanh(z + 7/10)", target, 200, 200, 400, steps, readout="rademacher", **changes
+    )
     return Case(name, f"target {target}", problem)
 
 
@@ -65,7 +68,7 @@ def test_files_hold_the_same_numbers(demo, tmp_path):
     written = demo.save(tmp_path / "new" / "folder")
     assert [path.name for path in written] == ["demo.json", "demo.png", "demo.pdf"]
     assert sorted((tmp_path / "new" / "folder").iterdir()) == sorted(written)
-    data = json.loads(written[0].read_text())
+    data = json.loads(written[0].read_text(encoding="utf-8"))
     assert data["verdict"] == demo.overall.value
     for entry, panel in zip(data["cases"], demo.panels, strict=True):
         assert Comparison.from_dict(entry["comparison"]) == panel.comparison
@@ -131,12 +134,12 @@ def test_bad_arguments_end_in_one_line(arguments, message, capsys, tmp_path, mon
 
 
 def test_an_output_that_is_no_folder_is_refused_before_any_work(capsys, tmp_path):
-    (tmp_path / "file").write_text("precious")
+    (tmp_path / "file").write_text("precious", encoding="utf-8")
     assert main(["demo", "--output", str(tmp_path / "file")]) == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
     assert "output must be a folder that can be written" in captured.err
-    assert (tmp_path / "file").read_text() == "precious"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "precious"
     with pytest.raises(InvalidInputError):
         prepare_folder(tmp_path / "file" / "below")
 

@@ -29,7 +29,7 @@ content, imports, links, report = map(extension, ("content", "imports", "links",
 
 @pytest.mark.parametrize("page", content.RUN)
 def test_snippets_draw_the_figures_that_the_page_shows(page):
-    shown = re.findall(r"_generated/(figures/\S+\.png)", (DOCS / page).read_text())
+    shown = re.findall(r"_generated/(figures/\S+\.png)", (DOCS / page).read_text(encoding="utf-8"))
     drawn = content.figures(page)
     assert content.snippets(page)
     assert sorted(shown) == sorted(drawn)
@@ -39,7 +39,7 @@ def test_snippets_draw_the_figures_that_the_page_shows(page):
 def test_howto_pages_are_all_run_and_listed():
     howto = {f"howto/{path.name}" for path in (DOCS / "howto").glob("*.md")}
     assert howto <= set(content.RUN)
-    index = (DOCS / "index.md").read_text()
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
     for page in DOCS.rglob("*.md"):
         name = page.relative_to(DOCS).with_suffix("").as_posix()
         if not name.startswith(("_", "gallery/", "index")):
@@ -56,7 +56,7 @@ def test_each_outcome_has_an_entry():
 
 def places(page):
     """The anchors of a Markdown page's headings, as the site and code hosts make them."""
-    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     titles = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -68,7 +68,10 @@ def places(page):
 )
 def test_links_to_files_lead_somewhere(page):
     prose = re.sub(
-        r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$]*\$", "", page.read_text(), flags=re.DOTALL
+        r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$]*\$",
+        "",
+        page.read_text(encoding="utf-8"),
+        flags=re.DOTALL,
     )
     for target in re.findall(r"\]\(([^)\s]+)\)", prose):
         made = re.match(r"(\.\./)*(_generated|gallery)/", target)  # by the build, which checks them
@@ -82,10 +85,13 @@ def test_links_to_files_lead_somewhere(page):
 
 def test_dead_links_of_the_site_are_found(tmp_path):
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "index.html").write_text('<h1 id="top">A</h1><img src="../a.png">')
+    (tmp_path / "folder" / "index.html").write_text(
+        '<h1 id="top">A</h1><img src="../a.png">', encoding="utf-8"
+    )
     (tmp_path / "page.html").write_text(
         '<a href="folder/#top"></a> <a href="folder/index.html#none"></a> <a href="gone.html"></a>'
-        '<a href="#here" id="here"></a> <a href="https://example.org/x"></a> <a href="#away"></a>'
+        '<a href="#here" id="here"></a> <a href="https://example.org/x"></a> <a href="#away"></a>',
+        encoding="utf-8",
     )
     assert links.broken(tmp_path) == [
         "folder/index.html: no file for ../a.png",
@@ -121,9 +127,11 @@ def test_diagrams_show_every_package_and_group():
 
 
 def test_every_file_of_validation_is_in_the_table(monkeypatch, tmp_path):
-    page = (DOCS / "architecture.md").read_text()
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "architecture.md").write_text(page.replace("`executors`, ", ""))
+    (tmp_path / "docs" / "architecture.md").write_text(
+        page.replace("`executors`, ", ""), encoding="utf-8"
+    )
     monkeypatch.setattr(imports, "ROOT", tmp_path)
     with pytest.raises(ValueError, match=r"validation\.executors is in 0 rows"):
         imports.experiments()
@@ -175,9 +183,9 @@ def test_report_is_objected_to_where_theory_and_simulation_differ(numbers):
 def test_report_is_made_again_when_the_code_has_changed(monkeypatch, tmp_path):
     for package in ("rmt", "validation"):
         (tmp_path / package).mkdir()
-        (tmp_path / package / "code.py").write_text("a = 1")
+        (tmp_path / package / "code.py").write_text("a = 1", encoding="utf-8")
     monkeypatch.setattr(report, "ROOT", tmp_path)
     before = report._fingerprint()
     assert report._fingerprint() == before
-    (tmp_path / "validation" / "code.py").write_text("a = 2")
+    (tmp_path / "validation" / "code.py").write_text("a = 2", encoding="utf-8")
     assert report._fingerprint() != before

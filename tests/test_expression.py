@@ -442,7 +442,7 @@ def test_text_and_hash_do_not_depend_on_the_hash_seed() -> None:
     for seed in ("0", "1", "12345"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": SOURCE}
         run = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+            [sys.executable, "-c", program], capture_output=True, encoding="utf-8", env=environment
         )
         assert run.returncode == 0, run.stderr
         outputs.add(run.stdout)
@@ -455,6 +455,6 @@ def test_importing_does_not_load_sympy() -> None:
     program = "import sys, rmt.functions; print('sympy' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": SOURCE}
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", env=environment
     )
     assert run.stdout.strip() == "False", run.stderr

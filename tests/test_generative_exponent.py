@@ -294,7 +294,7 @@ def test_a_function_whose_values_cannot_be_told_apart_is_reported():
 def test_importing_loads_neither_sympy_nor_mpmath():
     code = "import sys, rmt.hermite.generative; print({'sympy', 'mpmath'} & set(sys.modules))"
     output = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
     )
     assert output.stdout.strip() == "set()"
 

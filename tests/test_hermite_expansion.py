@@ -158,7 +158,7 @@ def close(a: Any, b: Any, scale: Any = 1) -> bool:
     return bool(abs(a - b) <= mp.mpf(10) ** -30 * (abs(a) + abs(b) + abs(scale)))
 
 
-@quick
+@settings(max_examples=12)  # the certified route takes a fifth of a second for each
 @given(functions)
 def test_routes_agree_on_random_functions(text: str) -> None:
     f = ScalarFunction.parse(text)
@@ -441,7 +441,7 @@ def test_work_limit() -> None:
 def test_import_stays_light() -> None:
     code = "import sys, rmt, rmt.hermite; print('sympy' in sys.modules, 'mpmath' in sys.modules)"
     command = [sys.executable, "-c", code]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     assert result.stdout.split() == ["False", "False"]
 
 

@@ -12,7 +12,7 @@ import rmt
 from validation import simulate
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE = (DOCS / "notation.md").read_text()
+PAGE = (DOCS / "notation.md").read_text(encoding="utf-8")
 
 
 def test_examples_of_the_page():

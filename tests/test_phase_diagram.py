@@ -133,7 +133,7 @@ def linear(n1: int, n2: int) -> rmt.PhaseDiagram:
     return rmt.phase_diagram(problem, n1, n2)
 
 
-@pytest.mark.parametrize(("n1", "n2"), [(20, 20), (30, 30), (50, 50), (2, 60)])
+@pytest.mark.parametrize(("n1", "n2"), [(20, 20), (40, 3), (2, 60)])
 def test_every_point_is_printed(n1: int, n2: int) -> None:
     found = linear(n1, n2)
     *rows, _ = printed_map(found)
@@ -207,7 +207,9 @@ def test_boundaries_stop_where_the_limit_does(
     activation: str, batch: str, readout: str, last: int, words: str
 ) -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot")
-    problem = PROBLEM.replace(activation=activation, batch=batch, readout=readout)
+    # The limit knows nothing of the constants, and small steps are quick to predict.
+    steps = [(0.5, 0), (0.5, 0)]
+    problem = PROBLEM.replace(activation=activation, batch=batch, readout=readout, steps=steps)
     found = rmt.phase_diagram(problem, [0.05, 0.45], [0.05, 0.45], rtol=1e-2)
     left, right = found.plot().axes[:2]
     assert orders_drawn(left) == [f"k = {k}" for k in range(1, last + 1)]

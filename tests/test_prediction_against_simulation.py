@@ -52,7 +52,7 @@ def test_prediction_within_standard_errors(name):
     arguments = {"samples": 1200, **CASES[name]}
     problem = rmt.Problem(width=600, dim=600, readout="rademacher", **arguments)
     prediction = rmt.predict(problem)
-    samples = run_samples(problem, 12, seed=7, n_outliers=len(prediction.outliers))
+    samples = run_samples(problem, 8, seed=7, n_outliers=len(prediction.outliers))
     comparison = compare(prediction, samples)
     criteria = Criteria(allowance=0.03, overlap_allowance=0.015)
     assert comparison.agrees(criteria), comparison.table(criteria)

@@ -80,7 +80,7 @@ def test_hash_is_the_same_in_every_process() -> None:
             [sys.executable, "-c", code],
             input=data,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=True,
             env={**os.environ, "PYTHONHASHSEED": seed},
         )

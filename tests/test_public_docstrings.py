@@ -37,7 +37,7 @@ RAISES_NOTHING = {
 @cache
 def exported():
     """``{"module.name": object}``, each under the first module of the reference that exports it."""
-    text = (DOCS / "extensions" / "public_names.py").read_text()
+    text = (DOCS / "extensions" / "public_names.py").read_text(encoding="utf-8")
     [listed] = re.findall(r"^MODULES = \{(.*?)^\}", text, re.DOTALL | re.MULTILINE)
     modules = re.findall(r'^    "([\w.]+)":', listed, re.MULTILINE)
     found, seen = {}, set()

@@ -17,9 +17,9 @@ from validation.suites import suite
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-README = (ROOT / "README.md").read_text()
-VALIDATION = (DOCS / "validation.md").read_text()
-FEATURES = (DOCS / "features.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+VALIDATION = (DOCS / "validation.md").read_text(encoding="utf-8")
+FEATURES = (DOCS / "features.md").read_text(encoding="utf-8")
 
 
 def snippets_of(page: str) -> list[str]:
@@ -52,7 +52,7 @@ def test_hermite_page_is_what_the_code_gives():
     specification = importlib.util.spec_from_file_location("hermite_tables", path)
     tables = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(tables)
-    page = tables.PAGE.read_text()
+    page = tables.PAGE.read_text(encoding="utf-8")
     assert tables.with_tables(page) == page
     snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(snippets) == 2
@@ -71,7 +71,7 @@ def test_hermite_page_is_what_the_code_gives():
     ],
 )
 def test_snippets_of_pages(name, count):
-    page = (DOCS / name).read_text()
+    page = (DOCS / name).read_text(encoding="utf-8")
     snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(snippets) == count
     for code in snippets:
@@ -95,7 +95,7 @@ def test_snippets_of_the_validation_page(tmp_path, monkeypatch, capsys):
     assert validate(check) == 0
     assert "predicted 1, found 1" in capsys.readouterr().out
     # One that starts processes, as a script.
-    (tmp_path / "script.py").write_text(script)
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
     subprocess.run([sys.executable, "script.py"], check=True)
 
 
@@ -134,6 +134,6 @@ def test_shell_command(capsys):
 
 
 def test_the_test_command_is_the_one_that_ci_calls():
-    ci = (Path(__file__).parent.parent / ".ci" / "run").read_text()
+    ci = (Path(__file__).parent.parent / ".ci" / "run").read_text(encoding="utf-8")
     assert "make test" in ci
     assert "make test" in README

@@ -13,16 +13,18 @@ import yaml
 import rmt
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_version_stands_in_one_place():
     """The build reads it from where `rmt.__version__` is."""
     assert PROJECT["project"]["dynamic"] == ["version"]
     source = ROOT / PROJECT["tool"]["hatch"]["version"]["path"]
-    assert re.findall(r'^__version__ = "(.*)"$', source.read_text(), re.M) == [rmt.__version__]
+    assert re.findall(r'^__version__ = "(.*)"$', source.read_text(encoding="utf-8"), re.M) == [
+        rmt.__version__
+    ]
 
 
 def test_citation_has_the_version_and_the_date_of_the_changelog():
@@ -56,6 +58,6 @@ def test_extras_of_this_package_exist(extra):
 
 
 def test_the_wheel_is_checked_and_the_tests_run_last():
-    commands = (ROOT / ".ci" / "run").read_text().splitlines()
+    commands = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert "make wheel-check" in commands
     assert commands[-2:] == ["make test", "make test-portable"]

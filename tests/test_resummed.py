@@ -19,7 +19,7 @@ REFERENCE = Path(__file__).parent / "reference"
 
 
 def reference_problems(name):
-    cases = json.loads((REFERENCE / name).read_text())["cases"]
+    cases = json.loads((REFERENCE / name).read_text(encoding="utf-8"))["cases"]
     return [pytest.param(case, id=f"{i}-{case['batch']}") for i, case in enumerate(cases)]
 
 
@@ -54,7 +54,7 @@ def test_reference(case):
 # The relative errors that the file states, beside half a unit of its last digit.
 @pytest.mark.parametrize(("batch", "precision"), [("independent", 3e-4), ("reused", 1e-4)], ids=str)
 def test_two_index_reference(batch, precision):
-    cases = json.loads((REFERENCE / "multi_index.json").read_text())["cases"]
+    cases = json.loads((REFERENCE / "multi_index.json").read_text(encoding="utf-8"))["cases"]
     case = next(case for case in cases if case["batch"] == batch)
     problem = Problem(
         "tanh(z + 7/10)", case["target"], 1000, 1000, 3000, [(2, 0.35), (2, 0.4)], batch=batch

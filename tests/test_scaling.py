@@ -416,7 +416,7 @@ def test_output():
 
 
 def test_the_table_of_the_page():
-    page = (Path(__file__).parent.parent / "docs" / "scaling.md").read_text()
+    page = (Path(__file__).parent.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
     given = {"activation": "z + He2(z)/2 + He3(z)/3", "target": "He3(z)/sqrt(6)", "batch": "reused"}
     assert str(scaling(simple(**given, steps=[(1, 0.3), (2, 0.45)]))) in page
 

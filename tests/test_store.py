@@ -193,7 +193,7 @@ def test_exports_hold_every_number(filled, tmp_path):
     np.testing.assert_array_equal(mine.singular_value, samples.singular_values.ravel())
     np.testing.assert_array_equal(mine.target_overlap_1, samples.target_overlaps[..., 1].ravel())
     assert frame[frame.target == "z"].target_overlap_1.isna().all()
-    with (tmp_path / "all.csv").open(newline="") as file:
+    with (tmp_path / "all.csv").open(newline="", encoding="utf-8") as file:
         read = list(csv.DictReader(file))
     assert list(read[0]) == list(frame.columns)
     values = [float(row["singular_value"]) for row in read]
@@ -214,12 +214,12 @@ def test_an_empty_store_exports_nothing(tmp_path):
         assert store.to_frame().empty
         store.to_csv(tmp_path / "all.csv")
         store.to_npz(tmp_path / "all.npz")
-    assert (tmp_path / "all.csv").read_text().startswith("problem,activation")
+    assert (tmp_path / "all.csv").read_text(encoding="utf-8").startswith("problem,activation")
 
 
 def test_an_export_that_fails_leaves_the_older_file(filled, tmp_path):
     old = tmp_path / "old.csv"
-    old.write_text("old")
+    old.write_text("old", encoding="utf-8")
     with SampleStore(filled) as store:
         store._connection.execute("UPDATE samples SET residual = x'00' WHERE number = 4")
         for export in (store.to_csv, store.to_npz):
@@ -229,7 +229,7 @@ def test_an_export_that_fails_leaves_the_older_file(filled, tmp_path):
                 export(tmp_path / "no folder" / "new")
             with pytest.raises(InvalidInputError, match=r"cannot be written|damaged"):
                 export("/proc/new")
-    assert old.read_text() == "old"
+    assert old.read_text(encoding="utf-8") == "old"
     assert {found.name for found in tmp_path.iterdir()} == {old.name, filled.name}
 
 
@@ -419,7 +419,9 @@ except InvalidInputError as error:
 @pytest.mark.parametrize("limit", [2_000, 100_000])
 def test_a_file_that_must_not_grow_keeps_what_was_acknowledged(path, limit):
     code = LIMITED.format(tests=str(Path(__file__).parent), limit=limit, path=str(path))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1
     assert "make room" in done.stderr

@@ -86,7 +86,7 @@ def test_run_and_report(tiny, capsys, tmp_path):
 
     text = output(capsys, "report", "--suite", "tiny", "--workers", "1", "--output", "out")
     assert text.endswith("Written: out/report.html, out/report.json\n")
-    data = json.loads((tmp_path / "out" / "report.json").read_text())
+    data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert [case["name"] for s in data["sections"] for case in s["cases"]] == ["one", "two"]
     assert all(case["tests"] for s in data["sections"] for case in s["cases"])
     before = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -134,7 +134,7 @@ def test_check(tiny, capsys, tmp_path):
     problem = tiny.entries[0].case.problem
     shown = output(capsys, "show", "one", "--json")
     assert Problem.from_json(shown) == problem
-    (tmp_path / "problem.json").write_text(shown)
+    (tmp_path / "problem.json").write_text(shown, encoding="utf-8")
     network = simulate(problem)
     np.save("W.npy", network.weights[-1])
     np.save("a.npy", network.readout / np.sqrt(60))
@@ -225,12 +225,12 @@ def test_version(capsys):
     ],
 )
 def test_bad_input_ends_in_one_line(tiny, capsys, tmp_path, arguments, message):
-    (tmp_path / "text.txt").write_text("precious")
+    (tmp_path / "text.txt").write_text("precious", encoding="utf-8")
     np.save("wrong.npy", np.zeros((3, 4)))
     np.save("unit.npy", np.eye(60))
     np.save("nan.npy", np.full((60, 60), np.nan))
     assert message in refusal(capsys, *arguments.split())
-    assert (tmp_path / "text.txt").read_text() == "precious"
+    assert (tmp_path / "text.txt").read_text(encoding="utf-8") == "precious"
     assert not (tmp_path / "absent.db").exists()
     assert not (tmp_path / "validation.sqlite").exists()
 
@@ -238,7 +238,7 @@ def test_bad_input_ends_in_one_line(tiny, capsys, tmp_path, arguments, message):
 def test_a_problem_with_a_formula_that_is_none(tiny, capsys, tmp_path):
     data = tiny.entries[0].case.problem.to_dict()
     data["target"] = "__import__('os').system('touch danger')"
-    (tmp_path / "problem.json").write_text(json.dumps(data))
+    (tmp_path / "problem.json").write_text(json.dumps(data), encoding="utf-8")
     np.save("W.npy", np.zeros((60, 60)))
     refused = refusal(capsys, "check", "--problem", "problem.json", "--weights", "W.npy")
     assert "target" in refused
@@ -247,13 +247,13 @@ def test_a_problem_with_a_formula_that_is_none(tiny, capsys, tmp_path):
 
 
 def test_output_that_is_no_folder_is_refused_before_any_work(tiny, capsys, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("precious")
+    (tmp_path / "file").write_text("precious", encoding="utf-8")
     with SampleStore("validation.sqlite"):
         pass
     monkeypatch.setattr("validation.report.evidence.gather", None)
     line = refusal(capsys, "report", "--suite", "tiny", "--output", "file")
     assert "output must be a folder that can be written" in line
-    assert (tmp_path / "file").read_text() == "precious"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "precious"
 
 
 def test_export_to_a_folder_that_is_not_there(tiny, capsys):

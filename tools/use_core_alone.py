@@ -85,12 +85,12 @@ def refuses(method: object, named: str) -> None:
 
 def run(program: str, *arguments: str) -> str:
     command = [program if Path(program).is_absolute() else str(BIN / program), *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
 
 
 def fails(program: str, *arguments: str, code: int = 2) -> str:
     """The one line on standard error with which a command refuses."""
-    result = subprocess.run([BIN / program, *arguments], capture_output=True, text=True)
+    result = subprocess.run([BIN / program, *arguments], capture_output=True, encoding="utf-8")
     assert result.returncode == code, result
     assert result.stderr.count("\n") == 1, result.stderr
     assert not result.stdout, result.stdout

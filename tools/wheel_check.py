@@ -109,7 +109,7 @@ def run(command: list[str], quiet: bool = False, **settings: object) -> None:
         check=False,
         stdout=subprocess.PIPE if quiet else None,
         stderr=subprocess.STDOUT if quiet else None,
-        text=True,
+        encoding="utf-8",
         **settings,
     )
     if result.returncode:

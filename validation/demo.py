@@ -16,6 +16,7 @@ from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict, Verdicts, w
 from validation.demo_figure import comparison_figure, save_figure
 from validation.drawing import Panel
 from validation.folders import write_files
+from validation.simulation.bar import bar_of
 from validation.simulation.samples import run_samples
 from validation.words import paragraph
 
@@ -142,6 +143,8 @@ def run_demo(
         raise InvalidInputError(f"samples must be at least 2, got {n_samples}")
     if seed < 0:
         raise InvalidInputError(f"seed must not be negative, got {seed}")
+    if progress:  # whatever it needs is missed before the predictions, not after
+        bar_of(total=0, disable=True).close()
     chosen = tuple(CASES.values()) if cases is None else tuple(cases)
     width = max(len(found.name) for found in chosen)
     predictions = tuple(

@@ -44,13 +44,13 @@ def bring_up_to_date() -> dict[str, Any]:
 
     seen = FOLDER / "made_from.txt"
     now = _fingerprint()
-    if not seen.exists() or seen.read_text() != now:
+    if not seen.exists() or seen.read_text(encoding="utf-8") != now:
         logging.getLogger(__name__).info("making the validation report (a minute and a half)")
         FOLDER.mkdir(exist_ok=True)
         store = ("--suite", SUITE, "--store", str(FOLDER / "networks.sqlite"))
         _command("run", *store)
         _command("report", *store, "--output", str(FOLDER))
-        seen.write_text(now)
+        seen.write_text(now, encoding="utf-8")
     data: dict[str, Any] = json.loads((FOLDER / "report.json").read_text(encoding="utf-8"))
     found = objections(data)
     if found:
@@ -77,7 +77,7 @@ def _command(*words: str) -> None:
         [sys.executable, "-m", "validation", *words],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     if done.returncode:

@@ -163,7 +163,7 @@ def _run_sweep(options: argparse.Namespace) -> Outcome:
     if options.csv is not None:
         rows = found.rows()
         try:
-            with open(options.csv, "w", newline="") as file:
+            with open(options.csv, "w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, list(rows[0]))
                 writer.writeheader()
                 writer.writerows(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -138,12 +139,15 @@ def finite_size(
         none_or_several(name, value)
     problems = [problem_at(problem, {"width": n}) for n in sizes]
 
-    laws = [predictions_at(grown, levels, forms) for grown in problems]
-    n_outliers = min(len(prediction.outliers) for prediction in laws[-1].values())
+    # Before the predictions, so that a bad seed or type costs nothing.
     plans = [
-        Plan(grown, m, seed, max(n_outliers, 1), min(n_spectra, m), dtype)
+        Plan(grown, m, seed, n_spectra=min(n_spectra, m), dtype=dtype)
         for grown, m in zip(problems, counts, strict=True)
     ]
+
+    laws = [predictions_at(grown, levels, forms) for grown in problems]
+    n_outliers = min(len(prediction.outliers) for prediction in laws[-1].values())
+    plans = [replace(plan, n_outliers=max(n_outliers, 1)) for plan in plans]
     campaign = run_campaign(plans, store, executor=executor, workers=workers, progress=progress)
 
     at_width = []
