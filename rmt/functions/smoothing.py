@@ -70,7 +70,7 @@ def smoothed(
         return _in_closed_form(terms, m, s)
     total = np.empty((2, *m.shape))
     wide = s > nodes_per_unit * spacings(function)[0]
-    for std in np.unique(s[wide]).tolist():
+    for std in np.unique(s[wide]):
         same = s == std
         total[:, same] = _on_panels(function, m[same], std, nodes_per_unit)
     if not wide.all():
@@ -89,7 +89,7 @@ def _on_even_nodes(
 
 
 def _on_panels(
-    function: ScalarFunction, m: Array, std: float, nodes_per_unit: float
+    function: ScalarFunction, m: Array, std: Any, nodes_per_unit: float
 ) -> tuple[Array, Array]:
     """Gauss-Legendre panels over ``u = m + s Z``, the same for all means: for large ``s``.
 
