@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from rmt.cli.options import save_figure
-from rmt.cli.parser import FUNCTIONS, add_command, integer
+from rmt.cli.parser import FUNCTIONS, add_command, add_max_seconds, integer
 
 __all__ = ["add_exponents", "add_hermite"]
 
@@ -35,6 +35,7 @@ def add_hermite(commands: Any) -> None:
         metavar="D",
         help="correct digits where there is no closed form (default: those of a double)",
     )
+    add_max_seconds(method)
     output = command.add_argument_group("output")
     output.add_argument("--orthonormal", action="store_true", help="divide by sqrt(k!)")
     output.add_argument(
@@ -62,6 +63,7 @@ def add_exponents(commands: Any) -> None:
     )
     problem = command.add_argument_group("problem")
     problem.add_argument("function", metavar="TEXT", help="f(z), or f(z1, z2[, z3])")
+    add_max_seconds(command.add_argument_group("method"), " for each exponent")
     output = command.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print JSON instead of text")
     command.set_defaults(run=_run_exponents)
@@ -70,7 +72,12 @@ def add_exponents(commands: Any) -> None:
 def _run_hermite(options: argparse.Namespace) -> str:
     from rmt.hermite import hermite_expansion
 
-    expansion = hermite_expansion(options.function, options.order, digits=options.digits)
+    expansion = hermite_expansion(
+        options.function,
+        options.order,
+        digits=options.digits,
+        max_seconds=options.max_seconds,
+    )
     if options.plot is not None:
         save_figure(expansion.plot, options.plot)
     general = str(expansion.general_term()) if options.general_term else None
@@ -90,10 +97,12 @@ def _run_exponents(options: argparse.Namespace) -> str:
     from rmt.hermite import generative_exponent, information_exponent, reuse_exponent, staircase
 
     function = ScalarFunction.parse(options.function)
-    exponents = [information_exponent(function)]
+    limit = options.max_seconds
+    exponents = [information_exponent(function, max_seconds=limit)]
     if function.n_variables == 1:
-        exponents += [reuse_exponent(function), generative_exponent(function)]
-    stairs = staircase(function) if function.n_variables > 1 else None
+        exponents.append(reuse_exponent(function, max_seconds=limit))
+        exponents.append(generative_exponent(function, max_seconds=limit))
+    stairs = staircase(function, max_seconds=limit) if function.n_variables > 1 else None
     if options.json:
         document: dict[str, object] = {"function": function.text}
         document |= {e.name.replace(" ", "_"): e.to_dict() for e in exponents}

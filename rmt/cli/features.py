@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from rmt.cli.completion import offer
 from rmt.cli.options import PROBLEM_NOTES, add_output, add_problem, problem_of, save_figure
-from rmt.cli.parser import add_command, add_rtol, integer
+from rmt.cli.parser import add_command, add_max_seconds, add_rtol, integer
 
 __all__ = ["add_features", "add_ridge"]
 
@@ -36,6 +36,7 @@ def add_features(commands: Any) -> None:
         help="number of fresh inputs (default: the last batch's size)",
     )
     add_rtol(method, 1e-6)
+    add_max_seconds(method)
     add_output(command)
     command.set_defaults(run=_run_features)
 
@@ -73,6 +74,7 @@ def add_ridge(commands: Any) -> None:
     )
     offer(regularisation, lambda: ["optimal"])
     add_rtol(method, 1e-6)
+    add_max_seconds(method)
     add_output(command, "the learning curves")
     command.set_defaults(run=_run_ridge)
 
@@ -80,14 +82,22 @@ def add_ridge(commands: Any) -> None:
 def _run_features(options: argparse.Namespace) -> object:
     from rmt.features import feature_spikes
 
-    found = feature_spikes(problem_of(options), options.inputs, rtol=options.rtol)
+    found = feature_spikes(
+        problem_of(options), options.inputs, rtol=options.rtol, max_seconds=options.max_seconds
+    )
     return json.dumps(found.to_dict(), indent=1) if options.json else found
 
 
 def _run_ridge(options: argparse.Namespace) -> object:
     from rmt.regression import ridge
 
-    found = ridge(problem_of(options), options.inputs, options.regularisation, rtol=options.rtol)
+    found = ridge(
+        problem_of(options),
+        options.inputs,
+        options.regularisation,
+        rtol=options.rtol,
+        max_seconds=options.max_seconds,
+    )
     if options.plot is not None:
         save_figure(lambda: found.plot().figure, options.plot)
     return json.dumps(found.to_dict(), indent=1) if options.json else found

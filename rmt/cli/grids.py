@@ -62,7 +62,7 @@ def add_sweep(commands: Any) -> None:
         "or values between commas; between semicolons where they are functions. Repeat for more",
     )
     _add_workers(group)
-    add_level(command, 1e-6)
+    add_level(command, 1e-6, " for each point")
     output = add_output(command, "positions and overlaps")
     output.add_argument(
         "--csv", metavar="FILE", help="also write one row for each spike of each point"
@@ -95,7 +95,7 @@ def add_phase_diagram(commands: Any) -> None:
         help="numbers of exponents of the first and second step (default: 50x50)",
     )
     _add_workers(group)
-    add_level(command, 1e-3)
+    add_level(command, 1e-3, " for each point")
     add_output(command, "two maps")
     command.set_defaults(run=_run_phase_diagram)
 
@@ -159,6 +159,7 @@ def _run_sweep(options: argparse.Namespace) -> Outcome:
             executor,
             _progress(),
             forms=options.forms,
+            max_seconds=options.max_seconds,
         )
     if options.csv is not None:
         rows = found.rows()
@@ -186,6 +187,7 @@ def _run_phase_diagram(options: argparse.Namespace) -> Outcome:
             executor,
             _progress(),
             forms=options.forms,
+            max_seconds=options.max_seconds,
         )
     return _shown(found, options)
 

@@ -76,7 +76,11 @@ def _run_predict(options: argparse.Namespace) -> object:
     from rmt.predict import predict
 
     prediction = predict(
-        problem_of(options), method=options.method, rtol=options.rtol, forms=options.forms
+        problem_of(options),
+        method=options.method,
+        rtol=options.rtol,
+        forms=options.forms,
+        max_seconds=options.max_seconds,
     )
     if options.plot is not None:
         save_figure(lambda: prediction.plot().figure, options.plot)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, get_args
 
-from rmt.cli.parser import add_choice, add_rtol, integer, number
+from rmt.cli.parser import add_choice, add_max_seconds, add_rtol, integer, number
 from rmt.status import InvalidInputError
 from rmt.vocabulary import FORMS, METHODS, Batch, ReadoutLaw
 
@@ -55,8 +55,11 @@ def add_problem(command: Any) -> None:
     )
 
 
-def add_level(command: Any, rtol: float) -> None:
-    """The options that say how a `Problem` is solved, with the default tolerance."""
+def add_level(command: Any, rtol: float, each: str = "") -> None:
+    """The options that say how a `Problem` is solved, with the default tolerance.
+
+    ``each`` says what the limit of time is for.
+    """
     group = command.add_argument_group("method")
     add_choice(group, "--method", "LEVEL", METHODS, "level of theory", "resummed")
     add_choice(
@@ -64,10 +67,11 @@ def add_level(command: Any, rtol: float) -> None:
         "--forms",
         "FORMS",
         FORMS,
-        "outlier equation, with --method deformed only (default there: exact)",
+        "outlier equation, with --method deformed only (default there: linked)",
         None,
     )
     add_rtol(group, rtol)
+    add_max_seconds(group, each)
 
 
 def add_output(command: Any, plot: str | None = None) -> Any:

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn, TypeVar
 
 from rmt import __version__
+from rmt.budget import MAX_SECONDS
 from rmt.functions.catalogue import CATALOGUE, MAX_HERMITE_DEGREE
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Outcome",
     "add_choice",
     "add_command",
+    "add_max_seconds",
     "add_rtol",
     "add_version",
     "integer",
@@ -220,6 +222,17 @@ def add_rtol(group: Any, default: float) -> None:
         default=default,
         metavar="TOL",
         help=f"relative tolerance (default: {default:g})",
+    )
+
+
+def add_max_seconds(group: Any, each: str = "") -> None:
+    """``--max-seconds``."""
+    group.add_argument(
+        "--max-seconds",
+        type=number,
+        default=MAX_SECONDS,
+        metavar="S",
+        help=f"limit of processor time{each}, inf for none (default: {MAX_SECONDS:g})",
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rmt.cli.completion import offer
-from rmt.cli.parser import Outcome, add_command, integer
+from rmt.cli.parser import Outcome, add_command, add_max_seconds, integer
 from rmt.status import InvalidInputError
 from validation.cli.options import case_names, on_terminal
 
@@ -77,6 +77,7 @@ def add_check(commands: Any) -> None:
         metavar="S",
         help="random seed of the reference networks (default: 0)",
     )
+    add_max_seconds(method, " for the predictions")
     output = command.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.set_defaults(run=_run, interrupted="nothing written")
@@ -95,6 +96,7 @@ def _run(options: argparse.Namespace) -> Outcome:
         n_reference=options.reference,
         seed=options.seed,
         progress=on_terminal(),
+        max_seconds=options.max_seconds,
     )
     differing = found.differing()
     return Outcome(

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.predict import predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
@@ -50,6 +51,7 @@ def check(
     seed: int = 0,
     spectrum: bool | None = None,
     progress: bool | str = False,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> WeightCheck:
     """Hold weights that were trained elsewhere against the prediction.
 
@@ -71,8 +73,7 @@ def check(
     directions : array (r, d), or path of a ``.npy`` file, optional
         Orthonormal target directions in rows; by default the first ``r`` axes.
     method, forms
-        Level of theory, as in `rmt.predict`; the forms of the deformed one are ``linked`` by
-        default. The outliers are told from the predicted bulk, which only the deformed level knows
+        Level of theory, as in `rmt.predict`. The outliers are told from the predicted bulk, which only the deformed level knows
         at finite width.
     n_reference : int
         Networks to simulate with the same readout, to know by how much one network scatters
@@ -85,6 +86,10 @@ def check(
         is at most 2000. Otherwise only leading triplets are computed.
     progress : bool or str
         Whether to show a progress bar for the reference networks.
+    max_seconds : float or None
+        Limit of time for all predictions together, as for `rmt.predict`, and once more for those
+        that explain weights that differ. Decompositions of the weights and reference networks come
+        on top.
 
     Returns
     -------
@@ -95,7 +100,7 @@ def check(
     InvalidInputError
         For weights, readouts, directions or files that do not fit; the message says why.
     ConvergenceError
-        When the prediction does not converge.
+        When the prediction does not converge, or not in time.
 
     Notes
     -----
@@ -129,10 +134,12 @@ def check(
     if spectrum is None:
         spectrum = min(problem.width, problem.dim) <= _SPECTRUM_SIZE
 
-    if forms is None and method == "deformed":
-        forms = "linked"
+    seconds = checked_seconds(max_seconds)
     groups = _groups(problem, given)
-    predictions = [predict(group.problem, method, forms=forms) for group in groups]
+    with time_limit(seconds):
+        predictions = [
+            predict(group.problem, method, forms=forms, max_seconds=None) for group in groups
+        ]
     n_weights = len(given.matrices)
     prediction_of = {
         number: prediction
@@ -159,7 +166,8 @@ def check(
         bulk=bulk_of(readings),
         notes=(),
     )
-    return replace(found, notes=odd_weights(given, readings, found.agrees()))
+    with time_limit(seconds):
+        return replace(found, notes=odd_weights(given, readings, found.agrees()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
