@@ -73,8 +73,8 @@ def check(
     directions : array (r, d), or path of a ``.npy`` file, optional
         Orthonormal target directions in rows; by default the first ``r`` axes.
     method, forms
-        Level of theory, as in `rmt.predict`. The outliers are told from the predicted bulk, which only the deformed level knows
-        at finite width.
+        Level of theory, as in `rmt.predict`. The outliers are told from the predicted bulk, which
+        only the deformed level knows at finite width.
     n_reference : int
         Networks to simulate with the same readout, to know by how much one network scatters
         around its prediction: 0, or at least 2; about 20 tell the noise within a sixth. Several
@@ -129,12 +129,12 @@ def check(
     >>> print(found.verdict_of(found.row(0)))
     agrees
     """  # fmt: skip
+    seconds = checked_seconds(max_seconds)
     given = given_weights(problem, weights, readout, directions)
     n_reference = none_or_several("n_reference", n_reference)
     if spectrum is None:
         spectrum = min(problem.width, problem.dim) <= _SPECTRUM_SIZE
 
-    seconds = checked_seconds(max_seconds)
     groups = _groups(problem, given)
     with time_limit(seconds):
         predictions = [
