@@ -1,7 +1,13 @@
 """Settings shared by all tests. Markers are declared in pyproject.toml."""
 
-import os
+from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterator
+
+import leftovers
+import pytest
 from hypothesis import settings
 
 # Before anything imports numpy, here and in the workers that inherit this environment: tests run in
@@ -16,3 +22,26 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests have an hour, not the minutes of pyproject.toml."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(3600))
+
+
+@pytest.fixture(scope="session")
+def what_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[leftovers.Leftovers]:
+    tmp_path_factory.getbasetemp()  # where it would be without this
+    with leftovers.marked() as mark, leftovers.temporary_folder() as folder:
+        yield leftovers.Leftovers(mark, folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_left_behind(what_is_left: leftovers.Leftovers) -> Iterator[None]:
+    """After each module, when its own fixtures are gone."""
+    before = set(threading.enumerate())
+    yield
+    found = what_is_left.since(before)
+    assert not found, "tests of this module leave behind:\n" + "\n".join(found)

@@ -267,7 +267,7 @@ def test_double_precision_agrees_to_its_stated_errors(text):
     ],
 )
 def test_refused_quickly(text, message):
-    start = time.perf_counter()
+    start = time.process_time()
     function = ScalarFunction.parse(text)
     with pytest.raises(InvalidInputError, match=message):
         check_square_integrable(function)
@@ -275,7 +275,7 @@ def test_refused_quickly(text, message):
         certified_coefficients(function, 3, 20)
     with pytest.raises(InvalidInputError, match=message):
         double_coefficients(function, 3)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -254,19 +254,19 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_refused_quickly(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ExpressionError) as caught:
         parse_expression(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert 0 <= caught.value.position <= len(text)
     assert len(str(caught.value)) < 600
 
 
 def test_large_but_fine() -> None:
     many = " + ".join(f"sin({k}*z)/{k}" for k in range(1, 200))
-    start = time.perf_counter()
+    start = time.process_time()
     f = ScalarFunction.parse(many)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert f(1.0) == pytest.approx(math.fsum(math.sin(k) / k for k in range(1, 200)), rel=1e-13)
 
 
