@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.budget import check_time
 from rmt.spectra.linear_response import BlockResponse, Linearised, block_response
 from rmt.spectra.pencil import IndexType, Pencil
 from rmt.spectra.pencil_unknowns import Expansion, FieldSum, Read, field_sums, unknowns_of
@@ -92,6 +93,7 @@ class ReducedEquation:
         write = np.zeros((self.count, nodes, size, size))
         read = np.zeros((own, nodes, size, size))
         for term in sums:
+            check_time()
             p, q = term.entry
             field, side, *rest = term.key
             partners, factors = expansion[field, 1 - side, *rest]

@@ -147,7 +147,8 @@ def deformed_outliers(
     if not spikes.status.ok and not spikes.strengths.size:
         raise ConvergenceError(spikes.status.value, spikes.status, spikes)
     try:
-        return _on_bulk(problem, rtol, forms, spikes)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # seen where it matters
+            return _on_bulk(problem, rtol, forms, spikes)
     except ConvergenceError as error:
         error.best = spikes
         raise

@@ -42,7 +42,7 @@ __all__ = ["BatchSlots", "DeformedBulk", "bulk_on", "cut_bulk", "deformed_bulk",
 Array = NDArray[np.float64]
 
 _READOUT_NODES = 24
-_TRUNCATION = 1e-3  # of L, against the unit coefficient of W_0
+_TRUNCATION = 1e-3  # of L, against the unit coefficient of W_0, or its own size if that is more
 _SHARP = 1e-3  # relative: an edge that moves by less does not depend on rare nodes
 _MOST_CUT = 64.0
 _LEAST_STEP = 0.25  # octaves
@@ -281,10 +281,14 @@ def _size(batch: BatchFluctuations) -> float:
 
 
 def _separated(values: Array, w: Array, weights: Array, truncation: float) -> tuple[Array, Array]:
-    """``values[q, p] = sum_m left[m, q] right[m, p]``, truncated in the weighted norm."""
+    """``values[q, p] = sum_m left[m, q] right[m, p]``, truncated in the weighted norm.
+
+    What is left out is small against 1, the coefficient of ``W_0``, or against the largest term
+    where that is larger.
+    """
     rows, columns = np.sqrt(w), np.sqrt(weights)
     u, s, vt = np.linalg.svd(rows[:, None] * values * columns, full_matrices=False)
-    rank = int(np.sum(s > truncation))
+    rank = int(np.sum(s > truncation * max(1.0, float(s[0]))))
     root = np.sqrt(s[:rank, None])
     return u[:, :rank].T * root / rows, vt[:rank] * root / columns
 
