@@ -16,3 +16,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+
+def pytest_configure(config):
+    """Warnings are errors in CI, but for the exceptions in pyproject.toml: later filters win."""
+    if os.environ.get("CI"):
+        config.getini("filterwarnings").insert(0, "error")
