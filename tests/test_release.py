@@ -72,7 +72,7 @@ def test_lowest_versions_are_those_of_the_project():
 
 
 def test_tested_versions_are_there_and_allowed():
-    """Each is pinned, to a version that its bound allows; `versions` refuses addresses and paths."""
+    """Each is pinned to a version that its bound allows; `versions` refuses addresses and paths."""
     pinned = versions((ROOT / "constraints.txt").read_text())
     for name, bound in lowest("dev", "docs", "release").items():
         assert numbers(pinned[name]) >= numbers(bound), name
