@@ -4,33 +4,43 @@
 #   make demo ARGS="..."      pass options on to the demo
 #   make test ARGS="-k hermite"   pass options on to pytest
 #   make bench ARGS="--only predict levels"   run some of the benchmarks (also --quick, --help)
+#   make UNPINNED=1 setup     the newest versions of everything, not those that were tested
 #   make PYTHON=/path/to/python3.12 ...   choose the interpreter that .venv is made from
 
 VENV   := .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+UNPINNED ?=
+# One for each choice of versions: whoever changes the choice gets what they ask for.
+STAMP  := $(VENV)/.installed$(if $(UNPINNED),-newest)
 DOCS_STAMP := $(VENV)/.docs-installed
 RELEASE_STAMP := $(VENV)/.release-installed
+LOWEST := $(VENV)/lowest
 BENCH_STAMP := $(VENV)/.bench-installed
 PYTHON ?=
 ARGS   ?=
 # What is installed beside the core: `make EXTRAS=dev,gpu test` adds PyTorch, and the tests with it.
 EXTRAS ?= dev
+# The versions that were tested together (CONTRIBUTING.md says how to make the file), or the newest.
+VERSIONS := $(if $(UNPINNED),--upgrade --upgrade-strategy eager,--constraint constraints.txt)
+INSTALL := -m pip install --quiet --disable-pip-version-check $(VERSIONS)
 
 # Two processes at most, and one BLAS thread in each: more threads than cores make small matrices slow.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=2
+PYTEST_OPTIONS := -m pytest -n auto --maxprocesses=2
+PYTEST := $(BIN)/python $(PYTEST_OPTIONS)
 
 # What `python -c` must accept for an interpreter to be usable.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-portable lint format bench docs wheel-check clean distclean
+.PHONY: help setup demo test test-slow test-portable test-lowest constraints lint format bench docs wheel-check clean distclean
 
 help:
 	@echo "make demo       predict, simulate and compare; writes a table and a figure to demo-output/"
 	@echo "make test       run the tests"
 	@echo "make test-slow  run the tests marked slow"
 	@echo "make test-portable  run the tests as on a processor without AVX-512"
+	@echo "make test-lowest  run the tests on the lowest versions that pyproject.toml allows"
+	@echo "make constraints  write the newest versions to constraints.txt, which make setup installs"
 	@echo "make lint       check format, lint, types and import directions"
 	@echo "make format     format the code and mend what ruff can mend"
 	@echo "make bench      run the benchmarks, ten minutes on two idle cores; writes docs/benchmarks.*"
@@ -40,7 +50,7 @@ help:
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	@set -e; \
 	if ! "$(BIN)/python" -c 'import pip; $(USABLE)' >/dev/null 2>&1; then \
 	    chosen=; \
@@ -62,15 +72,16 @@ $(STAMP): pyproject.toml
 	    "$$chosen" -m venv --clear "$(VENV)"; \
 	fi; \
 	echo "Installing rmt and its development tools into $(VENV) (minutes, the first time)"; \
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'; \
+	"$(BIN)/python" $(INSTALL) -e '.[$(EXTRAS)]'; \
+	rm -f "$(VENV)"/.*installed*; \
 	touch "$@"
 
 demo: $(STAMP)
 	@$(BIN)/python -m validation demo $(ARGS)
 
-test test-slow test-portable bench docs: export OPENBLAS_NUM_THREADS := 1
-test test-slow test-portable bench docs: export OMP_NUM_THREADS := 1
-test test-slow test-portable bench docs: export MKL_NUM_THREADS := 1
+test test-slow test-portable test-lowest bench docs: export OPENBLAS_NUM_THREADS := 1
+test test-slow test-portable test-lowest bench docs: export OMP_NUM_THREADS := 1
+test test-slow test-portable test-lowest bench docs: export MKL_NUM_THREADS := 1
 
 test: $(STAMP)
 	@$(PYTEST) $(ARGS)
@@ -82,6 +93,37 @@ test-slow: $(STAMP)
 # nothing changes.
 test-portable: $(STAMP)
 	@NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR" OPENBLAS_CORETYPE=Haswell $(PYTEST) $(ARGS)
+# The lowest versions have an environment of their own, made with the newest Python that all of them
+# have wheels for.
+$(LOWEST)/.installed: pyproject.toml tools/lowest_versions.py $(STAMP)
+	@set -e; chosen=; \
+	for candidate in "$(BIN)/python" python3.12 python3.11; do \
+	    if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1; then \
+	        chosen="$$candidate"; break; \
+	    fi; \
+	done; \
+	if [ -z "$$chosen" ]; then \
+	    echo "error: the lowest versions need Python 3.11 or 3.12, and neither was found" >&2; exit 1; \
+	fi; \
+	echo "Installing the lowest versions that are allowed into $(LOWEST) (minutes, the first time)"; \
+	"$$chosen" -m venv --clear "$(LOWEST)"; \
+	"$(BIN)/python" tools/lowest_versions.py dev >"$(LOWEST)/constraints.txt"; \
+	"$(LOWEST)/bin/python" -m pip install --quiet --disable-pip-version-check \
+	    --constraint "$(LOWEST)/constraints.txt" -e '.[dev]'; \
+	touch "$@"
+
+# What `make setup` installs: the newest of everything. Run the tests on it before it goes in. PyTorch
+# has builds for many devices, and is left to whoever installs it.
+constraints: $(STAMP)
+	@"$(BIN)/python" -m venv --clear "$(VENV)/newest"
+	@"$(VENV)/newest/bin/python" -m pip install --quiet --disable-pip-version-check \
+	    -e '.[dev,docs,release]'
+	@{ echo "# Versions that were tested together; made by: make constraints"; \
+	    "$(VENV)/newest/bin/python" -m pip freeze --exclude-editable; } >constraints.txt
+	@rm -rf "$(VENV)/newest"
+
+test-lowest: $(LOWEST)/.installed
+	@$(LOWEST)/bin/python $(PYTEST_OPTIONS) $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff format --check .
@@ -97,7 +139,7 @@ format: $(STAMP)
 # and gets an environment of its own. Without either, its rows say so.
 $(BENCH_STAMP): $(STAMP)
 	@echo "Installing what the benchmarks compare with into $(VENV)"
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),bench]' \
+	@"$(BIN)/python" $(INSTALL) -e '.[$(EXTRAS),bench]' \
 	    || echo "note: freealg could not be installed; its rows will be skipped"
 	@{ "$(BIN)/python" -m venv --clear "$(VENV)/scikit-rmt" && "$(VENV)/scikit-rmt/bin/python" -m pip \
 	    install --quiet --disable-pip-version-check scikit-rmt==2.1.1; } \
@@ -111,7 +153,7 @@ bench: $(BENCH_STAMP)
 # validation report are kept in docs/_report, which `make clean` leaves alone.
 $(DOCS_STAMP): $(STAMP)
 	@echo "Installing what builds the documentation into $(VENV)"
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),docs]'
+	@"$(BIN)/python" $(INSTALL) -e '.[$(EXTRAS),docs]'
 	@touch "$@"
 
 docs: $(DOCS_STAMP)
@@ -121,7 +163,7 @@ docs: $(DOCS_STAMP)
 # So is what builds and checks a release.
 $(RELEASE_STAMP): $(STAMP)
 	@echo "Installing what builds a release into $(VENV)"
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),release]'
+	@"$(BIN)/python" $(INSTALL) -e '.[$(EXTRAS),release]'
 	@touch "$@"
 
 wheel-check: $(RELEASE_STAMP)

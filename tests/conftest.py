@@ -45,3 +45,9 @@ def nothing_is_left_behind(what_is_left: leftovers.Leftovers) -> Iterator[None]:
     yield
     found = what_is_left.since(before)
     assert not found, "tests of this module leave behind:\n" + "\n".join(found)
+
+
+def pytest_configure(config):
+    """Warnings are errors in CI, but for the exceptions in pyproject.toml: later filters win."""
+    if os.environ.get("CI"):
+        config.getini("filterwarnings").insert(0, "error")

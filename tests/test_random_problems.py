@@ -56,7 +56,6 @@ def test_a_few_in_a_second_each(method: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7200)
 @pytest.mark.parametrize(("method", "count"), [("resummed", 300), ("deformed", 100)])
 def test_many(method: str, count: int) -> None:
     """Of those that are no nonsense, at most 5 in 100 run out of time."""

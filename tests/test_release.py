@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -47,6 +49,40 @@ def test_citation_is_complete():
         assert entry["authors"]
     assert CITATION["message"]
     assert all(entry["type"] for entry in CITATION["references"])
+
+
+def versions(text):
+    """``{"name": "1.2"}`` of lines ``name==1.2``, names as pip compares them."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    pairs = [re.fullmatch(r"([\w.-]+)==([\w.]+)", line).groups() for line in lines]
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pairs}
+
+
+def lowest(*extras):
+    """What `make test-lowest` installs."""
+    command = [sys.executable, ROOT / "tools" / "lowest_versions.py", *extras]
+    return versions(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_lowest_versions_are_those_of_the_project():
+    found = lowest("dev")
+    assert set(versions("\n".join(PROJECT["project"]["dependencies"]).replace(">=", "=="))) <= set(
+        found
+    )
+    assert {"numpy", "scipy", "pandas", "dask", "matplotlib", "pytest"} <= set(found)
+    assert f"numpy>={found['numpy']}" in PROJECT["project"]["dependencies"]
+
+
+def test_tested_versions_are_there_and_allowed():
+    """Each is pinned to a version that its bound allows; `versions` refuses addresses and paths."""
+    pinned = versions((ROOT / "constraints.txt").read_text())
+    for name, bound in lowest("dev", "docs", "release").items():
+        assert numbers(pinned[name]) >= numbers(bound), name
+    assert "torch" not in pinned
+
+
+def numbers(version):
+    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 @pytest.mark.parametrize("extra", ["dev", "docs"])
