@@ -277,3 +277,16 @@ def test_slope_at_kinks() -> None:
 def test_value_and_derivative_take_few_operations(text: str) -> None:
     program = parse(text)._programs[2]
     assert len(program.graph.ancestors(list(program.outputs))) <= 6
+
+
+@pytest.mark.parametrize(
+    "text", ["sqrt(abs(z))", "softsign(z)*sqrt(abs(z))", "sqrt(max(z, 0))", "sqrt(abs(z**2 - 1))"]
+)
+def test_slope_at_a_cusp_is_a_number(text):
+    """0 at the point itself, where infinity times zero would travel on as not-a-number."""
+    f = ScalarFunction.parse(text)
+    assert f.derivative([-1.0, 0.0, 1.0])[1] == 0
+    assert np.isfinite(f.derivative([-1.0, 0.0, 1.0])).all()
+    for z in (-0.3, 0.4):
+        h = 1e-6
+        assert f.derivative(z) == pytest.approx((f(z + h) - f(z - h)) / (2 * h), abs=1e-8)

@@ -12,6 +12,8 @@ _CONSTANT_SLOPE = frozenset(
     {"const", "sign", "heaviside", "gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not"}
 )
 
+_BRANCHES = frozenset({"abs", "max", "min", "where"})
+
 
 def derivative(graph: Graph, node: NodeId) -> NodeId:
     """Derivative with respect to variable 0, almost everywhere.
@@ -41,6 +43,11 @@ def _differentiate(graph: Graph, node: NodeId) -> NodeId:
         return graph.const(0)
     if operation == "ipow" and graph.operations[arguments[0]] == "sqrt":
         return _power_of_root(graph, arguments[0], graph.payloads[node])
+    if operation == "sqrt" and _has_branches(graph, arguments[0]):
+        # A cusp, as of sqrt(|z|): at the point itself 0, as for |z|, and no infinity times zero.
+        slope = graph.mul(_half_over(graph, node, arguments[0]), slopes[0])
+        inside = graph.node("gt", arguments[0], graph.const(0))
+        return graph.select(inside, slope, graph.const(0))
     if len(arguments) == 1:
         return graph.mul(_outer_slope(graph, operation, node, arguments[0]), slopes[0])
     (a, b), (da, db) = arguments, slopes
@@ -68,6 +75,10 @@ def _branch(
         (a, b), slopes = (b, a), slopes[::-1]
     comparison = "gt" if operation == "max" else "le"
     return graph.select(graph.node(comparison, a, b), *slopes)
+
+
+def _has_branches(graph: Graph, node: NodeId) -> bool:
+    return any(graph.operations[one] in _BRANCHES for one in graph.ancestors([node]))
 
 
 def _power(graph: Graph, node: NodeId, a: NodeId, b: NodeId, da: NodeId, db: NodeId) -> NodeId:

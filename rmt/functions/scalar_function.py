@@ -64,7 +64,8 @@ class ScalarFunction:
     Where the function is not real (``sqrt(z)`` for ``z < 0``) the value is nan, without a warning.
 
     The derivative is the almost-everywhere one: a jump contributes nothing (no delta function). At
-    the kink itself ``relu'(0) = 0``, ``min(z, 0)'(0) = 1`` and ``abs'(0) = 0``.
+    the kink itself ``relu'(0) = 0``, ``min(z, 0)'(0) = 1`` and ``abs'(0) = 0``, and so is the slope
+    of ``sqrt(abs(z))``.
 
     Examples
     --------
