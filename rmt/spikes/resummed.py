@@ -246,11 +246,11 @@ def _scale(solution: SpikeStrengths, threshold: float, rtol: float, outliers_onl
     """
     strengths = _padded(solution.strengths)
     reported = strengths > _KEEP * threshold
-    if not reported.any():  # then the first must be seen to be weak
-        reported[0] = True
     relaxed = threshold / np.clip(strengths, _KEEP * threshold, threshold)
-    relaxed[~reported] = np.inf
     scale = np.maximum(strengths, threshold) * relaxed
+    seen = reported.copy()
+    seen[0] = True  # to be weak, where none is reported; its direction then is that of rounding
+    scale[~seen] = relaxed[~reported] = np.inf
     if outliers_only:
         enough = (threshold - strengths) / (2.0 * rtol)
         weak = enough > scale
