@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from rmt.functions.graph import Graph, NodeId
 
@@ -157,7 +157,7 @@ _INCREASING: dict[str, Callable[..., FloatArray]] = {
             "atan": np.arctan,
             "asin": np.arcsin,
             "atanh": np.arctanh,
-            "erf": special.erf,
+            "erf": lambda u: scipy.special.erf(u),
             "sign": np.sign,
         }.items()
     },
@@ -165,7 +165,7 @@ _INCREASING: dict[str, Callable[..., FloatArray]] = {
 _DECREASING: dict[str, Callable[[FloatArray], FloatArray]] = {
     "neg": np.negative,
     "not": lambda p: _stored(1 - _double(p)),
-    "erfc": _through_doubles(special.erfc),
+    "erfc": _through_doubles(lambda u: scipy.special.erfc(u)),
     "acos": _through_doubles(np.arccos),
 }
 
