@@ -131,6 +131,14 @@ def _asinh(p: FloatArray) -> FloatArray:
     return np.copysign(_stored(size), p)
 
 
+def _erf(u: Any) -> Any:
+    return scipy.special.erf(u)
+
+
+def _erfc(u: Any) -> Any:
+    return scipy.special.erfc(u)
+
+
 def _through_doubles(function: Callable[[Any], Any]) -> Callable[[FloatArray], FloatArray]:
     return lambda p: _stored(function(_double(p)))
 
@@ -157,7 +165,7 @@ _INCREASING: dict[str, Callable[..., FloatArray]] = {
             "atan": np.arctan,
             "asin": np.arcsin,
             "atanh": np.arctanh,
-            "erf": lambda u: scipy.special.erf(u),
+            "erf": _erf,
             "sign": np.sign,
         }.items()
     },
@@ -165,7 +173,7 @@ _INCREASING: dict[str, Callable[..., FloatArray]] = {
 _DECREASING: dict[str, Callable[[FloatArray], FloatArray]] = {
     "neg": np.negative,
     "not": lambda p: _stored(1 - _double(p)),
-    "erfc": _through_doubles(lambda u: scipy.special.erfc(u)),
+    "erfc": _through_doubles(_erfc),
     "acos": _through_doubles(np.arccos),
 }
 
