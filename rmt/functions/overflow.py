@@ -158,17 +158,12 @@ _INCREASING: dict[str, Callable[..., FloatArray]] = {
     "sqrt": lambda p: np.where(p >= 0, _exponential(_log_size(p) / 2), np.nan),
     "sinh": _sinh,
     "asinh": _asinh,
-    **{
-        name: _through_doubles(function)
-        for name, function in {
-            "tanh": np.tanh,
-            "atan": np.arctan,
-            "asin": np.arcsin,
-            "atanh": np.arctanh,
-            "erf": _erf,
-            "sign": np.sign,
-        }.items()
-    },
+    "tanh": _through_doubles(np.tanh),
+    "atan": _through_doubles(np.arctan),
+    "asin": _through_doubles(np.arcsin),
+    "atanh": _through_doubles(np.arctanh),
+    "erf": _through_doubles(_erf),
+    "sign": _through_doubles(np.sign),
 }
 _DECREASING: dict[str, Callable[[FloatArray], FloatArray]] = {
     "neg": np.negative,
