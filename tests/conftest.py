@@ -16,6 +16,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["COLUMNS"] = "80"  # to which help is set, however wide the terminal
 
 # Timings on shared machines are no failure. In CI the same examples run every time, so that a
 # failure belongs to the change under test; at a desk new examples are tried on each run.

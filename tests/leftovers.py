@@ -65,10 +65,6 @@ def threads(before: set[threading.Thread]) -> list[str]:
     ]
 
 
-def temporary_files(folder: Path) -> list[str]:
-    return [str(path) for path in folder.iterdir()]
-
-
 def files_of_the_checkout() -> set[str]:
     """All but hidden ones and those in folders that commands other than the tests fill."""
     found = set()
@@ -100,7 +96,7 @@ class Leftovers:
 
     def __init__(self, mark: str, folder: Path) -> None:
         self.mark, self.folder = mark, folder
-        self.known = files_of_the_checkout()
+        self.known = self._files()
 
     def since(self, threads_before: set[threading.Thread], patience: float = 5.0) -> list[str]:
         """In words, what is still there after a while."""
@@ -110,6 +106,9 @@ class Leftovers:
             if not passing or time.monotonic() > deadline:
                 break
             time.sleep(0.05)
-        now = files_of_the_checkout()
+        now = self._files()
         new, self.known = sorted(now - self.known), now
-        return passing + [f"file {name}" for name in new + temporary_files(self.folder)]
+        return passing + [f"file {name}" for name in new]
+
+    def _files(self) -> set[str]:
+        return files_of_the_checkout() | {str(path) for path in self.folder.iterdir()}

@@ -132,15 +132,19 @@ def test_no_plans_no_samples():
 
 
 @contextmanager
-def dask_cluster(workers: int):
+def dask_cluster(workers: int, folder: Path):
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        silence_logs=50,
-    ) as cluster:
+    dask = pytest.importorskip("dask")
+    with (
+        dask.config.set({"temporary-directory": str(folder)}),
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=50,
+        ) as cluster,
+    ):
         yield cluster
 
 
@@ -158,7 +162,7 @@ class After(Executor):
 
 
 def test_a_dask_cluster_of_which_a_worker_is_killed(right, tmp_path):
-    with dask_cluster(2) as cluster:
+    with dask_cluster(2, tmp_path) as cluster:
         victim = cluster.workers[0].process.process.pid
 
         def kill() -> None:

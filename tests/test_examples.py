@@ -74,8 +74,8 @@ def test_fresh_or_reused():
 
 
 def test_phase_diagram():
-    result = checked("phase_diagram", 8)
-    assert result.n_outliers.shape == (8, 8)
+    result = checked("phase_diagram", 6)
+    assert result.n_outliers.shape == (6, 6)
     assert all(status.ok for status in result.status.flat)
     assert (np.diff(result.n_outliers, axis=1) >= 0).mean() > 0.98  # larger steps, more outliers
     assert result.n_outliers.max() >= 3
@@ -111,7 +111,7 @@ def test_staircase():
 
 
 def test_closing_gap():
-    module, result = example("closing_gap"), checked("closing_gap", (60, 30, 12))
+    module, result = example("closing_gap"), checked("closing_gap", (40, 20, 10))
     gaps = {m: np.abs(result.curve(m, module.OBSERVABLE).gaps) for m in result.methods}
     assert (gaps["scaling"] > gaps["resummed"]).all()
     assert (gaps["resummed"] > gaps["deformed"]).all()

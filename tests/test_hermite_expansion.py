@@ -145,7 +145,7 @@ def kinked_functions(draw: Any) -> str:
 
 
 functions = st.one_of(smooth_functions(), kinked_functions())
-quick = settings(max_examples=25, deadline=None)
+quick = settings(max_examples=15)
 
 
 def exact(text: str, order: int) -> list[Any]:
