@@ -48,8 +48,8 @@ def main() -> Training:
     )
     one_step = problem.replace(steps=problem.steps[:1], samples=1600, batch="independent")
     predictions = (
-        rmt.predict(one_step, method="deformed", forms="linked"),
-        rmt.predict(problem, method="deformed", forms="linked"),
+        rmt.predict(one_step, method="deformed"),
+        rmt.predict(problem, method="deformed"),
     )
     weights = simulate(problem, seed=1).weights
     spectra = tuple(np.linalg.svd(w, compute_uv=False) for w in weights[1:])

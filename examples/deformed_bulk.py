@@ -49,7 +49,7 @@ def main() -> Bulks:
         batch="reused",
         readout="rademacher",
     )
-    prediction = rmt.predict(problem, method="deformed", forms="linked")
+    prediction = rmt.predict(problem, method="deformed")
     samples = run_samples(problem, 6, n_outliers=2, n_spectra=6)
     inside = samples.spectra[:, len(prediction.outliers) :]
     initial = rmt.MarchenkoPasturBulk(problem.aspect_ratio)
