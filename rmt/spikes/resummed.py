@@ -143,7 +143,13 @@ def resummed_family(
     if len(problem.steps) == 1:
         return [after_one_step(member, c) for member in problems]
     units = [
-        partial(_scale, threshold=member.aspect_ratio**0.25, rtol=rtol, outliers_only=outliers_only)
+        partial(
+            _scale,
+            threshold=member.aspect_ratio**0.25,
+            most=min(member.width, member.dim),
+            rtol=rtol,
+            outliers_only=outliers_only,
+        )
         for member in problems
     ]
     start = _starting_resolution(problem)
@@ -238,14 +244,17 @@ def _padded(values: Array) -> Array:
     return np.concatenate([values, np.zeros(MAX_SPIKES - values.size)])
 
 
-def _scale(solution: SpikeStrengths, threshold: float, rtol: float, outliers_only: bool) -> Array:
+def _scale(
+    solution: SpikeStrengths, threshold: float, most: int, rtol: float, outliers_only: bool
+) -> Array:
     """What the entries of `_as_vector` must be accurate relative to.
 
     The operator gives ``theta^2``, so below the threshold an accuracy relative to ``threshold^2``
-    in ``theta^2`` is asked for. Spikes that are not reported count for nothing.
+    in ``theta^2`` is asked for. Spikes that are not reported count for nothing; ``most`` is how many
+    singular values the weights have.
     """
     strengths = _padded(solution.strengths)
-    reported = strengths > _KEEP * threshold
+    reported = (strengths > _KEEP * threshold) & (np.arange(strengths.size) < most)
     relaxed = threshold / np.clip(strengths, _KEEP * threshold, threshold)
     scale = np.maximum(strengths, threshold) * relaxed
     seen = reported.copy()
