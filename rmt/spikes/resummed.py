@@ -187,13 +187,14 @@ def _reported(
 ) -> SpikeStrengths:
     """The spikes worth reporting, with the errors that the refinement has found."""
     theta_errors, alignment_errors = _as_spikes((refined.errors + 2.0 * c.error) * unit, c.b.size)
-    kept = int(np.count_nonzero(refined.solution.strengths > _KEEP * threshold))
+    strengths = refined.solution.strengths
+    kept = int(np.sum((strengths > _KEEP * threshold) & np.isfinite(unit[: strengths.size])))
     status = refined.status
     if status.ok and 2.0 * c.error > rtol:  # moments of a target with oblique kinks
         status = Status.NOT_CONVERGED
     return replace(
         refined.solution,
-        strengths=refined.solution.strengths[:kept],
+        strengths=strengths[:kept],
         alignments=refined.solution.alignments[:kept],
         left_functions=refined.solution.left_functions[:kept],
         strength_errors=theta_errors[:kept],
@@ -250,8 +251,8 @@ def _scale(
     """What the entries of `_as_vector` must be accurate relative to.
 
     The operator gives ``theta^2``, so below the threshold an accuracy relative to ``threshold^2``
-    in ``theta^2`` is asked for. Spikes that are not reported count for nothing; ``most`` is how many
-    singular values the weights have.
+    in ``theta^2`` is asked for. Spikes that are not reported count for nothing. The weights have
+    ``most`` singular values.
     """
     strengths = _padded(solution.strengths)
     reported = (strengths > _KEEP * threshold) & (np.arange(strengths.size) < most)
