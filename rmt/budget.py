@@ -131,7 +131,7 @@ def work_limit(amount: float) -> Iterator[None]:
 
 def count_work(amount: float) -> None:
     """Add to `work_done`, and look at both limits."""
-    _current.work += amount
+    _current.work += float(amount)  # no number of NumPy, which warns of infinities
     if _current.work > _current.most:
         raise TooCostly
     check_time()

@@ -67,7 +67,8 @@ BEST = {
 def forget() -> None:
     """Empty every cache of the package."""
     for found in gc.get_objects():
-        if isinstance(found, functools._lru_cache_wrapper) and found.__module__.startswith("rmt"):
+        # Other libraries have objects that do not like to be asked what they are.
+        if type(found) is functools._lru_cache_wrapper and found.__module__.startswith("rmt"):
             found.cache_clear()
 
 
