@@ -18,7 +18,8 @@ ARGS   ?=
 EXTRAS ?= dev
 
 # Two processes at most, and one BLAS thread in each: more threads than cores make small matrices slow.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=2
+# The tests of a file stay in one process, which makes what they share once.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=2 --dist loadfile
 
 # What `python -c` must accept for an interpreter to be usable.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
