@@ -25,7 +25,8 @@ VERSIONS := $(if $(UNPINNED),--upgrade --upgrade-strategy eager,--constraint con
 INSTALL := -m pip install --quiet --disable-pip-version-check $(VERSIONS)
 
 # Two processes at most, and one BLAS thread in each: more threads than cores make small matrices slow.
-PYTEST_OPTIONS := -m pytest -n auto --maxprocesses=2
+# The tests of a file stay in one process, which makes what they share once.
+PYTEST_OPTIONS := -m pytest -n auto --maxprocesses=2 --dist loadfile
 PYTEST := $(BIN)/python $(PYTEST_OPTIONS)
 
 # What `python -c` must accept for an interpreter to be usable.

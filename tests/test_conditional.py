@@ -73,7 +73,7 @@ def test_executors_change_nothing(conditional, samples):
     with ThreadPoolExecutor(2) as threads:
         assert compare_conditional(samples, executor=threads) == conditional
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=spawn) as processes:
+    with ProcessPoolExecutor(1, mp_context=spawn) as processes:
         assert compare_conditional(samples, executor=processes) == conditional
 
 

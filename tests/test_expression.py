@@ -439,7 +439,7 @@ def test_text_and_hash_do_not_depend_on_the_hash_seed() -> None:
         "    f = S.parse(t); print(f.text, hash(f))\n"
     )
     outputs = set()
-    for seed in ("0", "1", "12345"):
+    for seed in ("0", "12345"):  # and whatever that of this process is
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": SOURCE}
         run = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, encoding="utf-8", env=environment

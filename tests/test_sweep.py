@@ -127,7 +127,7 @@ def test_the_executor_changes_no_bit() -> None:
     alone = rmt.sweep(REUSED, over, rtol=1e-4)
     with ThreadPoolExecutor(2) as threads:
         identical(alone, rmt.sweep(REUSED, over, rtol=1e-4, executor=threads))
-    with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+    with ProcessPoolExecutor(1, get_context("spawn")) as processes:
         identical(alone, rmt.sweep(REUSED, over, rtol=1e-4, executor=processes))
     identical(alone, pickle.loads(pickle.dumps(alone)))
 
