@@ -45,14 +45,14 @@ def check_numbers(found: Prediction) -> None:
 @pytest.mark.parametrize("method", ["resummed", "deformed"])
 def test_a_few_in_a_second_each(method: str) -> None:
     refused = 0
-    for seed in range(1000, 1012):
+    for seed in range(1000, 1008):
         start = time.thread_time()
         found = predicted(seed, method, 1.0)
         assert time.thread_time() - start < 2.5, random_arguments(seed)
         refused += found is None
         if found is not None and found.status.ok:
             check_numbers(found)
-    assert refused < 4
+    assert refused < 3
 
 
 @pytest.mark.slow

@@ -52,6 +52,7 @@ _Couplings: TypeAlias = GenericCouplings | DataCouplings
 DEFAULT_FORMS: Forms = "linked"  # the closest to simulation
 _COARSER = 0.75  # resolution of the second solution, from which errors are estimated
 _SAFETY = 2.0  # the edge of a discretised law converges unevenly
+_ROUNDING = 1e-9
 _CUT_LOWER = 2.0  # times as many neurons and samples that are cut off there
 
 
@@ -181,12 +182,24 @@ def _on_bulk(
         couplings = [DataCouplings(problem, bulk, spikes) for bulk in bulks]
         found = _found(couplings, edges, simple.values[0]).with_missing(simple, edge)
     position, left, right, target = found.errors
+    if not (position < found.values[0]).all():
+        raise ConvergenceError(
+            "the outlier equation has lost its digits, and a singular value is as uncertain as it is "
+            "large: the gradients' fluctuations are many times the initial weights",
+            Status.NOT_CONVERGED,
+        )
+    values = (
+        found.values[0],
+        _overlaps(found.values[1], left),
+        _overlaps(found.values[2], right),
+        _overlaps(found.values[3], target),
+    )
     # A position moves by less than the strength does.
     shared = slice(0, min(position.size, spikes.strengths.size))
     position[shared] += spikes.strength_errors[shared]
     target[shared] += spikes.alignment_sq_errors[shared]
     return DeformedOutliers(
-        *found.values,
+        *values,
         singular_value_error=position,
         left_error=left,
         right_error=right,
@@ -196,6 +209,16 @@ def _on_bulk(
         spikes=spikes,
         bulk=fine,
     )
+
+
+def _overlaps(values: Array, errors: Array) -> Array:
+    """Squared overlaps between 0 and 1: what is beyond is error."""
+    if (np.maximum(values - 1.0, -values) > errors + _ROUNDING).any():
+        raise ConvergenceError(
+            f"a squared overlap of {values.max():.3g} has come out, beyond its error estimate",
+            Status.NOT_CONVERGED,
+        )
+    return np.clip(values, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
