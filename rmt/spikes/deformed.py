@@ -153,7 +153,7 @@ def deformed_outliers(
     except ConvergenceError as error:
         error.best = spikes
         raise
-    except np.linalg.LinAlgError as error:
+    except (np.linalg.LinAlgError, MemoryError) as error:
         raise ConvergenceError(
             f"linear algebra on the deformed bulk failed: {error}", Status.NOT_FINITE, spikes
         ) from error
@@ -184,7 +184,7 @@ def _on_bulk(
     position, left, right, target = found.errors
     if not (position < found.values[0]).all():
         raise ConvergenceError(
-            "the outlier equation has lost its digits, and a singular value is as uncertain as it is "
+            "the outlier equation has lost its digits, a singular value is as uncertain as it is "
             "large: the gradients' fluctuations are many times the initial weights",
             Status.NOT_CONVERGED,
         )

@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 LAYER = 8.0  # half the width of a smoothed kink, in units of the spread
 _TABLE_TOLERANCE = 4e-9  # relative
 _LARGEST_TABLE = 60_000
+_WIDE = 4.0  # spread beyond which the nodes follow the activation, not the law of xi
+_BLOCK = 1 << 18  # entries of a temporary array
 _FIRST = 0.25  # spacing of the first table, where the slope varies on the scale 1
 
 
@@ -66,7 +68,8 @@ def averages_over_xi(
     """
     averages = _averages(sigma, spread, sharpness)
     length = min(1.0 + spread, 4.0) / sharpness
-    first = np.linspace(low, high, 8 + math.ceil((high - low) / (_FIRST * length)))
+    count = 8 + math.ceil(min((high - low) / (_FIRST * length), _LARGEST_TABLE))
+    first = np.linspace(low, high, count)
     values = averages(first)
     if not np.isfinite(values).all():
         raise ConvergenceError(
@@ -107,21 +110,28 @@ def _with_layers(grid: Array, kinks: tuple[float, ...], spread: float, spacing: 
 
 def _averages(sigma: ScalarFunction, spread: float, nodes: float) -> Callable[[Array], Array]:
     """Function from points ``u`` of shape (G,) to the three averages over ``xi``, (G, 3)."""
-    if sigma.kinks:
-        density = 4.0 * nodes * max(1.0, spread)
+    if sigma.kinks or spread > _WIDE:
+        density = 4.0 * nodes * max(1.0, min(spread, _WIDE))
         square = _squared_slope(sigma)
 
-        def between_kinks(u: Array) -> Array:
+        def by_smoothing(u: Array) -> Array:
             value, slope = smoothed(sigma, u, spread, density)
             return np.stack([value, slope, smoothed(square, u, spread, density)[0]], axis=-1)
 
-        return between_kinks
+        return by_smoothing
     rule = gaussian_rule(nodes * max(1.6, 3.2 * spread), 8.0)
     xi, weights = spread * rule.nodes[0], rule.weights
 
     def on_even_nodes(u: Array) -> Array:
-        value, slope = sigma.value_and_derivative(u[:, None] + xi)
-        return np.stack([value @ weights, slope @ weights, (slope * slope) @ weights], axis=-1)
+        averages = np.empty((u.size, 3))
+        block = max(1, _BLOCK // xi.size)
+        for start in range(0, u.size, block):
+            some = slice(start, start + block)
+            value, slope = sigma.value_and_derivative(u[some, None] + xi)
+            averages[some] = np.stack(
+                [part @ weights for part in (value, slope, slope**2)], axis=-1
+            )
+        return averages
 
     return on_even_nodes
 
