@@ -75,8 +75,8 @@ def look_into_sdist() -> None:
     [sdist] = DIST.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {m.name.partition("/")[2] for m in archive.getmembers() if m.isfile()}
-    beside = "CHANGELOG.md CITATION.cff CONTRIBUTING.md LICENSE Makefile README.md pyproject.toml"
-    expected = set().union(*map(sources, SOURCES), beside.split())
+    beside = "CHANGELOG.md CITATION.cff CONTRIBUTING.md LICENSE Makefile README.md constraints.txt"
+    expected = set().union(*map(sources, SOURCES), beside.split(), ["pyproject.toml"])
     expect("the sdist", names - {"PKG-INFO", ".gitignore"}, expected)
 
 
