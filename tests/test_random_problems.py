@@ -70,3 +70,29 @@ def test_many(method: str, count: int) -> None:
                 check_numbers(found)
     assert len(outcomes) > 0.8 * count
     assert outcomes.count(Status.OUT_OF_TIME) <= 0.05 * len(outcomes)
+
+
+@pytest.mark.slow
+def test_a_looser_tolerance_is_off_by_no_more_than_it_says() -> None:
+    """``rtol`` 1e-4 against 1e-6: errors that no estimate sees show here, and nowhere else."""
+    compared = 0
+    for seed in range(2000, 2100):
+        try:
+            problem = Problem(**random_arguments(seed))
+            loose, fine = (rmt.predict(problem, rtol=r, max_seconds=LIMIT) for r in (1e-4, 1e-6))
+        except (InvalidInputError, ConvergenceError):
+            continue
+        compared += 1
+        for one, two in zip(loose.spikes, fine.spikes, strict=False):
+            error = one.error.strength + two.error.strength
+            assert abs(one.strength - two.strength) <= error, (seed, random_arguments(seed))
+            pairs = zip(
+                one.target_alignments,
+                two.target_alignments,
+                one.error.target_alignments,
+                two.error.target_alignments,
+                strict=True,
+            )
+            for a, b, a_error, b_error in pairs:
+                assert abs(a - b) <= a_error + b_error + 1e-12, (seed, random_arguments(seed))
+    assert compared > 60
