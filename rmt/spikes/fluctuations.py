@@ -295,13 +295,18 @@ def _reused_moments(
 ) -> Array:
     """``E[sigma], E[sigma'], E[Z sigma'], E[sigma'^2], E[sigma'(Z) sigma']`` at ``Z + S``.
 
-    Each of shape (Q, P).
+    Each of shape (Q, P). Samples of one label and ``zeta``, as a symmetric target or one of few
+    values has many, are one.
     """
-    y, zeta = samples.y, samples.zeta
+    pairs, place = np.unique(np.stack([samples.y, samples.zeta]), axis=1, return_inverse=True)
+    y, zeta = pairs
+    place = place.reshape(-1)
     if is_piecewise_linear(sigma):
-        return moments_of_piecewise_linear(sigma, c, phi, t, y, zeta)
-    share = _share(samples.weights, y, c)
-    return moments_of_reused_batch(sigma, c, phi, t, y, zeta, resolution, share)
+        moments = moments_of_piecewise_linear(sigma, c, phi, t, y, zeta)
+    else:
+        share = np.bincount(place, _share(samples.weights, samples.y, c)).astype(float)
+        moments = moments_of_reused_batch(sigma, c, phi, t, y, zeta, resolution, share)
+    return moments[:, :, place]
 
 
 def _curvature(
