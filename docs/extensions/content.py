@@ -50,7 +50,8 @@ def figures(page: str) -> dict[str, bytes]:
     """Run a page's snippets; the figures that they leave open, by name."""
     import matplotlib
 
-    matplotlib.use("agg")
+    if matplotlib.get_backend().lower() != "agg":  # a switch closes the figures of others
+        matplotlib.use("agg")
     from matplotlib import pyplot
 
     pyplot.close("all")

@@ -161,7 +161,7 @@ def _in_order(
 
 def _predicted(task: _Task) -> _Found:
     """What is needed of a prediction, small enough to be sent between processes."""
-    prediction = predict(task.problem, task.method, forms=task.forms)
+    prediction = predict(task.problem, task.method, forms=task.forms, max_seconds=None)
     distribution = None
     if task.points is not None:
         distribution = np.asarray(prediction.bulk.cdf(task.points), dtype=np.float64)

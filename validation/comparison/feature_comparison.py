@@ -169,8 +169,13 @@ def predicted_features(plan: FeaturePlan) -> tuple[FeatureSpikes, RidgeErrors]:
     (200, (2, 2, 1))
     """
     return (
-        feature_spikes(plan.problem, max(plan.inputs)),
-        ridge(plan.problem, np.array(plan.inputs)[:, None], np.array(plan.regularisations)),
+        feature_spikes(plan.problem, max(plan.inputs), max_seconds=None),
+        ridge(
+            plan.problem,
+            np.array(plan.inputs)[:, None],
+            np.array(plan.regularisations),
+            max_seconds=None,
+        ),
     )
 
 

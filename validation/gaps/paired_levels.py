@@ -24,7 +24,8 @@ def predictions_at(
     found: dict[Method, Prediction] = {}
     for method in methods:
         try:
-            found[method] = predict(problem, method, forms=forms if method == "deformed" else None)
+            own = forms if method == "deformed" else None
+            found[method] = predict(problem, method, forms=own, max_seconds=None)
         except ArithmeticError as error:
             error.add_note(f"at the level {method} and width {problem.width}")
             raise
@@ -73,7 +74,9 @@ def paired_levels(
         chosen = problems if stand_in is None else problems[:n_own]
         tasks = [_Task(one, method, forms, count) for one in chosen]
         own = map(_own, tasks) if executor is None else executor.map(_own, tasks)
-        law = at_law.get(method) or RankedOutliers.of(predict(problem, method), count)
+        law = at_law.get(method) or RankedOutliers.of(
+            predict(problem, method, max_seconds=None), count
+        )
         return PairedLevel(law, tuple(own), stand_in)
 
     found: dict[Method, PairedLevel] = {}

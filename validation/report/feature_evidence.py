@@ -54,7 +54,7 @@ class LearningCurves:
         (2, 1, 41)
         """
         m = np.geomspace(min(plan.inputs) / _BEYOND, max(plan.inputs) * _BEYOND, _CURVE_POINTS)
-        found = ridge(plan.problem, m, np.array(plan.regularisations)[:, None])
+        found = ridge(plan.problem, m, np.array(plan.regularisations)[:, None], max_seconds=None)
         return cls(found.stages, m, found.test_error)
 
 

@@ -30,7 +30,7 @@ Held: TypeAlias = tuple[Comparison, dict[str, Any], DensityCurve]
 
 def predicted(problem: Problem) -> Prediction:
     """The prediction that evidence is held against: the deformed level with linked forms."""
-    return predict(problem, "deformed", forms=_FORMS)
+    return predict(problem, "deformed", forms=_FORMS, max_seconds=None)
 
 
 # A width's plan and the observations of its first networks.
