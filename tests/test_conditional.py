@@ -96,7 +96,7 @@ def test_two_samples_are_needed(samples):
 MADE = rmt.Problem("tanh(z)", "z", 100, 100, 200, rmt.Step(2, 0.3))
 
 
-def made_prediction(problem, method, forms):
+def made_prediction(problem, method, forms, **_):
     law = isinstance(problem.readout, str)
     first = 0.0 if law else float(problem.readout[0])
     count = 2 if law or first > 0 else 1
@@ -154,7 +154,7 @@ def test_level_forms_and_margin_are_those_asked_for(made, monkeypatch):
     _, samples = made
     asked = set()
 
-    def noted(problem, method, forms):
+    def noted(problem, method, forms, **_):
         asked.add((method, forms))
         return made_prediction(problem, method, forms)
 
@@ -180,7 +180,7 @@ def test_a_failed_prediction_says_for_which_sample(made, monkeypatch):
     _, samples = made
     wrong = sample_readout(MADE, 1, 4)
 
-    def fail(problem, method, forms):
+    def fail(problem, method, forms, **_):
         if not isinstance(problem.readout, str) and problem.readout[0] == wrong[0]:
             raise ConvergenceError("no solution", Status.NOT_FINITE)
         return made_prediction(problem, method, forms)
