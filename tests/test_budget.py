@@ -194,6 +194,15 @@ def test_it_ends_in_time(name: str) -> None:
     assert time.thread_time() - start < 1.5
 
 
+def test_many_digits_fall_back_to_those_of_a_double() -> None:
+    with pytest.raises(ConvergenceError) as caught:
+        rmt.hermite_expansion("tanh(z + 1/7)", 6, digits=900, max_seconds=0.2)
+    best = caught.value.best
+    double = rmt.hermite_expansion("tanh(z + 1/7)", 6)
+    assert best.probabilists_array == pytest.approx(double.probabilists_array, abs=1e-14)
+    assert all(0 < error < 1e-13 for error in best.errors)
+
+
 def test_one_point_of_a_sweep_runs_out_and_the_others_stand() -> None:
     easy, hard = "sin(2*z)", "He5(z)"
     problem = Problem("1/(1 + z**2) + relu(z)**2", easy, 100, 50, 25, [(0.1, 0)] * 2, "reused")

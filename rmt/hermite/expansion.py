@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
+from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.display import Part, Shown, as_text
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.functions.whole_number import whole_number
@@ -18,7 +18,7 @@ from rmt.hermite.coefficients import coefficients
 from rmt.hermite.decay import CoefficientDecay, coefficient_decay
 from rmt.hermite.expansion_text import expansion_latex, expansion_parts
 from rmt.hermite.number_conversions import is_exact, mpmath_number, over_root_factorial
-from rmt.status import InvalidInputError
+from rmt.status import ConvergenceError, InvalidInputError
 
 if TYPE_CHECKING:
     import sympy
@@ -28,6 +28,7 @@ __all__ = ["MAX_DIGITS", "MAX_ORDER", "HermiteExpansion", "hermite_expansion"]
 
 MAX_ORDER = 500
 MAX_DIGITS = 1000
+_NO_TIME = 0.3  # seconds
 
 Array = NDArray[np.float64]
 
@@ -436,8 +437,8 @@ def hermite_expansion(
         Several variables; an order or digits out of range; a function that is not real, has a pole,
         or grows too fast to be square-integrable.
     ConvergenceError
-        The quadrature reached its limit of work, or time ran out; ``best`` holds what it had, or
-        None.
+        The quadrature reached its limit of work, and ``best`` holds what it had; or time ran out,
+        and ``best`` is the expansion in double precision, if that is quick, or None.
 
     Notes
     -----
@@ -464,8 +465,21 @@ def hermite_expansion(
             f"function: {parsed.text} has {parsed.n_variables} variables; hermite_expansion takes "
             "one, tensor_hermite_expansion up to three"
         )
-    with time_limit(checked_seconds(max_seconds)):
-        return _expansion(parsed, order, digits)
+    try:
+        with time_limit(checked_seconds(max_seconds)):
+            return _expansion(parsed, order, digits)
+    except OutOfTime as end:
+        end.best = None if digits is None else _in_doubles(parsed, order)
+        raise
+
+
+def _in_doubles(function: ScalarFunction, order: int) -> HermiteExpansion | None:
+    """What can be had of many digits in no time: those of a double."""
+    try:
+        with time_limit(_NO_TIME):
+            return _expansion(function, order, None)
+    except ConvergenceError:
+        return None
 
 
 @lru_cache(maxsize=256)
