@@ -130,8 +130,8 @@ def refine_family(
                 change = np.maximum(change, least_error(solution) / unit)
                 # What more nodes can mend; the rest is rounding.
                 largest = change[~(change <= lost)].max(initial=0.0)
-                # A change may be small by accident: none is trusted to be below half the largest.
-                errors = SAFETY * np.maximum(change, 0.5 * largest)
+                # A change may be small by accident: none is trusted to be below the largest.
+                errors = SAFETY * np.maximum(change, largest)
                 errors *= 1.0 + UNSETTLED * largest
                 found = Refined(solution, errors, Status.CONVERGED, resolution)
                 outcome = ongoing[number].judged(found, SAFETY * largest, vector, unit, rtol)
