@@ -58,24 +58,39 @@ def of_zeta(y, zeta):
 @pytest.mark.parametrize(("text", "noise"), list(itertools.product(TARGETS, [0.0, 0.6])))
 def test_joint_law(text, noise):
     f, r, c = problem_constants(text, noise)
-    law = joint_law(ScalarFunction.parse(text), noise, c, 2.0, 0, 90, 40, 14.0 if r == 1 else 6.0)
+    law = joint_law(ScalarFunction.parse(text), noise, c, 2.0, 90, 40, 14.0 if r == 1 else 6.0)
     y, zeta = (a.ravel() for a in np.meshgrid(law.y, law.zeta, indexing="ij"))
     values = bounded(y, zeta)
     check(law, values, lambda m: direct(f, r, c, noise, bounded, m), r)
 
 
-@pytest.mark.parametrize("growth", [1, 3])
-def test_joint_law_with_growth(growth):
-    """Functions that grow with the label are integrated with their growth divided out."""
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize(("activation", "s"), [("z + He2(z)/2", 1), ("z/2 + He3(z)/6", 2)])
+def test_joint_law_with_growth(activation, s, noise):
+    """Of functions that grow with the label as ``Phi_t`` and ``h`` do no digits are lost."""
     text = "He3(z)/sqrt(6)"
-    f, r, c = problem_constants(text, 0.3)
-    law = joint_law(ScalarFunction.parse(text), 0.3, c, 2.0, growth, 110, 24, 14.0)
+    f, r, c = problem_constants(text, noise, activation)
+    assert c.slope_growth == s
+    law = joint_law(ScalarFunction.parse(text), noise, c, 2.0, 110, 24, 14.0)
     y = np.repeat(law.y, law.zeta.size)
-    found = law.one @ ((1 + 0.2 * y) ** (2 * growth))
-    expected = direct(
-        f, r, c, 0.3, lambda y, zeta: (1 + 0.2 * y) ** (2 * growth) + 0 * zeta, lambda y, z: 1, 13
-    )
-    assert found == pytest.approx(expected, rel=1e-9)
+    monomials = {
+        4 * s + 2: [(law.one, lambda y, z: 1), (law.z1[0], lambda y, z: z[0])],
+        3 * s + 1: [(law.y1, lambda y, z: y), (law.zy[0], lambda y, z: z[0] * y)],
+        2 * s: [(law.y2, lambda y, z: y**2)],
+    }
+    for degree, some in monomials.items():
+        for weights, monomial in some:
+            expected = direct(
+                f,
+                r,
+                c,
+                noise,
+                lambda y, zeta, d=degree: (1 + 0.2 * y) ** d + 0 * zeta,
+                monomial,
+                13,
+            )
+            found = weights @ (1 + 0.2 * y) ** degree
+            assert found == pytest.approx(expected, rel=1e-11), degree
 
 
 @pytest.mark.parametrize(("text", "noise"), list(itertools.product(TARGETS, [0.0, 0.6])))
@@ -85,8 +100,8 @@ def test_independent_law(text, noise):
     check(law, of_zeta(0.0, law.zeta), lambda m: direct(f, r, c, noise, of_zeta, m), r)
 
 
-def problem_constants(text, noise):
-    problem = Problem("tanh(z + 7/10)", text, 500, 500, 1000, [(1, 0.2), (1, 0.2)], noise_std=noise)
+def problem_constants(text, noise, activation="tanh(z + 7/10)"):
+    problem = Problem(activation, text, 500, 500, 1000, [(1, 0.2), (1, 0.2)], noise_std=noise)
     return TARGETS[text], problem.n_directions, constants(problem)
 
 

@@ -130,7 +130,6 @@ def joint_law(
     noise_std: float,
     c: Constants,
     label_scale: float,
-    growth: int,
     n_labels: int,
     n_zeta: int,
     nodes_per_unit: float,
@@ -139,40 +138,52 @@ def joint_law(
 
     Functions of ``y`` are interpolated by Chebyshev polynomials in ``asinh(y / label_scale)``:
     labels of an unbounded target spread over decades, and beyond the scale at which they move a
-    pre-activation by O(1) what is integrated varies with their logarithm. What is interpolated is
-    divided by ``(1 + (y / label_scale)^2)^growth``, so that it stays bounded and loses no digits,
-    and the powers of ``y`` are integrated exactly.
+    pre-activation by O(1) what is integrated varies with their logarithm. It is divided by its
+    growth, so that it stays bounded and loses no digits: with ``sigma' ~ y^s``, ``Phi_t`` grows
+    like that and ``h`` like ``y^(s+1)``, so of ``(y - h)^2 Phi_t^2`` the factor of ``y^k`` grows
+    like ``y^(2s + (2-k)(s+1))``. A bound above that loses digits: what large labels add to it, and
+    the division takes away again, is far more than the result.
     """
     r = target.n_variables
     low, high = _label_range(target)
     clean = nodes = _LabelNodes(low, high, label_scale, n_labels)
+    s = c.slope_growth
+    # Of 1 + (y / label_scale)^2, for the factors of 1, y and y^2.
+    powers = [s + (2 - k) * (s + 1) / 2.0 if s else 0.0 for k in range(3)]
 
-    def bound(y: Array) -> Array | float:
-        return (1.0 + (y / label_scale) ** 2) ** growth if growth else 1.0
+    def bound(y: Array, k: int) -> Array:
+        return np.asarray((1.0 + (y / label_scale) ** 2) ** powers[k])
 
     def monomials(z: Array) -> Array:
         f = target(*z)
-        basis = clean.polynomials(f) * bound(f)
-        with_f = f * basis
-        linear = [zi * block for block in (basis, with_f) for zi in z]
-        return np.concatenate([basis, with_f, f * with_f, *linear])
+        basis = clean.polynomials(f)
+        factors = [f**k * bound(f, k) for k in range(3)]
+        factors += [zi * factors[k] for k in range(2) for zi in z]
+        return np.concatenate([factor * basis for factor in factors])
 
     moments = _project(target, c, n_zeta, nodes_per_unit, monomials, (3 + 2 * r) * clean.count)
     moments = moments.reshape(3 + 2 * r, clean.count, -1)
-    weights = np.einsum("na,mnj->maj", clean.to_coefficients / bound(clean.nodes), moments)
+    weights = np.einsum("na,mnj->maj", clean.to_coefficients, moments)
+    for m, k in enumerate([0, 1, 2, *[0] * r, *[1] * r]):
+        weights[m] /= bound(clean.nodes, k)[:, None]
     one, y1, y2, z1, zy = weights[0], weights[1], weights[2], weights[3 : 3 + r], weights[3 + r :]
     if noise_std > 0:
         nodes = _LabelNodes(low - 8.0 * noise_std, high + 8.0 * noise_std, label_scale, n_labels)
         rule = gaussian_rule(max(4.0, n_labels / 8.0), 8.0)
         eps = noise_std * rule.nodes[0]
         y = clean.nodes[:, None] + eps
-        scaled = rule.weights * bound(y) * eps ** np.arange(3)[:, None, None]
-        spread = nodes.averaged_cardinals(y, scaled)  # E[eps^k; ..] from clean to noisy nodes
-        s0, s1, s2 = spread / np.reshape(bound(nodes.nodes), (-1, 1))
+        # E[eps^j; ..] from clean to noisy nodes, for the factor of y^k: (k, j).
+        pairs = [(k, j) for k in range(3) for j in range(k + 1)]
+        scaled = [rule.weights * bound(y, k) * eps**j for k, j in pairs]
+        spread = nodes.averaged_cardinals(y, np.stack(scaled))
+        e = {
+            (k, j): cardinals / bound(nodes.nodes, k)[:, None]
+            for (k, j), cardinals in zip(pairs, spread, strict=True)
+        }
         # y = f + eps: every power of y is expanded in f and eps.
-        y2 = s0 @ y2 + 2.0 * s1 @ y1 + s2 @ one
-        y1, one = s0 @ y1 + s1 @ one, s0 @ one
-        zy, z1 = s0 @ zy + s1 @ z1, s0 @ z1
+        y2 = e[2, 0] @ y2 + 2.0 * e[2, 1] @ y1 + e[2, 2] @ one
+        y1, one = e[1, 0] @ y1 + e[1, 1] @ one, e[0, 0] @ one
+        zy, z1 = e[1, 0] @ zy + e[1, 1] @ z1, e[0, 0] @ z1
     return LabelLaw(
         zeta=hermite_nodes(n_zeta)[0][significant(n_zeta)] * math.sqrt(c.B),
         n_hermite=n_zeta,

@@ -132,7 +132,6 @@ def _moments(problem: Problem, c: Constants, resolution: Resolution) -> _Moments
         law = joint_law(
             *common,
             label_scale,
-            2 * c.slope_growth + 1 if c.slope_growth else 0,
             round(resolution["labels"]),
             round(resolution["zeta"]),
             resolution["target"],
