@@ -15,9 +15,9 @@ from benchmarks.networks import OneNetwork
 from rmt.problem import Problem, Step
 from rmt.spectra import ConjugateKernel
 from rmt.spectra.dyson import density, solve
-from rmt.spectra.pencil_law import PencilLaw
+from rmt.spectra.pencil.law import PencilLaw
 from rmt.spectra.pencil_outliers import pencil_outliers, upper_edge
-from rmt.spikes.deformed import deformed_bulk
+from rmt.spikes.deformed.outliers import deformed_bulk
 
 TITLE = "The Dyson equation"
 

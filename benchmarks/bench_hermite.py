@@ -23,8 +23,8 @@ from scipy.integrate import quad
 import rmt
 from benchmarks.common import Effort, Race, Row, clock, race, row
 from rmt.functions import ScalarFunction
-from rmt.functions.closed_form import exact_coefficients
-from rmt.functions.hermite_quadrature import double_coefficients
+from rmt.moments.exact.closed_form import exact_coefficients
+from rmt.moments.hermite_quadrature import double_coefficients
 
 TITLE = "Hermite coefficients"
 

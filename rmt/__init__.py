@@ -13,6 +13,15 @@ if TYPE_CHECKING:
         feature_spikes,
     )
     from rmt.functions import ExpressionError, ScalarFunction, remove_hermite
+    from rmt.grids import (
+        PhaseDiagram,
+        RidgeSweep,
+        Sweep,
+        SweepError,
+        phase_diagram,
+        sweep,
+        sweep_ridge,
+    )
     from rmt.hermite import (
         HermiteExpansion,
         TensorHermiteExpansion,
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
         staircase,
         tensor_hermite_expansion,
     )
-    from rmt.phase_diagram import PhaseDiagram, phase_diagram
     from rmt.predict import predict
     from rmt.prediction import Prediction, Spike, SpikeError
     from rmt.problem import Problem, Step
@@ -41,7 +49,6 @@ if TYPE_CHECKING:
     )
     from rmt.spikes.scaling import LearnedRegion, Scaling, ScalingSpike, learned_region, scaling
     from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
-    from rmt.sweep import RidgeSweep, Sweep, SweepError, sweep, sweep_ridge
 
 __version__ = "0.1.0"
 
@@ -100,19 +107,21 @@ __all__ = [
 load_on_demand(
     __name__,
     {
-        "features": "FeatureExponent FeatureSpike FeatureSpikes feature_exponents feature_spikes",
-        "functions": "ExpressionError ScalarFunction remove_hermite",
-        "hermite": "HermiteExpansion TensorHermiteExpansion generative_exponent hermite_expansion "
-        "information_exponent reuse_exponent staircase tensor_hermite_expansion",
-        "phase_diagram": "PhaseDiagram phase_diagram",
-        "predict": "predict",
-        "prediction": "Prediction Spike SpikeError",
-        "problem": "Problem Step",
-        "regression": "RidgeErrors ridge",
-        "spectra": "ConjugateKernel GeneralisedMarchenkoPastur MarchenkoPastur MarchenkoPasturBulk "
-        "Outliers Population SpectralLaw TracyWidom rectangular_outliers",
-        "spikes.scaling": "LearnedRegion Scaling ScalingSpike learned_region scaling",
-        "status": "ConvergenceError InvalidInputError RmtError Status",
-        "sweep": "RidgeSweep Sweep SweepError sweep sweep_ridge",
+        "rmt.features": "FeatureExponent FeatureSpike FeatureSpikes feature_exponents "
+        "feature_spikes",
+        "rmt.functions": "ExpressionError ScalarFunction remove_hermite",
+        "rmt.grids": "PhaseDiagram RidgeSweep Sweep SweepError phase_diagram sweep sweep_ridge",
+        "rmt.hermite": "HermiteExpansion TensorHermiteExpansion generative_exponent "
+        "hermite_expansion information_exponent reuse_exponent staircase "
+        "tensor_hermite_expansion",
+        "rmt.predict": "predict",
+        "rmt.prediction": "Prediction Spike SpikeError",
+        "rmt.problem": "Problem Step",
+        "rmt.regression": "RidgeErrors ridge",
+        "rmt.spectra": "ConjugateKernel GeneralisedMarchenkoPastur MarchenkoPastur "
+        "MarchenkoPasturBulk Outliers Population SpectralLaw TracyWidom "
+        "rectangular_outliers",
+        "rmt.spikes.scaling": "LearnedRegion Scaling ScalingSpike learned_region scaling",
+        "rmt.status": "ConvergenceError InvalidInputError RmtError Status",
     },
 )

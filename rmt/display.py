@@ -23,6 +23,7 @@ __all__ = [
     "as_html",
     "as_text",
     "columns_of",
+    "draw",
     "equation",
     "latex",
 ]
@@ -251,3 +252,10 @@ def _html_rows(table: Table) -> list[str]:
         cells = (f'<td style="{style}">{_html(cell)}</td>' for cell, style in pairs)
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return [*lines, "</tbody>", "</table>"]
+
+
+def draw(result: Any, axes: Any = None) -> Any:
+    """The picture of a result; see `rmt.plotting`, which is loaded here (extra ``plot``)."""
+    from rmt.plotting import draw as draw_result
+
+    return draw_result(result, axes)

@@ -27,9 +27,9 @@ def load_on_demand(package: str, places: Mapping[str, str]) -> None:
     package : str
         Its ``__name__``; it has been imported, or is about to be.
     places : mapping of str to str
-        Modules by their names within the package, and the public names that each of them has,
-        between spaces. The package imports the same names from the same modules under
-        ``if TYPE_CHECKING``, for editors, type checkers and the check of import directions.
+        Modules, and the public names that each of them has, between spaces. The package imports the
+        same names from the same modules under ``if TYPE_CHECKING``, for editors, type checkers and
+        the check of import directions.
 
     Examples
     --------
@@ -37,9 +37,7 @@ def load_on_demand(package: str, places: Mapping[str, str]) -> None:
     >>> rmt.predict.__name__, rmt.predict.__module__
     ('predict', 'rmt.predict')
     """
-    home = {
-        name: f"{package}.{module}" for module, names in places.items() for name in names.split()
-    }
+    home = {name: module for module, names in places.items() for name in names.split()}
 
     class Package(ModuleType):
         def __getattr__(self, name: str) -> Any:

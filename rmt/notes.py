@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.problem import Problem
-from rmt.spectra.outliers import rectangular_outliers
+from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spikes.constants import constants
-from rmt.spikes.deformed import DeformedOutliers
+from rmt.spikes.deformed.outliers import DeformedOutliers
 from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["of_deformed", "of_problem", "of_readout_scale", "of_scaling", "of_strengths"]

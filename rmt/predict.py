@@ -13,10 +13,10 @@ from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.prediction import Method, Prediction, Spike, SpikeError
 from rmt.problem import Problem
-from rmt.spectra.law import SpectralLaw
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
-from rmt.spectra.outliers import rectangular_outliers
-from rmt.spikes.deformed import (
+from rmt.spectra.laws.law import SpectralLaw
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
+from rmt.spectra.outliers.rectangular import rectangular_outliers
+from rmt.spikes.deformed.outliers import (
     DEFAULT_FORMS,
     DeformedOutliers,
     Forms,

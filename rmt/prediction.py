@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rmt.display import Formula, InNotebooks, Part, Shown, Table, equation
+from rmt.display import Formula, InNotebooks, Part, Shown, Table, draw, equation
 from rmt.frames import frame_of, plain
 from rmt.problem import Problem
-from rmt.spectra.law import SpectralLaw
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
+from rmt.spectra.laws.law import SpectralLaw
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.status import Status
 from rmt.vocabulary import Forms, Method
@@ -228,9 +228,7 @@ class Prediction(Shown):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the bulk and the outliers (needs the extra ``plot``); returns the axes."""
-        from rmt.plotting import draw_prediction
-
-        return draw_prediction(self, ax)
+        return draw(self, ax)  # type: ignore[no-any-return]
 
     def _parts(self) -> list[Part]:
         problem, r = self.problem, self.problem.n_directions

@@ -22,7 +22,7 @@ from rmt.budget import (
     work_left,
     work_limit,
 )
-from rmt.hermite.exponent import Exponent
+from rmt.hermite.exponents.exponent import Exponent
 from rmt.prediction import Prediction
 from validation import check
 
@@ -145,7 +145,7 @@ def test_strengths_that_were_found_in_time_stay(monkeypatch: pytest.MonkeyPatch)
         with time_limit(1e-9):
             check_time()
 
-    monkeypatch.setattr("rmt.spikes.deformed.settled_bulk", late)
+    monkeypatch.setattr("rmt.spikes.deformed.outliers.settled_bulk", late)
     with pytest.raises(ConvergenceError, match="The strengths are found") as caught:
         rmt.predict(REUSED, "deformed")
     best = caught.value.best

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rmt.problem import Problem, Step
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from validation.comparison.bulk_distance import BulkDistance, bulk_distance, bulk_values
 from validation.comparison.verdict import Criteria, Verdict
 from validation.simulation.samples import Samples

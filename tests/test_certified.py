@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from rmt.functions import ScalarFunction
-from rmt.functions.certified import CertifiedCoefficients, certified_coefficients
-from rmt.functions.hermite_quadrature import double_coefficients
-from rmt.functions.integrability import check_square_integrable
-from rmt.functions.piece_ends import refined_end, singular_at
+from rmt.moments.hermite_quadrature import double_coefficients
+from rmt.moments.integrability import check_square_integrable
+from rmt.moments.precise.coefficients import CertifiedCoefficients, certified_coefficients
+from rmt.pieces.ends import refined_end, singular_at
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 
 mp = mpmath.mp

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rmt.problem import Problem, Step
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import InvalidInputError
 from validation import BeyondBulk, BulkDistance, Comparison, ComparisonRow, Criteria, compare
 from validation.comparison.verdict import Verdict

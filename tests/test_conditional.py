@@ -12,7 +12,7 @@ import pytest
 
 import rmt
 import validation.comparison.conditional
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import Comparison, Criteria, compare, compare_conditional, run_samples, simulate
 from validation.simulation.draws import sample_readout

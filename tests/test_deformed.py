@@ -12,11 +12,11 @@ from scipy import integrate, stats
 
 from rmt.problem import Problem, Step
 from rmt.spectra import MarchenkoPastur
-from rmt.spectra.outliers import rectangular_outliers
-from rmt.spikes import fluctuations as module
+from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spikes.constants import constants
-from rmt.spikes.deformed import deformed_bulk, deformed_outliers
-from rmt.spikes.fluctuations import fluctuations
+from rmt.spikes.deformed import fluctuations as module
+from rmt.spikes.deformed.fluctuations import fluctuations
+from rmt.spikes.deformed.outliers import deformed_bulk, deformed_outliers
 from rmt.spikes.resummed import resummed_strengths
 from validation.simulation.bulk import kolmogorov_distance
 from validation.simulation.simulate import simulate

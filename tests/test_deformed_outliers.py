@@ -9,12 +9,12 @@ import pytest
 
 from rmt.problem import Problem, Step
 from rmt.spectra.coupled_outliers import FormsAt, coupled_outliers
-from rmt.spectra.outliers import rectangular_outliers
+from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spectra.pencil_outliers import pencil_outliers
-from rmt.spikes.data_couplings import DataCouplings
-from rmt.spikes.deformed import _found, deformed_outliers
-from rmt.spikes.deformed_bulk import bulk_on
-from rmt.spikes.generic_couplings import GenericCouplings
+from rmt.spikes.deformed.bulk import bulk_on
+from rmt.spikes.deformed.exact_forms import DataCouplings
+from rmt.spikes.deformed.outliers import _found, deformed_outliers
+from rmt.spikes.deformed.simple_forms import GenericCouplings
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import InvalidInputError
 

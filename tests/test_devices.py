@@ -7,8 +7,8 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from rmt.evaluation.array_program import to_numpy
 from rmt.functions import ScalarFunction
-from rmt.functions.array_program import to_numpy
 from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError, RmtError
 from validation.simulation import devices

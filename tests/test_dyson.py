@@ -29,7 +29,7 @@ from rmt.spectra.dyson import (
     density,
     solve,
 )
-from rmt.spectra.outliers import rectangular_outliers
+from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 Array = NDArray[np.float64]

@@ -16,10 +16,10 @@ import sympy
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from rmt.expressions.catalogue import CATALOGUE
+from rmt.expressions.construction import VARIABLE_NAMES, variable
+from rmt.expressions.printing import to_text
 from rmt.functions import ExpressionError, ScalarFunction, parse_expression
-from rmt.functions.catalogue import CATALOGUE
-from rmt.functions.construction import VARIABLE_NAMES, variable
-from rmt.functions.printing import to_text
 from rmt.status import InvalidInputError
 
 z = variable("z")

@@ -21,8 +21,8 @@ from rmt.features.stages import last_stage
 from rmt.features.target import projection
 from rmt.features.trained import trained_features
 from rmt.functions import ScalarFunction
-from rmt.functions.gaussian import gaussian_rule
-from rmt.functions.hermite_values import orthonormal_hermite
+from rmt.moments.hermite_values import orthonormal_hermite
+from rmt.moments.rules import gaussian_rule
 from rmt.spectra import GeneralisedMarchenkoPastur, Population, population_spikes
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
 from rmt.spikes.resummed import resummed_strengths

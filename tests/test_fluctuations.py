@@ -8,18 +8,18 @@ import pytest
 from scipy import integrate, stats
 
 from rmt.functions import ScalarFunction
-from rmt.functions.quadrant import quadrant
+from rmt.moments.quadrant import quadrant
 from rmt.problem import Problem
 from rmt.spikes.constants import constants
-from rmt.spikes.fluctuations import fluctuations
-from rmt.spikes.fluctuations_error import fluctuation_error
-from rmt.spikes.fluctuations_piecewise import (
+from rmt.spikes.deformed.fluctuations import fluctuations
+from rmt.spikes.deformed.fluctuations_error import fluctuation_error
+from rmt.spikes.deformed.fluctuations_reused import moments_of_reused_batch
+from rmt.spikes.deformed.fluctuations_table import averages_over_xi
+from rmt.spikes.piecewise_linear import (
     is_piecewise_linear,
     moments_of_piecewise_linear,
 )
-from rmt.spikes.fluctuations_reused import moments_of_reused_batch
-from rmt.spikes.fluctuations_table import averages_over_xi
-from rmt.spikes.readout import readout_rule
+from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.resummed import resummed_strengths
 
 T = np.array([-12.0, -2.0, -0.3, -0.01, 1e-5, 0.05, 0.8, 6.0])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
-from rmt.functions.gaussian import (
+from rmt.moments.rules import (
     gauss_legendre,
     gaussian_rule,
     negligible_beyond,

@@ -14,8 +14,8 @@ from scipy.integrate import quad
 
 from rmt.functions import ScalarFunction
 from rmt.hermite import information_exponent
-from rmt.hermite.exponent import Exponent, ZeroProof
-from rmt.hermite.generative import generative_exponent
+from rmt.hermite.exponents.exponent import Exponent, ZeroProof
+from rmt.hermite.exponents.generative import generative_exponent
 from rmt.status import ConvergenceError, InvalidInputError
 
 BAND = math.sqrt(2 * math.log(2) / 3)  # b phi(b) = 2b phi(2b)
@@ -292,7 +292,8 @@ def test_a_function_whose_values_cannot_be_told_apart_is_reported():
 
 
 def test_importing_loads_neither_sympy_nor_mpmath():
-    code = "import sys, rmt.hermite.generative; print({'sympy', 'mpmath'} & set(sys.modules))"
+    name = "rmt.hermite.exponents.generative"
+    code = f"import sys, {name}; print({{'sympy', 'mpmath'}} & set(sys.modules))"
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
     )

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmt.functions import ScalarFunction
-from rmt.functions.certified import certified_coefficients
-from rmt.functions.closed_form import exact_coefficients, exact_second_moment
-from rmt.functions.real_special import ImagErf, OwenT, RealErf, bivariate_normal_cdf
 from rmt.hermite import general_term, hermite_expansion
+from rmt.moments.exact.closed_form import exact_coefficients, exact_second_moment
+from rmt.moments.exact.real_special import ImagErf, OwenT, RealErf, bivariate_normal_cdf
+from rmt.moments.precise.coefficients import certified_coefficients
 from rmt.status import ConvergenceError, InvalidInputError
 
 ORDER = 30
@@ -69,7 +69,7 @@ def test_exact_and_certified_routes_agree(text: str) -> None:
 @pytest.mark.parametrize("text", CASES)
 def test_double_precision(text: str) -> None:
     """The error bounds of the doubles hold, and are small."""
-    from rmt.functions.hermite_quadrature import double_coefficients
+    from rmt.moments.hermite_quadrature import double_coefficients
 
     double = double_coefficients(ScalarFunction.parse(text), 20)
     exact = hermite_expansion(text, 20, digits=30)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rmt.functions import ScalarFunction
-from rmt.functions.hermite_quadrature import double_coefficients
+from rmt.moments.hermite_quadrature import double_coefficients
 from rmt.status import ConvergenceError, InvalidInputError
 
 

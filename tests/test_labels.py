@@ -9,7 +9,7 @@ import pytest
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem
 from rmt.spikes.constants import constants
-from rmt.spikes.labels import hermite_nodes, independent_law, joint_law
+from rmt.spikes.label_law import hermite_nodes, independent_law, joint_law
 
 TARGETS = {
     "tanh(z) + He2(z)/3": lambda z: np.tanh(z) + (z**2 - 1) / 3,

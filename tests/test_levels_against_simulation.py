@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import rmt
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from validation.catalogue import COUNTS, LEVELS
 from validation.simulation.bulk import bulk_edge, kolmogorov_distance
 from validation.simulation.samples import run_samples

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from rmt.problem import Problem, Step
 from rmt.spectra import Atom, GeneralisedMarchenkoPastur, MarchenkoPasturBulk, Population
 from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term, solve
-from rmt.spectra.pencil_law import PencilLaw
+from rmt.spectra.pencil.law import PencilLaw
 from rmt.spectra.pencil_outliers import upper_edge
-from rmt.spikes.deformed_bulk import deformed_bulk
+from rmt.spikes.deformed.bulk import deformed_bulk
 from rmt.status import InvalidInputError
 
 Array = NDArray[np.float64]

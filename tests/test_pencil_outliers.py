@@ -14,7 +14,7 @@ from rmt.spectra import (
     rectangular_outliers,
 )
 from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term, solve
-from rmt.spectra.pencil_edges import RealBranch, edge_of_gap, far_points
+from rmt.spectra.pencil.edges import RealBranch, edge_of_gap, far_points
 from rmt.spectra.pencil_outliers import pencil_outliers, upper_edge
 from rmt.status import ConvergenceError, InvalidInputError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from scipy.optimize import brentq
 
 import rmt
 from rmt.cli import main
+from rmt.grids import points
 from rmt.status import InvalidInputError, Status
-from rmt.sweep import driver, points
 
 PROBLEM = rmt.Problem(
     "tanh(z + 7/10)",
@@ -276,7 +277,7 @@ def test_command_of_which_a_point_fails(capsys, monkeypatch):  # type: ignore[no
             )
         return found
 
-    monkeypatch.setattr(driver, "run", first_point_fails)
+    monkeypatch.setattr(sys.modules["rmt.grids.sweep"], "run", first_point_fails)
     assert main([*COMMAND, "--grid", "2x2"]) == 1
     captured = capsys.readouterr()
     assert "2 x 2 points (resummed), 1 failed" in captured.out

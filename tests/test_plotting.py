@@ -16,7 +16,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from rmt import Prediction, Problem, Step, hermite_expansion, predict
-from rmt.plotting import draw_prediction
+from rmt.plotting.predictions import draw_prediction
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from mpmath_functions import hermite, mp
 
-from rmt.functions import ScalarFunction, program
-from rmt.functions.catalogue import CATALOGUE
-from rmt.functions.precise import precise_values
-from rmt.functions.program import Program
+from rmt.evaluation import program
+from rmt.evaluation.precise import precise_values
+from rmt.evaluation.program import Program
+from rmt.expressions.catalogue import CATALOGUE
+from rmt.functions import ScalarFunction
 
 Function = Callable[[Any], Any]
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rmt.spikes.readout import gauss_rule_of_discrete_law, readout_rule
+from rmt.spikes.readout_rule import gauss_rule_of_discrete_law, readout_rule
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.5, 4.0])

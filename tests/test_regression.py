@@ -16,7 +16,7 @@ import rmt
 from rmt import InvalidInputError, Step, ridge
 from rmt.features.stages import last_stage
 from rmt.features.trained import trained_features
-from rmt.functions.hermite_quadrature import double_coefficients
+from rmt.moments.hermite_quadrature import double_coefficients
 from rmt.regression.points import solved_points
 from rmt.regression.risk import effective_ridge, risk
 from rmt.spikes.mean_update import no_spikes

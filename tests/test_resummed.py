@@ -10,7 +10,7 @@ import pytest
 
 import rmt
 from rmt.problem import Problem, Step
-from rmt.spectra.outliers import rectangular_outliers
+from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spikes import mean_update, resummed
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, Status

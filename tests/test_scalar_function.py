@@ -13,8 +13,8 @@ import pytest
 import sympy
 from mpmath_functions import REFERENCES, mp
 
+from rmt.evaluation.program import Program
 from rmt.functions import ExpressionError, ScalarFunction
-from rmt.functions.program import Program
 from rmt.status import InvalidInputError
 
 parse = ScalarFunction.parse

@@ -12,12 +12,12 @@ from rmt.functions import ScalarFunction
 from rmt.hermite import hermite_expansion
 from rmt.problem import Problem
 from rmt.spikes.scaling import scaling
-from rmt.spikes.scaling.activation import activation_moments
-from rmt.spikes.scaling.fractions import cancelled
+from rmt.spikes.scaling.activation_moments import activation_moments
 from rmt.spikes.scaling.intervals import midpoint_and_radius
-from rmt.spikes.scaling.numbers import Number
+from rmt.spikes.scaling.number import Number
+from rmt.spikes.scaling.number_fractions import cancelled
 from rmt.spikes.scaling.quadrature import product_moments
-from rmt.spikes.scaling.readout import left_distance_square
+from rmt.spikes.scaling.readout_moments import left_distance_square
 
 N = sympy.Symbol("N", positive=True)
 STEPS = [(1, 0.3), (2, 0.4)]

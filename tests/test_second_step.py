@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from rmt.functions import ScalarFunction, smoothing
+from rmt.functions import ScalarFunction
+from rmt.moments import smoothing
 from rmt.problem import Problem
 from rmt.spikes import second_step, second_step_on_grid
 from rmt.spikes.constants import constants
-from rmt.spikes.labels import joint_law
+from rmt.spikes.label_law import joint_law
 
 T = np.array([-3.0, -0.4, -0.01, 0.02, 0.7, 2.5])
 

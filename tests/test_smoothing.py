@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rmt.functions import ScalarFunction
-from rmt.functions.smoothing import _between_kinks, _closed_terms, smoothed
+from rmt.moments.smoothing import _between_kinks, _closed_terms, smoothed
 
 mp = mpmath.mp.clone()
 mp.dps = 20

@@ -8,7 +8,7 @@ import pytest
 import sympy
 from numpy.testing import assert_allclose
 
-from rmt.hermite.staircase import staircase
+from rmt.hermite.exponents.staircase import staircase
 from rmt.status import InvalidInputError
 
 Z1, Z2, Z3 = sympy.symbols("z1 z2 z3", real=True)

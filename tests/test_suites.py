@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from rmt.functions import ScalarFunction
+from rmt.grids.grid import problem_at
 from rmt.hermite import hermite_expansion
 from rmt.status import InvalidInputError
-from rmt.sweep.grid import problem_at
 from validation.catalogue import ALL_CASES, FEATURES, LEVELS, PLANE, WIDTHS, case
 from validation.catalogue.case import IE1, IE2, IE3
 from validation.simulation.plan import Plan

@@ -16,10 +16,10 @@ import pytest
 
 import rmt
 from rmt.cli import main
+from rmt.grids.points import OF_DIRECTIONS, OF_SPIKES
 from rmt.spikes import mean_update
 from rmt.spikes.resummed import resummed_family, resummed_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
-from rmt.sweep.points import OF_DIRECTIONS, OF_SPIKES
 
 PROBLEM = rmt.Problem(
     "tanh(z + 7/10)",

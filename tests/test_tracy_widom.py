@@ -19,8 +19,8 @@ from scipy.special import airy
 from scipy.stats import kstest
 
 from rmt import InvalidInputError
-from rmt.spectra import tracy_widom_sources as sources
-from rmt.spectra.tracy_widom import (
+from rmt.spectra.laws import tracy_widom_sources as sources
+from rmt.spectra.laws.tracy_widom import (
     TracyWidom,
     largest_eigenvalue_center,
     largest_eigenvalue_scale,

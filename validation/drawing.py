@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import RmtError
 from validation.catalogue import Case
 from validation.comparison.result import Comparison

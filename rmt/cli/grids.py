@@ -26,8 +26,8 @@ from rmt.vocabulary import NUMBERS, TEXTS
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from rmt.phase_diagram import PhaseDiagram
-    from rmt.sweep import Sweep
+    from rmt.grids import Sweep
+    from rmt.grids.phase_diagram import PhaseDiagram
 
 __all__ = ["add_phase_diagram", "add_sweep"]
 
@@ -143,7 +143,7 @@ def _grid(text: str) -> tuple[int, int]:
 
 
 def _run_sweep(options: argparse.Namespace) -> Outcome:
-    from rmt.sweep import sweep
+    from rmt.grids import sweep
 
     over: dict[str | tuple[str, ...], Any] = {}
     for name, values in options.over:
@@ -174,7 +174,7 @@ def _run_sweep(options: argparse.Namespace) -> Outcome:
 
 
 def _run_phase_diagram(options: argparse.Namespace) -> Outcome:
-    from rmt.phase_diagram import phase_diagram
+    from rmt.grids.phase_diagram import phase_diagram
 
     first, second = options.grid
     with _workers(options.workers) as executor:
@@ -195,7 +195,7 @@ def _run_phase_diagram(options: argparse.Namespace) -> Outcome:
 def _shown(found: Sweep | PhaseDiagram, options: argparse.Namespace) -> Outcome:
     if options.plot is not None:
         save_figure(found.plot, options.plot)
-    from rmt.phase_diagram import PhaseDiagram
+    from rmt.grids.phase_diagram import PhaseDiagram
 
     made = found.sweep if isinstance(found, PhaseDiagram) else found
     failed = made.message[~made.ok]

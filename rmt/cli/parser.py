@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 from rmt import __version__
 from rmt.budget import MAX_SECONDS
-from rmt.functions.catalogue import CATALOGUE, MAX_HERMITE_DEGREE
+from rmt.expressions.catalogue import CATALOGUE, MAX_HERMITE_DEGREE
 
 __all__ = [
     "EXIT_CODES",

@@ -21,8 +21,8 @@ __all__ = [
 load_on_demand(
     __name__,
     {
-        "exponents": "FeatureExponent feature_exponents",
-        "polynomial": "LearnedFeature",
-        "spikes": "FeatureSpike FeatureSpikes feature_spikes",
+        "rmt.features.exponents": "FeatureExponent feature_exponents",
+        "rmt.features.polynomial": "LearnedFeature",
+        "rmt.features.spikes": "FeatureSpike FeatureSpikes feature_spikes",
     },
 )

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from rmt.display import InNotebooks
 from rmt.features.polynomial import hermite_name
-from rmt.functions.hermite_quadrature import double_coefficients
+from rmt.moments.hermite_quadrature import double_coefficients
 from rmt.problem import Problem
 
 __all__ = ["FeatureExponent", "feature_exponents"]

@@ -36,8 +36,8 @@ from numpy.typing import NDArray
 
 from rmt.budget import check_time
 from rmt.functions import ScalarFunction
-from rmt.functions.gaussian import gaussian_rule, negligible_beyond
-from rmt.functions.hermite_values import orthonormal_hermite
+from rmt.moments.hermite_values import orthonormal_hermite
+from rmt.moments.rules import gaussian_rule, negligible_beyond
 from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["MeanFeatures", "mean_features"]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.problem import Problem
-from rmt.spikes.fluctuations import fluctuations
+from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
 from rmt.spikes.resummed import resummed_strengths
 
@@ -88,7 +88,7 @@ def row_lengths(problem: Problem, spikes: SpikeStrengths) -> Array:
     """``b(g)``: lengths of the neurons' weights beside the spikes, after the problem's last step.
 
     Beside its mean the update of a neuron is ``(1/n) sum_j kappa_j x_j`` for each batch, equivalent
-    to ``kappa_j = L_j <w, x_j> + sqrt(V_j) xi_j`` (`rmt.spikes.fluctuations`), so that
+    to ``kappa_j = L_j <w, x_j> + sqrt(V_j) xi_j`` (`rmt.spikes.deformed.fluctuations`), so that
 
         b^2 = (1 + sum_b E[L_b])^2 + sum_b (d / n_b) E[L_b^2 + V_b].
 

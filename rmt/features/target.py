@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from rmt.features.mean_features import MeanFeatures
 from rmt.functions import ScalarFunction
-from rmt.functions.hermite_quadrature import double_coefficients
 from rmt.hermite import tensor_hermite_expansion
+from rmt.moments.hermite_quadrature import double_coefficients
 
 __all__ = ["Polynomial", "TargetExpansion", "derivative", "projection", "target_expansion"]
 

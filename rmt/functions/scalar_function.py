@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.display import latex
-from rmt.functions.canonical import canonical_form, normalised
-from rmt.functions.construction import VARIABLE_NAMES, build_piecewise, build_relation, variable
-from rmt.functions.differentiation import derivative
-from rmt.functions.expression import parse_expression
-from rmt.functions.graph import Graph
-from rmt.functions.lowering import lower
-from rmt.functions.program import Program
+from rmt.evaluation.derivative import derivative
+from rmt.evaluation.graph import Graph
+from rmt.evaluation.lowering import lower
+from rmt.evaluation.program import Program
+from rmt.expressions.canonical import canonical_form, normalised
+from rmt.expressions.construction import VARIABLE_NAMES, build_piecewise, build_relation, variable
+from rmt.functions.reading import parse_expression
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
     import sympy
 
-    from rmt.functions.kinks import SmoothPiece
+    from rmt.pieces.kinks import SmoothPiece
 
 __all__ = ["FunctionLike", "ScalarFunction"]
 
@@ -312,7 +312,7 @@ class ScalarFunction:
         Kinks of a function that has infinitely many are listed for ``|z| <= 40``; the outermost
         pieces stand for all that lies beyond.
         """
-        from rmt.functions.kinks import smooth_pieces
+        from rmt.pieces.kinks import smooth_pieces
 
         self._check_univariate("smooth_pieces")
         return smooth_pieces(self.expression, self.symbols[0])
@@ -360,14 +360,14 @@ class ScalarFunction:
         >>> ScalarFunction.parse("sign(z) + relu(z - 1)").jumps
         (0.0,)
         """
-        from rmt.functions.kinks import jumps_among
+        from rmt.pieces.kinks import jumps_among
 
         self._check_univariate("jumps")
         return jumps_among(self.smooth_pieces, self.symbols[0])
 
     @cached_property
     def _axis_kinks(self) -> tuple[tuple[tuple[float, ...], ...], bool]:
-        from rmt.functions.kinks import axis_kinks
+        from rmt.pieces.kinks import axis_kinks
 
         if self.n_variables == 1:
             return (self.kinks,), False
@@ -415,7 +415,7 @@ class ScalarFunction:
         >>> [ScalarFunction.parse(t).parity for t in ("abs(z)", "sigmoid(z) - 1/2", "relu(z)")]
         [1, -1, 0]
         """
-        from rmt.functions.parity import apparent_parity, proved_parity
+        from rmt.pieces.parity import apparent_parity, proved_parity
 
         self._check_univariate("parity")
         candidate = apparent_parity(self)

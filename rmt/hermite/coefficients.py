@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rmt.functions import ScalarFunction
-from rmt.functions.certified import certified_coefficients
-from rmt.functions.hermite_quadrature import double_coefficients
-from rmt.functions.integrability import check_square_integrable
 from rmt.hermite.number_conversions import double_above, sympy_float
 from rmt.hermite.symmetry import even_or_odd_part
+from rmt.moments.hermite_quadrature import double_coefficients
+from rmt.moments.integrability import check_square_integrable
+from rmt.moments.precise.coefficients import certified_coefficients
 
 __all__ = ["Coefficients", "coefficients"]
 
@@ -30,7 +30,7 @@ class Coefficients:
 
 def coefficients(function: ScalarFunction, order: int, digits: int | None) -> Coefficients:
     """``mu_0 .. mu_order`` and ``E[f^2]``; without `digits` in double precision if not exact."""
-    from rmt.functions.closed_form import exact_coefficients, exact_second_moment
+    from rmt.moments.exact.closed_form import exact_coefficients, exact_second_moment
 
     check_square_integrable(function)
     exact = exact_coefficients(function, order)

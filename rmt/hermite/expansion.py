@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.arguments import whole_number
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
-from rmt.display import Part, Shown, as_text
+from rmt.display import Part, Shown, as_text, draw
 from rmt.functions import FunctionLike, ScalarFunction
-from rmt.functions.whole_number import whole_number
 from rmt.hermite.coefficients import coefficients
 from rmt.hermite.decay import CoefficientDecay, coefficient_decay
 from rmt.hermite.expansion_text import expansion_latex, expansion_parts
@@ -169,7 +169,7 @@ class HermiteExpansion(Shown):
         """
         import sympy
 
-        from rmt.functions.catalogue import hermite_polynomial
+        from rmt.expressions.catalogue import hermite_polynomial
 
         (z,) = self.function.symbols
         order = self._order(order)
@@ -394,9 +394,7 @@ class HermiteExpansion(Shown):
 
         Needs matplotlib: ``pip install 'rmt[plot]'``.
         """
-        from rmt.plotting import draw_expansion
-
-        return draw_expansion(self)
+        return draw(self)  # type: ignore[no-any-return]
 
 
 def hermite_expansion(

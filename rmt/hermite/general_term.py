@@ -10,8 +10,8 @@ from rmt.functions import FunctionLike, ScalarFunction
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
-    from rmt.functions.closed_form import Piece
-    from rmt.functions.gaussian_class import Kernel, NormalForm
+    from rmt.moments.exact.closed_form import Piece
+    from rmt.moments.exact.gaussian_class import Kernel, NormalForm
 
 __all__ = ["general_term"]
 
@@ -67,7 +67,7 @@ def general_term(function: FunctionLike, k: Any = None) -> Any:
     """
     import sympy
 
-    from rmt.functions.closed_form import exact_coefficients, normal_pieces
+    from rmt.moments.exact.closed_form import exact_coefficients, normal_pieces
 
     parsed = ScalarFunction.parse(function)
     if parsed.n_variables != 1:
@@ -120,7 +120,7 @@ def _rule(pieces: tuple[Piece, ...]) -> tuple[Term, int] | None:
     """A rule for ``mu_k`` and the first order for which it holds."""
     import sympy
 
-    from rmt.functions.gaussian_class import COS, ONE
+    from rmt.moments.exact.gaussian_class import COS, ONE
 
     everywhere = _common_part(pieces)
     if everywhere is None:
@@ -147,7 +147,7 @@ def _rule(pieces: tuple[Piece, ...]) -> tuple[Term, int] | None:
 
 def _common_part(pieces: tuple[Piece, ...]) -> NormalForm | None:
     """What is not polynomial, when it is the same on all pieces."""
-    from rmt.functions.gaussian_class import ONE
+    from rmt.moments.exact.gaussian_class import ONE
 
     parts = [
         {key: polynomial for key, polynomial in form.items() if key[0] != ONE}
@@ -206,8 +206,8 @@ def _kernel_term(kernel: Kernel, part: int) -> tuple[Term, int] | None:
     """Rule for one kernel on the whole line and its first order."""
     import sympy
 
-    from rmt.functions.gaussian_class import COS
-    from rmt.functions.gaussian_class import Kernel as make_kernel
+    from rmt.moments.exact.gaussian_class import COS
+    from rmt.moments.exact.gaussian_class import Kernel as make_kernel
 
     a, b, w = kernel.quadratic, kernel.linear, kernel.frequency
     if kernel.erfs:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.functions.construction import variable
-from rmt.functions.gaussian import GaussianRule, gauss_legendre, gaussian_rule
-from rmt.functions.kinks import axis_kinks
+from rmt.expressions.construction import variable
 from rmt.functions.scalar_function import ScalarFunction
-from rmt.functions.switches import singular_arguments, switch_arguments
 from rmt.hermite.directions import directions
+from rmt.moments.rules import GaussianRule, gauss_legendre, gaussian_rule
+from rmt.pieces.kinks import axis_kinks
+from rmt.pieces.switches import singular_arguments, switch_arguments
 
 __all__ = ["KinkPlanes", "kink_planes"]
 

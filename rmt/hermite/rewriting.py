@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from rmt.functions.construction import build_piecewise, build_relation
+from rmt.expressions.construction import build_piecewise, build_relation
 
 __all__ = ["rebuilt", "sign_symmetries", "substituted"]
 

@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.display import Formula, Part, Shown, Table, equation
-from rmt.functions.gaussian import negligible_beyond
-from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
 from rmt.hermite.tensor_tables import (
     ZERO,
@@ -27,6 +25,8 @@ from rmt.hermite.tensor_tables import (
     times,
 )
 from rmt.hermite.tensor_terms import coefficient_table
+from rmt.moments.hermite_values import orthonormal_hermite
+from rmt.moments.rules import negligible_beyond
 from rmt.status import InvalidInputError
 
 __all__ = ["MAX_DEGREE", "TensorHermiteExpansion", "tensor_hermite_expansion"]
@@ -336,7 +336,7 @@ def _check_square_integrable(function: ScalarFunction) -> None:
 def _second_moment(function: ScalarFunction) -> Estimate:
     import sympy
 
-    from rmt.functions.closed_form import exact_second_moment
+    from rmt.moments.exact.closed_form import exact_second_moment
 
     if function.n_variables == 1:
         exact = exact_second_moment(function)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.budget import check_time
-from rmt.functions.gaussian import negligible_beyond
-from rmt.functions.hermite_values import orthonormal_hermite
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.hermite.kink_planes import KinkPlanes, kink_planes
 from rmt.hermite.tensor_tables import Index
+from rmt.moments.hermite_values import orthonormal_hermite
+from rmt.moments.rules import negligible_beyond
 from rmt.status import ConvergenceError, Status
 
 __all__ = ["quadrature_coefficients"]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
-from rmt.functions.construction import variable
+from rmt.expressions.construction import variable
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.hermite.directions import OrthogonalFrame, axes, directions, principal_axes
 from rmt.hermite.rewriting import rebuilt, sign_symmetries, substituted
@@ -251,12 +251,12 @@ def _of_several(function: ScalarFunction, degree: int) -> tuple[tuple[Index, Est
 @lru_cache(maxsize=256)
 def _of_one(function: ScalarFunction, degree: int) -> tuple[tuple[Index, Estimate], ...]:
     """Non-zero coefficients of a function of one variable: exact, else in double precision."""
-    from rmt.functions.closed_form import exact_coefficients
+    from rmt.moments.exact.closed_form import exact_coefficients
 
     exact = exact_coefficients(function, degree)
     if exact is not None:
         return tuple(((k,), Estimate(mu)) for k, mu in enumerate(exact) if mu)
-    from rmt.functions.hermite_quadrature import double_coefficients
+    from rmt.moments.hermite_quadrature import double_coefficients
 
     numeric = double_coefficients(function, degree)
     return tuple(

@@ -12,6 +12,6 @@ __all__ = ["RidgeErrors", "ridge"]
 load_on_demand(
     __name__,
     {
-        "errors": "RidgeErrors ridge",
+        "rmt.regression.errors": "RidgeErrors ridge",
     },
 )

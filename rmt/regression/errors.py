@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
-from rmt.display import Part, Shown, Table
+from rmt.display import Part, Shown, Table, draw
 from rmt.features.stages import Stage, stage_names, stages
 from rmt.features.target import target_expansion
 from rmt.features.trained import TrainedFeatures, trained_features
@@ -165,9 +165,7 @@ class RidgeErrors(Shown):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw test and training errors against what varies (needs the extra ``plot``)."""
-        from rmt.plotting_regression import draw_ridge
-
-        return draw_ridge(self, ax)
+        return draw(self, ax)  # type: ignore[no-any-return]
 
     def _parts(self) -> list[Part]:
         p = self.problem

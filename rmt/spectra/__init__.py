@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING
 from rmt.lazy import load_on_demand
 
 if TYPE_CHECKING:
-    from rmt.spectra.additive_spikes import (
+    from rmt.spectra.laws.conjugate_kernel import ConjugateKernel
+    from rmt.spectra.laws.derived import SingularValueLaw
+    from rmt.spectra.laws.law import Atom, SpectralLaw
+    from rmt.spectra.laws.marchenko_pastur import MarchenkoPastur, MarchenkoPasturBulk
+    from rmt.spectra.laws.population import Population
+    from rmt.spectra.laws.silverstein import GeneralisedMarchenkoPastur
+    from rmt.spectra.laws.tracy_widom import (
+        TracyWidom,
+        largest_eigenvalue_center,
+        largest_eigenvalue_scale,
+    )
+    from rmt.spectra.outliers.additive import (
         SpikeEstimate,
         additive_outliers,
         additive_threshold,
@@ -13,26 +24,15 @@ if TYPE_CHECKING:
         outlier_std,
         shrink_singular_values,
     )
-    from rmt.spectra.combined_spikes import combined_spikes
-    from rmt.spectra.conjugate_kernel import ConjugateKernel
-    from rmt.spectra.derived_laws import SingularValueLaw
-    from rmt.spectra.edge_test import edge_pvalue
-    from rmt.spectra.law import Atom, SpectralLaw
-    from rmt.spectra.marchenko_pastur import MarchenkoPastur, MarchenkoPasturBulk
-    from rmt.spectra.outliers import Outliers, rectangular_outliers
-    from rmt.spectra.pencil_law import PencilLaw
-    from rmt.spectra.population import Population
-    from rmt.spectra.population_spikes import (
+    from rmt.spectra.outliers.combined import combined_spikes
+    from rmt.spectra.outliers.edge_pvalue import edge_pvalue
+    from rmt.spectra.outliers.population import (
         PopulationSpikes,
         population_spike_of,
         population_spikes,
     )
-    from rmt.spectra.silverstein import GeneralisedMarchenkoPastur
-    from rmt.spectra.tracy_widom import (
-        TracyWidom,
-        largest_eigenvalue_center,
-        largest_eigenvalue_scale,
-    )
+    from rmt.spectra.outliers.rectangular import Outliers, rectangular_outliers
+    from rmt.spectra.pencil.law import PencilLaw
 
 __all__ = [
     "Atom",
@@ -65,19 +65,20 @@ __all__ = [
 load_on_demand(
     __name__,
     {
-        "additive_spikes": "SpikeEstimate additive_outliers additive_threshold estimate_spikes "
-        "outlier_std shrink_singular_values",
-        "combined_spikes": "combined_spikes",
-        "conjugate_kernel": "ConjugateKernel",
-        "derived_laws": "SingularValueLaw",
-        "edge_test": "edge_pvalue",
-        "law": "Atom SpectralLaw",
-        "marchenko_pastur": "MarchenkoPastur MarchenkoPasturBulk",
-        "outliers": "Outliers rectangular_outliers",
-        "pencil_law": "PencilLaw",
-        "population": "Population",
-        "population_spikes": "PopulationSpikes population_spike_of population_spikes",
-        "silverstein": "GeneralisedMarchenkoPastur",
-        "tracy_widom": "TracyWidom largest_eigenvalue_center largest_eigenvalue_scale",
+        "rmt.spectra.laws.conjugate_kernel": "ConjugateKernel",
+        "rmt.spectra.laws.derived": "SingularValueLaw",
+        "rmt.spectra.laws.law": "Atom SpectralLaw",
+        "rmt.spectra.laws.marchenko_pastur": "MarchenkoPastur MarchenkoPasturBulk",
+        "rmt.spectra.laws.population": "Population",
+        "rmt.spectra.laws.silverstein": "GeneralisedMarchenkoPastur",
+        "rmt.spectra.laws.tracy_widom": "TracyWidom largest_eigenvalue_center "
+        "largest_eigenvalue_scale",
+        "rmt.spectra.outliers.additive": "SpikeEstimate additive_outliers additive_threshold "
+        "estimate_spikes outlier_std shrink_singular_values",
+        "rmt.spectra.outliers.combined": "combined_spikes",
+        "rmt.spectra.outliers.edge_pvalue": "edge_pvalue",
+        "rmt.spectra.outliers.population": "PopulationSpikes population_spike_of population_spikes",
+        "rmt.spectra.outliers.rectangular": "Outliers rectangular_outliers",
+        "rmt.spectra.pencil.law": "PencilLaw",
     },
 )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rmt.spectra.dyson_continuation import solve_flat
-from rmt.spectra.dyson_solution import (
+from rmt.spectra.pencil.continuation import solve_flat
+from rmt.spectra.pencil.density import PencilDensity, density
+from rmt.spectra.pencil.pencil import GaussianField, IndexType, Pencil, Term
+from rmt.spectra.pencil.solution import (
     BlockDiagonal,
     DysonSolution,
     package,
     raise_unless_solved,
 )
-from rmt.spectra.pencil import GaussianField, IndexType, Pencil, Term
-from rmt.spectra.pencil_density import PencilDensity, density
 from rmt.status import InvalidInputError
 
 __all__ = [

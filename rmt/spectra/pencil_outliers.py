@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.spectra.dyson import DysonSolution, Pencil, solve
-from rmt.spectra.pencil_edges import RealBranch, edge_of_gap, far_points
+from rmt.spectra.pencil.edges import RealBranch, edge_of_gap, far_points
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 __all__ = ["PencilOutliers", "pencil_outliers", "upper_edge"]
@@ -57,7 +57,7 @@ def upper_edge(pencil: Pencil, slot: str) -> float:
     """The upper edge, in ``z``, of the spectrum that a slot's resolvent sees.
 
     The first edge from above, to about rounding: also that of a band of tiny mass, such as a few
-    nodes of small weight have beyond the rest (see `rmt.spectra.pencil_edges`).
+    nodes of small weight have beyond the rest (see `rmt.spectra.pencil.edges`).
 
     Parameters
     ----------

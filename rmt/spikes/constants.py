@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.functions import ScalarFunction
-from rmt.functions.gaussian import gaussian_rule, negligible_beyond, tensor_rule
-from rmt.functions.hermite_quadrature import double_coefficients
 from rmt.hermite import tensor_hermite_expansion
+from rmt.moments.hermite_quadrature import double_coefficients
+from rmt.moments.rules import gaussian_rule, negligible_beyond, tensor_rule
 from rmt.problem import Problem
 
 __all__ = ["ActivationMoments", "Constants", "TargetMoments", "constants"]

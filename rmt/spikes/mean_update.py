@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants
-from rmt.spikes.labels import LabelLaw, independent_law, joint_law
-from rmt.spikes.readout import readout_rule
+from rmt.spikes.label_law import LabelLaw, independent_law, joint_law
+from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.refinement import Resolution
 from rmt.spikes.second_step import after_independent_batch, after_reused_batch
 from rmt.status import Status

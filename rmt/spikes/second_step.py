@@ -10,7 +10,7 @@ A neuron with readout ``g`` has been shifted by the first step: its pre-activati
 
 Independent batch: ``Z + S`` is Gaussian given ``zeta``, so it is one Gaussian smoothing. Reused
 batch: ``sigma'(Z)`` inside makes ``Z + S`` a nonlinear function of ``Z``: in closed form for a
-piecewise linear activation (`rmt.spikes.fluctuations_piecewise`), on grids for any other
+piecewise linear activation (`rmt.spikes.piecewise_linear`), on grids for any other
 (`rmt.spikes.second_step_on_grid`).
 """
 
@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.functions import ScalarFunction
-from rmt.functions.smoothing import smoothed
+from rmt.moments.smoothing import smoothed
 from rmt.spikes.constants import Constants
-from rmt.spikes.fluctuations_piecewise import is_piecewise_linear, moments_of_piecewise_linear
-from rmt.spikes.labels import LabelLaw
+from rmt.spikes.label_law import LabelLaw
+from rmt.spikes.piecewise_linear import is_piecewise_linear, moments_of_piecewise_linear
 from rmt.spikes.second_step_on_grid import reused_on_grid
 
 __all__ = ["after_independent_batch", "after_reused_batch"]

@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 
 from rmt.budget import check_time, count_work
 from rmt.functions import ScalarFunction
-from rmt.functions.gaussian import gauss_legendre
-from rmt.functions.smoothing import HALF_WIDTH, smoothed
-from rmt.functions.spacing import CORE, spacings
+from rmt.moments.rules import gauss_legendre
+from rmt.moments.smoothing import HALF_WIDTH, smoothed
+from rmt.moments.spacing import CORE, spacings
 from rmt.spikes.constants import Constants
-from rmt.spikes.labels import LabelLaw
+from rmt.spikes.label_law import LabelLaw
 from rmt.spikes.local_interpolation import STENCIL, LocalInterpolation
 
 __all__ = ["reused_on_grid"]

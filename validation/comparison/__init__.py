@@ -12,6 +12,6 @@ __all__ = ["Comparison"]
 load_on_demand(
     __name__,
     {
-        "result": "Comparison",
+        "validation.comparison.result": "Comparison",
     },
 )

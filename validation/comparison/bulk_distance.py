@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmt.display import InNotebooks
-from rmt.spectra.marchenko_pastur import MarchenkoPasturBulk
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from validation.comparison.verdict import Criteria, Verdict, classify
 from validation.simulation.bulk import FEWEST_VALUES, bulk_edge, kolmogorov_distance
 from validation.simulation.samples import Samples

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rmt.predict import predict
 from rmt.prediction import Method
 from rmt.problem import Problem
-from rmt.spikes.deformed import Forms
+from rmt.spikes.deformed.outliers import Forms
 from validation.comparison.bulk_distance import bulk_distance, bulk_values
 from validation.comparison.compare import RESUMMED_MARGIN, PredictedOutliers, comparison_with, level
 from validation.comparison.result import Comparison

@@ -12,6 +12,6 @@ __all__ = ["FiniteSize", "GapCurve"]
 load_on_demand(
     __name__,
     {
-        "result": "FiniteSize GapCurve",
+        "validation.gaps.result": "FiniteSize GapCurve",
     },
 )

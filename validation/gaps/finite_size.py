@@ -11,12 +11,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from rmt.grids.grid import problem_at
 from rmt.predict import METHODS
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
-from rmt.spikes.deformed import FORMS, Forms
+from rmt.spikes.deformed.outliers import FORMS, Forms
 from rmt.status import InvalidInputError
-from rmt.sweep.grid import problem_at
 from validation.arguments import none_or_several, probability
 from validation.campaign import run_campaign
 from validation.comparison.bulk_distance import bulk_values

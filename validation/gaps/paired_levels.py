@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rmt.predict import predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
-from rmt.spikes.deformed import Forms
+from rmt.spikes.deformed.outliers import Forms
 from validation.gaps.paired_gaps import PairedLevel, RankedOutliers
 from validation.simulation.draws import sample_readout
 from validation.simulation.samples import Samples

@@ -12,6 +12,6 @@ __all__ = ["Report", "make_report"]
 load_on_demand(
     __name__,
     {
-        "page": "Report make_report",
+        "validation.report.page": "Report make_report",
     },
 )

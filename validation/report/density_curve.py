@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmt.spectra.law import SpectralLaw
+from rmt.spectra.laws.law import SpectralLaw
 
 __all__ = ["DensityCurve"]
 

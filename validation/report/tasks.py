@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from rmt.predict import predict
 from rmt.prediction import Prediction
 from rmt.problem import Problem
-from rmt.spikes.deformed import Forms
+from rmt.spikes.deformed.outliers import Forms
 from rmt.status import RmtError
 from validation.comparison.compare import DEFORMED_MARGIN, compare
 from validation.comparison.result import Comparison

@@ -19,7 +19,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from rmt.blas import one_blas_thread
 from rmt.display import Part, Shown, Table
-from rmt.functions.hermite_values import orthonormal_hermite
+from rmt.moments.hermite_values import orthonormal_hermite
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.simulation.draws import fresh_batch

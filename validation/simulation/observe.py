@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.blas import one_blas_thread
 from rmt.display import InNotebooks, Part, Shown, Table
-from rmt.functions.array_program import to_numpy
+from rmt.evaluation.array_program import to_numpy
 from rmt.status import InvalidInputError
 from validation.arguments import integer
 from validation.simulation.devices import namespace_of

@@ -12,6 +12,6 @@ __all__ = ["SampleStore"]
 load_on_demand(
     __name__,
     {
-        "store": "SampleStore",
+        "validation.store.store": "SampleStore",
     },
 )

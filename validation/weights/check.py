@@ -15,7 +15,7 @@ from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.predict import predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
-from rmt.spikes.deformed import Forms
+from rmt.spikes.deformed.outliers import Forms
 from validation.arguments import none_or_several
 from validation.comparison.compare import PredictedOutliers, level
 from validation.simulation.samples import run_samples
@@ -105,7 +105,7 @@ def check(
     Notes
     -----
     A singular value is an outlier when the Tracy-Widom law of the predicted bulk's edge gives it
-    and every larger one a chance below 1 percent (`rmt.spectra.edge_test`), the error estimate of
+    and every larger one a chance below 1 percent (`rmt.spectra.edge_pvalue`), the error estimate of
     the edge granted; see `Reading.edge` for a bulk without a sharp edge. Beside this
     `bulk_edge` counts without any theory. Overlaps are squared, so signs do not
     matter; where two outliers are closer than they fluctuate, only the sum of their overlaps has a

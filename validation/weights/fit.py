@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.functions.gaussian import gaussian_rule, tensor_rule
+from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.prediction import Prediction
 from rmt.problem import Problem
 from rmt.spikes.constants import constants

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rmt.blas import one_blas_thread
 from rmt.prediction import Prediction
-from rmt.spectra.edge_test import edge_pvalue
-from rmt.spectra.tracy_widom import TracyWidom
+from rmt.spectra.laws.tracy_widom import TracyWidom
+from rmt.spectra.outliers.edge_pvalue import edge_pvalue
 from validation.comparison.bulk_distance import BulkDistance, bulk_distance
 from validation.comparison.compare import PredictedOutliers
 from validation.comparison.verdict import DEFAULT_CRITERIA
@@ -48,7 +48,7 @@ class Reading:
         Squared, of the right vectors with the target directions.
     p_values : array (m,)
         Of each as the largest singular value of a bulk that ends at ``edge``
-        (`rmt.spectra.edge_test`).
+        (`rmt.spectra.outliers.edge_pvalue`).
     edge : float
         Where the bulk is taken to end: the predicted edge and its error estimate. When that error
         is beyond the Tracy-Widom scale the predicted bulk has no sharp edge (rare neurons or

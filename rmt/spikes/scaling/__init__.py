@@ -14,8 +14,8 @@ __all__ = ["LearnedRegion", "Scaling", "ScalingSpike", "learned_region", "scalin
 load_on_demand(
     __name__,
     {
-        "learned_region": "LearnedRegion learned_region",
-        "level": "scaling",
-        "result": "Scaling ScalingSpike",
+        "rmt.spikes.scaling.learned_region": "LearnedRegion learned_region",
+        "rmt.spikes.scaling.level": "scaling",
+        "rmt.spikes.scaling.result": "Scaling ScalingSpike",
     },
 )

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 
 import mpmath
 
-from rmt.spikes.scaling.labels import FirstStep, Polynomial, double_factorial
-from rmt.spikes.scaling.numbers import Number
+from rmt.spikes.scaling.label_moments import FirstStep, Polynomial, double_factorial
+from rmt.spikes.scaling.number import Number
 from rmt.spikes.scaling.powers import PowerSum
 
 __all__ = ["RightVectors", "label_polynomials"]

@@ -14,9 +14,9 @@ from typing import Any
 
 from mpmath.libmp import fzero, mpf_sign, mpi_add, mpi_div, mpi_mul, mpi_sqrt
 
-from rmt.spikes.scaling.fractions import cancelled, width_symbol
 from rmt.spikes.scaling.intervals import PRECISION, Interval, interval_power, midpoint_and_radius
-from rmt.spikes.scaling.numbers import MAX_OPERATIONS, Number, content
+from rmt.spikes.scaling.number import MAX_OPERATIONS, Number, content
+from rmt.spikes.scaling.number_fractions import cancelled, width_symbol
 
 __all__ = ["PowerSum", "RootRatio", "width_symbol"]
 

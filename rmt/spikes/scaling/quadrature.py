@@ -21,12 +21,12 @@ import numpy as np
 from mpmath.libmp import to_fixed
 from numpy.typing import NDArray
 
+from rmt.evaluation.graph import Graph
+from rmt.evaluation.guarded import guarded_function
+from rmt.evaluation.lowering import lower
+from rmt.evaluation.precise import precise_values
 from rmt.functions import ScalarFunction
-from rmt.functions.graph import Graph
-from rmt.functions.guarded_evaluation import guarded_function
-from rmt.functions.lowering import lower
-from rmt.functions.precise import precise_values
-from rmt.spikes.scaling.numbers import Number
+from rmt.spikes.scaling.number import Number
 
 __all__ = ["ProductMoments", "product_moments"]
 

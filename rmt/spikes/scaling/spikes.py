@@ -9,10 +9,10 @@ from typing import Any
 
 from rmt.problem import Problem
 from rmt.spikes.scaling.gram import RightVectors, label_polynomials
-from rmt.spikes.scaling.labels import FirstStep, Polynomial, decimal_fraction
-from rmt.spikes.scaling.numbers import Number
+from rmt.spikes.scaling.label_moments import FirstStep, Polynomial, decimal_fraction
+from rmt.spikes.scaling.number import Number
 from rmt.spikes.scaling.powers import PowerSum, RootRatio
-from rmt.spikes.scaling.readout import left_distance_square, left_polynomial
+from rmt.spikes.scaling.readout_moments import left_distance_square, left_polynomial
 from rmt.spikes.scaling.result import ScalingSpike
 from rmt.status import InvalidInputError
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rmt.problem import Problem
 from rmt.spikes.mean_update import SpikeStrengths
-from rmt.spikes.readout import readout_rule
+from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.scaling import scaling
 from rmt.status import Status
 

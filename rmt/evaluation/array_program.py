@@ -1,0 +1,111 @@
+"""Graphs evaluated on arrays of any library that follows the Python array API standard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from rmt.evaluation.graph import Graph, NodeId
+
+__all__ = ["run_on", "to_numpy"]
+
+# Operations of a graph whose name in the standard is another one.
+_STANDARD_NAMES = {
+    "sub": "subtract",
+    "mul": "multiply",
+    "div": "divide",
+    "neg": "negative",
+    "power": "pow",
+    "max": "maximum",
+    "min": "minimum",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "eq": "equal",
+    "ne": "not_equal",
+    "and": "logical_and",
+    "or": "logical_or",
+    "not": "logical_not",
+}
+# Functions that the standard lacks.
+_SPECIAL = ("erf", "erfc")
+
+
+def run_on(
+    xp: Any,
+    graph: Graph,
+    outputs: Sequence[NodeId],
+    arrays: Sequence[Any],
+    constant: Callable[[Any], float],
+) -> tuple[Any, ...]:
+    """The outputs of a graph, operation by operation, without repair of overflows.
+
+    Parameters
+    ----------
+    xp : namespace
+        Of the arrays, following the Python array API standard.
+    graph, outputs
+        What to compute.
+    arrays : sequence of array
+        One for each variable, all of one shape, dtype and device.
+    constant : callable
+        Turns the payload of a constant into a float.
+    """
+    first = arrays[0]
+    values: dict[NodeId, Any] = {}
+    for node in graph.ancestors(list(outputs)):
+        operation = graph.operations[node]
+        if operation == "const":
+            number = constant(graph.payloads[node])
+            values[node] = xp.asarray(number, dtype=first.dtype, device=first.device)
+        elif operation == "var":
+            values[node] = arrays[graph.payloads[node]]
+        else:
+            inputs = [values[argument] for argument in graph.arguments[node]]
+            values[node] = _function(xp, operation, first.dtype)(*inputs)
+    return tuple(_of_shape(xp, values[node], first.shape) for node in outputs)
+
+
+def _of_shape(xp: Any, value: Any, shape: tuple[int, ...]) -> Any:
+    """A constant as a whole array: not as a view of one number, which could not be written to."""
+    if value.shape == shape:
+        return value
+    return xp.asarray(xp.broadcast_to(value, shape), copy=True)
+
+
+def to_numpy(array: Any) -> NDArray[Any]:
+    """An array of another library, wherever it lies, as a NumPy array."""
+    if isinstance(array, np.ndarray):
+        return array
+    # PyTorch's way to the main memory, CuPy's, and the standard's for what lies there already.
+    for method in ("cpu", "get"):
+        if hasattr(array, method):
+            array = getattr(array, method)()
+    return np.array(array) if isinstance(array, np.ndarray) else np.from_dlpack(array)
+
+
+def _function(xp: Any, operation: str, dtype: Any) -> Callable[..., Any]:
+    if operation == "copy":  # a truth value becomes 0 or 1
+        return lambda x: xp.astype(x, dtype)
+    if operation in _SPECIAL:
+        return _special_function(xp, operation)
+    return getattr(xp, _STANDARD_NAMES.get(operation, operation))  # type: ignore[no-any-return]
+
+
+def _special_function(xp: Any, name: str) -> Callable[..., Any]:
+    """The library's own special function, on its device, or else SciPy's in main memory."""
+    if "torch" in xp.__name__:
+        return getattr(import_module("torch.special"), name)  # type: ignore[no-any-return]
+    if "cupy" in xp.__name__:
+        return getattr(import_module("cupyx.scipy.special"), name)  # type: ignore[no-any-return]
+
+    def through_numpy(x: Any) -> Any:
+        return xp.asarray(getattr(scipy.special, name)(to_numpy(x)), device=x.device)
+
+    return through_numpy

@@ -1,0 +1,117 @@
+"""Functions in any precision whose exponentials cannot run away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from rmt.evaluation.graph import Graph, NodeId
+from rmt.evaluation.lowering import lower
+from rmt.evaluation.precise import precise_values
+
+__all__ = ["LARGE", "GuardedFunction", "guarded_function"]
+
+LARGE = 2**256
+_EXPONENTIAL = frozenset(
+    (
+        "exp expm1 sinh cosh tanh sech sech2 sigmoid sigmoid_slope softplus logcosh erf erfc "
+        "sin cos tan"
+    ).split()
+)
+_LINEAR = frozenset({"const", "var", "add", "sub", "neg"})
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedFunction:
+    """A function of one variable, in any precision.
+
+    The arguments of its exponentials are kept within ``2**256`` in size: an exponential of more is
+    no number that could be stored, and one of less is nothing.
+
+    Attributes
+    ----------
+    graph : Graph
+        Variable 0 is the argument; the constants are the other variables.
+    root : NodeId
+    exponents : tuple of NodeId
+        The arguments that are limited, before they are.
+    constants : tuple of sympy numbers
+    known_constants : dict
+        Digits -> the constants, computed once for each precision.
+    """
+
+    graph: Graph
+    root: NodeId
+    exponents: tuple[NodeId, ...]
+    constants: tuple[Any, ...]
+    known_constants: dict[int, list[Any]]
+
+    def __call__(self, x: Any, digits: int) -> Any:
+        """The value, an mpmath number computed with this many digits; nan where there is none."""
+        return precise_values(self.graph, (self.root,), self._point(x, digits), digits)[0]
+
+    def largest_exponent(self, x: Any) -> Any:
+        """The largest size of the limited arguments at a point, roughly; 0 if there are none."""
+        sizes = precise_values(self.graph, self.exponents, self._point(x, 20), 20)
+        return max((abs(size) for size in sizes if size == size), default=0)
+
+    def _point(self, x: Any, digits: int) -> list[Any]:
+        if digits not in self.known_constants:
+            graph = Graph()
+            nodes = [graph.const(c) for c in self.constants]
+            self.known_constants[digits] = precise_values(graph, nodes, [], digits)
+        return [x, *self.known_constants[digits]]
+
+
+@lru_cache(maxsize=512)
+def guarded_function(expression: Any, symbol: Any) -> GuardedFunction:
+    """A sympy expression as a function that takes an mpmath number and digits.
+
+    Examples
+    --------
+    >>> import mpmath, sympy
+    >>> z = sympy.Symbol("z", real=True)
+    >>> f = guarded_function(sympy.exp(-sympy.exp(z**2)), z)
+    >>> print(mpmath.nstr(f(mpmath.mpf(1), 30), 5))
+    0.065988
+    >>> f(mpmath.mpf(10) ** 6, 30) < mpmath.mpf(10) ** -(10**70)
+    True
+    """
+    import sympy
+
+    source = Graph()
+    root = lower(source, expression, (symbol,))
+    graph = Graph()
+    constants: list[Any] = []
+    renamed: dict[NodeId, NodeId] = {}
+    exponents: list[NodeId] = []
+
+    def constant(number: Any) -> NodeId:
+        constants.append(number)
+        return graph.node("var", payload=len(constants))
+
+    highest, lowest = constant(sympy.Integer(LARGE)), constant(sympy.Integer(-LARGE))
+    for node in source.ancestors([root]):
+        operation, payload = source.operations[node], source.payloads[node]
+        if operation == "const":
+            renamed[node] = constant(payload)
+            continue
+        arguments = [renamed[a] for a in source.arguments[node]]
+        index = 1 if operation == "power" else 0
+        if (operation == "power" or operation in _EXPONENTIAL) and not _is_tame(
+            source, source.arguments[node][index]
+        ):
+            exponents.append(arguments[index])
+            below = graph.node("min", arguments[index], highest)
+            arguments[index] = graph.node("max", below, lowest)
+        renamed[node] = graph.node(operation, *arguments, payload=payload)
+    return GuardedFunction(graph, renamed[root], tuple(exponents), tuple(constants), {})
+
+
+def _is_tame(graph: Graph, node: NodeId) -> bool:
+    """Whether a node is linear in the variable."""
+    operation = graph.operations[node]
+    if operation == "mul" and not graph.is_const(graph.arguments[node][1]):
+        return False
+    return operation in (*_LINEAR, "mul") and all(_is_tame(graph, a) for a in graph.arguments[node])

@@ -1,0 +1,296 @@
+"""Learning curves: errors of ridge regression on a grid of problems and regressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmt.budget import MAX_SECONDS, checked_seconds
+from rmt.display import Part, Shown, Table, draw
+from rmt.frames import frame_of
+from rmt.grids.grid import Grid, Over, grid, problem_at
+from rmt.problem import Problem
+from rmt.regression import RidgeErrors, ridge
+from rmt.status import ConvergenceError, InvalidInputError, Status
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
+
+__all__ = ["RidgeSweep", "sweep_ridge"]
+
+Array = NDArray[np.float64]
+
+SAMPLES, REGULARISATION = "readout_samples_per_dim", "regularisation"
+_QUANTITIES = ("test_error", "training_error", "bias", "variance", "degrees_of_freedom", "error")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RidgeSweep(Shown):
+    """Errors of ridge regression on a grid.
+
+    Attributes
+    ----------
+    problem : Problem
+        What stays as it is everywhere.
+    axes : dict of str to array
+        The values along each dimension, in order.
+    stages : tuple of str
+        ``"untrained"``, ``"step 1"``, ``"step 2"``.
+    test_error, training_error, bias, variance, degrees_of_freedom : array (n_stages, *shape)
+        As in `RidgeErrors`; nan where a point failed.
+    error : array (n_stages, *shape)
+        Relative error estimate of the test and training errors.
+    status : array of Status (n_stages, *shape)
+    messages : tuple of str
+        What went wrong, where points have failed.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, [rmt.Step(3, 0.3)])
+    >>> curves = rmt.sweep_ridge(
+    ...     problem, {"readout_samples_per_dim": [1, 2, 4]}, regularisation=1e-3
+    ... )
+    >>> curves.shape, curves.stages, curves.test_error.shape
+    ((3,), ('untrained', 'step 1'), (2, 3))
+    >>> curves.test_error[1].round(3).tolist()
+    [0.246, 0.217, 0.201]
+    """
+
+    problem: Problem
+    axes: dict[str, NDArray[Any]]
+    stages: tuple[str, ...]
+    test_error: Array
+    training_error: Array
+    bias: Array
+    variance: Array
+    degrees_of_freedom: Array
+    error: Array
+    status: NDArray[np.object_]
+    messages: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values along each dimension."""
+        return tuple(values.size for values in self.axes.values())
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row for each stage and point, as a pandas frame (needs the extra ``frame``)."""
+        rows = []
+        for i, stage in enumerate(self.stages):
+            for point in np.ndindex(self.shape):
+                values = {n: a[k] for (n, a), k in zip(self.axes.items(), point, strict=True)}
+                numbers = {name: getattr(self, name)[(i, *point)] for name in _QUANTITIES}
+                rows.append(
+                    {"stage": stage, **values, **numbers, "status": self.status[(i, *point)].name}
+                )
+        return frame_of(rows)
+
+    def plot(self) -> Figure:
+        """Draw test and training error against the first dimension, a panel for each value of the
+        second (needs the extra ``plot``)."""
+        return draw(self)  # type: ignore[no-any-return]
+
+    def _parts(self) -> list[Part]:
+        lines: list[Part] = [
+            f"ridge regression on a grid of {' x '.join(map(str, self.shape))} over "
+            f"{', '.join(self.axes)}"
+        ]
+        rows = []
+        for i, stage in enumerate(self.stages):
+            test = self.test_error[i]
+            good = np.isfinite(test)
+            if good.any():
+                at = np.unravel_index(np.nanargmin(np.where(good, test, np.nan)), self.shape)
+                where = ", ".join(
+                    f"{name} = {values[k]}" if values.dtype == object else f"{name} = {values[k]:g}"
+                    for (name, values), k in zip(self.axes.items(), at, strict=True)
+                )
+                least, largest = np.min(test[good]), np.max(test[good])
+                rows.append([stage, f"{least:.5f}", where, f"{largest:.5f}"])
+        if rows:
+            header = ["stage", "least test error", "at", "largest"]
+            lines.append(Table("lrlr", header, rows))
+        return [*lines, *(f"failed: {message}" for message in self.messages)]
+
+
+def sweep_ridge(
+    problem: Problem,
+    over: Mapping[str, Any],
+    *,
+    samples: float | None = None,
+    regularisation: float | None = None,
+    rtol: float = 1e-6,
+    executor: Executor | None = None,
+    throw: bool = False,
+    max_seconds: float | None = MAX_SECONDS,
+) -> RidgeSweep:
+    """Learning curves over any parameters of the problem, the samples and the regularisation.
+
+    Parameters
+    ----------
+    problem : Problem
+        What stays as it is everywhere.
+    over : mapping of str to one-dimensional array
+        The grid is the tensor product of these axes. Names are those of `rmt.sweep`, among them
+        ``aspect_ratio`` (``N/d``) and ``samples_per_dim`` of the steps, and of the regression
+        ``readout_samples_per_dim`` (``m/d``) and ``regularisation`` (``lambda``).
+    samples, regularisation : float, optional
+        ``m`` and ``lambda`` where they are not swept over.
+    rtol : float
+        As for `rmt.ridge`.
+    executor : concurrent.futures.Executor, optional
+        Solves problems of the grid in parallel; points that differ in samples or regularisation
+        alone are one problem, and cost next to nothing.
+    throw : bool
+        Whether a point that fails raises after all points have been computed. If not, it keeps its
+        status and message in the result.
+    max_seconds : float or None
+        As for `rmt.ridge`, for each problem of the grid.
+
+    Returns
+    -------
+    RidgeSweep
+
+    Raises
+    ------
+    InvalidInputError
+        For axes that are not allowed, when ``samples`` or ``regularisation`` are neither given nor
+        swept over, and when no point of the grid can be computed.
+    ConvergenceError
+        With ``throw=True``, when a point fails; ``best`` is the whole result.
+
+    Notes
+    -----
+    Every point is what `rmt.ridge` gives for it; docs/theory.md, section 7.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step, sweep_ridge
+    >>> p = Problem("erf(z)", "sin(z)", 400, 400, 800, [Step(3, 0.3)])
+    >>> over = {"aspect_ratio": [0.5, 1.0, 2.0], "readout_samples_per_dim": [1.0, 3.0]}
+    >>> sweep_ridge(p, over, regularisation=1e-3).test_error.shape
+    (2, 3, 2)
+    """
+    if not isinstance(over, Mapping) or not over:
+        raise InvalidInputError(f"over must map names to one-dimensional arrays, got {over!r}")
+    if any(isinstance(key, tuple) for key in over):
+        raise InvalidInputError("over: the axes of a ridge sweep cannot be zipped")
+    inner = {name: _axis(name, over[name]) for name in (SAMPLES, REGULARISATION) if name in over}
+    for name, given in ((SAMPLES, samples), (REGULARISATION, regularisation)):
+        if (name in inner) == (given is not None):
+            keyword = "samples" if name == SAMPLES else name
+            raise InvalidInputError(f"give either {keyword} or over[{name!r}], and not both")
+    outer: Over = {name: values for name, values in over.items() if name not in inner}
+    axes = grid(problem, outer) if outer else Grid((), {})
+    points = list(axes.points()) if outer else [((), {})]
+    seconds = checked_seconds(max_seconds)
+    jobs = [
+        _Job(problem, values, inner, samples, regularisation, rtol, seconds) for _, values in points
+    ]
+    solve: Callable[[Iterable[_Job]], Iterable[RidgeErrors | _Failure]]
+    solve = (lambda j: map(_solve, j)) if executor is None else (lambda j: executor.map(_solve, j))
+    found = list(solve(jobs))
+    result = _collected(problem, over, axes, inner, points, found)
+    if throw and result.messages:
+        status = next(s for s in result.status.ravel() if not s.ok)
+        raise ConvergenceError(f"points failed: {'; '.join(result.messages)}", status, result)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One problem of the grid, at all samples and regularisations."""
+
+    problem: Problem
+    values: dict[str, Any]
+    inner: dict[str, Array]
+    samples: float | None
+    regularisation: float | None
+    rtol: float
+    max_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    status: Status
+    message: str
+
+
+def _solve(job: _Job) -> RidgeErrors | _Failure:
+    try:
+        problem = problem_at(job.problem, job.values)
+        m: Any = job.samples
+        if SAMPLES in job.inner:
+            m = np.maximum(np.rint(job.inner[SAMPLES] * problem.dim), 1.0)
+            m = m[:, None] if REGULARISATION in job.inner else m
+        lam: Any = job.inner.get(REGULARISATION, job.regularisation)
+        return ridge(problem, m, lam, rtol=job.rtol, throw=False, max_seconds=job.max_seconds)
+    except InvalidInputError as error:
+        return _Failure(Status.INVALID_INPUT, str(error))
+    except ConvergenceError as error:
+        return _Failure(error.status, str(error))
+
+
+def _collected(
+    problem: Problem,
+    over: Mapping[str, Any],
+    axes: Grid,
+    inner: dict[str, Array],
+    points: list[tuple[tuple[int, ...], dict[str, Any]]],
+    found: list[RidgeErrors | _Failure],
+) -> RidgeSweep:
+    good = [one for one in found if isinstance(one, RidgeErrors)]
+    if not good:
+        first = next(one for one in found if isinstance(one, _Failure))
+        raise InvalidInputError(f"no point of the grid can be computed; the first: {first.message}")
+    stages = good[0].stages
+    inner_names = [name for name in (SAMPLES, REGULARISATION) if name in inner]
+    names = [*axes.axes, *inner_names]
+    values: dict[str, NDArray[Any]] = {**axes.axes, **inner}
+    outer_shape = tuple(values[name].size for name in axes.axes)
+    inner_shape = tuple(inner[name].size for name in inner_names)
+    # Computed with the regression's axes last; the result has the axes as they were asked for.
+    order = [0, *(1 + names.index(name) for name in over)]
+
+    def arranged(name: str) -> NDArray[Any]:
+        kind = object if name == "status" else float
+        array = np.full((len(stages), *outer_shape, *inner_shape), np.nan, dtype=kind)
+        for (index, _), one in zip(points, found, strict=True):
+            at: tuple[Any, ...] = (slice(None), *index)
+            if isinstance(one, RidgeErrors):
+                array[at] = getattr(one, name)
+            elif name == "status":
+                array[at] = one.status
+        return np.ascontiguousarray(array.transpose(order))
+
+    status = arranged("status")
+    failures = [one.message for one in found if isinstance(one, _Failure)]
+    failures += [s.value for one in good for s in one.status.ravel() if not s.ok]
+    arrays = {name: arranged(name) for name in _QUANTITIES}
+    return RidgeSweep(
+        problem,
+        {name: values[name] for name in over},
+        stages,
+        **arrays,
+        status=status,
+        messages=tuple(dict.fromkeys(failures)),
+    )
+
+
+def _axis(name: str, values: ArrayLike) -> Array:
+    try:
+        array = np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    least = 0.0 if name == REGULARISATION else np.finfo(float).tiny
+    if array.ndim != 1 or not array.size or not (np.isfinite(array) & (array >= least)).all():
+        kind = "not negative" if name == REGULARISATION else "positive"
+        raise InvalidInputError(f"over: {name} must be an array of {kind} numbers, got {values!r}")
+    return array

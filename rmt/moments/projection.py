@@ -1,0 +1,100 @@
+"""Removing one Hermite component from a function."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from rmt.arguments import whole_number
+from rmt.expressions.catalogue import MAX_HERMITE_DEGREE, hermite_polynomial
+from rmt.expressions.printing import INEXACT_BITS, INEXACT_DIGITS
+from rmt.functions.scalar_function import FunctionLike, ScalarFunction
+from rmt.moments.integrability import check_square_integrable
+from rmt.moments.precise.coefficients import certified_coefficients
+from rmt.status import ConvergenceError, InvalidInputError
+
+__all__ = ["remove_hermite"]
+
+DIGITS = 30
+
+
+def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
+    """``f - E[f(Z) He_k(Z)]/k! He_k``: the function without its ``He_k`` component.
+
+    ``Z`` is standard normal, ``He_k`` the probabilists' Hermite polynomial, ``k`` the degree. The
+    coefficient is exact where it has a closed form (see `rmt.hermite_expansion`); otherwise it is
+    integrated to 30 digits and enters as a decimal of 25 digits, so that the text of the result
+    reads back exactly.
+
+    Parameters
+    ----------
+    function : str, sympy.Expr or ScalarFunction
+        A function of one variable.
+    degree : int
+        0 to 12.
+
+    Returns
+    -------
+    ScalarFunction
+        The function itself when the component is exactly zero, by symmetry or otherwise.
+
+    Raises
+    ------
+    InvalidInputError
+        More than one variable, a degree that is not allowed, a function that is not real, or one
+        that is not square-integrable against the Gaussian weight.
+    ConvergenceError
+        The integral did not reach its precision.
+
+    Notes
+    -----
+    ``Z`` and ``He_k`` as in docs/theory.md, section 1. Also available in text:
+    ``remove_hermite(3*tanh(2*z), 1)`` is the odd target of information exponent 3 in its section 8.
+
+    Examples
+    --------
+    >>> remove_hermite("relu(z)")
+    ScalarFunction('-z/2 + max(z, 0)')
+    >>> remove_hermite("3*tanh(2*z)")
+    ScalarFunction('-2.188432594458360450861340*z + 3*tanh(2*z)')
+    """
+    parsed = ScalarFunction.parse(function)
+    degree = whole_number("degree", degree, 0, MAX_HERMITE_DEGREE)
+    if parsed.n_variables != 1:
+        raise InvalidInputError(
+            f"function: {parsed.text} has {parsed.n_variables} variables; one is allowed"
+        )
+    return _remove_hermite(parsed, degree)
+
+
+@lru_cache(maxsize=256)
+def _remove_hermite(function: ScalarFunction, degree: int) -> ScalarFunction:
+    import sympy
+
+    if function.parity * (-1) ** degree == -1:
+        return function
+    from rmt.moments.exact.closed_form import exact_coefficients
+
+    check_square_integrable(function)
+    exact = exact_coefficients(function, degree)
+    moment = _decimal_moment(function, degree) if exact is None else exact[degree]
+    if moment == 0:
+        return function
+    (z,) = function.symbols
+    component = moment / sympy.factorial(degree) * hermite_polynomial(sympy, degree, z)
+    return ScalarFunction.parse(function.expression - component)
+
+
+def _decimal_moment(function: ScalarFunction, degree: int) -> Any:
+    """``E[f He_k]`` rounded to 25 digits, a sympy Float; 0 where it is zero to 40 digits."""
+    import mpmath
+    import sympy
+
+    try:
+        moment = certified_coefficients(function, degree, DIGITS).values[degree]
+    except ConvergenceError as error:
+        raise ConvergenceError(f"remove_hermite: {error}", error.status, error.best) from error
+    if moment == 0:
+        return sympy.Integer(0)
+    with mpmath.workdps(DIGITS + 10):
+        return sympy.Float(mpmath.nstr(moment, INEXACT_DIGITS), precision=INEXACT_BITS)

@@ -1,0 +1,88 @@
+"""The smooth expression that holds on one side of the kinks of a function."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from rmt.evaluation.precise import precise_value
+
+__all__ = ["branch_at"]
+
+_RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
+    "Equality": operator.eq,
+    "Unequality": operator.ne,
+    "StrictLessThan": operator.lt,
+    "LessThan": operator.le,
+    "StrictGreaterThan": operator.gt,
+    "GreaterThan": operator.ge,
+}
+
+
+def branch_at(expr: Any, symbol: Any, point: float) -> Any:
+    """The expression with every branch replaced by the one that holds at a point."""
+    return _branch_at(expr, symbol, point, {})
+
+
+def _branch_at(expr: Any, symbol: Any, point: float, done: dict[Any, Any]) -> Any:
+    import sympy
+
+    if not expr.args or not expr.free_symbols:
+        return expr
+    if expr in done:
+        return done[expr]
+
+    def branch(e: Any) -> Any:
+        return _branch_at(e, symbol, point, done)
+
+    def number(e: Any) -> Any:
+        return _number_at(branch(e), symbol, point)
+
+    if isinstance(expr, sympy.Abs):
+        inner = branch(expr.args[0])
+        result = inner if number(inner) >= 0 else -inner
+    elif isinstance(expr, sympy.sign):
+        value = number(expr.args[0])
+        result = sympy.Integer((value > 0) - (value < 0))
+    elif isinstance(expr, sympy.Heaviside):
+        value = number(expr.args[0])
+        result = sympy.Rational((value > 0) - (value < 0) + 1, 2)
+    elif isinstance(expr, (sympy.Max, sympy.Min)):
+        arguments = sorted((branch(a) for a in expr.args), key=sympy.default_sort_key)
+        pick = max if isinstance(expr, sympy.Max) else min
+        result = pick(arguments, key=number)
+    elif isinstance(expr, sympy.Piecewise):
+        result = sympy.nan
+        for value, condition in expr.args:
+            if _holds(condition, number):
+                result = branch(value)
+                break
+    else:
+        result = expr.func(*(branch(a) for a in expr.args))
+    done[expr] = result
+    return result
+
+
+def _holds(condition: Any, number: Any) -> bool:
+    import sympy
+
+    if condition in (sympy.true, sympy.false):
+        return bool(condition)
+    if isinstance(condition, sympy.And):
+        return all(_holds(c, number) for c in condition.args)
+    if isinstance(condition, sympy.Or):
+        return any(_holds(c, number) for c in condition.args)
+    if isinstance(condition, sympy.Not):
+        return not _holds(condition.args[0], number)
+    left, right = number(condition.lhs), number(condition.rhs)
+    return bool(_RELATIONS[type(condition).__name__](left, right))
+
+
+def _number_at(expr: Any, symbol: Any, point: float) -> Any:
+    """Value of a smooth expression at a point, in 40 digits."""
+    import mpmath
+
+    if expr.is_Rational:
+        return mpmath.mpf(int(expr.p)) / int(expr.q)
+    return precise_value(expr, symbol, point, 40)

@@ -1,0 +1,37 @@
+"""What pictures have in common: matplotlib itself, colours, marks and the names of axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["BULK_COLOUR", "MARKERS", "NAMES", "OUTLIER_COLOUR", "SPIKE_COLOURS", "pyplot"]
+
+BULK_COLOUR = "#0072B2"
+OUTLIER_COLOUR = "#D55E00"
+# Okabe & Ito: distinct for all common kinds of colour vision, without the blue of the bulk.
+SPIKE_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+NAMES = {
+    "alpha_1": r"exponent of step 1, $\alpha_1$",
+    "alpha_2": r"exponent of step 2, $\alpha_2$",
+    "scale_1": r"scale of step 1, $c_1$",
+    "scale_2": r"scale of step 2, $c_2$",
+    "noise_std": "label noise (standard deviation)",
+    "width": "width $N$",
+    "aspect_ratio": "aspect ratio $N/d$",
+    "samples_per_dim": "samples per dimension, $n/d$",
+    "samples_per_dim_1": "samples of batch 1 per dimension, $n_1/d$",
+    "samples_per_dim_2": "samples of batch 2 per dimension, $n_2/d$",
+    "readout_samples_per_dim": "samples of the readout per dimension, $m/d$",
+    "regularisation": r"regularisation $\lambda$",
+}
+
+
+def pyplot() -> Any:
+    """Matplotlib's, loaded when the first picture is drawn."""
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError("plotting needs matplotlib (the extra 'plot' of this package)") from error
+    return pyplot

@@ -1,0 +1,79 @@
+"""What the activation and the target of a `Problem` must be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from rmt.functions import ScalarFunction
+from rmt.moments.rules import negligible_beyond
+from rmt.status import InvalidInputError
+
+__all__ = ["check_activation", "check_target"]
+
+
+@lru_cache(maxsize=256)
+def check_activation(sigma: ScalarFunction) -> None:
+    """Raise unless it is continuous, not constant, and has moments to work with."""
+    if sigma.n_variables != 1:
+        raise InvalidInputError(f"activation must be a function of z alone, got {sigma.text}")
+    _check_second_moment("activation", sigma)
+    if sigma.jumps:
+        raise InvalidInputError(
+            f"activation must be continuous, got {sigma.text} with a jump at z = "
+            f"{', '.join(f'{x:g}' for x in sigma.jumps)}: gradient steps do not see a jump"
+        )
+    if _diverges(lambda z: sigma.value_and_derivative(z)[1], sigma.kinks):
+        raise InvalidInputError(
+            "activation must have a slope of finite second moment under the standard normal law, "
+            f"got {sigma.text}"
+        )
+    grid = np.linspace(-8.0, 8.0, 1601)
+    if np.ptp(sigma(grid)) <= 1e-12 * np.abs(sigma(grid)).max():
+        raise InvalidInputError(f"activation must not be constant, got {sigma.text}")
+
+
+@lru_cache(maxsize=256)
+def check_target(target: ScalarFunction) -> None:
+    """Raise unless it has at most three variables and a positive second moment."""
+    if target.n_variables > 3:
+        raise InvalidInputError(f"target must have at most three variables, got {target.text}")
+    _check_second_moment("target", target)
+    axis = np.linspace(-6.0, 6.0, 49)
+    if target.n_variables == 1:  # no piece between two kinks is overlooked
+        ends = np.sort(np.append(axis, [kink for kink in target.kinks if abs(kink) < 6.0]))
+        axis = np.append(axis, (ends[1:] + ends[:-1]) / 2.0)
+    grids = np.meshgrid(*([axis] * target.n_variables))
+    if not np.any(target(*grids)):
+        raise InvalidInputError(
+            f"target must have a second moment E[f(z)^2] > 0, got {target.text}, which is zero"
+        )
+
+
+def _check_second_moment(name: str, function: ScalarFunction) -> None:
+    radius = negligible_beyond(function, function.n_variables)
+    if math.isnan(radius):
+        raise InvalidInputError(
+            f"{name} must be finite and real on the whole real line, got {function.text}"
+        )
+    if math.isinf(radius) or (function.n_variables == 1 and _diverges(function, function.kinks)):
+        raise InvalidInputError(
+            f"{name} must have a finite second moment under the standard normal law, got "
+            f"{function.text}: its square has a pole, or grows about as fast as exp(z^2/2) (or "
+            "beyond double precision)"
+        )
+
+
+def _diverges(function: Callable[[Any], Any], kinks: Sequence[float]) -> bool:
+    """Whether ``f^2`` cannot be integrated next to a kink: ``|f| ~ distance^{-p}``, p >= 1/2."""
+    near, far = 1e-9, 1e-6
+    for kink in kinks:
+        for side in (-1.0, 1.0):
+            values = np.abs(function(kink + side * np.array([near, far])))
+            if values[0] > 0 and not values[0] ** 2 * near < 0.5 * values[1] ** 2 * far:
+                return True
+    return False

@@ -1,0 +1,181 @@
+"""Laws made of another: of its continuous part, of the square roots."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmt.spectra.laws.law import Atom, SpectralLaw
+from rmt.spectra.laws.panels import DensityTable
+from rmt.status import InvalidInputError
+
+__all__ = ["ContinuousPart", "SingularValueLaw"]
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+class ContinuousPart(SpectralLaw):
+    """A law conditioned on its intervals: the same density, normalised, and no atoms.
+
+    Attributes
+    ----------
+    whole : SpectralLaw
+
+    Examples
+    --------
+    >>> from rmt.spectra import MarchenkoPastur
+    >>> law = MarchenkoPastur(4.0).without_atoms()
+    >>> law.atoms, float(law.cdf(0.5)), round(law.mean(), 12)
+    ((), 0.0, 4.0)
+    """
+
+    def __init__(self, whole: SpectralLaw) -> None:
+        if whole.knows_edges and not whole.edges:
+            raise InvalidInputError(f"{whole!r} has no continuous part")
+        self.whole = whole
+
+    @cached_property
+    def _factor(self) -> float:
+        # The mass of atoms is known better than the integral of a density.
+        return 1.0 / (1.0 - sum(atom.mass for atom in self.whole.atoms))
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether the law that this is part of does."""
+        return self.whole.knows_edges
+
+    @property
+    def lower_edge(self) -> float:
+        """The lowest point with a density."""
+        return self.whole._lowest_end
+
+    @property
+    def upper_edge(self) -> float:
+        """The highest point with a density."""
+        return self.whole._highest_end
+
+    @property
+    def _lowest_end(self) -> float:
+        return self.whole._lowest_end
+
+    @property
+    def _highest_end(self) -> float:
+        return self.whole._highest_end
+
+    def __repr__(self) -> str:
+        return f"{self.whole!r}.without_atoms()"
+
+    @property
+    def edges(self) -> tuple[tuple[float, float], ...]:
+        """The intervals on which there is a density."""
+        return self.whole.edges
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """None."""
+        return ()
+
+    @cached_property
+    def _table(self) -> DensityTable:
+        return self.whole._table.scaled(self._factor)
+
+    def _density(self, interval: NDArray[np.intp], left: Array, right: Array) -> Array:
+        return np.asarray(self.whole._density(interval, left, right) * self._factor)
+
+    def _stieltjes(self, z: ComplexArray) -> ComplexArray:
+        poles = sum(atom.mass / (atom.location - z) for atom in self.whole.atoms)
+        return np.asarray((self.whole._stieltjes(z) - poles) * self._factor)
+
+
+class SingularValueLaw(SpectralLaw):
+    """The law of ``S = sqrt(X)`` for an eigenvalue law of ``X >= 0``: ``p(s) = 2 s rho(s^2)``.
+
+    Attributes
+    ----------
+    eigenvalues : SpectralLaw
+
+    Examples
+    --------
+    >>> from rmt.spectra import MarchenkoPastur
+    >>> law = MarchenkoPastur(1.0).singular_values()  # the quarter circle
+    >>> law.edges, round(float(law.pdf(1.0)), 12)
+    (((0.0, 2.0),), 0.551328895422)
+    """
+
+    def __init__(self, eigenvalues: SpectralLaw) -> None:
+        self.eigenvalues = eigenvalues
+        if eigenvalues.knows_edges:
+            self._check_support()
+
+    def _check_support(self) -> None:
+        if self.eigenvalues.lower_edge < 0:
+            raise InvalidInputError(
+                "singular values need a law on the non-negative numbers; its support starts at "
+                f"{self.eigenvalues.lower_edge:.6g}"
+            )
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether the law of the eigenvalues does."""
+        return self.eigenvalues.knows_edges
+
+    @property
+    def lower_edge(self) -> float:
+        """The lowest point of the support, atoms included."""
+        self._check_support()
+        return math.sqrt(self.eigenvalues.lower_edge)
+
+    @property
+    def upper_edge(self) -> float:
+        """The highest point of the support, atoms included."""
+        return math.sqrt(self.eigenvalues.upper_edge)
+
+    def __repr__(self) -> str:
+        return f"{self.eigenvalues!r}.singular_values()"
+
+    @property
+    def edges(self) -> tuple[tuple[float, float], ...]:
+        """The intervals on which there is a density."""
+        self._check_support()
+        return tuple((math.sqrt(a), math.sqrt(b)) for a, b in self.eigenvalues.edges)
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """The point masses."""
+        return tuple(Atom(math.sqrt(a.location), a.mass) for a in self.eigenvalues.atoms)
+
+    def _density(self, interval: NDArray[np.intp], left: Array, right: Array) -> Array:
+        low, high = np.array(self.edges).T
+        s = np.where(left < right, low[interval] + left, high[interval] - right)
+        distance = left * (2.0 * low[interval] + left), right * (2.0 * high[interval] - right)
+        return np.asarray(2.0 * s * self.eigenvalues._density(interval, *distance))
+
+    def cdf(self, x: ArrayLike) -> Array:
+        """``P(S <= x)``, atoms at ``x`` included."""
+        s = np.asarray(x, dtype=float)
+        return np.where(s < 0, 0.0, self.eigenvalues.cdf(s * np.abs(s)))
+
+    def ppf(self, q: ArrayLike) -> Array:
+        """Quantiles: square roots of those of the eigenvalues."""
+        return np.sqrt(self.eigenvalues.ppf(q))
+
+    def expect(self, function: Any) -> float:
+        """``E[f(S)]`` for a vectorised smooth ``f``."""
+        return self.eigenvalues.expect(lambda x: function(np.sqrt(x)))
+
+    @property
+    def mass_error(self) -> float:
+        """Of the eigenvalues' law."""
+        return self.eigenvalues.mass_error
+
+    def _stieltjes(self, z: ComplexArray) -> ComplexArray:
+        # By quadrature: its accuracy falls off close to the support.
+        total = self._table.cauchy(z)
+        for atom in self.atoms:
+            total = total + atom.mass / (atom.location - z)
+        return total

@@ -1,0 +1,229 @@
+"""Newton's method on the reduced Dyson equation at many points, each on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmt.budget import check_time
+from rmt.spectra.pencil.linear_response import Linearised
+from rmt.spectra.pencil.self_energy import ReducedEquation
+from rmt.spectra.pencil.stacked_matrices import Stack, inverse, product, smallest_eigenvalue
+
+__all__ = ["Found", "Polished", "Tracked", "almost_real", "certify", "polish", "track"]
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+Bools = NDArray[np.bool_]
+
+EPS = float(np.finfo(float).eps)
+GOAL = 20.0 * EPS  # residual at which to stop
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Solutions at a flat array of points in the closed upper half plane."""
+
+    k: ComplexArray
+    matrices: list[ComplexArray]
+    bounds: list[Array]
+    residual: Array
+    iterations: NDArray[np.int64]
+    solved: Bools
+
+    def take(self, index: Any) -> Found:
+        """The solutions at some of the points."""
+        return Found(
+            self.k[index],
+            [one[index] for one in self.matrices],
+            [one[index] for one in self.bounds],
+            self.residual[index],
+            self.iterations[index],
+            self.solved[index],
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Tracked:
+    """Solutions at ``epsilon > 0``, and the way they go."""
+
+    k: ComplexArray
+    tangent: ComplexArray  # dk / depsilon
+    positive: Bools  # whether Im M is
+    residual: Array
+    iterations: NDArray[np.int64]
+
+
+def track(
+    system: ReducedEquation,
+    z: ComplexArray,
+    epsilon: Array,
+    k: ComplexArray,
+    tolerance: float,
+    limit: int,
+) -> Tracked:
+    """Newton's method at ``epsilon > 0`` until the residual is below ``tolerance``.
+
+    The step that belongs to the last residual is still taken; the tangent is that of its start.
+    """
+    points = z.size
+    now = Tracked(
+        k.copy(),
+        np.zeros_like(k),
+        np.zeros(points, dtype=bool),
+        np.full(points, np.inf),
+        np.zeros(points, dtype=np.int64),
+    )
+    left = np.arange(points)
+    for _ in range(limit):
+        check_time()
+        part: Any = slice(None) if left.size == points else left  # a view is cheaper
+        here = now.k[part]
+        matrices = system.resolvent(z[part], epsilon[part], here)
+        image = system.read(matrices)
+        defect = image - here
+        residual = system.relative(defect, image)
+        linearised = system.linearised(matrices)
+        step = linearised.solve(defect)
+        finite = np.isfinite(step).all(axis=1) & np.isfinite(residual)
+        now.k[part] = here + step
+        now.residual[part] = np.where(finite, residual, np.nan)
+        now.iterations[part] += 1
+        done = residual <= tolerance
+        if done.any():
+            at = left[done]
+            inner = [m[done] for m in matrices]
+            source = system.read([1j * product(m, m) for m in inner])
+            now.tangent[at] = linearised.solve(source, np.flatnonzero(done))
+            now.positive[at] = np.all([_positive(m) for m in inner], axis=0)
+        left = left[finite & ~done]
+        if not left.size:
+            break
+    return now
+
+
+def _positive(m: ComplexArray, slack: float | Array = 0.0) -> Bools:
+    """Whether ``Im M >= 0``, but for rounding and ``slack``."""
+    least = smallest_eigenvalue(m.imag)
+    return np.asarray(least >= -1e-10 * np.abs(m).max(axis=(1, 2, 3)) - slack)
+
+
+@dataclass(slots=True, eq=False)
+class Polished:
+    """Iterates at ``epsilon = 0``, and what was computed there; real, or complex.
+
+    ``linearised`` is the equation's derivative there, or a little before.
+    """
+
+    k: Stack
+    inverses: list[Stack]
+    matrices: list[Stack]
+    defect: Stack
+    residual: Array
+    iterations: NDArray[np.int64]
+    linearised: Linearised
+
+
+def polish(system: ReducedEquation, z: Stack, k: Stack, rtol: float, limit: int) -> Polished:
+    """Newton's method to rounding, in the arithmetic of ``z`` and ``k``.
+
+    A Jacobian is kept while the residual falls fast enough with it. A point stops at a residual of
+    rounding, or below ``rtol`` once it no longer improves.
+    """
+    points = z.size
+    now: Polished | None = None
+    before = np.full(points, np.inf)
+    left = np.arange(points)
+    k = k.copy()
+    for number in range(limit + 1):
+        check_time()
+        part: Any = slice(None) if left.size == points else left  # a view is cheaper
+        here = k[part]
+        inverses = system.inverse_resolvent(z[part], None, here)
+        matrices = [inverse(one) for one in inverses]
+        image = system.read(matrices)
+        defect = image - here
+        residual = system.relative(defect, image)
+        done = (residual <= GOAL) | ((residual <= rtol) & (residual > 0.5 * before[part]))
+        first = np.isinf(before[part])
+        renew = np.where(done, first, ~(residual <= system.chord_rate * before[part]))
+        if now is None:
+            iterations = np.zeros(points, dtype=np.int64)
+            linearised = system.linearised(matrices)
+            now = Polished(k, inverses, matrices, defect, residual, iterations, linearised)
+        else:
+            for old, new in zip(now.inverses, inverses, strict=True):
+                old[part] = new
+            for old, new in zip(now.matrices, matrices, strict=True):
+                old[part] = new
+            now.defect[part], now.residual[part] = defect, residual
+            if renew.any():
+                new_one = system.linearised([m[renew] for m in matrices])
+                now.linearised.put(left[renew], new_one)
+        before[part] = residual
+        go = np.isfinite(residual) & ~done
+        if number == limit or not go.any():
+            break
+        left = left[go]
+        k[left] += now.linearised.solve(defect[go], left)
+        now.iterations[left] += 1
+    assert now is not None
+    now.iterations[:] += 1
+    return now
+
+
+def certify(system: ReducedEquation, one: Polished, rtol: float) -> Found:
+    """Error bounds of solutions at ``epsilon = 0``, and whether they are on the right branch."""
+    k, matrices = one.k, one.matrices
+    # Rounding: of the sums over nodes, amplified; of the inversion.
+    size = np.maximum.reduceat(np.abs(k), system.firsts, axis=1).repeat(system.repeats, axis=1)
+    step = one.linearised.solve(one.defect)
+    shift = 2.0 * np.abs(step) + 4.0 * EPS * one.linearised.bound(size)
+    bounds = []
+    for block, m, inverted in zip(system.blocks, matrices, one.inverses, strict=True):
+        change = (shift[:, block.inputs] @ block.write_size).reshape(m.shape)
+        change += 4.0 * EPS * np.abs(inverted)
+        absolute = np.abs(m)
+        bounds.append(product(product(absolute, change), absolute).max(axis=1))
+    solved = np.isfinite(one.residual) & (one.residual <= rtol)
+    for bound in bounds:
+        solved &= np.isfinite(bound).all(axis=(1, 2))
+    if np.iscomplexobj(k):
+        for m, bound in zip(matrices, bounds, strict=True):
+            solved &= _positive(m, 10.0 * bound.max(axis=(1, 2)))
+        real = almost_real(k, 1e-9)
+    else:
+        real = np.ones(len(k), dtype=bool)
+    if real.any():
+        solved[real] &= _grows(system, one, np.flatnonzero(real))
+    return Found(
+        k.astype(complex, copy=False),
+        [m.astype(complex, copy=False) for m in matrices],
+        bounds,
+        one.residual,
+        one.iterations,
+        solved,
+    )
+
+
+def _grows(system: ReducedEquation, one: Polished, at: NDArray[np.intp]) -> Bools:
+    """Whether real solutions start a path of positive ones.
+
+    ``dM/depsilon = M (1 + Sigma[dM/depsilon]) M``, of which the bracket is at least 1 on the right
+    branch; where two branches meet within rounding, either is the answer.
+    """
+    source = system.read([product(m[at], m[at]) for m in one.matrices])
+    growth = one.linearised.solve(source, at)
+    meet = np.abs(growth).max(axis=1) * 1e-7 > np.abs(one.k[at]).max(axis=1)
+    right = [
+        smallest_eigenvalue(np.eye(s.shape[-1]) + s.real) > 0.5 for s in system.self_energy(growth)
+    ]
+    return np.asarray(np.all(right, axis=0) | meet)
+
+
+def almost_real(k: Stack, tolerance: float) -> Bools:
+    """Where the imaginary parts are negligible."""
+    return np.asarray(np.abs(k.imag).max(axis=1) <= tolerance * np.abs(k).max(axis=1))
