@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rmt.lazy import load_on_demand
 
 if TYPE_CHECKING:
+    from rmt.caching import caches
     from rmt.features import (
         FeatureExponent,
         FeatureSpike,
@@ -85,6 +86,7 @@ __all__ = [
     "SweepError",
     "TensorHermiteExpansion",
     "TracyWidom",
+    "caches",
     "feature_exponents",
     "feature_spikes",
     "generative_exponent",
@@ -107,6 +109,7 @@ __all__ = [
 load_on_demand(
     __name__,
     {
+        "rmt.caching": "caches",
         "rmt.features": "FeatureExponent FeatureSpike FeatureSpikes feature_exponents "
         "feature_spikes",
         "rmt.functions": "ExpressionError ScalarFunction remove_hermite",

@@ -6,8 +6,9 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
+
+from rmt.caching import cached
 
 __all__ = ["one_blas_thread"]
 
@@ -94,7 +95,7 @@ def _libraries() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     return _found(*(f"scipy.{name}" in sys.modules for name in ("linalg", "special")))
 
 
-@cache
+@cached(16)
 def _found(*_: bool) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The libraries that are loaded. Finding them takes longer than a small product."""
     from threadpoolctl import ThreadpoolController

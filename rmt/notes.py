@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.arrays import Array, Bools
 from rmt.problem import Problem
 from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spikes.constants import constants
@@ -71,7 +72,7 @@ def of_scaling(problem: Problem) -> list[str]:
     ]
 
 
-def _shift_by_fluctuations(problem: Problem, strengths: NDArray[np.float64]) -> NDArray[Any]:
+def _shift_by_fluctuations(problem: Problem, strengths: Array) -> NDArray[Any]:
     """About how far, relatively, fluctuations of a gradient push an outlier out; from below.
 
     As a matrix of independent entries whose rows have the mean square length ``w^2``, they add
@@ -156,7 +157,7 @@ def of_readout_scale(problem: Problem) -> list[str]:
     return [f"{text}: {convention}"]
 
 
-def _spikes_named(chosen: NDArray[np.bool_]) -> str:
+def _spikes_named(chosen: Bools) -> str:
     numbers = [str(k) for k in np.flatnonzero(chosen)]
     if len(numbers) == 1:
         return f"spike {numbers[0]} is"

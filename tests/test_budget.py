@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import gc
 import math
 import time
 from typing import Any
@@ -66,14 +64,6 @@ BEST = {
 }
 
 
-def forget() -> None:
-    """Empty every cache of the package."""
-    for found in gc.get_objects():
-        # Other libraries have objects that do not like to be asked what they are.
-        if type(found) is functools._lru_cache_wrapper and found.__module__.startswith("rmt"):
-            found.cache_clear()
-
-
 @pytest.mark.parametrize("bad", [0, -1, math.nan, "5", True, [1.0]], ids=repr)
 @pytest.mark.parametrize("name", CALLS)
 def test_a_limit_that_is_none(name: str, bad: Any) -> None:
@@ -113,7 +103,7 @@ def shown(found: Any) -> str:
 def test_out_of_time_at_any_point(name: str, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends with a status of its own and the best so far, and can be repeated with more time."""
     whole = shown(CALLS[name](max_seconds=None))
-    forget()
+    rmt.caches(clear=True)
     with monkeypatch.context() as patched:
         patched.setattr(budget.time, "thread_time", Clock(looks + 1))
         found, error = outcome(name)
@@ -129,7 +119,7 @@ def test_out_of_time_at_any_point(name: str, looks: int, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("method", ["resummed", "deformed", "scaling"])
 def test_not_thrown_it_is_the_status(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    forget()
+    rmt.caches(clear=True)
     monkeypatch.setattr(budget.time, "thread_time", Clock(3))
     found = rmt.predict(REUSED, method, throw=False, max_seconds=5.0)
     assert found.status is Status.OUT_OF_TIME
@@ -245,7 +235,7 @@ def test_work_does_not_depend_on_the_clock() -> None:
     """The same count whenever it is done: what is decided by it is decided alike everywhere."""
     counts = []
     for _ in range(2):
-        forget()
+        rmt.caches(clear=True)
         with work_limit(1e12):
             rmt.predict(REUSED)
             counts.append(work_left())

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import RmtError
 from validation.catalogue import Case
@@ -70,7 +70,7 @@ class Bulk(Protocol):
     def edges(self) -> Sequence[tuple[float, float]]:
         """The intervals of the support, in increasing order."""
 
-    def pdf(self, x: NDArray[np.float64], /) -> NDArray[np.float64]:
+    def pdf(self, x: Array, /) -> Array:
         """The density."""
 
 
@@ -148,7 +148,7 @@ def draw_spectrum(axes: Axes, panel: Panel, linear_to: float, top: float) -> Non
     axes.set_ylabel("density")
 
 
-def _curve(bulk: Bulk) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _curve(bulk: Bulk) -> tuple[Array, Array]:
     low, high = bulk.edges[0][0], bulk.edges[-1][1]
     # Closest at the ends, where densities bend most.
     bends = (1.0 - np.cos(np.linspace(0.0, np.pi, _CURVE_POINTS))) / 2.0

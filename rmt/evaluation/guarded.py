@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
+from rmt.caching import cached
 from rmt.evaluation.graph import Graph, NodeId
 from rmt.evaluation.lowering import lower
 from rmt.evaluation.precise import precise_values
@@ -64,7 +64,7 @@ class GuardedFunction:
         return [x, *self.known_constants[digits]]
 
 
-@lru_cache(maxsize=512)
+@cached(512)
 def guarded_function(expression: Any, symbol: Any) -> GuardedFunction:
     """A sympy expression as a function that takes an mpmath number and digits.
 

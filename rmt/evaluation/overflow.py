@@ -12,14 +12,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.evaluation.graph import Graph, NodeId
 
 __all__ = ["certain_overflow"]
 
-FloatArray: TypeAlias = NDArray[np.float64]
-Bounds: TypeAlias = tuple[FloatArray, FloatArray]
+Bounds: TypeAlias = tuple[Array, Array]
 
 LARGEST = float(np.finfo(np.float64).max)
 
@@ -32,9 +31,9 @@ SMALLEST = 1e-300
 def certain_overflow(
     graph: Graph,
     outputs: Sequence[NodeId],
-    points: Sequence[FloatArray],
+    points: Sequence[Array],
     constant: Callable[[Any], float],
-) -> list[FloatArray]:
+) -> list[Array]:
     """1 where an output certainly exceeds the doubles, -1 where it falls below them, else 0.
 
     What cancels is left open: ``cosh(z) - sinh(z)`` at 1000, but not ``exp(z) - exp(2*z)``, nor
@@ -67,29 +66,29 @@ def certain_overflow(
     return [(known[n][0] > beyond) * 1.0 - (known[n][1] < -beyond) * 1.0 for n in outputs]
 
 
-def _stored(x: FloatArray | float) -> FloatArray:
-    p: FloatArray = np.copysign(np.log1p(np.abs(x)), x)
+def _stored(x: Array | float) -> Array:
+    p: Array = np.copysign(np.log1p(np.abs(x)), x)
     return p
 
 
-def _double(p: FloatArray) -> FloatArray:
+def _double(p: Array) -> Array:
     """What a bound is; infinite where that is no double."""
-    x: FloatArray = np.copysign(np.expm1(np.abs(p)), p)
+    x: Array = np.copysign(np.expm1(np.abs(p)), p)
     return x
 
 
-def _log_size(p: FloatArray) -> FloatArray:
+def _log_size(p: Array) -> Array:
     """``log |x|``."""
     size = np.abs(p)
     return size + np.log(-np.expm1(-size))
 
 
-def _exponential(u: FloatArray) -> FloatArray:
+def _exponential(u: Array) -> Array:
     """The stored form of ``exp(u)``."""
     return np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))
 
 
-def _add(p: FloatArray, q: FloatArray) -> FloatArray:
+def _add(p: Array, q: Array) -> Array:
     first = np.abs(p) >= np.abs(q)
     large, small = np.where(first, p, q), np.where(first, q, p)
     size = np.abs(large)
@@ -99,7 +98,7 @@ def _add(p: FloatArray, q: FloatArray) -> FloatArray:
     return np.where(np.isinf(large), large, total)
 
 
-def _square(p: FloatArray) -> FloatArray:
+def _square(p: Array) -> Array:
     return _exponential(2 * _log_size(p))
 
 
@@ -116,17 +115,17 @@ def _invert(bounds: Bounds) -> Bounds:
     return inverse[0], inverse[1]
 
 
-def _logarithm(p: FloatArray) -> FloatArray:
+def _logarithm(p: Array) -> Array:
     return np.where(p >= 0, _stored(_log_size(p)), np.nan)
 
 
-def _sinh(p: FloatArray) -> FloatArray:
+def _sinh(p: Array) -> Array:
     u = _double(np.abs(p))
     size = np.where(u < 700, np.log1p(np.sinh(u)), u - np.log(2))
     return np.copysign(size, p)
 
 
-def _asinh(p: FloatArray) -> FloatArray:
+def _asinh(p: Array) -> Array:
     size = np.where(np.abs(p) < 700, np.arcsinh(_double(np.abs(p))), np.abs(p) + np.log(2))
     return np.copysign(_stored(size), p)
 
@@ -139,11 +138,11 @@ def _erfc(u: Any) -> Any:
     return scipy.special.erfc(u)
 
 
-def _through_doubles(function: Callable[[Any], Any]) -> Callable[[FloatArray], FloatArray]:
+def _through_doubles(function: Callable[[Any], Any]) -> Callable[[Array], Array]:
     return lambda p: _stored(function(_double(p)))
 
 
-_INCREASING: dict[str, Callable[..., FloatArray]] = {
+_INCREASING: dict[str, Callable[..., Array]] = {
     "add": _add,
     "max": np.maximum,
     "min": np.minimum,
@@ -165,7 +164,7 @@ _INCREASING: dict[str, Callable[..., FloatArray]] = {
     "erf": _through_doubles(_erf),
     "sign": _through_doubles(np.sign),
 }
-_DECREASING: dict[str, Callable[[FloatArray], FloatArray]] = {
+_DECREASING: dict[str, Callable[[Array], Array]] = {
     "neg": np.negative,
     "not": lambda p: _stored(1 - _double(p)),
     "erfc": _through_doubles(_erfc),

@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from rmt.arrays import Bools, Indices
 from rmt.budget import count_work
 from rmt.evaluation.array_program import run_on, to_numpy
 from rmt.evaluation.graph import DOMAIN_OPERATIONS, Graph, NodeId
@@ -166,7 +167,7 @@ class Program:
 
     def _run(
         self, flat: list[FloatArray], results: tuple[FloatArray, ...], dtype: np.dtype[Any]
-    ) -> NDArray[np.intp]:
+    ) -> Indices:
         """Fill the results; returns where one of them is not finite, if that is to be repaired."""
         size = flat[0].size
         block = min(BLOCK, max(size, 1))
@@ -177,7 +178,7 @@ class Program:
             slots[i] = np.empty(block, np.bool_ if plan.is_boolean[i] else dtype)
         for slot, value in plan.constants:
             slots[slot] = dtype.type(value)
-        bad: list[NDArray[np.intp]] = []
+        bad: list[Indices] = []
         for start in range(0, size, block):
             stop = min(start + block, size)
             count_work(_WORK * len(self._steps) * (stop - start))
@@ -197,7 +198,7 @@ class Program:
         return np.concatenate([np.empty(0, np.intp), *bad])
 
     def _repair(
-        self, flat: list[FloatArray], results: tuple[FloatArray, ...], bad: NDArray[np.intp]
+        self, flat: list[FloatArray], results: tuple[FloatArray, ...], bad: Indices
     ) -> None:
         """Evaluate again, with unbounded exponents, the points whose result is not finite."""
         points = np.stack([a[bad] for a in flat], axis=1).astype(np.float64)
@@ -213,7 +214,7 @@ class Program:
         for k, result in enumerate(results):
             result[bad[wrong[:, k]]] = values[wrong[:, k], k]
 
-    def _beyond_doubles(self, points: FloatArray, wrong: NDArray[np.bool_]) -> FloatArray:
+    def _beyond_doubles(self, points: FloatArray, wrong: Bools) -> FloatArray:
         """The outputs that went wrong: infinite where that is certain, else by many digits."""
         columns = list(points.T)
         signs = certain_overflow(self._numeric, self._numeric_outputs, columns, _to_float)
@@ -226,7 +227,7 @@ class Program:
             values[unsure] = repaired[inverse.reshape(-1)]
         return values
 
-    def _in_domain(self, points: FloatArray) -> NDArray[np.bool_]:
+    def _in_domain(self, points: FloatArray) -> Bools:
         """False where a root, a logarithm or an arc certainly has an argument out of its domain."""
         inside = np.ones(len(points), np.bool_)
         if not self._limits:

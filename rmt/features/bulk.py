@@ -32,14 +32,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import check_time
 from rmt.features.mean_features import MeanFeatures
 
 __all__ = ["BulkResolvent", "FeatureBulk", "feature_bulk"]
 
-Array = NDArray[np.float64]
 
 _MAX_ITERATIONS = 40
 _RESOLUTION = 1e-10  # of the edge, relative

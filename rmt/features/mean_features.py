@@ -32,8 +32,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.moments.hermite_values import orthonormal_hermite
@@ -42,7 +42,6 @@ from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["MeanFeatures", "mean_features"]
 
-Array = NDArray[np.float64]
 
 _FIRST_ORDER = 24
 _MAX_ORDER = 192

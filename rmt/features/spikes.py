@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.display import Formula, InNotebooks, Part, Shown, Table
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FeatureSpike", "FeatureSpikes", "feature_spikes"]
 
-Array = NDArray[np.float64]
 
 _KEEP = 0.05  # spikes of the mean part weaker than this, relative to the bulk's edge, are left out
 _MONOMIAL_DEGREE = 3

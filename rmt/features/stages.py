@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
@@ -15,7 +15,6 @@ from rmt.spikes.resummed import resummed_strengths
 
 __all__ = ["Stage", "last_stage", "row_lengths", "stage_names", "stages"]
 
-Array = NDArray[np.float64]
 
 _RESOLUTION = 0.6  # of the samples' rule, for one direction: the lengths are averages over it
 _LENGTH_ERROR = 1e-3  # of what the steps have added to the lengths

@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
+from rmt.caching import cached
 from rmt.features.mean_features import MeanFeatures
 from rmt.functions import ScalarFunction
 from rmt.hermite import tensor_hermite_expansion
@@ -24,7 +24,6 @@ from rmt.moments.hermite_quadrature import double_coefficients
 
 __all__ = ["Polynomial", "TargetExpansion", "derivative", "projection", "target_expansion"]
 
-Array = NDArray[np.float64]
 # Coefficients of the orthonormal Hermite polynomials of several variables, by multi-index.
 Polynomial = Mapping[tuple[int, ...], float]
 
@@ -54,7 +53,7 @@ class TargetExpansion:
     missing: float
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def target_expansion(target: ScalarFunction) -> TargetExpansion:
     """The expansion of a target to the degree that its number of variables allows."""
     r = target.n_variables

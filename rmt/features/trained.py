@@ -31,8 +31,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.features.bulk import BulkResolvent, FeatureBulk, feature_bulk
 from rmt.features.mean_features import MeanFeatures, mean_features
 from rmt.features.target import Polynomial, derivative, projection, target_expansion
@@ -41,7 +41,6 @@ from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["TrainedFeatures", "trained_features"]
 
-Array = NDArray[np.float64]
 
 _NEGLIGIBLE = 1e-14
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.caching import cached
 from rmt.display import latex
 from rmt.evaluation.derivative import derivative
 from rmt.evaluation.graph import Graph
@@ -457,7 +458,7 @@ def _real_array(values: ArrayLike) -> NDArray[Any]:
     return array
 
 
-@lru_cache(maxsize=1024)
+@cached(1024)
 def _from_text(text: str) -> ScalarFunction:
     return ScalarFunction._make(*canonical_form(parse_expression(text, VARIABLE_NAMES)))
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.arrays import Array, WholeNumbers
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
@@ -119,7 +120,7 @@ def grid(problem: Problem, over: Over) -> Grid:
     return Grid(tuple(dims), axes)
 
 
-def _numbers(name: str, values: Any) -> NDArray[np.float64]:
+def _numbers(name: str, values: Any) -> Array:
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "fiuO":
@@ -136,7 +137,7 @@ def _numbers(name: str, values: Any) -> NDArray[np.float64]:
     return numbers
 
 
-def _texts(name: str, values: Any) -> NDArray[np.object_]:
+def _texts(name: str, values: Any) -> WholeNumbers:
     few = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
     if not few or len(values) == 0:
         raise InvalidInputError(f"over: {name} takes a list of texts, got {values!r}")

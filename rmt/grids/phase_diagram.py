@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.arrays import Array, Bools, Integers
 from rmt.budget import MAX_SECONDS
 from rmt.display import Block, Part, Shown, draw
 from rmt.frames import frame_of, plain
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PhaseDiagram", "phase_diagram"]
 
-Array = NDArray[np.float64]
 
 _MOST_ROWS, _MOST_COLUMNS = 60, 72  # of a printed map
 
@@ -79,12 +79,12 @@ class PhaseDiagram(Shown):
         return self.sweep.axes["alpha_2"]
 
     @property
-    def n_outliers(self) -> NDArray[np.int64]:
+    def n_outliers(self) -> Integers:
         """Number of outliers at the width of the problem."""
         return self.sweep.n_outliers
 
     @property
-    def undecided(self) -> NDArray[np.bool_]:
+    def undecided(self) -> Bools:
         """Whether a spike is at the threshold within its error estimate."""
         return self.sweep.undecided
 
@@ -110,7 +110,7 @@ class PhaseDiagram(Shown):
         return np.stack([self._largest(overlap) for overlap in directions], axis=-1)
 
     @property
-    def asymptotic_count(self) -> NDArray[np.int64]:
+    def asymptotic_count(self) -> Integers:
         """Outliers as ``N -> infinity``: ``1 + floor(alpha_2 / (1/2 - alpha_1))``.
 
         The paper's formula: it counts the spikes whose size does not decay, on the assumption that

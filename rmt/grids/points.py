@@ -12,8 +12,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Bools
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, time_limit
 from rmt.predict import on_marchenko_pastur, predict
@@ -25,7 +25,6 @@ from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 
 __all__ = ["OF_DIRECTIONS", "OF_SPIKES", "Point", "Task", "run", "tasks"]
 
-Array = NDArray[np.float64]
 
 OF_SPIKES = ("strength", "singular_value", "left_overlap", "right_overlap")
 OF_DIRECTIONS = ("target_alignments", "target_overlaps")
@@ -52,7 +51,7 @@ class Point:
 
     values: dict[str, Array]
     errors: dict[str, Array]
-    is_outlier: NDArray[np.bool_]
+    is_outlier: Bools
     undecided: bool
     bulk_edges: tuple[float, float]
     status: Status

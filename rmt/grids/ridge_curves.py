@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.arrays import Array, WholeNumbers
 from rmt.budget import MAX_SECONDS, checked_seconds
 from rmt.display import Part, Shown, Table, draw
 from rmt.frames import frame_of
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RidgeSweep", "sweep_ridge"]
 
-Array = NDArray[np.float64]
 
 SAMPLES, REGULARISATION = "readout_samples_per_dim", "regularisation"
 _QUANTITIES = ("test_error", "training_error", "bias", "variance", "degrees_of_freedom", "error")
@@ -72,7 +72,7 @@ class RidgeSweep(Shown):
     variance: Array
     degrees_of_freedom: Array
     error: Array
-    status: NDArray[np.object_]
+    status: WholeNumbers
     messages: tuple[str, ...]
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.arrays import Array, Bools, Integers
 from rmt.display import Part, Shown, Table, draw
 from rmt.frames import frame_of, plain
 from rmt.grids.grid import Grid, actual_value, parameters
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Sweep", "SweepError", "collected"]
 
-Array = NDArray[np.float64]
 
 _ROWS = 24  # of a printed table
 _SHOWN = 4  # outliers of a printed row
@@ -116,9 +116,9 @@ class Sweep(Shown):
     right_overlap: Array
     target_alignments: Array
     target_overlaps: Array
-    is_outlier: NDArray[np.bool_]
-    n_outliers: NDArray[np.int64]
-    undecided: NDArray[np.bool_]
+    is_outlier: Bools
+    n_outliers: Integers
+    undecided: Bools
     bulk_edges: Array
     status: NDArray[Any]
     message: NDArray[Any]
@@ -135,7 +135,7 @@ class Sweep(Shown):
         return _sum_of_directions(self.target_overlaps)
 
     @property
-    def ok(self) -> NDArray[np.bool_]:
+    def ok(self) -> Bools:
         """Where the status is ok, shape (*grid,)."""
         return np.array([status.ok for status in self.status.flat]).reshape(self.shape)
 

@@ -8,14 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.display import InNotebooks
 from rmt.functions import ScalarFunction
 
 __all__ = ["CoefficientDecay", "coefficient_decay"]
 
-Array = NDArray[np.float64]
 
 MAX_DERIVATIVE = 8
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rmt.arguments import whole_number
+from rmt.arrays import Array
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
+from rmt.caching import cached
 from rmt.display import Part, Shown, as_text, draw
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.hermite.coefficients import coefficients
@@ -29,8 +30,6 @@ __all__ = ["MAX_DIGITS", "MAX_ORDER", "HermiteExpansion", "hermite_expansion"]
 MAX_ORDER = 500
 MAX_DIGITS = 1000
 _NO_TIME = 0.3  # seconds
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,7 +479,7 @@ def _in_doubles(function: ScalarFunction, order: int) -> HermiteExpansion | None
         return None
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _expansion(function: ScalarFunction, order: int, digits: int | None) -> HermiteExpansion:
     found = coefficients(function, order, digits)
     return HermiteExpansion(

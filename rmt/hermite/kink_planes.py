@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Bools, Indices
 from rmt.expressions.construction import variable
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.hermite.directions import directions
@@ -18,7 +18,6 @@ from rmt.pieces.switches import singular_arguments, switch_arguments
 
 __all__ = ["KinkPlanes", "kink_planes"]
 
-Array = NDArray[np.float64]
 
 _PANEL_WIDTH = 2.0
 _CHUNK = 1 << 14
@@ -118,7 +117,7 @@ def _switching_planes(function: ScalarFunction) -> tuple[Array, bool]:
     return np.array(planes).reshape(-1, len(symbols) + 1), are_all
 
 
-def _is_along_axis(planes: Array) -> NDArray[np.bool_]:
+def _is_along_axis(planes: Array) -> Bools:
     return np.asarray(np.count_nonzero(planes[:, :-1], axis=1) == 1)
 
 
@@ -170,7 +169,7 @@ def _extended(
     return GaussianRule(points[:, inside], (outer.weights[which] * weights)[inside])
 
 
-def _panels(edges: Array) -> tuple[NDArray[np.intp], Array, Array]:
+def _panels(edges: Array) -> tuple[Indices, Array, Array]:
     """Intervals between consecutive rows, cut into panels: column, lower end and width of each."""
     widths = np.diff(edges, axis=0)
     pieces = np.ceil(widths / _PANEL_WIDTH).astype(int)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
+
+from rmt.caching import cached
 
 __all__ = ["double_above", "is_exact", "mpmath_number", "over_root_factorial", "sympy_float"]
 
@@ -25,7 +26,7 @@ def over_root_factorial(mu: Any, k: int) -> Any:
         return sympy_float(mpmath.mpf(mu._mpf_) / mpmath.sqrt(mpmath.factorial(k)), mu._prec)
 
 
-@lru_cache(maxsize=512)
+@cached(512)
 def _inverse_root_factorial(k: int) -> Any:
     import sympy
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.status import RmtError
 
@@ -18,7 +18,7 @@ MAX_DENOMINATOR = 1000
 PROBE = np.array([0.37, 1.1, 2.3])
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def even_or_odd_part(function: ScalarFunction) -> tuple[ScalarFunction, Any, Any]:
     """``(g, c, s)`` with ``f = g + c + s z`` and ``g`` even or odd, where that can be proved.
 

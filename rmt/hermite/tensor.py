@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
+from rmt.caching import cached
 from rmt.display import Formula, Part, Shown, Table, equation
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
 from rmt.hermite.tensor_tables import (
@@ -32,7 +33,6 @@ from rmt.status import InvalidInputError
 __all__ = ["MAX_DEGREE", "TensorHermiteExpansion", "tensor_hermite_expansion"]
 
 MAX_DEGREE = 12
-Array: TypeAlias = NDArray[np.float64]
 
 _ROWS_SHOWN = 20
 
@@ -332,7 +332,7 @@ def _check_square_integrable(function: ScalarFunction) -> None:
         )
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def _second_moment(function: ScalarFunction) -> Estimate:
     import sympy
 

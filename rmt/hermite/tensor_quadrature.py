@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import check_time
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.hermite.kink_planes import KinkPlanes, kink_planes
@@ -18,7 +18,6 @@ from rmt.status import ConvergenceError, Status
 
 __all__ = ["quadrature_coefficients"]
 
-Array = NDArray[np.float64]
 
 _MAX_NODES = 6_000_000
 _REFINEMENT = 1.5

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
+from rmt.caching import cached
 from rmt.expressions.construction import variable
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.hermite.directions import OrthogonalFrame, axes, directions, principal_axes
@@ -237,7 +237,7 @@ def _group_table(group: _Group, degree: int) -> Table:
     return transformed(own, group.directions, degree)
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def _of_several(function: ScalarFunction, degree: int) -> tuple[tuple[Index, Estimate], ...]:
     """Coefficients of a function of several variables that are not zero by parity."""
     indices = _not_zero_by_parity(function.expression, function.symbols, degree)
@@ -248,7 +248,7 @@ def _of_several(function: ScalarFunction, degree: int) -> tuple[tuple[Index, Est
     )
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _of_one(function: ScalarFunction, degree: int) -> tuple[tuple[Index, Estimate], ...]:
     """Non-zero coefficients of a function of one variable: exact, else in double precision."""
     from rmt.moments.exact.closed_form import exact_coefficients

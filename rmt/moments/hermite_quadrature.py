@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rmt.arguments import whole_number
+from rmt.arrays import Array
+from rmt.caching import cached
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.moments.integrability import check_square_integrable
 from rmt.moments.rules import gauss_legendre, gaussian_rule
@@ -24,7 +24,6 @@ from rmt.status import ConvergenceError, Status
 
 __all__ = ["DoubleCoefficients", "double_coefficients"]
 
-Array = NDArray[np.float64]
 
 EPSILON = float(np.finfo(float).eps)
 TOLERANCE = 4 * EPSILON  # relative to sqrt(E[f^2])
@@ -200,7 +199,7 @@ def _missed(function: ScalarFunction, reach: float, resolution: float, square: f
     return difference if math.isfinite(difference) else 0.0
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _second_moment(function: ScalarFunction, reach: float, resolution: float) -> float:
     samples = _samples(function, resolution, reach)
     if samples is None:
@@ -209,7 +208,7 @@ def _second_moment(function: ScalarFunction, reach: float, resolution: float) ->
         return float(samples.values * samples.weights @ samples.values)
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _reach(function: ScalarFunction) -> tuple[float, float]:
     """Where ``f sqrt(phi)`` has become negligible, and the fraction left out when it has not.
 

@@ -6,11 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from rmt.arrays import Array
 
 __all__ = ["hermite_value", "orthonormal_hermite"]
-
-Array = NDArray[np.float64]
 
 
 def hermite_value(order: int, x: Any) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
 
+from rmt.caching import cached
 from rmt.evaluation.graph import Graph
 from rmt.evaluation.guarded import LARGE, guarded_function
 from rmt.evaluation.lowering import lower
@@ -54,7 +54,7 @@ def check_square_integrable(function: ScalarFunction) -> None:
     _check(function)
 
 
-@lru_cache(maxsize=512)
+@cached(512)
 def _check(function: ScalarFunction) -> None:
     # The growth is judged first, by arithmetic that cannot overflow.
     _check_growth(function)

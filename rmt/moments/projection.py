@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from rmt.arguments import whole_number
+from rmt.caching import cached
 from rmt.expressions.catalogue import MAX_HERMITE_DEGREE, hermite_polynomial
 from rmt.expressions.printing import INEXACT_BITS, INEXACT_DIGITS
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
@@ -67,7 +67,7 @@ def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
     return _remove_hermite(parsed, degree)
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _remove_hermite(function: ScalarFunction, degree: int) -> ScalarFunction:
     import sympy
 

@@ -6,13 +6,12 @@ import math
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import count_work
 
 __all__ = ["normal_density", "quadrant"]
 
-Array = NDArray[np.float64]
 
 _TINY = 1e-150  # its inverse squared does not overflow
 _WORK = 300.0  # of a point, mostly Owen's function

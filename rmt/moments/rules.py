@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from rmt.arrays import Array
+from rmt.caching import cached
 
 __all__ = [
     "GaussianRule",
@@ -25,7 +26,6 @@ __all__ = [
     "tensor_rule",
 ]
 
-Array = NDArray[np.float64]
 
 LARGEST_NODE = 38.0  # the standard normal density underflows just beyond
 NEGLIGIBLE = 1e-19  # of the largest value of integrand times density
@@ -48,7 +48,7 @@ class GaussianRule:
     weights: Array
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def gauss_legendre(order: int) -> tuple[Array, Array]:
     """Nodes and weights of the Gauss-Legendre rule on [-1, 1] (read-only arrays)."""
     nodes, weights = np.polynomial.legendre.leggauss(order)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
+from rmt.caching import cached
 from rmt.evaluation.guarded import guarded_function
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.pieces.ends import refined_end, singular_at
@@ -37,7 +37,7 @@ class SingularEnd:
     loss: int
 
 
-@lru_cache(maxsize=512)
+@cached(512)
 def singular_ends(
     function: ScalarFunction,
 ) -> tuple[tuple[SingularEnd | None, SingularEnd | None], ...]:
@@ -103,9 +103,7 @@ def closeness(end: SingularEnd | None, target: int) -> int:
     return math.ceil((target + 6) / min(1.0, max(1.0 + 2.0 * power, 0.005)))
 
 
-def values_near_end(
-    function: ScalarFunction, index: int, side: int, distances: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def values_near_end(function: ScalarFunction, index: int, side: int, distances: Array) -> Array:
     """``f`` in double precision at these distances from an end of the piece of this index.
 
     ``side`` is 1 at the lower end, -1 at the upper one. The place of the end and the function are

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.arrays import Array
 from rmt.budget import count_work
+from rmt.caching import cached
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.moments.recurrence import Edge, exponential_coefficients, times_polynomial
 from rmt.moments.rules import gauss_legendre, gaussian_rule
@@ -25,7 +26,6 @@ from rmt.moments.spacing import CORE, spacings
 
 __all__ = ["smoothed"]
 
-Array = NDArray[np.float64]
 
 HALF_WIDTH = 8.5
 _TINY = 1e-300
@@ -170,7 +170,7 @@ class _Term:
     slope: tuple[float, ...]
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _closed_terms(function: ScalarFunction) -> tuple[_Term, ...] | None:
     """The terms of a function whose smoothing has a closed form, else None."""
     from rmt.moments.exact.closed_form import normal_pieces

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.caching import cached
 from rmt.functions.scalar_function import ScalarFunction
 
 __all__ = ["CORE", "Spacings", "spacings"]
 
-Array = NDArray[np.float64]
 
 CORE = 9.0  # |u| of untrained pre-activations that count
 _SHELLS = 12  # beyond it, each twice as far as the one before
@@ -24,7 +22,7 @@ _MIDDLE = np.array([-5.0, 49.0, -245.0, 1225.0, 1225.0, -245.0, 49.0, -5.0]) / 2
 Spacings = tuple[float, ...]
 
 
-@lru_cache(maxsize=128)
+@cached(128)
 def spacings(sigma: ScalarFunction) -> Spacings:
     """Spacings at which eight points interpolate the slope between kinks to about 1e-5.
 

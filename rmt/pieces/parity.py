@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.pieces.switches import switch_arguments
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["apparent_parity", "proved_parity"]
 
 
-def apparent_parity(function: Callable[[NDArray[np.float64]], NDArray[Any]]) -> int:
+def apparent_parity(function: Callable[[Array], NDArray[Any]]) -> int:
     """+1 or -1 where the values at a few points are even or odd, else 0."""
     points = np.array([0.3, 0.71, 1.234, 2.05, 3.3])
     right, left = function(points), function(-points)

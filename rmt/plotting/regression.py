@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.plotting.style import MARKERS, NAMES, SPIKE_COLOURS, pyplot
 from rmt.status import InvalidInputError
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from rmt.regression import RidgeErrors
 
 __all__ = ["draw_ridge", "draw_ridge_sweep"]
-
-Array = NDArray[np.float64]
 
 
 def draw_ridge(found: RidgeErrors, ax: Axes | None = None) -> Axes:

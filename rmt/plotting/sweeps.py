@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Bools, Integers
 from rmt.plotting.style import BULK_COLOUR, MARKERS, NAMES, SPIKE_COLOURS, pyplot
 from rmt.status import InvalidInputError
 
@@ -243,11 +243,11 @@ def _legend_below(ax: Axes, label: str, is_drawn: bool) -> None:
 def _draw_counts(
     figure: Figure,
     ax: Axes,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    mesh: tuple[NDArray[np.float64], NDArray[np.float64]],
-    counts: NDArray[np.int64],
-    undecided: NDArray[np.bool_],
+    x: Array,
+    y: Array,
+    mesh: tuple[Array, Array],
+    counts: Integers,
+    undecided: Bools,
     label: str = "",
 ) -> None:
     """A colour for each count, light to dark; dots where the count is undecided."""
@@ -288,10 +288,10 @@ def _draw_counts(
 def _heat(
     figure: Figure,
     ax: Axes,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    mesh: tuple[NDArray[np.float64], NDArray[np.float64]],
-    values: NDArray[np.float64],
+    x: Array,
+    y: Array,
+    mesh: tuple[Array, Array],
+    values: Array,
     label: str,
     colours: str,
     overlaps: bool = False,
@@ -318,14 +318,14 @@ def _heat(
         _plain_log_ticks(bar.ax.yaxis, float(shown.min()), float(shown.max()))
 
 
-def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+def _edges(centres: Array) -> Array:
     """Ends of the cells around sorted centres."""
     if _is_logarithmic(centres):
         return np.asarray(np.exp(_even_edges(np.log(centres))))
     return _even_edges(centres)
 
 
-def _even_edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+def _even_edges(centres: Array) -> Array:
     c = np.sort(centres)
     if c.size == 1:
         width = 0.5 if c[0] == 0 else 0.1 * abs(c[0])
@@ -334,7 +334,7 @@ def _even_edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[2 * c[0] - middle[0]], middle, [2 * c[-1] - middle[-1]]])
 
 
-def _is_logarithmic(x: NDArray[np.float64]) -> bool:
+def _is_logarithmic(x: Array) -> bool:
     """Whether values span decades and are spaced more evenly on a logarithmic axis."""
     c = np.sort(x)
     if c.size < 3 or not 0 < 20 * c[0] < c[-1]:
@@ -343,11 +343,11 @@ def _is_logarithmic(x: NDArray[np.float64]) -> bool:
     return bool(ratios.std() / ratios.mean() < steps.std() / steps.mean())
 
 
-def _sorted(image: Any, x: NDArray[np.float64], y: NDArray[np.float64]) -> Any:
+def _sorted(image: Any, x: Array, y: Array) -> Any:
     return image[np.argsort(y)][:, np.argsort(x)]
 
 
-def _coordinates(sweep: Sweep, dim: int) -> tuple[NDArray[np.float64], list[str] | None]:
+def _coordinates(sweep: Sweep, dim: int) -> tuple[Array, list[str] | None]:
     """Positions along a dimension, and names of the positions where they are no numbers."""
     names = sweep.dims[dim]
     if len(names) == 1 and sweep.axes[names[0]].dtype != object:
@@ -358,7 +358,7 @@ def _coordinates(sweep: Sweep, dim: int) -> tuple[NDArray[np.float64], list[str]
 
 
 def _set_axis(
-    ax: Axes, which: str, sweep: Sweep, dim: int, x: NDArray[np.float64], ticks: list[str] | None
+    ax: Axes, which: str, sweep: Sweep, dim: int, x: Array, ticks: list[str] | None
 ) -> None:
     names = sweep.dims[dim]
     label = "\n".join(NAMES.get(name, name) for name in names)
@@ -374,9 +374,7 @@ def _set_axis(
         _plain_log_ticks(getattr(ax, f"{which}axis"), float(x.min()), float(x.max()), x)
 
 
-def _plain_log_ticks(
-    axis: Any, low: float, high: float, values: NDArray[np.float64] | None = None
-) -> None:
+def _plain_log_ticks(axis: Any, low: float, high: float, values: Array | None = None) -> None:
     """Few values as they are, else 1, 2, 5, 10, ...; in plain digits."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 

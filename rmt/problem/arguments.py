@@ -11,8 +11,8 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.functions import ExpressionError, ScalarFunction
 from rmt.status import InvalidInputError
 
@@ -75,7 +75,7 @@ def checked_counts(value: Any, n_steps: int, batch: str) -> tuple[int, ...]:
     return counts
 
 
-def checked_readout(value: Any, width: int) -> str | NDArray[np.float64]:
+def checked_readout(value: Any, width: int) -> str | Array:
     """The name of a law, or the values themselves, which cannot be written to."""
     if isinstance(value, str):
         return checked_choice("readout", value, ("gaussian", "rademacher", "uniform"))

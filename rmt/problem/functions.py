@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.rules import negligible_beyond
 from rmt.status import InvalidInputError
@@ -16,7 +16,7 @@ from rmt.status import InvalidInputError
 __all__ = ["check_activation", "check_target"]
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def check_activation(sigma: ScalarFunction) -> None:
     """Raise unless it is continuous, not constant, and has moments to work with."""
     if sigma.n_variables != 1:
@@ -37,7 +37,7 @@ def check_activation(sigma: ScalarFunction) -> None:
         raise InvalidInputError(f"activation must not be constant, got {sigma.text}")
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def check_target(target: ScalarFunction) -> None:
     """Raise unless it has at most three variables and a positive second moment."""
     if target.n_variables > 3:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.display import Formula, InNotebooks, Part, Table, equation
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.problem.arguments import (
@@ -141,7 +141,7 @@ class Problem(InNotebooks):
     samples: tuple[int, ...]
     steps: tuple[Step, ...]
     batch: Batch
-    readout: ReadoutLaw | NDArray[np.float64]
+    readout: ReadoutLaw | Array
     noise_std: float
     init: Init
     content_hash: str

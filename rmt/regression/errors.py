@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array, WholeNumbers
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.display import Part, Shown, Table, draw
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RidgeErrors", "ridge"]
 
-Array = NDArray[np.float64]
 
 _LEAST = 1e-8  # of an effective ridge, relative to the features, in the search for the best
 
@@ -87,7 +87,7 @@ class RidgeErrors(Shown):
     degrees_of_freedom: Array
     effective_ridge: Array
     error: Array
-    status: NDArray[np.object_]
+    status: WholeNumbers
     _stages: tuple[Stage, ...] = field(repr=False)
 
     @one_blas_thread()

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import check_time
 from rmt.features.trained import TrainedFeatures
 from rmt.regression.risk import Risk, RiskTable, effective_ridge, risk, smallest_ridge
 
 __all__ = ["Points", "solved_points"]
 
-Array = NDArray[np.float64]
 
 _FEW = 4  # points that are solved one by one
 _MAX_ITERATIONS = 200

@@ -20,14 +20,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import check_time
 from rmt.features.trained import TrainedFeatures
 
 __all__ = ["Risk", "RiskTable", "effective_ridge", "risk", "smallest_ridge"]
 
-Array = NDArray[np.float64]
 
 _RTOL = 1e-14
 _MAX_ITERATIONS = 200

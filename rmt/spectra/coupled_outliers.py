@@ -17,14 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import check_time
 from rmt.status import ConvergenceError, Status
 
 __all__ = ["CoupledOutliers", "FormsAt", "coupled_outliers", "displaced"]
 
-Array = NDArray[np.float64]
 
 MAX_STEPS = 100
 MAX_DOUBLINGS = 200

@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.spectra.dyson import DysonSolution, Pencil, solve
 from rmt.spectra.pencil.edges import RealBranch, edge_of_gap, far_points
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 __all__ = ["PencilOutliers", "pencil_outliers", "upper_edge"]
 
-Array = NDArray[np.float64]
 
 MAX_STEPS = 200
 

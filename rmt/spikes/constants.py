@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
+from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.hermite import tensor_hermite_expansion
 from rmt.moments.hermite_quadrature import double_coefficients
@@ -16,8 +16,6 @@ from rmt.moments.rules import gaussian_rule, negligible_beyond, tensor_rule
 from rmt.problem import Problem
 
 __all__ = ["ActivationMoments", "Constants", "TargetMoments", "constants"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ class Constants:
     error: float
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def activation_moments(sigma: ScalarFunction) -> ActivationMoments:
     """Moments of ``sigma`` from the coefficients of its slope: ``mu_{k+1} = E[sigma' He_k]``.
 
@@ -137,7 +135,7 @@ def _growth(sigma: ScalarFunction) -> int:
     return min(round(math.log2(far / near)), 4) if math.isfinite(far) else 4
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def target_moments(target: ScalarFunction) -> TargetMoments:
     """Moments of ``f`` from its Hermite coefficients of order 0 and 1, and ``E[f^2]``."""
     r = target.n_variables

@@ -15,13 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import count_work
+from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.hermite_values import orthonormal_hermite
 from rmt.moments.rules import GaussianRule, gaussian_rule, negligible_beyond, tensor_rule
@@ -35,7 +35,6 @@ __all__ = [
     "significant",
 ]
 
-Array = NDArray[np.float64]
 
 _CHUNK = 1 << 21  # entries of a temporary array
 _STRETCH = 0.98
@@ -70,7 +69,7 @@ class LabelLaw:
     zy: Array
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def hermite_nodes(order: int) -> tuple[Array, Array]:
     """Gauss-Hermite nodes of ``N(0, 1)`` and the orthogonal ``V[k, j] = he_k(x_j) sqrt(w_j)``."""
     nodes = scipy.linalg.eigvalsh_tridiagonal(np.zeros(order), np.sqrt(np.arange(1.0, order)))
@@ -83,7 +82,7 @@ def hermite_nodes(order: int) -> tuple[Array, Array]:
     return nodes, vectors
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def significant(order: int) -> slice:
     """The Gauss-Hermite nodes whose weight exceeds 1e-17.
 
@@ -288,10 +287,10 @@ def _new_rule(target: ScalarFunction, half_width: float, nodes_per_unit: float) 
     return tensor_rule([gaussian_rule(nodes_per_unit, half_width, k) for k in kinks])
 
 
-_kept_rule = lru_cache(maxsize=32)(_new_rule)
+_kept_rule = cached(32)(_new_rule)
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _label_range(target: ScalarFunction) -> tuple[float, float]:
     """Least and greatest noise-free label, but for those of negligible weight, with a margin."""
     half_width = negligible_beyond(target, target.n_variables, 1e-17)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Indices
 from rmt.budget import count_work
 
 __all__ = ["STENCIL", "LocalInterpolation"]
 
-Array = NDArray[np.float64]
 
 STENCIL = 8
 _WORK = 60.0  # of a point, in array operations
@@ -43,7 +42,7 @@ class LocalInterpolation:
                 if i != j:
                     self._scales[i] /= nodes[i] - nodes[j]
 
-    def _cardinals(self, x: Array, weights: Array | float) -> tuple[NDArray[np.intp], list[Array]]:
+    def _cardinals(self, x: Array, weights: Array | float) -> tuple[Indices, list[Array]]:
         """The first of the points around each place, and the weight of each of the eight."""
         count_work(_WORK * x.size)
         first = np.searchsorted(self.grid, x) - STENCIL // 2

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants
 from rmt.spikes.label_law import LabelLaw, independent_law, joint_law
@@ -30,7 +30,6 @@ __all__ = [
     "undefined",
 ]
 
-Array = NDArray[np.float64]
 
 MAX_SPIKES = 12
 _TINY = 1e-200

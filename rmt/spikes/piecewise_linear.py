@@ -13,15 +13,14 @@ import itertools
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.functions import ScalarFunction
 from rmt.moments.quadrant import normal_density, quadrant
 from rmt.spikes.constants import Constants
 
 __all__ = ["is_piecewise_linear", "moments_of_piecewise_linear"]
 
-Array = NDArray[np.float64]
 
 _TINY = 1e-150  # its inverse squared does not overflow
 _BLOCK = 1 << 14  # entries of a temporary array that stays in cache

@@ -9,16 +9,15 @@ are Gauss rules of the law of ``v = asinh(g / scale)``: exact for polynomials in
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
+from rmt.caching import cached
 from rmt.moments.rules import gauss_legendre
 
 __all__ = ["gauss_rule_of_discrete_law", "readout_rule"]
 
-Array = NDArray[np.float64]
 
 _GAUSSIAN_END = 8.5  # E[g^2; |g| > 8.5] ~ 1e-15
 _FINE_NODES = 240  # of a half-line, before compression
@@ -55,7 +54,7 @@ def readout_rule(
     return _compressed(values, counts / readout.size, order, scale, split_at_zero)
 
 
-@lru_cache(maxsize=128)
+@cached(128)
 def _named_rule(law: str, order: int, scale: float, split_at_zero: bool) -> tuple[Array, Array]:
     if law == "rademacher":
         return np.array([-1.0, 1.0]), np.array([0.5, 0.5])

@@ -20,14 +20,13 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import OutOfTime, TooCostly, work_left
 from rmt.status import Status
 
 __all__ = ["Refined", "Resolution", "refine_family"]
 
-Array = NDArray[np.float64]
 Solution = TypeVar("Solution")
 Resolution = Mapping[str, float]
 

@@ -30,8 +30,8 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import OutOfTime, TooCostly, work_limit
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants, constants
@@ -47,7 +47,6 @@ from rmt.status import InvalidInputError, Status
 
 __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strengths"]
 
-Array = NDArray[np.float64]
 
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
 _MAX_WORK = 2.5e10  # as counted by `rmt.budget`: some twenty seconds

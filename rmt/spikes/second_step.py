@@ -17,8 +17,8 @@ piecewise linear activation (`rmt.spikes.piecewise_linear`), on grids for any ot
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.functions import ScalarFunction
 from rmt.moments.smoothing import smoothed
 from rmt.spikes.constants import Constants
@@ -28,7 +28,6 @@ from rmt.spikes.second_step_on_grid import reused_on_grid
 
 __all__ = ["after_independent_batch", "after_reused_batch"]
 
-Array = NDArray[np.float64]
 Pair = tuple[Array, Array]
 
 

@@ -20,12 +20,12 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Indices
 from rmt.budget import check_time, count_work
+from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.rules import gauss_legendre
 from rmt.moments.smoothing import HALF_WIDTH, smoothed
@@ -36,7 +36,6 @@ from rmt.spikes.local_interpolation import STENCIL, LocalInterpolation
 
 __all__ = ["reused_on_grid"]
 
-Array = NDArray[np.float64]
 Pair = tuple[Array, Array]
 
 _ORDER = 10  # Gauss-Legendre nodes of a panel over Z
@@ -113,7 +112,7 @@ class _Motion:
     finer: float
 
 
-def _alike(s: Array, fastest: float) -> list[NDArray[np.intp]]:
+def _alike(s: Array, fastest: float) -> list[Indices]:
     """Rows whose kicks have one sign and agree within an octave of ``1 + |s|``."""
     octaves = np.floor(np.log2(1.0 + np.minimum(np.abs(s), fastest)))
     keys = np.where(s < 0, -1 - octaves, octaves)
@@ -133,7 +132,7 @@ class _Probe:
     bend: Array
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def _probes(sigma: ScalarFunction) -> list[_Probe]:
     ends = [-HALF_WIDTH, *(k for k in sigma.kinks if abs(k) < HALF_WIDTH), HALF_WIDTH]
     spacing = 0.25 * spacings(sigma)[0]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.display import InNotebooks
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from validation.comparison.verdict import Criteria, Verdict, classify
@@ -17,8 +17,6 @@ from validation.simulation.bulk import FEWEST_VALUES, bulk_edge, kolmogorov_dist
 from validation.simulation.samples import Samples
 
 __all__ = ["BulkDistance", "bulk_distance", "bulk_values"]
-
-FloatArray: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class BulkDistance(InNotebooks):
         )
 
 
-def bulk_values(samples: Samples) -> FloatArray | None:
+def bulk_values(samples: Samples) -> Array | None:
     """The singular values below the outliers of all kept spectra.
 
     Outliers are told by the spectra alone, as many of each as their mean has (see `bulk_edge`).
@@ -91,7 +89,7 @@ def bulk_values(samples: Samples) -> FloatArray | None:
 
 
 def bulk_distance(
-    distribution: Callable[[FloatArray], ArrayLike], values: FloatArray, aspect_ratio: float
+    distribution: Callable[[Array], ArrayLike], values: Array, aspect_ratio: float
 ) -> BulkDistance:
     """Distance of a predicted law, and of Marchenko-Pastur, from simulated values.
 

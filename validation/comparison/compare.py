@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.status import InvalidInputError
 from validation.arguments import not_negative
 from validation.comparison.bulk_distance import BulkDistance, bulk_distance, bulk_values
@@ -28,7 +28,6 @@ __all__ = [
     "level",
 ]
 
-FloatArray: TypeAlias = NDArray[np.float64]
 
 # How far beyond the predicted edge, relative to it, the bulk of a network reaches. Training widens
 # the bulk. The resummed level leaves that out; the deformed level predicts it, and what is left is
@@ -60,10 +59,10 @@ class PredictedOutliers:
     ((1,), (1, 1), 2.0)
     """
 
-    singular_values: FloatArray
-    singular_value_errors: FloatArray
-    overlaps: FloatArray
-    overlap_errors: FloatArray
+    singular_values: Array
+    singular_value_errors: Array
+    overlaps: Array
+    overlap_errors: Array
     edge: float
 
     @classmethod
@@ -224,9 +223,9 @@ def level(prediction: Prediction) -> str:
 def _row(
     spike: int,
     direction: int | None,
-    predicted: FloatArray,
-    errors: FloatArray,
-    simulated: FloatArray,
+    predicted: Array,
+    errors: Array,
+    simulated: Array,
     margin: tuple[float, float] | None,
 ) -> ComparisonRow:
     """One number: predicted once for all samples, or once for each."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Integers
 from rmt.predict import predict
 from rmt.prediction import Method
 from rmt.problem import Problem
@@ -22,8 +21,6 @@ from validation.simulation.samples import Samples
 
 __all__ = ["compare_conditional"]
 
-FloatArray: TypeAlias = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
@@ -32,14 +29,14 @@ class _Task:
     problem: Problem
     method: Method
     forms: Forms | None
-    points: FloatArray | None
+    points: Array | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
     outliers: PredictedOutliers
     level: str
-    distribution: FloatArray | None
+    distribution: Array | None
 
 
 def compare_conditional(
@@ -145,9 +142,7 @@ def compare_conditional(
     )
 
 
-def _in_order(
-    tasks: list[_Task], indices: NDArray[np.int64], executor: Executor | None
-) -> Iterator[_Found]:
+def _in_order(tasks: list[_Task], indices: Integers, executor: Executor | None) -> Iterator[_Found]:
     """The law's prediction, then those for the samples; an error says which it came from."""
     results = iter(map(_predicted, tasks) if executor is None else executor.map(_predicted, tasks))
     for position in range(len(tasks)):

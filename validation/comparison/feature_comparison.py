@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.display import Part, Shown, Table, as_text
 from rmt.features import FeatureSpikes, feature_spikes
 from rmt.features.polynomial import hermite_name
@@ -24,7 +24,6 @@ from validation.words import paragraph
 
 __all__ = ["FeatureComparison", "compare_features", "predicted_features"]
 
-FloatArray: TypeAlias = NDArray[np.float64]
 
 _CLEAR = 1.05  # of the bulk's edge: from here on an outlier stands clear of it
 _NEIGHBOURS = 0.9  # of the next larger singular value: from here on the two mix in some networks
@@ -266,7 +265,7 @@ def compare_features(
     )
 
 
-def neighbours(values: Sequence[float] | FloatArray) -> list[tuple[int, ...]]:
+def neighbours(values: Sequence[float] | Array) -> list[tuple[int, ...]]:
     """Ranks of singular values in decreasing order, those that may trade places together.
 
     Examples
@@ -285,7 +284,7 @@ def neighbours(values: Sequence[float] | FloatArray) -> list[tuple[int, ...]]:
 
 def _error_rows(errors: RidgeErrors, samples: FeatureSamples) -> Iterator[FeatureRow]:
     plan = samples.plan
-    kinds: tuple[tuple[FeatureQuantity, FloatArray, FloatArray], ...] = (
+    kinds: tuple[tuple[FeatureQuantity, Array, Array], ...] = (
         ("test error", errors.test_error, samples.test_error),
         ("training error", errors.training_error, samples.training_error),
     )
@@ -304,7 +303,7 @@ def _error_rows(errors: RidgeErrors, samples: FeatureSamples) -> Iterator[Featur
 
 
 def _row(
-    quantity: FeatureQuantity, of: str, predicted: float, own_error: float, simulated: FloatArray
+    quantity: FeatureQuantity, of: str, predicted: float, own_error: float, simulated: Array
 ) -> FeatureRow:
     return FeatureRow(
         quantity,

@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.prediction import Prediction
 from validation.comparison.bulk_distance import BulkDistance
 from validation.simulation.bulk import kolmogorov_distance
 from validation.simulation.samples import Samples, standard_error
 
 __all__ = ["Gap", "PairedLevel", "RankedOutliers", "bulk_gap", "outlier_gaps", "paired_gap"]
-
-FloatArray: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +45,8 @@ class RankedOutliers:
         Squared, with each target direction; zero without an outlier.
     """
 
-    values: FloatArray
-    overlaps: FloatArray
+    values: Array
+    overlaps: Array
 
     @classmethod
     def of(cls, prediction: Prediction, count: int) -> RankedOutliers:
@@ -110,9 +107,9 @@ def outlier_gaps(
 
 
 def paired_gap(
-    simulated: FloatArray,
-    cheap: FloatArray,
-    own: FloatArray,
+    simulated: Array,
+    cheap: Array,
+    own: Array,
     at_law: float,
     cheap_at_law: float,
 ) -> Gap:
@@ -159,7 +156,7 @@ def paired_gap(
     return Gap(gap, math.sqrt(max(float(variance), 0.0)))
 
 
-def bulk_gap(law: Prediction, values: FloatArray) -> Gap:
+def bulk_gap(law: Prediction, values: Array) -> Gap:
     """Kolmogorov distance of a predicted bulk from pooled spectra, with its jackknife error.
 
     Parameters
@@ -172,7 +169,7 @@ def bulk_gap(law: Prediction, values: FloatArray) -> Gap:
     at = np.asarray(law.bulk.cdf(values), dtype=np.float64)
 
     # A distribution function is monotone: distances are the same in its values.
-    def distance(kept: FloatArray) -> float:
+    def distance(kept: Array) -> float:
         return kolmogorov_distance(lambda x: x, kept)
 
     without = np.array([distance(np.delete(at, i, axis=0)) for i in range(k)])
@@ -180,5 +177,5 @@ def bulk_gap(law: Prediction, values: FloatArray) -> Gap:
     return Gap(distance(at), error, BulkDistance(0.0, 0.0, k, m).resolution)
 
 
-def _mean(differences: FloatArray) -> Gap:
+def _mean(differences: Array) -> Gap:
     return Gap(float(differences.mean()), float(standard_error(differences)))

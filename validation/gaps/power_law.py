@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2
 
+from rmt.arrays import Array
 from rmt.display import InNotebooks
 from rmt.status import InvalidInputError
 from validation.arguments import probability
 
 __all__ = ["PowerLaw", "fit_power_law"]
 
-FloatArray: TypeAlias = NDArray[np.float64]
 
 # Exponents on which the likelihood is looked at. Beyond them, between widths that differ by a
 # factor of two or more, all of the gap is at one end.
@@ -76,7 +75,7 @@ class PowerLaw(InNotebooks):
     widened: bool
     resolved: bool
 
-    def __call__(self, widths: ArrayLike) -> FloatArray:
+    def __call__(self, widths: ArrayLike) -> Array:
         """The fitted gap at other widths."""
         ratio = np.asarray(widths, dtype=np.float64) / self.width
         return np.asarray(self.amplitude * ratio**-self.exponent)
@@ -163,7 +162,7 @@ def fit_power_law(
         scale = math.exp(-shift)
         return float(np.sum(shape * g / e**2)) / weight * scale, scale / math.sqrt(weight)
 
-    def misfits(p: FloatArray) -> FloatArray:
+    def misfits(p: Array) -> Array:
         powers = -p[:, None] * logs
         shape = np.exp(powers - powers.max(axis=1, keepdims=True))
         level = (shape * (g / e**2)).sum(axis=1) / ((shape / e) ** 2).sum(axis=1)
@@ -197,7 +196,7 @@ def fit_power_law(
     )
 
 
-def _minimum(misfit: Callable[[float], float], on_grid: FloatArray) -> float:
+def _minimum(misfit: Callable[[float], float], on_grid: Array) -> float:
     best = int(np.argmin(on_grid))
     low, high = _EXPONENTS[max(best - 1, 0)], _EXPONENTS[min(best + 1, on_grid.size - 1)]
     found = minimize_scalar(misfit, bounds=(low, high), method="bounded", options={"xatol": 1e-9})
@@ -205,7 +204,7 @@ def _minimum(misfit: Callable[[float], float], on_grid: FloatArray) -> float:
 
 
 def _ends(
-    misfit: Callable[[float], float], on_grid: FloatArray, exponent: float, allowed: float
+    misfit: Callable[[float], float], on_grid: Array, exponent: float, allowed: float
 ) -> tuple[float, float]:
     """The outermost exponents with a misfit of at most ``allowed``."""
     inside = np.flatnonzero(on_grid <= allowed)
@@ -227,9 +226,7 @@ def _ends(
     return crossing(below, first), crossing(above, last)
 
 
-def _checked(
-    widths: ArrayLike, gaps: ArrayLike, errors: ArrayLike
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _checked(widths: ArrayLike, gaps: ArrayLike, errors: ArrayLike) -> tuple[Array, Array, Array]:
     n, g, e = (np.asarray(one, dtype=np.float64) for one in (widths, gaps, errors))
     if n.ndim != 1 or n.size < 3 or g.shape != n.shape or e.shape != n.shape:
         raise InvalidInputError(

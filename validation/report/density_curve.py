@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.spectra.laws.law import SpectralLaw
 
 __all__ = ["DensityCurve"]
 
-FloatArray: TypeAlias = NDArray[np.float64]
 
 _POINTS = 161
 
@@ -35,8 +34,8 @@ class DensityCurve:
     """
 
     edges: tuple[tuple[float, float], ...]
-    points: FloatArray
-    density: FloatArray
+    points: Array
+    density: Array
 
     @classmethod
     def of(cls, law: SpectralLaw) -> DensityCurve:
@@ -46,6 +45,6 @@ class DensityCurve:
         points = np.concatenate([low + (high - low) * bends for low, high in edges])
         return cls(edges, points, np.asarray(law.pdf(points), dtype=np.float64))
 
-    def pdf(self, x: ArrayLike) -> FloatArray:
+    def pdf(self, x: ArrayLike) -> Array:
         """The density, interpolated."""
         return np.asarray(np.interp(np.asarray(x), self.points, self.density, left=0.0, right=0.0))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.regression import ridge
 from rmt.status import RmtError
 from validation.comparison.feature_comparison import (
@@ -39,8 +39,8 @@ class LearningCurves:
     """
 
     stages: tuple[str, ...]
-    inputs: NDArray[np.float64]
-    test_error: NDArray[np.float64]
+    inputs: Array
+    test_error: Array
 
     @classmethod
     def of(cls, plan: FeaturePlan) -> LearningCurves:

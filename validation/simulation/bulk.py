@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.status import InvalidInputError
 
 __all__ = ["FEWEST_VALUES", "BulkEdge", "bulk_edge", "kolmogorov_distance"]
 
-FloatArray: TypeAlias = NDArray[np.float64]
 
 # Ranks in the bulk that its edge is fitted to: beyond the fluctuations of the very largest values,
 # and close enough to the edge for its square-root law.
@@ -85,9 +84,7 @@ def bulk_edge(singular_values: ArrayLike) -> BulkEdge:
     return BulkEdge(float(position), float(-slope), n_outliers)
 
 
-def kolmogorov_distance(
-    distribution: Callable[[FloatArray], ArrayLike], values: ArrayLike
-) -> float:
+def kolmogorov_distance(distribution: Callable[[Array], ArrayLike], values: ArrayLike) -> float:
     """Largest difference between a distribution function and that of the values.
 
     Examples

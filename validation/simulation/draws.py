@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # A floating array of NumPy, or of the library of the device that the simulation runs on.
-Array: TypeAlias = Any
+DeviceArray: TypeAlias = Any
 
 # The random streams of a sample. A number once given to a stream stays with it: changing one
 # would change every sample ever drawn.
@@ -60,14 +60,16 @@ class DataSet(InNotebooks):
     ((80, 40), (80,), True)
     """
 
-    inputs: Array
-    labels: Array
+    inputs: DeviceArray
+    labels: DeviceArray
 
     def __str__(self) -> str:
         return f"DataSet of {self.inputs.shape[0]} samples in dimension {self.inputs.shape[1]}"
 
 
-def initial_weights(problem: Problem, entropy: int, kind: np.dtype[Any], run: MapRows) -> Array:
+def initial_weights(
+    problem: Problem, entropy: int, kind: np.dtype[Any], run: MapRows
+) -> DeviceArray:
     """``W_0``: rows uniform on the unit sphere, or ``N(0, I_d / d)``."""
     weights = np.empty((problem.width, problem.dim), kind)
 
@@ -174,7 +176,7 @@ def _draw_batch(
 
 
 def _fill_with_normals(
-    out: Array,
+    out: DeviceArray,
     entropy: int,
     stream: int,
     run: MapRows,

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.display import Part, Shown, Table
 from rmt.moments.hermite_values import orthonormal_hermite
@@ -36,7 +36,6 @@ __all__ = [
     "run_features",
 ]
 
-FloatArray: TypeAlias = NDArray[np.float64]
 
 _ROWS = 1024  # inputs that pass through the network at a time
 
@@ -55,10 +54,10 @@ class FeatureObservation:
         Mean squares; the test error's share of label noise is the noise variance itself.
     """
 
-    singular_values: FloatArray
-    overlaps: FloatArray
-    test_error: FloatArray
-    training_error: FloatArray
+    singular_values: Array
+    overlaps: Array
+    test_error: Array
+    training_error: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,10 +83,10 @@ class FeatureSamples(Shown):
     """
 
     plan: FeaturePlan
-    singular_values: FloatArray
-    overlaps: FloatArray
-    test_error: FloatArray
-    training_error: FloatArray
+    singular_values: Array
+    overlaps: Array
+    test_error: Array
+    training_error: Array
 
     @property
     def n_samples(self) -> int:
@@ -272,6 +271,6 @@ def _features(problem: Problem, weights: Any, inputs: Any) -> Any:
     return features
 
 
-def _targets(problem: Problem, inputs: Any) -> FloatArray:
+def _targets(problem: Problem, inputs: Any) -> Array:
     columns = np.array(inputs[:, : problem.n_directions].T, dtype=np.float64)
     return np.asarray(problem.target(*columns))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array, Integers
 from rmt.blas import one_blas_thread
 from rmt.display import InNotebooks, Part, Shown, Table
 from rmt.evaluation.array_program import to_numpy
@@ -17,8 +17,6 @@ from validation.simulation.devices import namespace_of
 from validation.simulation.triplets import finite_matrix, leading_triplets
 
 __all__ = ["Histogram", "Observation", "observe"]
-
-FloatArray: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,10 +47,10 @@ class Observation(Shown):
     ([3.0, 1.0], True)
     """
 
-    singular_values: FloatArray
-    target_overlaps: FloatArray
+    singular_values: Array
+    target_overlaps: Array
     residual: float
-    spectrum: FloatArray | None = None
+    spectrum: Array | None = None
 
     def _parts(self) -> list[Part]:
         rows = [
@@ -82,8 +80,8 @@ class Histogram(InNotebooks):
     ([1, 2], 4, [0.25, 0.5])
     """
 
-    edges: FloatArray
-    counts: NDArray[np.int64]
+    edges: Array
+    counts: Integers
     n_values: int
 
     @classmethod
@@ -115,7 +113,7 @@ class Histogram(InNotebooks):
         return Histogram(self.edges, self.counts + counts, self.n_values + array.size)
 
     @property
-    def density(self) -> FloatArray:
+    def density(self) -> Array:
         """Fraction of all values per unit length in each bin, shape (m,)."""
         return self.counts / (max(self.n_values, 1) * np.diff(self.edges))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
+from rmt.arrays import Array, Integers
 from rmt.display import Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
@@ -20,8 +20,6 @@ from validation.simulation.plan import Plan
 from validation.simulation.simulate import simulate
 
 __all__ = ["Samples", "observe_sample", "run_samples", "standard_error"]
-
-FloatArray: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,11 +58,11 @@ class Samples(Shown):
 
     problem: Problem
     seed: int
-    singular_values: FloatArray
-    target_overlaps: FloatArray
+    singular_values: Array
+    target_overlaps: Array
     residual: float
-    spectra: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
-    indices: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    spectra: Array = field(default_factory=lambda: np.empty((0, 0)))
+    indices: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
         if not len(self.indices):
@@ -87,9 +85,9 @@ class Samples(Shown):
         InvalidInputError
             Without any observation, or for observations of different sizes.
         """
-        values: list[FloatArray] = []
-        overlaps: list[FloatArray] = []
-        spectra: list[FloatArray] = []
+        values: list[Array] = []
+        overlaps: list[Array] = []
+        spectra: list[Array] = []
         residual = 0.0
         for seen in observations:
             if values and seen.target_overlaps.shape != overlaps[0].shape:
@@ -126,26 +124,26 @@ class Samples(Shown):
         return int(self.singular_values.shape[1])
 
     @property
-    def mean_singular_values(self) -> FloatArray:
+    def mean_singular_values(self) -> Array:
         """Shape (k,)."""
         return np.asarray(self.singular_values.mean(axis=0))
 
     @property
-    def mean_target_overlaps(self) -> FloatArray:
+    def mean_target_overlaps(self) -> Array:
         """Shape (k, r)."""
         return np.asarray(self.target_overlaps.mean(axis=0))
 
     @property
-    def singular_value_errors(self) -> FloatArray:
+    def singular_value_errors(self) -> Array:
         """Standard errors of the means, shape (k,); infinite for a single sample."""
         return standard_error(self.singular_values)
 
     @property
-    def target_overlap_errors(self) -> FloatArray:
+    def target_overlap_errors(self) -> Array:
         """Standard errors of the means, shape (k, r); infinite for a single sample."""
         return standard_error(self.target_overlaps)
 
-    def count_beyond(self, threshold: float) -> NDArray[np.int64]:
+    def count_beyond(self, threshold: float) -> Integers:
         """Observed singular values above a threshold in each sample, at most ``k``."""
         return np.asarray(np.count_nonzero(self.singular_values > threshold, axis=1))
 
@@ -178,7 +176,7 @@ class Samples(Shown):
             bins = np.linspace(0.0, 1.02 * float(spectra.max()), int(np.asarray(bins)) + 1)
         return Histogram.empty(bins).add(spectra)
 
-    def _kept_spectra(self) -> FloatArray:
+    def _kept_spectra(self) -> Array:
         if not len(self.spectra):
             raise InvalidInputError(
                 "samples must hold at least one whole spectrum: run_samples(..., n_spectra=1)"
@@ -294,7 +292,7 @@ def observe_sample(
     )
 
 
-def standard_error(values: FloatArray) -> FloatArray:
+def standard_error(values: Array) -> Array:
     """Of the mean over the first axis; infinite for a single sample."""
     n = values.shape[0]
     if n < 2:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.evaluation.array_program import to_numpy
 from rmt.status import InvalidInputError
@@ -16,8 +17,7 @@ from validation.simulation.devices import namespace_of
 __all__ = ["Triplets", "finite_matrix", "leading_triplets"]
 
 # A floating array of NumPy or of another library of the Python array API standard.
-Array: TypeAlias = Any
-FloatArray: TypeAlias = NDArray[np.float64]
+DeviceArray: TypeAlias = Any
 
 # Lanczos steps before the first look at the result. A run that only checks an earlier one ends
 # here, so this many steps must separate a missed outlier from the bulk.
@@ -30,11 +30,11 @@ _START_SEED = 20_260_517
 class Triplets(NamedTuple):
     """Leading singular triplets ``W v_i = s_i u_i`` in decreasing order of ``s_i``."""
 
-    left: Array
+    left: DeviceArray
     """Left vectors in columns, (N, k)."""
-    values: FloatArray
+    values: Array
     """Singular values, (k,)."""
-    right: Array
+    right: DeviceArray
     """Right vectors in columns, (d, k)."""
     residual: float
     """Largest ``|W^T u_i - s_i v_i| / s_0``."""
@@ -106,7 +106,7 @@ def leading_triplets(weights: ArrayLike, count: int, *, tolerance: float = 1e-7)
 
 
 def _lanczos(
-    matrix: Array, k: int, tolerance: float, rng: np.random.Generator, known: Triplets | None
+    matrix: DeviceArray, k: int, tolerance: float, rng: np.random.Generator, known: Triplets | None
 ) -> Triplets | None:
     """One run of `leading_triplets`, its bases starting from triplets already known.
 
@@ -115,7 +115,7 @@ def _lanczos(
     """
     xp = namespace_of(matrix)
 
-    def on_device(array: FloatArray) -> Array:
+    def on_device(array: Array) -> DeviceArray:
         return xp.asarray(array, dtype=matrix.dtype, device=matrix.device)
 
     limit = min(matrix.shape) // 3
@@ -171,14 +171,14 @@ def _lanczos(
     return None
 
 
-def _dense_triplets(matrix: Array, k: int) -> Triplets:
+def _dense_triplets(matrix: DeviceArray, k: int) -> Triplets:
     xp = namespace_of(matrix)
     u, s, vt = (to_numpy(part) for part in xp.linalg.svd(matrix, full_matrices=False))
     residual = np.finfo(s.dtype).eps * np.sqrt(max(matrix.shape))
     return Triplets(u[:, :k], s[:k].astype(np.float64), vt[:k].T, float(residual))
 
 
-def _remainder(vector: Array, basis: Array) -> tuple[Array, Array]:
+def _remainder(vector: DeviceArray, basis: DeviceArray) -> tuple[DeviceArray, DeviceArray]:
     """A vector minus its projection on the orthonormal rows of a basis, and the coefficients.
 
     Twice, since once loses orthogonality to cancellation.
@@ -190,13 +190,13 @@ def _remainder(vector: Array, basis: Array) -> tuple[Array, Array]:
     return vector, coefficients + correction
 
 
-def _grown(xp: Any, basis: Array, capacity: int) -> Array:
+def _grown(xp: Any, basis: DeviceArray, capacity: int) -> DeviceArray:
     larger = xp.zeros((capacity, basis.shape[1]), dtype=basis.dtype, device=basis.device)
     larger[: basis.shape[0], :] = basis
     return larger
 
 
-def finite_matrix(weights: Any) -> Array:
+def finite_matrix(weights: Any) -> DeviceArray:
     """The weights as a finite real matrix, in the library and on the device that they came in."""
     xp = namespace_of(weights)
     try:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.status import InvalidInputError
 
 __all__ = ["RunningMoments"]
-
-FloatArray: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +48,8 @@ class RunningMoments:
     """
 
     count: int
-    mean: FloatArray
-    scatter: FloatArray
+    mean: Array
+    scatter: Array
 
     @classmethod
     def empty(cls, shape: tuple[int, ...] = ()) -> RunningMoments:
@@ -106,14 +104,14 @@ class RunningMoments:
         return RunningMoments(count, mean, self.scatter + other.scatter + between)
 
     @property
-    def variance(self) -> FloatArray:
+    def variance(self) -> Array:
         """``S_n / (n - 1)``; infinite for fewer than two arrays, which tell nothing of it."""
         if self.count < 2:
             return np.full(self.mean.shape, np.inf)
         return np.asarray(self.scatter / (self.count - 1))
 
     @property
-    def standard_error(self) -> FloatArray:
+    def standard_error(self) -> Array:
         """Of the mean; infinite for fewer than two arrays."""
         return np.asarray(np.sqrt(self.variance / max(self.count, 1)))
 
@@ -122,7 +120,7 @@ class RunningMoments:
         values = "  ".join(f"{mean:.4f} ({error:.4f})" for mean, error in pairs)
         return f"{self.count} seen, standard errors in brackets: {values}"
 
-    def _of_my_shape(self, array: FloatArray) -> FloatArray:
+    def _of_my_shape(self, array: Array) -> Array:
         if array.shape != self.mean.shape:
             raise InvalidInputError(
                 f"values must all have the shape {self.mean.shape}, got {array.shape}"

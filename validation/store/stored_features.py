@@ -5,8 +5,8 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.status import InvalidInputError
 from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.features import FeatureObservation
@@ -54,12 +54,12 @@ def from_values(*values: bytes) -> FeatureObservation:
     return FeatureObservation(*map(_from_bytes, values))
 
 
-def _to_bytes(array: NDArray[np.float64]) -> bytes:
+def _to_bytes(array: Array) -> bytes:
     buffer = BytesIO()
     np.lib.format.write_array(buffer, np.asarray(array, dtype="<f8", order="C"), version=(1, 0))
     return buffer.getvalue()
 
 
-def _from_bytes(data: bytes) -> NDArray[np.float64]:
+def _from_bytes(data: bytes) -> Array:
     # In the byte order of this machine.
     return np.asarray(np.lib.format.read_array(BytesIO(data), allow_pickle=False), np.float64)

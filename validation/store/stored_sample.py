@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.status import InvalidInputError
 from validation.simulation.observe import Observation
 from validation.simulation.plan import Plan
@@ -17,7 +17,6 @@ __all__ = ["COLUMNS", "Key", "Values", "check_belongs", "checksum_of", "from_val
 
 COLUMNS = ("singular_values", "target_overlaps", "residual", "spectrum")
 
-FloatArray: TypeAlias = NDArray[np.float64]
 # Content hash of the problem, seed, recipe.
 Key: TypeAlias = tuple[str, str, str]
 # Singular values, target overlaps, residual, spectrum: little-endian 64-bit floats.
@@ -86,6 +85,6 @@ def _to_bytes(array: Any) -> bytes:
     return np.asarray(array, dtype="<f8").tobytes()
 
 
-def _from_bytes(data: bytes) -> FloatArray:
+def _from_bytes(data: bytes) -> Array:
     # A copy: the caller may write to it, and it has the byte order of this machine.
     return np.frombuffer(data, dtype="<f8").astype(np.float64)

@@ -6,11 +6,12 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.predict import predict
 from rmt.prediction import Method, Prediction
@@ -33,7 +34,6 @@ from validation.weights.rows import CheckRow
 
 __all__ = ["check"]
 
-FloatArray: TypeAlias = NDArray[np.float64]
 
 # Largest min(N, d) of which all singular values are computed unasked: some seconds a matrix.
 _SPECTRUM_SIZE = 2000
@@ -197,16 +197,16 @@ class _Observed(Protocol):
     @property
     def prediction(self) -> Prediction: ...
     @property
-    def values(self) -> FloatArray: ...
+    def values(self) -> Array: ...
     @property
-    def overlaps(self) -> FloatArray: ...
+    def overlaps(self) -> Array: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reference:
     prediction: Prediction
-    values: FloatArray
-    overlaps: FloatArray
+    values: Array
+    overlaps: Array
 
 
 def _references(
@@ -236,7 +236,7 @@ def _rows(readings: Sequence[Reading], references: Sequence[_Reference]) -> tupl
     n_rows = min(each.singular_values.size for each in outliers.values())
     r = readings[0].overlaps.shape[1]
 
-    def differences(seen: Sequence[_Observed], spike: int, direction: int | None) -> FloatArray:
+    def differences(seen: Sequence[_Observed], spike: int, direction: int | None) -> Array:
         """Of each network from its own prediction."""
         if direction is None:
             return np.array(

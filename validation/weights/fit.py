@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.prediction import Prediction
 from rmt.problem import Problem
@@ -28,7 +27,6 @@ __all__ = [
     "seen_of",
 ]
 
-FloatArray: TypeAlias = NDArray[np.float64]
 
 # What counts as an outlier here, relative to the bulk's edge: training widens the bulk, which the
 # quicker levels of theory leave out.
@@ -80,10 +78,10 @@ class Seen:
         About the relative standard deviation of one network's largest singular value.
     """
 
-    values: FloatArray
-    overlaps: FloatArray
+    values: Array
+    overlaps: Array
     floor: float
-    drift: FloatArray | None
+    drift: Array | None
     initial_noise: float
     gradient_noise: float
     signs: bool
@@ -132,7 +130,7 @@ class Seen:
         place = f"{predicted.singular_values[k]:.3g}" if known else "in the bulk"
         return f"singular value {k} is {self.values[k]:.3g} instead of {place}"
 
-    def _apart(self, k: int, values: FloatArray) -> bool:
+    def _apart(self, k: int, values: Array) -> bool:
         """Neighbours within each other's fluctuations share their overlaps."""
         near = np.abs(np.log(np.delete(values, k) / values[k])) < 2 * self.tolerance
         return not near.any()
@@ -178,7 +176,7 @@ class Seen:
         return factor, self.initial_noise / scale, self.gradient_noise / scale
 
 
-def readout_of(reading: Reading) -> FloatArray | None:
+def readout_of(reading: Reading) -> Array | None:
     """The values ``g_i`` that a matrix is held against the prediction for, if they are known."""
     readout = reading.prediction.problem.readout
     return None if isinstance(readout, str) else readout
@@ -236,11 +234,11 @@ def bulk_ratio(
     return math.sqrt(max(total, 0.0) / (size - outliers.size) / mean_square)
 
 
-def predicted_drift(prediction: Prediction) -> FloatArray:
+def predicted_drift(prediction: Prediction) -> Array:
     """``sum_k theta_k o_k E[g u_k(g)]``, shape (r,): `Seen.drift` of the mean update."""
     f = prediction.factors
     taken_up = f.left_functions @ (f.readout_weights * f.readout_nodes)
-    drift: FloatArray = (f.strengths * taken_up) @ f.alignments
+    drift: Array = (f.strengths * taken_up) @ f.alignments
     return drift
 
 

@@ -18,7 +18,7 @@ from rmt.status import InvalidInputError
 
 __all__ = ["GivenWeights", "WeightsLike", "given_weights"]
 
-Array: TypeAlias = NDArray[np.floating[Any]]
+RealArray: TypeAlias = NDArray[np.floating[Any]]
 FloatArray: TypeAlias = NDArray[np.float64]
 # An array, several of them, or a file.
 WeightsLike: TypeAlias = "ArrayLike | Sequence[ArrayLike] | str | os.PathLike[str]"
@@ -43,15 +43,15 @@ class GivenWeights:
         Orthonormal target directions in rows; None for the first ``r`` axes.
     """
 
-    matrices: tuple[Array, ...]
+    matrices: tuple[RealArray, ...]
     readouts: FloatArray | None
     directions: FloatArray | None
 
-    def overlaps(self, right: Array, n_directions: int) -> FloatArray:
+    def overlaps(self, right: RealArray, n_directions: int) -> FloatArray:
         """Squared overlaps (m, r) of ``m`` right singular vectors, in columns, with the targets."""
         return np.square(self.along(right, n_directions).T)
 
-    def along(self, right: Array, n_directions: int) -> FloatArray:
+    def along(self, right: RealArray, n_directions: int) -> FloatArray:
         """Components (r,) or (r, m) of a vector, or of vectors in columns, along the targets."""
         vectors = np.asarray(right, dtype=np.float64)
         return vectors[:n_directions] if self.directions is None else self.directions @ vectors
@@ -147,7 +147,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         ) from error
 
 
-def _matrices(problem: Problem, weights: Any) -> tuple[Array, ...]:
+def _matrices(problem: Problem, weights: Any) -> tuple[RealArray, ...]:
     shape = (problem.width, problem.dim)
     # A list of matrices may hold them in different types; an array is one or a stack of them.
     several = isinstance(weights, list | tuple) and len(weights) > 0 and np.ndim(weights[0]) == 2
@@ -176,7 +176,7 @@ def _matrices(problem: Problem, weights: Any) -> tuple[Array, ...]:
     return tuple(stack)
 
 
-def _check_different(stack: Sequence[Array]) -> None:
+def _check_different(stack: Sequence[RealArray]) -> None:
     """A network given twice would pretend that networks do not scatter."""
     first: dict[bytes, int] = {}
     for number, matrix in enumerate(stack):
@@ -231,7 +231,7 @@ def _directions(problem: Problem, directions: Any) -> FloatArray:
     return rows
 
 
-def _numbers(name: str, value: Any) -> Array:
+def _numbers(name: str, value: Any) -> RealArray:
     """Real numbers, in float64 unless they are float32."""
     try:
         array = np.asarray(value)

@@ -11,11 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.predict import predict
 from rmt.prediction import Prediction
 from rmt.problem import Problem, Step
@@ -26,7 +25,6 @@ from validation.weights.readings import Reading
 
 __all__ = ["likely_mistake", "readout_advice"]
 
-FloatArray: TypeAlias = NDArray[np.float64]
 
 _RTOL = 1e-3  # of the alternatives
 # Misfits (see `Misfit`) of a prediction that fits and of one that does not, and the largest ratio
@@ -91,7 +89,7 @@ def likely_mistake(given: GivenWeights, readings: Sequence[Reading], agrees: boo
     return [] if found is None else [f"{which}: {misfit.text}, {found}"]
 
 
-def readout_advice(given: GivenWeights, number: int, reading: Reading, g: FloatArray) -> str:
+def readout_advice(given: GivenWeights, number: int, reading: Reading, g: Array) -> str:
     """Whether weights were trained with the given ``g_i``, too small by ``sqrt(N)``, or not."""
     problem, seen = reading.prediction.problem, seen_of(given, number, reading)
     root = math.sqrt(problem.width)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.prediction import Prediction
 from rmt.spectra.laws.tracy_widom import TracyWidom
@@ -24,7 +23,6 @@ from validation.weights.rows import FoundOutlier, OutlierCount
 
 __all__ = ["Reading", "bulk_of", "found_outliers", "outlier_count", "read_weights"]
 
-FloatArray: TypeAlias = NDArray[np.float64]
 
 # Of the Tracy-Widom test at the predicted edge.
 _SIGNIFICANCE = 0.01
@@ -59,10 +57,10 @@ class Reading:
 
     prediction: Prediction
     triplets: Triplets
-    overlaps: FloatArray
-    p_values: FloatArray
+    overlaps: Array
+    p_values: Array
     edge: float
-    spectrum: FloatArray | None
+    spectrum: Array | None
 
     @property
     def is_soft(self) -> bool:
@@ -70,7 +68,7 @@ class Reading:
         return _is_soft(self.prediction)
 
     @property
-    def values(self) -> FloatArray:
+    def values(self) -> Array:
         """The leading singular values, shape (m,)."""
         return self.triplets.values
 
@@ -190,7 +188,7 @@ def bulk_of(readings: Sequence[Reading]) -> BulkDistance | None:
     laws = {id(one.prediction): one.prediction.bulk for one in readings}
     weights = [sum(id(one.prediction) == key for one in readings) for key in laws]
 
-    def mean_law(points: FloatArray) -> FloatArray:
+    def mean_law(points: Array) -> Array:
         each = [law.cdf(points) for law in laws.values()]
         return np.asarray(np.average(each, axis=0, weights=weights))
 

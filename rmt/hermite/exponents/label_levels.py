@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.evaluation.program import Program
 from rmt.hermite.exponents.conditional_moment import DIGITS, SMALLEST_BOUND, Moment, newton
 from rmt.hermite.exponents.monotone_branches import Branch
@@ -181,7 +181,7 @@ def _samples(branch: Branch) -> list[tuple[float, float]]:
     ]
 
 
-def _bisect(program: Program, low: Any, high: Any, rising: Any, y: Any) -> NDArray[np.float64]:
+def _bisect(program: Program, low: Any, high: Any, rising: Any, y: Any) -> Array:
     """Solutions of f(z) = y on monotone branches, to neighbouring doubles."""
     for _ in range(64):
         middle = (low + high) / 2

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.budget import MAX_SECONDS
 from rmt.display import Part, Shown, Table
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
@@ -19,7 +19,6 @@ from rmt.status import InvalidInputError
 
 __all__ = ["Staircase", "StaircaseStep", "staircase"]
 
-Array = NDArray[np.float64]
 
 _ROUNDING = 1e-12  # of the size of the function
 _NOISE_FACTOR = 10.0  # coefficients below this many times their error count as zero

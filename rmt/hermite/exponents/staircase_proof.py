@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.hermite.directions import OrthogonalFrame, axes
 from rmt.hermite.tensor import TensorHermiteExpansion
 from rmt.hermite.tensor_tables import (
@@ -23,8 +23,6 @@ from rmt.hermite.tensor_tables import (
 )
 
 __all__ = ["StaircaseProof"]
-
-Array = NDArray[np.float64]
 
 
 class StaircaseProof:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import sympy
 
+from rmt.caching import cached
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.moments.exact.gaussian_class import (
     Kernel,
@@ -85,7 +85,7 @@ def exact_second_moment(function: ScalarFunction) -> Any:
     return None if values is None else values[0]
 
 
-@lru_cache(maxsize=512)
+@cached(512)
 def normal_pieces(function: ScalarFunction) -> tuple[Piece, ...] | None:
     """The function as sums of terms on intervals with exact ends; None when it is of another kind.
 

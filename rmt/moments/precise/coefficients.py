@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from rmt.arguments import whole_number
+from rmt.arrays import WholeNumbers
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.moments.integrability import check_square_integrable
 from rmt.moments.precise.panels import panel_sums
-from rmt.moments.precise.plan import Plan, Sums, make_plan
+from rmt.moments.precise.plan import Plan, make_plan
 from rmt.moments.precise.sums import Budget, Exhausted
 from rmt.moments.precise.trapezoid import TrapezoidSum, halve_step, trapezoid_sums
 from rmt.status import ConvergenceError, Status
@@ -176,7 +177,7 @@ def _digits_lost(plan: Plan, parts: list[TrapezoidSum]) -> float:
     return lost
 
 
-def _measured(plan: Plan, parts: Iterable[Sums | None]) -> Sums:
+def _measured(plan: Plan, parts: Iterable[WholeNumbers | None]) -> WholeNumbers:
     """The sum over the parts, from fixed point to numbers; infinite where a part is unknown."""
     import mpmath
 
@@ -193,7 +194,7 @@ def _measured(plan: Plan, parts: Iterable[Sums | None]) -> Sums:
 
 
 def _result(
-    plan: Plan, parts: list[TrapezoidSum], panels: tuple[Sums, Sums] | None
+    plan: Plan, parts: list[TrapezoidSum], panels: tuple[WholeNumbers, WholeNumbers] | None
 ) -> tuple[CertifiedCoefficients, bool]:
     """The coefficients with their error bounds, and whether all of them are certified."""
     import mpmath

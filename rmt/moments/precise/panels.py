@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from rmt.moments.precise.plan import Piece, Plan, Sums
+from rmt.arrays import WholeNumbers
+from rmt.caching import cached
+from rmt.moments.precise.plan import Piece, Plan
 from rmt.moments.precise.sums import Budget, Node, moment_sums, node_near_end
 from rmt.moments.singular_ends import SingularEnd, closeness
 
@@ -26,7 +27,7 @@ WIDTH_OF_LOGARITHM = 12.0
 LEAST_WIDTH = 1e-12
 
 
-def panel_sums(plan: Plan, budget: Budget) -> tuple[Sums, Sums]:
+def panel_sums(plan: Plan, budget: Budget) -> tuple[WholeNumbers, WholeNumbers]:
     """The integral by panels, and the sum of the differences between panels and their halves."""
     tolerances = plan.tolerances >> 6
     total = change = np.zeros(len(tolerances), dtype=object)
@@ -35,7 +36,7 @@ def panel_sums(plan: Plan, budget: Budget) -> tuple[Sums, Sums]:
 
             def integrate(
                 low: Any, high: Any, piece: Piece = piece, segment: _Segment = segment
-            ) -> Sums:
+            ) -> WholeNumbers:
                 return moment_sums(plan, piece, _nodes(plan, segment, low, high), budget)
 
             for halves, apart in _bisected(integrate, segment.edges(), tolerances):
@@ -99,8 +100,8 @@ def _nodes(plan: Plan, segment: _Segment, low: Any, high: Any) -> Iterator[Node]
 
 
 def _bisected(
-    integrate: Callable[[Any, Any], Sums], edges: list[Any], tolerances: Sums
-) -> Iterator[tuple[Sums, Sums]]:
+    integrate: Callable[[Any, Any], WholeNumbers], edges: list[Any], tolerances: WholeNumbers
+) -> Iterator[tuple[WholeNumbers, WholeNumbers]]:
     """For every panel that has settled: the sum of its halves, and its difference from that."""
     stack = [(a, b, integrate(a, b)) for a, b in pairwise(edges)]
     while stack:
@@ -119,7 +120,7 @@ def _panel_order(target: int) -> int:
     return min(8 * math.ceil(max(target, 48) / 8), 400)
 
 
-@lru_cache(maxsize=32)
+@cached(32)
 def _legendre(count: int, bits: int) -> list[tuple[Any, Any]]:
     """Gauss-Legendre nodes and weights on [-1, 1], by Newton's method in fixed point."""
     import mpmath

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import WholeNumbers
+from rmt.caching import cached
 from rmt.evaluation.guarded import GuardedFunction, guarded_function
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.moments.precise.reach import check_outermost, scale_and_reach
 from rmt.moments.singular_ends import SingularEnd, closeness, singular_ends
 from rmt.pieces.ends import refined_end
 
-__all__ = ["Piece", "Plan", "Sums", "make_plan"]
-
-# One whole number for each order that does not vanish, and one for E[f^2]; in fixed point.
-Sums: TypeAlias = NDArray[np.object_]
+__all__ = ["Piece", "Plan", "make_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +66,10 @@ class Plan:
     pieces: tuple[Piece, ...]
 
     @property
-    def tolerances(self) -> Sums:
-        """``10**-target sqrt(k! E[f^2])`` and ``10**-target E[f^2]``, if ``E[f^2] = 4**scale``."""
+    def tolerances(self) -> WholeNumbers:
+        """Of sums in fixed point, one for each order and one for ``E[f^2]``: ``10**-target`` of
+        ``sqrt(k! E[f^2])`` and of ``E[f^2]``, if that is ``4**scale``.
+        """
         unit = (1 << self.fixed) // 10**self.target
         roots = [math.isqrt(math.factorial(k) << 20) for k in self.orders]
         return np.array([*((unit * root) >> 10 for root in roots), unit], dtype=object)
@@ -120,7 +119,7 @@ def make_plan(
     )
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def _pieces(function: ScalarFunction, digits: int) -> tuple[Piece, ...]:
     """The pieces that are not zero, with their ends to this many digits."""
     import mpmath

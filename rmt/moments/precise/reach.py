@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 
+from rmt.caching import cached
 from rmt.evaluation.guarded import guarded_function
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.pieces.roots import SEARCH_RADIUS
@@ -53,7 +54,7 @@ def scale_and_reach(
     raise ConvergenceError(f"{function.text} {cause}", Status.NOT_CONVERGED)
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def _profile(function: ScalarFunction) -> Callable[[float], list[tuple[float, float, float]]]:
     """``(z, log |f(z)|, width)`` on a grid of step 1/2 and in the middle of every piece."""
     import mpmath
@@ -78,7 +79,7 @@ def _profile(function: ScalarFunction) -> Callable[[float], list[tuple[float, fl
     return profile
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def _log_hermite(order: int, z: float) -> float:
     """``log max |He_k(z)| / sqrt(k!)`` over ``k <= order``."""
     previous, current, shift, largest = 0.0, 1.0, 0.0, 0.0

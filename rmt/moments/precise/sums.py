@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rmt.moments.precise.plan import Piece, Plan, Sums
+from rmt.arrays import WholeNumbers
+from rmt.moments.precise.plan import Piece, Plan
 from rmt.moments.singular_ends import SingularEnd
 from rmt.status import ConvergenceError, Status
 
@@ -45,7 +46,7 @@ def node_near_end(
     return place + side * distance, extra, weight
 
 
-def moment_sums(plan: Plan, piece: Piece, nodes: Iterable[Node], budget: Budget) -> Sums:
+def moment_sums(plan: Plan, piece: Piece, nodes: Iterable[Node], budget: Budget) -> WholeNumbers:
     """``sum weight exp(-z^2/2) f (He_k, .., f)`` over nodes."""
     import mpmath
     from mpmath.libmp import to_fixed

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from rmt.moments.precise.plan import Piece, Plan, Sums
+from rmt.arrays import WholeNumbers
+from rmt.caching import cached
+from rmt.moments.precise.plan import Piece, Plan
 from rmt.moments.precise.sums import Budget, Node, moment_sums, node_near_end
 from rmt.moments.singular_ends import closeness
 
@@ -33,9 +34,9 @@ class TrapezoidSum:
 
     piece: Piece
     level: int
-    sums: Sums | None = None
-    value: Sums | None = None
-    change: Sums | None = None
+    sums: WholeNumbers | None = None
+    value: WholeNumbers | None = None
+    change: WholeNumbers | None = None
 
 
 def trapezoid_sums(plan: Plan) -> list[TrapezoidSum]:
@@ -98,7 +99,7 @@ def _rounded_up(value: float) -> float:
     return math.ceil(4 * value) / 4
 
 
-@lru_cache(maxsize=32)
+@cached(32)
 def _half_line(
     closest: int, far: float, level: int, first: bool, bits: int
 ) -> list[tuple[Any, Any]]:
@@ -118,7 +119,7 @@ def _half_line(
     return nodes
 
 
-@lru_cache(maxsize=32)
+@cached(32)
 def _interval(closest: int, level: int, first: bool, side: int, bits: int) -> list[tuple[Any, Any]]:
     """Tanh-sinh nodes of the unit interval next to one end; the middle belongs to the lower."""
     import mpmath

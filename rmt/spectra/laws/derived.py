@@ -7,16 +7,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array, ComplexArray, Indices
 from rmt.spectra.laws.law import Atom, SpectralLaw
 from rmt.spectra.laws.panels import DensityTable
 from rmt.status import InvalidInputError
 
 __all__ = ["ContinuousPart", "SingularValueLaw"]
-
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
 
 
 class ContinuousPart(SpectralLaw):
@@ -84,7 +82,7 @@ class ContinuousPart(SpectralLaw):
     def _table(self) -> DensityTable:
         return self.whole._table.scaled(self._factor)
 
-    def _density(self, interval: NDArray[np.intp], left: Array, right: Array) -> Array:
+    def _density(self, interval: Indices, left: Array, right: Array) -> Array:
         return np.asarray(self.whole._density(interval, left, right) * self._factor)
 
     def _stieltjes(self, z: ComplexArray) -> ComplexArray:
@@ -149,7 +147,7 @@ class SingularValueLaw(SpectralLaw):
         """The point masses."""
         return tuple(Atom(math.sqrt(a.location), a.mass) for a in self.eigenvalues.atoms)
 
-    def _density(self, interval: NDArray[np.intp], left: Array, right: Array) -> Array:
+    def _density(self, interval: Indices, left: Array, right: Array) -> Array:
         low, high = np.array(self.edges).T
         s = np.where(left < right, low[interval] + left, high[interval] - right)
         distance = left * (2.0 * low[interval] + left), right * (2.0 * high[interval] - right)

@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rmt.arguments import whole_number
+from rmt.arrays import Array, Bools, ComplexArray, Indices
 from rmt.display import InNotebooks, Part, Table
 from rmt.spectra.laws.panels import DensityTable, build_table
 from rmt.status import InvalidInputError
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Atom", "SpectralLaw"]
 
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
 
 EPS = float(np.finfo(float).eps)
 
@@ -85,14 +84,14 @@ class SpectralLaw(ABC, InNotebooks):
         """The point masses, in order."""
 
     @abstractmethod
-    def _density(self, interval: NDArray[np.intp], left: Array, right: Array) -> Array:
+    def _density(self, interval: Indices, left: Array, right: Array) -> Array:
         """Density at distances ``left`` and ``right`` from the ends of the numbered intervals."""
 
     @abstractmethod
     def _stieltjes(self, z: ComplexArray) -> ComplexArray:
         """``int dF(x) / (x - z)`` for flat ``z`` off the support with ``Im z >= 0``."""
 
-    def _distances(self, interval: NDArray[np.intp], x: Array) -> tuple[Array, Array]:
+    def _distances(self, interval: Indices, x: Array) -> tuple[Array, Array]:
         """Distances of points from the ends of their intervals."""
         low, high = np.array(self.edges).T
         return x - low[interval], high[interval] - x
@@ -373,7 +372,7 @@ class SpectralLaw(ABC, InNotebooks):
 
         return ContinuousPart(self)
 
-    def _locate(self, x: Array) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    def _locate(self, x: Array) -> tuple[Indices, Bools]:
         """The interval that each point may be in, and whether it is."""
         if not self.edges:
             return np.zeros(x.shape, np.intp), np.zeros(x.shape, bool)

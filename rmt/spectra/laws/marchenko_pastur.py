@@ -7,15 +7,13 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array, ComplexArray, Indices
 from rmt.spectra.laws.law import Atom, SpectralLaw
 from rmt.status import InvalidInputError
 
 __all__ = ["MarchenkoPastur", "MarchenkoPasturBulk"]
-
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
 
 
 class MarchenkoPasturBulk(SpectralLaw):
@@ -82,7 +80,7 @@ class MarchenkoPasturBulk(SpectralLaw):
             inside = inside | (s == 0.0)
         return np.asarray(np.where(inside, density, 0.0))
 
-    def _density(self, interval: NDArray[np.intp], left: Array, right: Array) -> Array:
+    def _density(self, interval: Indices, left: Array, right: Array) -> Array:
         low, high = self.edges[0]
         s = low + left
         # Factored, so that no digits are lost near the edges.
@@ -176,7 +174,7 @@ class MarchenkoPastur(SpectralLaw):
         """The atom at zero when ``c > 1``."""
         return (Atom(0.0, 1.0 - 1.0 / self.ratio),) if self.ratio > 1.0 else ()
 
-    def _density(self, interval: NDArray[np.intp], left: Array, right: Array) -> Array:
+    def _density(self, interval: Indices, left: Array, right: Array) -> Array:
         x = self.edges[0][0] + left
         return np.sqrt(left * right) / (2.0 * math.pi * self.ratio * self.variance * x)
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.polynomial.chebyshev import chebval
+
+from rmt.arrays import Array, ComplexArray, Indices
 
 __all__ = ["DensityTable", "build_table"]
 
-Array = NDArray[np.float64]
-Indices = NDArray[np.intp]
 Density = Callable[[Indices, Array, Array], Array]
 
 DEGREE = 24
@@ -111,7 +111,7 @@ class DensityTable:
             self.start.size - 1,
         )
         t = 2.0 * (angle - self.start[panel]) / (self.stop[panel] - self.start[panel]) - 1.0
-        return self.before[panel] + _clenshaw(self.integral_coefficients, panel, t)
+        return self.before[panel] + chebval(t, self.integral_coefficients[panel].T, tensor=False)
 
     @cached_property
     def _fine(self) -> tuple[Array, Array, Array]:
@@ -120,9 +120,9 @@ class DensityTable:
         The density is per cell: the mass of a cell is about the mean of the two.
         """
         t = np.linspace(-1.0, 1.0, FINE + 1)
-        mass = np.polynomial.chebyshev.chebval(t, self.integral_coefficients.T)
+        mass = chebval(t, self.integral_coefficients.T)
         cell = (self.stop - self.start)[:, None] / FINE
-        density = np.polynomial.chebyshev.chebval(t, self.coefficients.T) * cell
+        density = chebval(t, self.coefficients.T) * cell
         borders = (self.before[:-1, None] + mass[:, :-1]).ravel()
         borders = np.maximum.accumulate(np.append(borders, self.before[-1]))
         return borders, density[:, :-1].ravel(), density[:, 1:].ravel()
@@ -155,8 +155,8 @@ class DensityTable:
         active = np.arange(t.size)
         for _ in range(MAX_STEPS):
             p, at = panel[active], t[active]
-            gap = _clenshaw(self.integral_coefficients, p, at) - target[active]
-            slope = _clenshaw(self.coefficients, p, at) * half[p]
+            gap = chebval(at, self.integral_coefficients[p].T, tensor=False) - target[active]
+            slope = chebval(at, self.coefficients[p].T, tensor=False) * half[p]
             low[active] = np.where(gap < 0, at, low[active])
             high[active] = np.where(gap >= 0, at, high[active])
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -186,7 +186,7 @@ class DensityTable:
         moments = np.zeros(DEGREE + 1)
         moments[::2] = 2.0 / (1.0 - np.arange(0, DEGREE + 1, 2) ** 2)
         weights = moments @ _ANALYSIS  # Fejer's first rule
-        values = np.polynomial.chebyshev.chebval(_NODES, self.coefficients.T)
+        values = chebval(_NODES, self.coefficients.T)
         half = ((self.stop - self.start) / 2.0)[:, None]
         angle = self.start[:, None] + (_NODES + 1.0) * half
         width = (self.high - self.low)[self.interval][:, None]
@@ -200,24 +200,12 @@ class DensityTable:
         x, weights = self.rule
         return float(np.asarray(function(x)) @ weights)
 
-    def cauchy(self, z: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    def cauchy(self, z: ComplexArray) -> ComplexArray:
         """``int rho(x) / (x - z) dx`` off the intervals."""
         x, weights = self.rule
         flat = z.ravel()
         total = np.array([np.sum(weights / (x - point)) for point in flat], dtype=complex)
         return total.reshape(z.shape)
-
-
-def _clenshaw(coefficients: Array, panel: Indices, t: Array) -> Array:
-    """Chebyshev series of each point's panel."""
-    # One row of coefficients at a time, gathered over the points.
-    columns = coefficients.T
-    one = np.zeros(t.size)
-    two = np.zeros(t.size)
-    twice = 2.0 * t
-    for k in range(columns.shape[0] - 1, 0, -1):
-        one, two = twice * one - two + columns[k][panel], one
-    return np.asarray(t * one - two + columns[0][panel])
 
 
 def build_table(

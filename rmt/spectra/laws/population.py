@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.display import InNotebooks, Part, Table
 from rmt.moments.rules import gauss_legendre
 from rmt.status import InvalidInputError
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Population", "PopulationLike"]
 
-Array = NDArray[np.float64]
 
 PopulationLike: TypeAlias = "Population | SpectralLaw | ArrayLike"
 

@@ -6,8 +6,9 @@ import math
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array, ComplexArray, Indices
 from rmt.spectra.laws.law import Atom, SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import positive_ratio
 from rmt.spectra.laws.population import Population, PopulationLike
@@ -22,8 +23,6 @@ from rmt.status import ConvergenceError, InvalidInputError, Status
 
 __all__ = ["GeneralisedMarchenkoPastur"]
 
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
 
 FIRST_NODES, LAST_NODES = 32, 512
 CONTINUOUS_TOLERANCE = 1e-11
@@ -107,13 +106,13 @@ class GeneralisedMarchenkoPastur(SpectralLaw):
             mass = 1.0
         return (Atom(0.0, mass),) if mass > 4e-16 else ()
 
-    def _distances(self, interval: NDArray[np.intp], x: Array) -> tuple[Array, Array]:
+    def _distances(self, interval: Indices, x: Array) -> tuple[Array, Array]:
         ends = self._edges.x
         wide = x.astype(np.longdouble)
         left, right = wide - ends[2 * interval], ends[2 * interval + 1] - wide
         return left.astype(float), right.astype(float)
 
-    def _density(self, interval: NDArray[np.intp], left: Array, right: Array) -> Array:
+    def _density(self, interval: Indices, left: Array, right: Array) -> Array:
         s, found = solve_inside(self._edges, self._t, self._w, self.ratio, interval, left, right)
         density = -s.imag / (math.pi * self.ratio * np.abs(s) ** 2)
         if not found.all():

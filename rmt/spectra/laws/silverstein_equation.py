@@ -23,11 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.arrays import Array, Bools, ComplexArray, Indices
+
 __all__ = ["Edges", "find_edges", "solve_above", "solve_inside", "solve_off_axis"]
 
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
-Indices = NDArray[np.intp]
 
 MAX_NEWTON = 60
 BLOCK = 2**17  # complex numbers held at a time
@@ -157,7 +156,7 @@ def _height(t: Array, w: Array, c: float, lower: Indices, offset: Array) -> Arra
 
 def solve_inside(
     edges: Edges, t: Array, w: Array, c: float, interval: Indices, left: Array, right: Array
-) -> tuple[ComplexArray, NDArray[np.bool_]]:
+) -> tuple[ComplexArray, Bools]:
     """``s`` with negative imaginary part at points inside intervals, and whether it was found.
 
     Parameters
@@ -177,7 +176,7 @@ def solve_inside(
 
 def _solve_block(
     edges: Edges, t: Array, w: Array, c: float, interval: Indices, left: Array, right: Array
-) -> tuple[ComplexArray, NDArray[np.bool_]]:
+) -> tuple[ComplexArray, Bools]:
     near_lower = left <= right
     edge = 2 * interval + np.where(near_lower, 0, 1)
     y = np.where(near_lower, left, -right)
@@ -192,7 +191,7 @@ def _solve_block(
 
 
 def _circle(
-    edges: Edges, interval: Indices, left: Array, right: Array, near_lower: NDArray[np.bool_]
+    edges: Edges, interval: Indices, left: Array, right: Array, near_lower: Bools
 ) -> ComplexArray:
     """First guess: between the two edges ``s`` runs along half an ellipse.
 
@@ -218,7 +217,7 @@ def _circle(
 
 def _newton(
     edges: Edges, edge: Indices, y: Array, guess: ComplexArray
-) -> tuple[ComplexArray, NDArray[np.bool_]]:
+) -> tuple[ComplexArray, Bools]:
     """``delta^2 K(delta) + y = 0`` with ``K = sum_j numerator_j / (shifted_j + delta)``."""
     delta = guess.copy()
     expected = np.abs(guess.imag)
@@ -253,9 +252,7 @@ def _newton(
     return delta, found
 
 
-def solve_off_axis(
-    t: Array, w: Array, c: float, z: ComplexArray
-) -> tuple[ComplexArray, NDArray[np.bool_]]:
+def solve_off_axis(t: Array, w: Array, c: float, z: ComplexArray) -> tuple[ComplexArray, Bools]:
     """``s(z)`` for ``Im z >= 0``, followed down from far above; and whether it was found.
 
     On the real axis inside the support the result is the limit from above; in a gap it is real.

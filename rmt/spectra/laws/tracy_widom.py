@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from numbers import Real
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
+from rmt.caching import cached
 from rmt.display import InNotebooks
 from rmt.spectra.laws.tracy_widom_table import SPLIT, quantile, table_of
 from rmt.status import InvalidInputError
 
 __all__ = ["TracyWidom", "largest_eigenvalue_center", "largest_eigenvalue_scale"]
 
-Array = NDArray[np.float64]
 
 EPS = float(np.finfo(float).eps)
 
@@ -274,7 +274,7 @@ def _probability(probability: ArrayLike) -> Array:
     return np.where((p >= 0) & (p <= 1), p, np.nan)
 
 
-@cache
+@cached(16)
 def _moments(beta: int) -> tuple[float, float, float, float]:
     """Mean, variance, skewness, excess kurtosis.
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import scipy
 from numpy.polynomial import Chebyshev, chebyshev
-from numpy.typing import NDArray
+
+from rmt.arrays import Array
+from rmt.caching import cached
 
 __all__ = [
     "CHECK",
@@ -32,7 +33,6 @@ __all__ = [
     "zeta",
 ]
 
-Array = NDArray[np.float64]
 
 ZETA_PRIME = -0.16542114370045092  # zeta'(-1)
 
@@ -62,7 +62,7 @@ class Edge:
     q: Array  # the Hastings-McLeod function, of shape (len(s),)
 
 
-@cache
+@cached(16)
 def _half_line_rule(order: int) -> tuple[Array, Array]:
     """Gauss-Legendre in ``u`` on (0, 1), as nodes ``-log u`` and weights ``w / u``.
 
@@ -172,7 +172,7 @@ def _painleve_edge(log_f2: Array, slope: Array, integral_q: Array, q: Array) -> 
     return Edge(log_cdf, np.full_like(log_cdf, np.nan), log_pdf, q)
 
 
-@cache
+@cached(16)
 def _painleve_solution(resolution: Resolution) -> tuple[Chebyshev, ...]:
     """``log F_2``, its derivative ``int_s^inf q^2``, ``int_s^inf q`` and ``q`` on [LEFT, JOIN].
 

@@ -6,12 +6,13 @@ They are built once per process, from the three sources of `rmt.spectra.laws.tra
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array, Bools, Indices
+from rmt.caching import cached
 from rmt.spectra.laws.tracy_widom_sources import (
     CHECK,
     JOIN,
@@ -28,7 +29,6 @@ from rmt.spectra.laws.tracy_widom_sources import (
 
 __all__ = ["SPLIT", "quantile", "table_of"]
 
-Array = NDArray[np.float64]
 
 EPS = float(np.finfo(float).eps)
 
@@ -53,14 +53,18 @@ class _Table:
     tail_gap: Array  # absolute errors of the logarithms, one for each row
     density_gap: Array
 
-    def log_tail(self, s: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+    def log_tail(self, s: ArrayLike) -> tuple[Array, Bools]:
         """The logarithm of the tail tabulated there, and whether that is the upper one."""
         s, row, x = _locate(s)
-        return _clenshaw(self.tail, row, x) + _offset(self.beta, s, row, False), row >= UPPER
+        return chebyshev.chebval(x, self.tail[:, row], tensor=False) + _offset(
+            self.beta, s, row, False
+        ), row >= UPPER
 
     def log_density(self, s: ArrayLike) -> Array:
         s, row, x = _locate(s)
-        return _clenshaw(self.density, row, x) + _offset(self.beta, s, row, True)
+        return chebyshev.chebval(x, self.density[:, row], tensor=False) + _offset(
+            self.beta, s, row, True
+        )
 
     def tail_bound(self, s: ArrayLike) -> Array:
         """Bound on the error of ``log_tail``, rounding included."""
@@ -71,7 +75,7 @@ class _Table:
         return self.density_gap[_locate(s)[1]] + 8 * EPS * (1.0 + np.abs(self.log_density(s)))
 
 
-def _locate(s: ArrayLike) -> tuple[Array, NDArray[np.intp], Array]:
+def _locate(s: ArrayLike) -> tuple[Array, Indices, Array]:
     """Points (finite or NaN), their rows, and their places in [-1, 1] there."""
     points = np.clip(np.asarray(s, dtype=float), -1e100, 1e100)
     cell = np.clip(np.floor(points - LEFT), -1, PIECES)
@@ -90,7 +94,7 @@ def _points(row: int, x: Array) -> Array:
     return (LEFT if row == 0 else RIGHT) * ((1.0 + x) / 2.0) ** (-2.0 / 3.0)
 
 
-def _offset(beta: int, s: Array, row: NDArray[np.intp], density: bool) -> Array:
+def _offset(beta: int, s: Array, row: Indices, density: bool) -> Array:
     """What grows without bound in the outer rows; zero elsewhere."""
     offset = np.zeros(s.shape)
     if np.any(left := row == 0):
@@ -101,15 +105,6 @@ def _offset(beta: int, s: Array, row: NDArray[np.intp], density: bool) -> Array:
         log_sf = -beta * (zeta(t) + 0.75 * np.log(t))
         offset[right] = log_sf + (0.5 * np.log(t) if density else 0.0)
     return offset
-
-
-def _clenshaw(coefficients: Array, row: NDArray[np.intp], x: Array) -> Array:
-    """Chebyshev sums at ``x``, each with the column of its row."""
-    twice = 2.0 * x
-    first, second = np.zeros(x.shape), np.zeros(x.shape)
-    for c in coefficients[:0:-1]:
-        first, second = c.take(row) + twice * first - second, first
-    return np.asarray(coefficients[0].take(row) + x * first - second)
 
 
 def _row_values(row: int, x: Array, resolution: Resolution) -> Array:
@@ -130,7 +125,7 @@ def _row_values(row: int, x: Array, resolution: Resolution) -> Array:
     return np.asarray(values + power * np.log(s))
 
 
-@cache
+@cached(16)
 def _tables() -> tuple[_Table, _Table]:
     """Both tables, from the same matrices."""
     x = chebyshev.chebpts1(DEGREE + 1)
@@ -154,7 +149,7 @@ def table_of(beta: int) -> _Table:
     return _tables()[beta - 1]
 
 
-@cache
+@cached(16)
 def _quantile_grid(beta: int) -> tuple[Array, Array, Array]:
     """``key``, ``s`` and ``ds / dkey``: ``key`` is ``log F`` up to SPLIT, then ``-log(1 - F)``.
 

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rmt.arguments import whole_number
+from rmt.arrays import Array, Bools, ComplexArray
 from rmt.display import InNotebooks, Part, columns_of
 from rmt.spectra.outliers.rectangular import Outliers, not_negative
 from rmt.status import ConvergenceError, Status
@@ -34,8 +35,6 @@ __all__ = [
     "shrink_singular_values",
 ]
 
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
 
 MAX_STEPS = 200
 
@@ -84,7 +83,7 @@ class SpikeEstimate(InNotebooks):
     left_overlap: Array
     right_overlap: Array
     shrunk: Array
-    is_outlier: NDArray[np.bool_]
+    is_outlier: Bools
 
     def _parts(self) -> list[Part]:
         return [columns_of(self, ["strength", "left_overlap", "right_overlap", "shrunk"])]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.status import InvalidInputError
 
 __all__ = ["combined_spikes"]
-
-Array = NDArray[np.float64]
 
 
 def combined_spikes(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.tracy_widom import TracyWidom
 from rmt.spectra.outliers.rectangular import real_numbers
@@ -16,7 +16,7 @@ __all__ = ["edge_pvalue"]
 
 def edge_pvalue(
     eigenvalue: ArrayLike, law: SpectralLaw, size: int, beta: Literal[1, 2] = 1
-) -> NDArray[np.float64]:
+) -> Array:
     """Probability that the largest eigenvalue without any outlier is at least this large.
 
     ``P(T > (x - b) / scale)`` with the upper edge ``b``, the law's `edge_scale` and ``T`` of the

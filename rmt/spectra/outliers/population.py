@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array, Bools
 from rmt.display import InNotebooks, Part, columns_of
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPastur
 from rmt.spectra.laws.silverstein import GeneralisedMarchenkoPastur
 from rmt.status import InvalidInputError
 
 __all__ = ["PopulationSpikes", "population_spike_of", "population_spikes"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class PopulationSpikes(InNotebooks):
     eigenvalue: Array
     overlap: Array
     std: Array
-    is_outlier: NDArray[np.bool_]
+    is_outlier: Bools
 
     def _parts(self) -> list[Part]:
         return [columns_of(self, ["spike", "eigenvalue", "overlap", "std"])]

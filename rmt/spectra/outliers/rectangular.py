@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array, Bools
 from rmt.display import InNotebooks, Part, columns_of
 from rmt.spectra.laws.marchenko_pastur import positive_ratio
 from rmt.status import InvalidInputError
 
 __all__ = ["Outliers", "not_negative", "real_numbers", "rectangular_outliers"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Outliers(InNotebooks):
     singular_value: Array
     left_overlap: Array
     right_overlap: Array
-    is_outlier: NDArray[np.bool_]
+    is_outlier: Bools
 
     def _parts(self) -> list[Part]:
         return [columns_of(self, ["singular_value", "left_overlap", "right_overlap"])]

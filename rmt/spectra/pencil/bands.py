@@ -6,8 +6,8 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.spectra.laws.law import Atom
 from rmt.spectra.pencil.continuation import solve_flat
 from rmt.spectra.pencil.edges import GapPoint, RealBranch, edge_of_gap, far_points
@@ -15,7 +15,6 @@ from rmt.spectra.pencil.pencil import Pencil
 
 __all__ = ["Bands", "outermost_bands", "with_gap"]
 
-Array = NDArray[np.float64]
 
 RTOL = 1e-11
 ATOM_POWER = 0.9  # m grows like this power of 1/|z|: 1 for an atom, 1/2 for a hard edge

@@ -9,18 +9,14 @@ start, an answer has to pass the check of `rmt.spectra.pencil.newton.certify`.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, ComplexArray, Indices
 from rmt.blas import one_blas_thread
 from rmt.spectra.pencil.newton import Found, Tracked, almost_real, certify, polish, track
 from rmt.spectra.pencil.self_energy import ReducedEquation
 
 __all__ = ["Found", "join", "solve_flat"]
 
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.intp]
 
 TRACKING = 1e-2  # residual along the path, before the last step
 WARM_LIMIT = 16  # iterations from a start that may be no good
@@ -164,7 +160,7 @@ def _predict(k: ComplexArray, tangent: ComplexArray, epsilon: Array, target: Arr
     return np.where(np.abs(power) < 2.0, curved, linear)
 
 
-def _merge(found: Found | None, new: Found, index: Ints, points: int) -> Found:
+def _merge(found: Found | None, new: Found, index: Indices, points: int) -> Found:
     """Put new solutions in their places."""
     if found is None:
         if index.size == points:

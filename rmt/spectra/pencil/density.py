@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array, Bools, ComplexArray, WholeNumbers
 from rmt.spectra.outliers.rectangular import real_numbers
 from rmt.spectra.pencil.continuation import join, solve_flat
 from rmt.spectra.pencil.newton import Found, almost_real
@@ -18,8 +19,6 @@ from rmt.status import InvalidInputError
 
 __all__ = ["Knots", "PencilDensity", "density", "solve_on_axis"]
 
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
 
 COARSEST_STEP = 32
 
@@ -49,7 +48,7 @@ class PencilDensity:
     x: Array
     value: Array
     error: Array
-    status: NDArray[np.object_]
+    status: WholeNumbers
 
     def __str__(self) -> str:
         return f"PencilDensity: {self.x.size} points, error <= {np.max(self.error, initial=0):.1e}"
@@ -144,7 +143,7 @@ class Knots:
         both, first = np.unique(np.concatenate([self.x, x]), return_index=True)
         return Knots(both, np.concatenate([self.k, k])[first])
 
-    def take(self, index: NDArray[np.bool_]) -> Knots:
+    def take(self, index: Bools) -> Knots:
         """Some of them."""
         return Knots(self.x[index], self.k[index])
 

@@ -18,8 +18,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Integers
 from rmt.budget import check_time
 from rmt.spectra.pencil.continuation import solve_flat
 from rmt.spectra.pencil.newton import GOAL, certify, polish
@@ -30,8 +30,6 @@ from rmt.status import ConvergenceError, Status
 
 __all__ = ["GapPoint", "RealBranch", "edge_of_gap", "far_points"]
 
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 RTOL = 1e-11  # residual of a point on the curve
 FAR = 1e-2  # |z m(z) + 1| far from the spectrum
@@ -61,7 +59,7 @@ class GapPoint:
     k: Array
     slope: float
     tangent: Array
-    negative: tuple[Ints, ...]
+    negative: tuple[Integers, ...]
 
     def same_gap(self, other: GapPoint) -> bool:
         """Whether the two may be in one gap: no band of any mass is between them."""
@@ -168,7 +166,7 @@ class RealBranch:
             self._negative(inverses),
         )
 
-    def _negative(self, inverses: list[Array]) -> tuple[Ints, ...]:
+    def _negative(self, inverses: list[Array]) -> tuple[Integers, ...]:
         counts = {}
         for block, one in zip(self.system.blocks, inverses, strict=True):
             for name, span in block.members:
@@ -176,7 +174,7 @@ class RealBranch:
         return tuple(counts[one.name] for one in self.pencil.types)
 
 
-def _negative(matrices: Array) -> Ints:
+def _negative(matrices: Array) -> Integers:
     """Numbers of negative eigenvalues of symmetric matrices (nodes, size, size)."""
     size = matrices.shape[-1]
     if size == 1:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array, Bools, ComplexArray, Indices
 from rmt.blas import one_blas_thread
 from rmt.display import Part
 from rmt.spectra.dyson import solve
@@ -22,8 +23,6 @@ from rmt.status import ConvergenceError, InvalidInputError, Status
 
 __all__ = ["PencilLaw"]
 
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
 
 EPS = float(np.finfo(float).eps)
 RTOL = 1e-12
@@ -147,7 +146,7 @@ class PencilLaw(SpectralLaw):
             low, high = np.array(bands.edges).reshape(-1, 2).T
 
             def on_bands(
-                interval: NDArray[np.intp],
+                interval: Indices,
                 left: Array,
                 right: Array,
                 low: Array = low,
@@ -196,7 +195,7 @@ class PencilLaw(SpectralLaw):
         found = self._bands_and_table[0].atoms
         return found if self._given_atoms is None else self._given_atoms
 
-    def _density(self, interval: NDArray[np.intp], left: Array, right: Array) -> Array:
+    def _density(self, interval: Indices, left: Array, right: Array) -> Array:
         low, high = np.array(self.edges).T
         x = _points(interval, left, right, low, high)
         return self._found(x, interval, low, high, np.zeros(x.size, dtype=bool))
@@ -205,10 +204,10 @@ class PencilLaw(SpectralLaw):
     def _found(
         self,
         x: Array,
-        interval: NDArray[np.intp],
+        interval: Indices,
         low: Array,
         high: Array,
-        inner: NDArray[np.bool_],
+        inner: Bools,
     ) -> Array:
         """Densities at points, which are remembered; at ``inner`` points they must be positive."""
         new = np.array([one not in self._seen for one in x.tolist()], dtype=bool)
@@ -315,13 +314,11 @@ class _InGaps(Exception):
         self.points = points
 
 
-def _points(
-    interval: NDArray[np.intp], left: Array, right: Array, low: Array, high: Array
-) -> Array:
+def _points(interval: Indices, left: Array, right: Array, low: Array, high: Array) -> Array:
     return np.where(left < right, low[interval] + left, high[interval] - right)
 
 
-def _middles(x: Array, k: Array, zero: NDArray[np.bool_]) -> list[tuple[float, Array]]:
+def _middles(x: Array, k: Array, zero: Bools) -> list[tuple[float, Array]]:
     """The middle point of every run of zeros."""
     starts = np.flatnonzero(zero & ~np.append(False, zero[:-1]))
     stops = np.flatnonzero(zero & ~np.append(zero[1:], False))

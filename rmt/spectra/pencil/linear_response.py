@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Indices
 from rmt.spectra.pencil.stacked_matrices import Stack, solve_linear, times_real
 
 __all__ = ["BlockResponse", "Linearised", "block_response"]
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +17,7 @@ class _Entry:
     """The unknowns that are read at, or written to, one entry of a block."""
 
     place: tuple[int, int]
-    unknowns: Ints
+    unknowns: Indices
     pattern: Array  # (unknowns, nodes)
 
 
@@ -57,12 +54,12 @@ class ManyNodes:
 class OneNode:
     """The same for a block with a single node, where all entries are done at once."""
 
-    places: tuple[Ints, Ints, Ints, Ints]  # pv, qw, pw, qv in the flat matrix
+    places: tuple[Indices, Indices, Indices, Indices]  # pv, qw, pw, qv in the flat matrix
     factors: Array  # of every unknown that is read, as a column
-    rows: Ints
+    rows: Indices
     twice: Array  # of every entry that is written, 1 if it is off the diagonal
     spread: Array  # (entries written, inputs)
-    columns: Ints
+    columns: Indices
 
     @property
     def largest(self) -> int:
@@ -81,7 +78,7 @@ class OneNode:
 BlockResponse = ManyNodes | OneNode
 
 
-def block_response(read: Array, write: Array, start: int, inputs: Ints) -> BlockResponse:
+def block_response(read: Array, write: Array, start: int, inputs: Indices) -> BlockResponse:
     """From arrays (unknowns, nodes, slots, slots); a block's unknowns begin at ``start``."""
     reads = _entries(read, np.arange(start, start + len(read)))
     writes = _entries(write, inputs)
@@ -104,7 +101,7 @@ def block_response(read: Array, write: Array, start: int, inputs: Ints) -> Block
     )
 
 
-def _entries(array: Array, unknowns: Ints) -> list[_Entry]:
+def _entries(array: Array, unknowns: Indices) -> list[_Entry]:
     size = array.shape[-1]
     result = []
     for p in range(size):
@@ -135,14 +132,14 @@ class Linearised:
     ``x_i = b_i + J_io x_o``.
     """
 
-    outside: Ints
-    inside: Ints
+    outside: Indices
+    inside: Indices
     schur: Stack  # (points, outside, outside): the inverse
     into: Stack  # (points, outside, inside)
     out: Stack  # (points, inside, outside)
 
     @classmethod
-    def of(cls, jacobian: Stack, outside: Ints, inside: Ints) -> Linearised:
+    def of(cls, jacobian: Stack, outside: Indices, inside: Indices) -> Linearised:
         """From the Jacobian ``dG/dk``."""
         if not inside.size:
             none = np.zeros((len(jacobian), 0, 0))
@@ -153,7 +150,7 @@ class Linearised:
         matrix = _one_minus(jacobian[:, o, outside] + into @ out)
         return cls(outside, inside, solve_linear(matrix, None), into, out)
 
-    def solve(self, right: Stack, at: Ints | None = None) -> Stack:
+    def solve(self, right: Stack, at: Indices | None = None) -> Stack:
         """``(1 - dG/dk)^{-1} right``, shape (points, unknowns), for all points or some of them."""
         if at is None or at.size == len(self.schur):
             return _apply(right, self, self.schur, self.into, self.out)
@@ -169,7 +166,7 @@ class Linearised:
             _apply(size, self, np.abs(self.schur), np.abs(self.into), np.abs(self.out))
         )
 
-    def put(self, index: Ints, new: Linearised) -> None:
+    def put(self, index: Indices, new: Linearised) -> None:
         """Replace it at some of the points."""
         self.schur[index], self.into[index], self.out[index] = new.schur, new.into, new.out
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Bools, ComplexArray, Indices, Integers
 from rmt.budget import check_time
 from rmt.spectra.pencil.linear_response import Linearised
 from rmt.spectra.pencil.self_energy import ReducedEquation
@@ -15,9 +15,6 @@ from rmt.spectra.pencil.stacked_matrices import Stack, inverse, product, smalles
 
 __all__ = ["Found", "Polished", "Tracked", "almost_real", "certify", "polish", "track"]
 
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
-Bools = NDArray[np.bool_]
 
 EPS = float(np.finfo(float).eps)
 GOAL = 20.0 * EPS  # residual at which to stop
@@ -31,7 +28,7 @@ class Found:
     matrices: list[ComplexArray]
     bounds: list[Array]
     residual: Array
-    iterations: NDArray[np.int64]
+    iterations: Integers
     solved: Bools
 
     def take(self, index: Any) -> Found:
@@ -54,7 +51,7 @@ class Tracked:
     tangent: ComplexArray  # dk / depsilon
     positive: Bools  # whether Im M is
     residual: Array
-    iterations: NDArray[np.int64]
+    iterations: Integers
 
 
 def track(
@@ -123,7 +120,7 @@ class Polished:
     matrices: list[Stack]
     defect: Stack
     residual: Array
-    iterations: NDArray[np.int64]
+    iterations: Integers
     linearised: Linearised
 
 
@@ -209,7 +206,7 @@ def certify(system: ReducedEquation, one: Polished, rtol: float) -> Found:
     )
 
 
-def _grows(system: ReducedEquation, one: Polished, at: NDArray[np.intp]) -> Bools:
+def _grows(system: ReducedEquation, one: Polished, at: Indices) -> Bools:
     """Whether real solutions start a path of positive ones.
 
     ``dM/depsilon = M (1 + Sigma[dM/depsilon]) M``, of which the bracket is at least 1 on the right

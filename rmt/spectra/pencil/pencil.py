@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Coefficient", "GaussianField", "IndexType", "Pencil", "Term", "terms_of"]
 
-Array = NDArray[np.float64]
 Coefficient = float | ArrayLike | Callable[[Array], ArrayLike]
 """A number, an array over the nodes of an index type, or a function of its nodes."""
 Entries = Mapping[tuple[str, str], Coefficient]

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Bools, Indices
 from rmt.budget import check_time
 from rmt.spectra.pencil.linear_response import BlockResponse, Linearised, block_response
 from rmt.spectra.pencil.pencil import IndexType, Pencil
@@ -17,10 +17,6 @@ from rmt.spectra.pencil.unknowns import Expansion, FieldSum, Read, field_sums, u
 
 __all__ = ["ReducedEquation"]
 
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.intp]
 
 CHUNK_ENTRIES = 2_000_000  # complex numbers in the largest intermediate array
 
@@ -34,7 +30,7 @@ class _Block:
     linear: Array
     weights: Array
     unknowns: slice  # read here
-    inputs: Ints  # unknowns that enter the self-energy
+    inputs: Indices  # unknowns that enter the self-energy
     write: Array  # (inputs, nodes * slots * slots): those to Sigma
     write_size: Array  # its absolute values
     read: Array  # (nodes * slots * slots, unknowns of the block): M to unknowns
@@ -119,7 +115,7 @@ class ReducedEquation:
             response=block_response(read, write, unknowns.start, inputs),
         )
 
-    def _elimination(self) -> tuple[Ints, Ints]:
+    def _elimination(self) -> tuple[Indices, Indices]:
         """Unknowns that stay, and those of the largest block that does not act on itself."""
         best = slice(0, 0)
         for block in self.blocks:

@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Bools, ComplexArray, Integers, WholeNumbers
 from rmt.spectra.pencil.newton import Found
 from rmt.spectra.pencil.pencil import IndexType, Pencil
 from rmt.spectra.pencil.self_energy import ReducedEquation
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 __all__ = ["BlockDiagonal", "DysonSolution", "package", "raise_unless_solved"]
-
-Array = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,8 +113,8 @@ class DysonSolution(BlockDiagonal):
     z: ComplexArray
     residual: Array
     errors: dict[str, Array]
-    iterations: NDArray[np.int64]
-    status: NDArray[np.object_]
+    iterations: Integers
+    status: WholeNumbers
     reduced: ComplexArray
 
     @property
@@ -173,7 +169,7 @@ def package(system: ReducedEquation, points: ComplexArray, found: Found) -> Dyso
     )
 
 
-def raise_unless_solved(status: NDArray[np.object_], points: Any, best: Any) -> None:
+def raise_unless_solved(status: WholeNumbers, points: Any, best: Any) -> None:
     """Raise for the first point that was not solved."""
     failed = [i for i, one in enumerate(status.ravel()) if not one.ok]
     if failed:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rmt.arrays import Array, Bools
+
 __all__ = [
     "Stack",
     "diagonal",
@@ -20,9 +22,7 @@ __all__ = [
     "times_real",
 ]
 
-Array = NDArray[np.float64]
 Stack = NDArray[Any]
-Bools = NDArray[np.bool_]
 
 
 def diagonal(matrices: Stack) -> Stack:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Indices
 from rmt.spectra.pencil.pencil import IndexType, Pencil, terms_of
 
 __all__ = ["Expansion", "FieldSum", "Read", "field_sums", "unknowns_of"]
 
-Array = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 EPS = float(np.finfo(float).eps)
-Expansion = dict[tuple[int, ...], tuple[Ints, Array]]  # unknowns and factors of a sum
+Expansion = dict[tuple[int, ...], tuple[Indices, Array]]  # unknowns and factors of a sum
 Read = tuple[tuple[int, int], Array]  # entry, and its pattern over the nodes
 
 

@@ -19,8 +19,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spectra.dyson import (
     GaussianField,
@@ -39,7 +40,6 @@ from rmt.spikes.readout_rule import readout_rule
 
 __all__ = ["BatchSlots", "DeformedBulk", "bulk_on", "cut_bulk", "deformed_bulk", "settled_bulk"]
 
-Array = NDArray[np.float64]
 
 _READOUT_NODES = 24
 _TRUNCATION = 1e-3  # of L, against the unit coefficient of W_0, or its own size if that is more

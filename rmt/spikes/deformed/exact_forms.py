@@ -34,8 +34,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Indices
 from rmt.problem import Problem
 from rmt.spectra.coupled_outliers import FormsAt
 from rmt.spectra.dyson import BlockDiagonal, DysonSolution, solve
@@ -45,7 +45,6 @@ from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["DataCouplings"]
 
-Array = NDArray[np.float64]
 
 _NEGLIGIBLE = 1e-10  # of the mean update: separable terms beyond it are dropped
 
@@ -54,7 +53,7 @@ _NEGLIGIBLE = 1e-10  # of the mean update: separable terms beyond it are dropped
 class _Samples:
     """Nodes of the last batch, shape (P,), and what multiplies the directions, (r + 1, P)."""
 
-    index: NDArray[np.intp]  # into the nodes of the pencil
+    index: Indices  # into the nodes of the pencil
     weights: Array
     along: Array  # s_c
     label: Array  # yhat

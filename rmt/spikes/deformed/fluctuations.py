@@ -26,8 +26,8 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Integers
 from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.moments.rules import gauss_legendre, gaussian_rule, tensor_rule
@@ -39,7 +39,6 @@ from rmt.spikes.piecewise_linear import is_piecewise_linear, moments_of_piecewis
 
 __all__ = ["BatchFluctuations", "fluctuations"]
 
-Array = NDArray[np.float64]
 
 _HALF_WIDTH = 7.5
 # By the number of directions: nodes per unit of z, nodes of omega, nodes of small label noise, and
@@ -232,7 +231,7 @@ def _share(weights: Array, y: Array, c: Constants) -> Array:
     return np.asarray(weights * (1.0 + y**2 / c.Ey2))
 
 
-def _all_but(negligible: float, share: Array) -> NDArray[np.int64]:
+def _all_but(negligible: float, share: Array) -> Integers:
     """Which nodes to keep: the smallest ones, that add up to less than ``negligible``, go."""
     order = np.argsort(share, kind="stable")
     dropped = np.searchsorted(np.cumsum(share[order]), negligible)

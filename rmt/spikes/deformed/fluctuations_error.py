@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spikes.deformed.fluctuations import BatchFluctuations, fluctuations
 from rmt.spikes.refinement import COARSENING, SAFETY
 
 __all__ = ["fluctuation_error"]
-
-Array = NDArray[np.float64]
 
 
 def fluctuation_error(problem: Problem, g: Array, w: Array, resolution: float = 1.0) -> list[Array]:

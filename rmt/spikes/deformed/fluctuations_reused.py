@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array, Integers
 from rmt.budget import check_time
+from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.rules import gauss_legendre, gaussian_rule
 from rmt.spikes.constants import Constants
@@ -31,8 +31,6 @@ from rmt.spikes.deformed.fluctuations_table import LAYER, averages_over_xi
 
 __all__ = ["curvature", "moments_of_reused_batch"]
 
-Array = NDArray[np.float64]
-Rows = NDArray[np.int64]
 
 _HALF_WIDTH = 7.5
 _LEAST_SPREAD = 1e-8  # of t tau xi
@@ -114,7 +112,7 @@ def moments_of_reused_batch(
     return result
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def curvature(sigma: ScalarFunction) -> float:
     """The largest ``|sigma''|`` over the range of ``Z``, jumps of ``sigma'`` left out."""
     probe = _probe(sigma)
@@ -134,7 +132,7 @@ def _probe(sigma: ScalarFunction) -> Array:
 
 def _even_nodes(
     sigma: ScalarFunction, drive: Array, spread: float, resolution: Array
-) -> Iterator[tuple[Rows, Array, Array, Array]]:
+) -> Iterator[tuple[Integers, Array, Array, Array]]:
     """The trapezoid rule, its density in thirds of octaves by how fast averages change with ``Z``.
 
     They change on the scale 1 in ``U``, or ``spread`` when that is more.
@@ -160,7 +158,7 @@ def _panels(
     shift: Array,
     spread: float,
     resolution: float,
-) -> Iterator[tuple[Rows, Array, Array, Array]]:
+) -> Iterator[tuple[Integers, Array, Array, Array]]:
     """Gauss-Legendre panels of about the same length for every sample, between the kinks.
 
     Length is measured in ``Z``, in ``U``, and within the layers of the kinks in ``U / spread``.
@@ -169,7 +167,7 @@ def _panels(
     ends = [-_HALF_WIDTH, *(k for k in sigma.kinks if abs(k) < _HALF_WIDTH), _HALF_WIDTH]
     x, w = gauss_legendre(max(4, round(_PANEL_ORDER * resolution)))
 
-    def lengths(z: Array, rows: Rows) -> Array:
+    def lengths(z: Array, rows: Integers) -> Array:
         u = alpha * z + drive[rows, None] * sigma.derivative(z) + shift[rows, None]
         total = np.diff(z, axis=-1) + np.abs(np.diff(u, axis=1)) / (1.0 + spread)
         for kink in kinks:
@@ -210,7 +208,7 @@ def _divided(edges: Array, lengths: Array, count: int) -> Array:
     """Row by row, the edges of ``count`` panels of equal length, from those of finer ones."""
     total = np.concatenate([np.zeros((edges.shape[0], 1)), np.cumsum(lengths, axis=1)], axis=1)
     total /= total[:, -1:]
-    # Rows are told apart by their integer part.
+    # Integers are told apart by their integer part.
     offset = 2.0 * np.arange(edges.shape[0])[:, None]
     wanted = offset + np.linspace(0.0, 1.0, count + 1)
     found = np.interp(wanted.ravel(), (offset + total).ravel(), edges.ravel())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
+from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.rules import gaussian_rule
 from rmt.moments.smoothing import smoothed
@@ -17,7 +17,6 @@ from rmt.status import ConvergenceError, Status
 
 __all__ = ["LAYER", "averages_over_xi"]
 
-Array = NDArray[np.float64]
 
 LAYER = 8.0  # half the width of a smoothed kink, in units of the spread
 _TABLE_TOLERANCE = 4e-9  # relative
@@ -136,6 +135,6 @@ def _averages(sigma: ScalarFunction, spread: float, nodes: float) -> Callable[[A
     return on_even_nodes
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def _squared_slope(sigma: ScalarFunction) -> ScalarFunction:
     return ScalarFunction.parse(sigma.derivative_function.expression**2)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spectra.coupled_outliers import coupled_outliers, displaced
 from rmt.spectra.outliers.rectangular import rectangular_outliers
@@ -45,7 +45,6 @@ __all__ = [
     "deformed_outliers",
 ]
 
-Array = NDArray[np.float64]
 _Couplings: TypeAlias = GenericCouplings | DataCouplings
 
 DEFAULT_FORMS: Forms = "linked"  # the closest to simulation

@@ -11,13 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.spikes.deformed.fluctuations import BatchFluctuations
 
 __all__ = ["cut_to_finite_size"]
-
-Array = NDArray[np.float64]
 
 
 def cut_to_finite_size(

@@ -7,15 +7,13 @@ orthonormal ``v_k`` that know nothing of the bulk.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
 from rmt.spectra.coupled_outliers import FormsAt
 from rmt.spectra.dyson import DysonSolution, Pencil, solve
 from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["GenericCouplings"]
-
-Array = NDArray[np.float64]
 
 
 class GenericCouplings:

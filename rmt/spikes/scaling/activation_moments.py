@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, TypeAlias
 
+from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.hermite import hermite_expansion
 from rmt.hermite.symmetry import even_or_odd_part
@@ -190,7 +191,7 @@ class ActivationMoments:
         return total
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def activation_moments(sigma: ScalarFunction, highest: int, reused: bool) -> ActivationMoments:
     """Moments for spikes up to an order, which are kept.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 import mpmath
@@ -18,6 +17,8 @@ from mpmath.libmp import (
     mpi_pow_int,
     mpi_sqrt,
 )
+
+from rmt.caching import cached
 
 __all__ = [
     "PRECISION",
@@ -35,7 +36,7 @@ Interval: TypeAlias = tuple[Any, Any]
 """Lower and upper end."""
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def power_interval(base: Any, exponent: Fraction) -> Interval:
     """``base**exponent``, of a sympy number that may be negative when the exponent is whole."""
     if base.is_Integer:
@@ -68,7 +69,7 @@ def interval_power(held: Interval, exponent: Fraction) -> Interval:
     return power
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def exact_interval(value: Fraction) -> Interval:
     ends = [(from_int(n),) * 2 for n in (value.numerator, value.denominator)]
     ratio: Interval = mpi_div(ends[0], ends[1], PRECISION) if value.denominator > 1 else ends[0]

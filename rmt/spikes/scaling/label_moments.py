@@ -10,9 +10,10 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TypeAlias
 
+from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.hermite import tensor_hermite_expansion
 from rmt.hermite.exponents.target_exponents import rounding_of_decimals
@@ -180,7 +181,7 @@ def double_factorial(m: int) -> int:
 # Moments of the target
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def _target_moment(f: ScalarFunction, a: int, index: Index, most: int, degree: int) -> Number:
     """``E[f(z)^a z^index]``; what a decimal in ``f`` leaves of a coefficient it removes is zero."""
     moment = _computed_moment(f, a, index, most, degree)
@@ -216,12 +217,12 @@ def _computed_moment(f: ScalarFunction, a: int, index: Index, most: int, degree:
     return total
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _power(f: ScalarFunction, a: int) -> ScalarFunction:
     return ScalarFunction.parse(f.expression**a)
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def _table(f: ScalarFunction, most: int, degree: int) -> ProductMoments | None:
     """Moments of a target without closed form."""
     from rmt.moments.exact.closed_form import normal_pieces
@@ -231,7 +232,7 @@ def _table(f: ScalarFunction, most: int, degree: int) -> ProductMoments | None:
     return product_moments((f,), (most,), degree + 1)
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _coefficients(power: ScalarFunction, degree: int) -> tuple[Number, ...]:
     """``E[F He_k]``, in closed form if there is one."""
     from rmt.moments.exact.closed_form import exact_coefficients
@@ -244,7 +245,7 @@ def _coefficients(power: ScalarFunction, degree: int) -> tuple[Number, ...]:
     return tuple(map(Number.of, exact))
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _tensor(power: ScalarFunction, degree: int) -> dict[Index, Number]:
     """``E[F He_alpha]`` up to a degree; what is lost in its error estimate counts as zero."""
     numbers: dict[Index, Number] = {}

@@ -27,9 +27,9 @@ where there is no closed form), `gram` and `readout` (distances on the right and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from rmt.caching import cached
 from rmt.problem import Problem
 from rmt.spikes.scaling.exponents import exact_exponents, highest_order, spike_count
 
@@ -105,7 +105,7 @@ def scaling(
     return _scaling(problem, count, exponents)
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _scaling(problem: Problem, count: int, exponents: tuple[Any, ...]) -> Scaling:
     # Loaded here: exact arithmetic takes a while to import.
     from rmt.spikes.scaling.result import Scaling

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, TypeAlias
+
+from rmt.caching import cached
 
 __all__ = [
     "ONE",
@@ -28,7 +29,7 @@ Monomial: TypeAlias = frozenset[tuple[Any, Fraction]]
 ONE: Monomial = frozenset()
 
 
-@lru_cache(maxsize=100_000)
+@cached(100_000)
 def times(p: Monomial, q: Monomial) -> tuple[Monomial, Fraction]:
     """The product of two monomials, and a rational factor."""
     if not p or not q:

@@ -12,15 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import mpmath
 import numpy as np
 from mpmath.libmp import to_fixed
-from numpy.typing import NDArray
 
+from rmt.arrays import WholeNumbers
+from rmt.caching import cached
 from rmt.evaluation.graph import Graph
 from rmt.evaluation.guarded import guarded_function
 from rmt.evaluation.lowering import lower
@@ -30,8 +30,6 @@ from rmt.spikes.scaling.number import Number
 
 __all__ = ["ProductMoments", "product_moments"]
 
-Whole: TypeAlias = NDArray[np.object_]
-"""Python integers: numbers in fixed point."""
 
 _DIGITS = 32
 _ZERO_DIGITS = 28  # of the natural size
@@ -70,7 +68,7 @@ class ProductMoments:
         self._constants: list[Any] = []
         self._level = _FIRST_LEVEL
         self._nodes: list[tuple[int, int]] = []
-        self._table: Whole = np.empty((2 + len(functions), 0), dtype=object)
+        self._table: WholeNumbers = np.empty((2 + len(functions), 0), dtype=object)
         ends = sorted({end for f in functions for end in _exact_kinks(f) or ()})
         edges = [None, *ends, None]
         self._pieces = list(pairwise(edges))
@@ -175,12 +173,12 @@ def _node(lower: Any, upper: Any, t: Any) -> tuple[Any, Any]:
     return low + half * (1 + mpmath.tanh(s)), half * slope
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _decimal(end: Any, bits: int) -> Any:
     return mpmath.mpf(end.evalf(math.ceil(bits / 3.3) + 5)._to_mpmath(bits))
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def product_moments(
     functions: tuple[ScalarFunction, ...], powers: tuple[int, ...], n: int
 ) -> ProductMoments | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
 
 import mpmath
 import numpy as np
-from numpy.typing import NDArray
 
+from rmt.arrays import Array
+from rmt.caching import cached
 from rmt.problem import Problem
 from rmt.spikes.scaling.intervals import PRECISION
 from rmt.spikes.scaling.label_moments import double_factorial
@@ -92,10 +92,10 @@ def _moment(problem: Problem, m: int) -> Number:
     return Number.of(double_factorial(m))
 
 
-@lru_cache(maxsize=256)
+@cached(256)
 def _mean_power(values: bytes, m: int) -> Number:
     with mpmath.workprec(PRECISION + 20):
-        vector: NDArray[np.float64] = np.frombuffer(values)
+        vector: Array = np.frombuffer(values)
         terms = [mpmath.mpf(g) ** m for g in vector.tolist()]
         size = mpmath.fsum(terms, absolute=True) / len(terms)
         return Number.certified(mpmath.fsum(terms) / len(terms), mpmath.ldexp(size, -PRECISION))

@@ -9,8 +9,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from rmt.arrays import Array
 from rmt.display import Formula, InNotebooks, Part, Shown, Table, latex
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Scaling", "ScalingSpike"]
 
-Array = NDArray[np.float64]
 
 _SHOWN = 12  # digits of a decimal in a table
 _EPSILON = 2.3e-16
