@@ -15,6 +15,7 @@ SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "Notes", "Reference
 # What computes no formula and so has no source.
 NO_FORMULA = {
     "rmt.Step": "a pair of numbers",
+    "rmt.caches": "counts results",
     "rmt.sweep": "calls rmt.predict",
     "rmt.ScalarFunction": "text to values",
     "rmt.Population": "a list of atoms",
@@ -27,6 +28,7 @@ NO_FORMULA = {
 }
 # What raises nothing on purpose.
 RAISES_NOTHING = {
+    "rmt.caches": "takes one flag",
     "rmt.feature_exponents": "takes a Problem, and any will do",
     "rmt.spectra.additive_threshold": "takes a law, and any will do",
     "rmt.spectra.coupled_outliers.displaced": "internal forms, which are not looked at",
