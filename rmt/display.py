@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, TypeAlias
 
+from rmt.lazy import from_above
+
 __all__ = [
     "Block",
     "Formula",
@@ -255,7 +257,8 @@ def _html_rows(table: Table) -> list[str]:
 
 
 def draw(result: Any, axes: Any = None) -> Any:
-    """The picture of a result; see `rmt.plotting`, which is loaded here (extra ``plot``)."""
-    from rmt.plotting import draw as draw_result
+    """The picture of a result (extra ``plot``).
 
-    return draw_result(result, axes)
+    Pictures stand above all results: see `rmt.plotting`.
+    """
+    return from_above("draw")(result, axes)

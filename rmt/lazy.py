@@ -8,7 +8,16 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-__all__ = ["load_on_demand"]
+__all__ = ["from_above", "load_on_demand"]
+
+# Imports point downwards. What a floor asks of one above it is asked for by name, and listed here:
+# a result may draw itself, and reading a text may remove a Hermite component.
+_FROM_ABOVE = {"draw": "rmt.plotting", "remove_hermite": "rmt.moments.projection"}
+
+
+def from_above(name: str) -> Any:
+    """One of the two things that are asked for upwards, loaded when it is asked for."""
+    return getattr(import_module(_FROM_ABOVE[name]), name)
 
 
 def load_on_demand(package: str, places: Mapping[str, str]) -> None:

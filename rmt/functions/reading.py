@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rmt.expressions.parsing import read_expression
+from rmt.lazy import from_above
 
 if TYPE_CHECKING:
     import sympy
@@ -63,6 +64,4 @@ def parse_expression(text: str, variables: Sequence[str] = ("z",)) -> sympy.Expr
 
 
 def _without_component(expression: Any, degree: int) -> Any:
-    from rmt.functions import remove_hermite
-
-    return remove_hermite(expression, degree).expression
+    return from_above("remove_hermite")(expression, degree).expression
