@@ -1,4 +1,8 @@
-"""Intervals of 66 digits, as pairs in the raw form of mpmath's interval functions."""
+"""Intervals of 66 digits: mpmath's, in a context of their own.
+
+``+ - * / **`` and the context's functions return intervals that hold every result of numbers in
+their arguments.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +11,41 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 import mpmath
-from mpmath.libmp import (
-    from_int,
-    mpf_sign,
-    mpi_div,
-    mpi_exp,
-    mpi_log,
-    mpi_mul,
-    mpi_pow_int,
-    mpi_sqrt,
-)
+from mpmath.ctx_iv import MPIntervalContext
 
 from rmt.caching import cached
 
 __all__ = [
     "PRECISION",
     "Interval",
+    "around",
+    "between",
+    "ends",
     "exact_interval",
-    "interval_power",
     "midpoint_and_radius",
     "power_interval",
-    "sign",
+    "root",
 ]
 
 PRECISION = 220  # bits
 
-Interval: TypeAlias = tuple[Any, Any]
-"""Lower and upper end."""
+_CONTEXT = MPIntervalContext()
+_CONTEXT.prec = PRECISION
+
+Interval: TypeAlias = Any
+"""An interval of the context."""
+
+
+def between(low: Any, high: Any) -> Interval:
+    """From one mpmath number to another."""
+    return _CONTEXT.mpf((low, high))
+
+
+def around(middle: Any, radius: Any) -> Interval:
+    """What is within a radius of an mpmath number, and the rounding of both."""
+    with mpmath.workprec(PRECISION + 20):
+        reach = radius + mpmath.ldexp(abs(middle) + radius, 2 - PRECISION)
+        return between(middle - reach, middle + reach)
 
 
 @cached(4096)
@@ -43,41 +55,26 @@ def power_interval(base: Any, exponent: Fraction) -> Interval:
         held = exact_interval(Fraction(int(base)))
     else:
         digits = math.ceil(PRECISION / math.log2(10)) + 3
-        value = base.evalf(digits, maxn=20_000)
-        with mpmath.workprec(PRECISION + 20):
-            middle = mpmath.mpf(value._mpf_)
-            slack = mpmath.ldexp(abs(middle), 2 - PRECISION)
-            held = ((middle - slack)._mpf_, (middle + slack)._mpf_)
-    if exponent.denominator == 1:
-        return _integer_power(held, int(exponent))
-    if exponent.denominator == 2:
-        return _integer_power(mpi_sqrt(held, PRECISION), exponent.numerator)
-    return interval_power(held, exponent)
-
-
-def _integer_power(held: Interval, exponent: int) -> Interval:
-    power: Interval = mpi_pow_int(held, abs(exponent), PRECISION)
-    if exponent < 0:
-        power = mpi_div(exact_interval(Fraction(1)), power, PRECISION)
-    return power
-
-
-def interval_power(held: Interval, exponent: Fraction) -> Interval:
-    """A power of a positive number."""
-    logarithm = mpi_mul(exact_interval(exponent), mpi_log(held, PRECISION + 20), PRECISION + 20)
-    power: Interval = mpi_exp(logarithm, PRECISION)
-    return power
+        held = around(mpmath.mp.make_mpf(base.evalf(digits, maxn=20_000)._mpf_), 0)
+    return held ** exact_interval(exponent)
 
 
 @cached(4096)
 def exact_interval(value: Fraction) -> Interval:
-    ends = [(from_int(n),) * 2 for n in (value.numerator, value.denominator)]
-    ratio: Interval = mpi_div(ends[0], ends[1], PRECISION) if value.denominator > 1 else ends[0]
-    return ratio
+    """The interval of a rational number."""
+    return _CONTEXT.mpf(value.numerator) / value.denominator
 
 
-def sign(end: Any) -> int:
-    return int(mpf_sign(end))
+def root(held: Interval) -> Interval:
+    """The square root of what is not negative, though its interval may begin below."""
+    low, high = ends(held)
+    return _CONTEXT.sqrt(between(max(low, 0), high))
+
+
+def ends(held: Interval) -> tuple[Any, Any]:
+    """Both ends, mpmath numbers."""
+    low, high = held._mpi_
+    return mpmath.mp.make_mpf(low), mpmath.mp.make_mpf(high)
 
 
 def midpoint_and_radius(held: Interval) -> tuple[float, float]:
@@ -89,7 +86,7 @@ def midpoint_and_radius(held: Interval) -> tuple[float, float]:
     (0.25, 0.0)
     """
     with mpmath.workprec(PRECISION):
-        low, high = (mpmath.mp.make_mpf(end) for end in held)
+        low, high = ends(held)
         middle = float((low + high) / 2)
         radius = max(high - middle, middle - low, mpmath.mpf(0))
         above = float(radius) * (1.0 + 1e-15)

@@ -16,15 +16,17 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import mpmath
-from mpmath.libmp import fzero, mpi_add, mpi_div, mpi_mul, mpi_neg, mpi_pow_int, mpi_sqrt
 
 from rmt.spikes.scaling.intervals import (
     PRECISION,
     Interval,
+    around,
+    between,
+    ends,
     exact_interval,
     midpoint_and_radius,
     power_interval,
-    sign,
+    root,
 )
 from rmt.spikes.scaling.monomials import (
     ONE,
@@ -82,6 +84,11 @@ class Number:
         if interval is not None:
             self.__dict__["interval"] = interval
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # mpmath's intervals do not pickle.
+        known = None if self.terms is not None else ends(self.interval)
+        return _restored, (self.terms, known, self.is_zero)
+
     # Making one
 
     @classmethod
@@ -98,9 +105,7 @@ class Number:
         """A number (float, mpmath or sympy Float) with an absolute error bound."""
         with mpmath.workprec(PRECISION):
             middle, radius = (mpmath.mpf(getattr(x, "_mpf_", x)) for x in (value, error))
-            low, high = middle - radius, middle + radius
-            slack = mpmath.ldexp(abs(middle) + radius, 2 - PRECISION)
-            return cls(None, ((low - slack)._mpf_, (high + slack)._mpf_))
+        return cls(None, around(middle, radius))
 
     @classmethod
     def nearly_zero(cls, bound: Any) -> Number:
@@ -129,15 +134,14 @@ class Number:
             return other
         if other.terms is not None and other.is_zero:
             return self
-        both = mpi_add(self.interval, other.interval, PRECISION)
-        return Number(None, both, self.is_zero and other.is_zero)
+        return Number(None, self.interval + other.interval, self.is_zero and other.is_zero)
 
     __radd__ = __add__
 
     def __neg__(self) -> Number:
         if self.terms is not None:
             return Number({monomial: -c for monomial, c in self.terms.items()})
-        return Number(None, mpi_neg(self.interval, PRECISION), self.is_zero)
+        return Number(None, -self.interval, self.is_zero)
 
     def __sub__(self, other: Number | int | Fraction) -> Number:
         return self + (-Number.of(other))
@@ -165,8 +169,7 @@ class Number:
             total = {monomial: c for monomial, c in total.items() if c}
             if len(total) <= MAX_TERMS:
                 return Number(total)
-        product = mpi_mul(self.interval, other.interval, PRECISION)
-        return Number(None, product, self.is_zero or other.is_zero)
+        return Number(None, self.interval * other.interval, self.is_zero or other.is_zero)
 
     __rmul__ = __mul__
 
@@ -174,8 +177,7 @@ class Number:
         if exponent < 0:
             return 1 / self**-exponent
         if self.terms is None:
-            power = mpi_pow_int(self.interval, exponent, PRECISION)
-            return Number(None, power, self.is_zero and exponent > 0)
+            return Number(None, self.interval**exponent, self.is_zero and exponent > 0)
         total = Number.of(1)
         for _ in range(exponent):
             total = total * self
@@ -192,7 +194,7 @@ class Number:
             ((monomial, c),) = other.terms.items()
             inverse, factor = normal_powers({base: -e for base, e in monomial})
             return self * Number({inverse: factor / c})
-        return Number(None, mpi_div(self.interval, other.interval, PRECISION), self.is_zero)
+        return Number(None, self.interval / other.interval, self.is_zero)
 
     def __rtruediv__(self, other: int | Fraction) -> Number:
         return Number.of(other) / self
@@ -212,15 +214,14 @@ class Number:
         for monomial, c in self.terms.items():
             term = exact_interval(c)
             for base, exponent in monomial:
-                term = mpi_mul(term, power_interval(base, exponent), PRECISION)
-            total = mpi_add(total, term, PRECISION)
+                term = term * power_interval(base, exponent)
+            total = total + term
         return total
 
     @property
     def magnitude(self) -> Any:
         """The largest size that the interval allows, an mpmath number."""
-        low, high = (mpmath.mp.make_mpf(end) for end in self.interval)
-        return max(abs(low), abs(high))
+        return max(map(abs, ends(self.interval)))
 
     @property
     def error(self) -> float:
@@ -228,7 +229,7 @@ class Number:
         if self.terms is not None:
             return 0.0
         with mpmath.workprec(PRECISION):
-            low, high = (mpmath.mp.make_mpf(end) for end in self.interval)
+            low, high = ends(self.interval)
             return float((high - low) / 2) * (1.0 + 1e-15)
 
     def __float__(self) -> float:
@@ -246,9 +247,8 @@ class Number:
         with mpmath.workprec(60):
             if self.terms is not None:
                 return Number({}) if size <= scale * mpmath.mpf(10) ** -_ZERO_DIGITS else self
-            low, high = self.interval
-            within = sign(low) <= 0 <= sign(high)
-            if within and size <= scale * mpmath.mpf(10) ** -digits:
+            low, high = ends(self.interval)
+            if low <= 0 <= high and size <= scale * mpmath.mpf(10) ** -digits:
                 return Number(None, self.interval, True)
         return self
 
@@ -272,8 +272,7 @@ class Number:
         if self.is_zero:
             return sympy.Integer(0)
         with mpmath.workprec(PRECISION):
-            low, high = (mpmath.mp.make_mpf(end) for end in self.interval)
-            return sympy.Float((low + high) / 2, DIGITS)
+            return sympy.Float(sum(ends(self.interval)) / 2, DIGITS)
 
     def root(self) -> Number:
         """The square root, exact for one term; of what is not negative."""
@@ -286,9 +285,7 @@ class Number:
                 powers[prime] = powers.get(prime, Fraction(0)) + Fraction(m, 2)
             halved, factor = normal_powers(powers)
             return Number({halved: factor})
-        low, high = self.interval
-        low = fzero if sign(low) < 0 else low
-        return Number(None, mpi_sqrt((low, high), PRECISION), self.is_zero)
+        return Number(None, root(self.interval), self.is_zero)
 
     def _split(self) -> tuple[tuple[Monomial, Fraction], Any]:
         """What all terms have in common, and the sum of what is left as a sympy number."""
@@ -304,6 +301,10 @@ class Number:
         if self.terms is not None:
             return f"Number({self.expression()})"
         return f"Number({float(self)!r} +- {self.error:.0e})"
+
+
+def _restored(terms: Terms | None, known: tuple[Any, Any] | None, is_zero: bool) -> Number:
+    return Number(terms, None if known is None else between(*known), is_zero)
 
 
 def content(numbers: Iterable[Number]) -> tuple[Monomial, Fraction]:

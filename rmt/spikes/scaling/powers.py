@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from mpmath.libmp import fzero, mpf_sign, mpi_add, mpi_div, mpi_mul, mpi_sqrt
-
-from rmt.spikes.scaling.intervals import PRECISION, Interval, interval_power, midpoint_and_radius
+from rmt.spikes.scaling.intervals import Interval, exact_interval, midpoint_and_radius, root
 from rmt.spikes.scaling.number import MAX_OPERATIONS, Number, content
 from rmt.spikes.scaling.number_fractions import cancelled, width_symbol
 
@@ -93,12 +91,10 @@ class PowerSum:
 
     def interval(self, width: Fraction) -> Interval:
         """The value at a width; the exponents must be rational."""
-        total: Interval = (fzero, fzero)
-        held = Number.of(width).interval
+        total = exact_interval(Fraction(0))
         for exponent, coefficient in self.terms:
-            power = interval_power(held, Fraction(int(exponent.p), int(exponent.q)))
-            term = mpi_mul(power, coefficient.interval, PRECISION)
-            total = mpi_add(total, term, PRECISION)
+            power = exact_interval(Fraction(int(exponent.p), int(exponent.q)))
+            total = total + exact_interval(width) ** power * coefficient.interval
         return total
 
     def leading(self) -> tuple[Any, Number]:
@@ -178,11 +174,10 @@ class RootRatio:
         The bound covers what is not known of the numbers, and the rounding to a double.
         """
         width = Fraction(width)
-        over, under = self.over.interval(width), self.under.interval(width)
-        ratio = mpi_div((_not_negative(over[0]), over[1]), under, PRECISION)
-        held = mpi_mul(self.outside.interval(width), mpi_sqrt(ratio, PRECISION), PRECISION)
-        held = mpi_div(held, self.divisor.interval(width), PRECISION)
-        return midpoint_and_radius(held)
+        outside, over, under, divisor = (
+            part.interval(width) for part in (self.outside, self.over, self.under, self.divisor)
+        )
+        return midpoint_and_radius(outside * root(over / under) / divisor)
 
     def leading(self) -> tuple[Any, Any]:
         """``(e, c)`` such that the value tends to ``c N^e``; the exponents must be rational."""
@@ -201,10 +196,6 @@ def _root(value: Any) -> Any:
     import sympy
 
     return sympy.Pow(value, sympy.Rational(1, 2), evaluate=not value.is_Add)
-
-
-def _not_negative(end: Any) -> Any:
-    return fzero if mpf_sign(end) < 0 else end
 
 
 def _reduced(over: PowerSum, under: PowerSum) -> tuple[Number, PowerSum, PowerSum]:

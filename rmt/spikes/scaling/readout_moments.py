@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from rmt.arrays import Array
 from rmt.caching import cached
 from rmt.problem import Problem
-from rmt.spikes.scaling.intervals import PRECISION
+from rmt.spikes.scaling.intervals import PRECISION, ends
 from rmt.spikes.scaling.label_moments import double_factorial
 from rmt.spikes.scaling.number import Number
 
@@ -74,9 +75,8 @@ def left_polynomial(problem: Problem, powers: Sequence[int], power: int) -> tupl
         return tuple(float(c / mpmath.sqrt(square)) for c in coefficients)
 
 
-def _middle(problem: Problem, m: int) -> object:
-    low, high = _moment(problem, m).interval
-    return (mpmath.mp.make_mpf(low) + mpmath.mp.make_mpf(high)) / 2
+def _middle(problem: Problem, m: int) -> Any:
+    return sum(ends(_moment(problem, m).interval)) / 2
 
 
 def _moment(problem: Problem, m: int) -> Number:
