@@ -142,7 +142,8 @@ def command(
     It takes the options, and returns a text, or a result that is written in the form that they ask
     for (``json``, ``latex``) and drawn (``plot``); see `Outcome`. Its docstring is the help, with
     ``%(prog)s`` for the name: the first line is also that in the list of commands, and what begins
-    with examples stands below the options.
+    with examples stands below the options. Arguments stand under headings: those in ``method`` of
+    ``method=[..]``.
     """
 
     def made(run: Callable[[argparse.Namespace], object]) -> Command:
