@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from rmt.cli import main as rmt
-from rmt.cli.main import _parser as rmt_parser
+from rmt.cli.main import PROGRAM as RMT_PROGRAM
+from rmt.cli.program import parser_of
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem, Step
 from validation.catalogue import ALL_CASES, Case
 from validation.cli import main as validation
-from validation.cli.main import _parser as validation_parser
+from validation.cli.main import PROGRAM as VALIDATION_PROGRAM
 from validation.demo import run_demo
 from validation.simulation.plan import Plan
 from validation.simulation.simulate import simulate
@@ -27,8 +28,8 @@ def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     return {command.prog: command for command in commands.choices.values()}
 
 
-RMT = commands_of(rmt_parser())
-VALIDATION = commands_of(validation_parser())
+RMT = commands_of(parser_of(RMT_PROGRAM))
+VALIDATION = commands_of(parser_of(VALIDATION_PROGRAM))
 COMMANDS = RMT | VALIDATION
 
 
@@ -43,7 +44,9 @@ def columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-@pytest.mark.parametrize("parser", [rmt_parser(), validation_parser()], ids=["rmt", "validation"])
+@pytest.mark.parametrize(
+    "parser", [parser_of(RMT_PROGRAM), parser_of(VALIDATION_PROGRAM)], ids=["rmt", "validation"]
+)
 def test_list_of_commands(parser):
     text = parser.format_help()
     assert max(map(len, text.splitlines())) <= 80
@@ -53,7 +56,7 @@ def test_list_of_commands(parser):
 
 
 def test_every_listed_function_is_one():
-    text = " ".join(rmt_parser().format_help().split())
+    text = " ".join(parser_of(RMT_PROGRAM).format_help().split())
     names = re.search(r"\(g, True\)\), (.*?)\. Exit", text)[1].split(", ")
     assert len(names) > 30
     for name in names:

@@ -149,7 +149,7 @@ def test_an_output_that_is_no_folder_is_refused_before_any_work(capsys, tmp_path
 def test_without_tqdm_the_extra_is_named(command, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("validation.cli.running.on_terminal", lambda: True)
+    monkeypatch.setattr("validation.cli.campaigns.on_terminal", lambda: True)
     assert main(command.split()) == 1
     assert capsys.readouterr().err == (
         f"python -m validation {command.split()[0]}: error: a progress bar needs tqdm "

@@ -172,7 +172,7 @@ def test_a_function_keeps_its_name_from_the_module_of_the_same_name(package, nam
         f"import {package}, sys; {package}.{name}; import {package}.{name}",
         f"import {package}; from importlib import import_module; import_module('{package}.{name}')",
         f"import {package}.{name}; import {package}.{name}",
-        "import rmt.grids.points, rmt.cli.levels, rmt.plotting.sweeps, rmt.features",
+        "import rmt.grids.points, rmt.cli.predictions, rmt.plotting.sweeps, rmt.features",
     ]
     check = (
         f"import {package}\n"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from rmt.cli import main
+from rmt.cli.program import parser_of
 from validation.catalogue import case
-from validation.cli.main import _parser as validation_parser
+from validation.cli.main import PROGRAM
 from validation.cli.main import main as validate
 from validation.suites import suite
 
@@ -104,7 +105,7 @@ def test_validation_commands_exist(page, count):
     commands = commands_of(page, "python -m validation")
     assert len(commands) == count
     for arguments in commands:
-        options = validation_parser().parse_args(arguments)
+        options = parser_of(PROGRAM).parse_args(arguments)
         if arguments[0] in ("run", "report", "list"):
             suite(options.suite).only(getattr(options, "section", None) or [])
         elif arguments[0] == "show":

@@ -14,6 +14,7 @@ from validation.__main__ import main
 from validation.campaign import CampaignError
 from validation.catalogue import Case
 from validation.cli import script
+from validation.cli.main import PROGRAM
 from validation.cli.options import SUITE_NAMES
 from validation.simulation.plan import Plan
 from validation.simulation.simulate import simulate
@@ -41,7 +42,10 @@ def tiny(monkeypatch, tmp_path) -> Suite:
         ),
     )
     monkeypatch.setitem(SUITES, "tiny", found)
-    monkeypatch.setattr("validation.cli.options.SUITE_NAMES", tuple(SUITES))
+    for command in PROGRAM.commands:
+        for argument in command.groups.get("problems", ()):
+            if argument.name == "--suite":
+                monkeypatch.setitem(argument.settings, "choices", tuple(SUITES))
     monkeypatch.setattr(
         "validation.catalogue.ALL_CASES", {e.case.name: e.case for e in found.entries}
     )

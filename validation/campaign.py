@@ -16,8 +16,8 @@ from itertools import islice
 from os import PathLike
 from typing import Any, TypeAlias, overload
 
+from rmt.arguments import integer
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
-from validation.arguments import integer
 from validation.executors import worker_processes
 from validation.progress import progress_bar
 from validation.simulation.devices import find_device

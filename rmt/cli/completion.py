@@ -4,42 +4,28 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from rmt.cli.parser import add_command
+from rmt.cli.program import Command, command, option, parser_of
 
-__all__ = ["SHELLS", "add_completion", "offer"]
+__all__ = ["SHELLS", "completion_of"]
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 
 
-def offer(action: argparse.Action, words: Callable[[], Iterable[str]]) -> None:
-    """Let shells offer words for an argument that may be something else as well.
+def completion_of(program: str) -> Command:
+    """The command ``completion`` of a program, under the name that the shell knows."""
 
-    A function, since the words may come from what takes long to load.
-    """
-    action.offered = words  # type: ignore[attr-defined]
-
-
-def add_completion(commands: Any, program: str, build: Callable[[], Any]) -> None:
-    """The command ``completion``.
-
-    Parameters
-    ----------
-    commands : argparse subparsers
-        Where it is added.
-    program : str
-        The name that the shell knows.
-    build : callable
-        Makes the parser whose commands and options are completed, with `program` as its name.
-    """
-    command = add_command(
-        commands,
-        "completion",
-        "print a script with which a shell completes this command",
-        f"It completes commands, options, their values where there are few, and files, for the "
-        f"command {program}. Needs the extra completion (shtab).",
+    @command(
+        shell=[
+            option("shell", "SHELL", f"{', '.join(SHELLS[:-1])} or {SHELLS[-1]}", choices=SHELLS)
+        ],
+        details=[
+            "It completes commands, options, their values where there are few, and files, for the "
+            f"command {program}. Needs the extra completion (shtab)."
+        ],
         notes=[
             "where to put it:\n"
             "  bash: in a file that ~/.bashrc sources, or in\n"
@@ -50,12 +36,11 @@ def add_completion(commands: Any, program: str, build: Callable[[], Any]) -> Non
             f"For this session alone, in bash: source <({program} completion bash)"
         ],
     )
-    command.add_argument_group("shell").add_argument(
-        "shell", metavar="SHELL", choices=SHELLS, help=f"{', '.join(SHELLS[:-1])} or {SHELLS[-1]}"
-    )
-    command.set_defaults(
-        run=lambda options: _script(build(), options.shell), interrupted="nothing written"
-    )
+    def completion(options: argparse.Namespace) -> str:
+        """Print a script with which a shell completes this command."""
+        return _script(parser_of(replace(options.program, name=program)), options.shell)
+
+    return completion
 
 
 def _script(parser: argparse.ArgumentParser, shell: str) -> str:
@@ -66,7 +51,7 @@ def _script(parser: argparse.ArgumentParser, shell: str) -> str:
             "completion needs shtab (the extra 'completion' of this package)"
         ) from error
     for action in _actions(parser):
-        words = tuple(getattr(action, "offered", tuple)())
+        words = tuple((getattr(action, "offered", None) or tuple)())
         if action.metavar == "FILE" and words:
             action.complete = _files_and(words)  # type: ignore[attr-defined]
         elif action.metavar == "FILE":

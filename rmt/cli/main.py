@@ -1,48 +1,38 @@
-"""The commands together: arguments in, text and exit code out."""
+"""The command ``rmt``: arguments in, text and exit code out."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
-from rmt.cli.completion import add_completion
-from rmt.cli.expansions import add_exponents, add_hermite
-from rmt.cli.features import add_features, add_ridge
-from rmt.cli.grids import add_phase_diagram, add_sweep
-from rmt.cli.levels import add_predict, add_scaling
-from rmt.cli.parser import EXIT_CODES, FUNCTIONS, CommandParser, Outcome, add_version, one_line
-from rmt.status import ConvergenceError, InvalidInputError
+from rmt.cli.completion import completion_of
+from rmt.cli.expansions import exponents, hermite
+from rmt.cli.grids import phase_diagram, sweep
+from rmt.cli.options import FUNCTIONS
+from rmt.cli.predictions import features, predict, ridge, scaling
+from rmt.cli.program import Program, run_program
 
-__all__ = ["main"]
+__all__ = ["PROGRAM", "main"]
 
-
-def _parser() -> CommandParser:
-    parser = CommandParser(
-        prog="rmt",
-        description="Random-matrix theory of feature learning in two-layer networks.",
-        epilog="examples:\n"
-        "  rmt predict --activation 'relu(z)' --target 'z' --width 1000 --step 2,0.3\n"
-        "  rmt predict --help\n\n"
-        f"{FUNCTIONS}\n\n{EXIT_CODES}",
-    )
-    add_version(parser)
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar="COMMAND", title="commands"
-    )
-    for add in (
-        add_predict,
-        add_scaling,
-        add_sweep,
-        add_phase_diagram,
-        add_features,
-        add_ridge,
-        add_hermite,
-        add_exponents,
-    ):
-        add(commands)
-    add_completion(commands, "rmt", _parser)
-    return parser
+PROGRAM = Program(
+    "rmt",
+    description="Random-matrix theory of feature learning in two-layer networks.",
+    epilog="examples:\n"
+    "  rmt predict --activation 'relu(z)' --target 'z' --width 1000 --step 2,0.3\n"
+    f"  rmt predict --help\n\n{FUNCTIONS}",
+    speaker="{program}",
+    commands=(
+        predict,
+        scaling,
+        sweep,
+        phase_diagram,
+        features,
+        ridge,
+        hermite,
+        exponents,
+        completion_of("rmt"),
+    ),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,22 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     generative exponent: 1
     0
     """
-    options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
-    try:
-        found = options.run(options)
-        outcome = found if isinstance(found, Outcome) else Outcome(found)
-        print(outcome.text)
-        sys.stdout.flush()
-    except (InvalidInputError, ImportError) as error:
-        return _failed(2, f"error: {error}")
-    except ConvergenceError as error:
-        return _failed(1, f"error: {error}")
-    except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return _failed(130, "interrupted")
-    return 0 if outcome.failure is None else _failed(1, outcome.failure)
+    return run_program(PROGRAM, _joined(sys.argv[1:] if arguments is None else arguments))
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
@@ -98,8 +73,3 @@ def _joined(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
-
-
-def _failed(code: int, what: str) -> int:
-    print(f"rmt: {one_line(what)}", file=sys.stderr)
-    return code

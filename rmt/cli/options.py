@@ -1,86 +1,162 @@
-"""Options that several commands share."""
+"""Options that several commands have, how their values are read, and what is made of them."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, get_args
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from rmt.cli.parser import add_choice, add_max_seconds, add_rtol, integer, number
+from rmt.budget import MAX_SECONDS
+from rmt.cli.program import Argument, Either, choice, command, flag, option
+from rmt.expressions.catalogue import CATALOGUE, MAX_HERMITE_DEGREE
 from rmt.status import InvalidInputError
 from rmt.vocabulary import FORMS, METHODS, Batch, ReadoutLaw
 
 if TYPE_CHECKING:
     from rmt.problem import Problem, Step
 
-__all__ = ["PROBLEM_NOTES", "add_level", "add_output", "add_problem", "problem_of", "save_figure"]
+__all__ = [
+    "FUNCTIONS",
+    "JSON",
+    "PROBLEM_NOTES",
+    "checked_workers",
+    "integer",
+    "latex_or_json",
+    "level",
+    "max_seconds",
+    "number",
+    "on_terminal",
+    "plot",
+    "problem_command",
+    "problem_of",
+    "reader",
+    "rtol",
+    "solver_of",
+]
 
-PROBLEM_NOTES = (
-    "Functions TEXT are written in z, or z1, z2 and z3 for a target with several directions, as in "
-    "'relu(z) - 1/2' or 'He3(z1) + z1*z2'; rmt --help lists the names that may stand in them.",
-)
+T = TypeVar("T")
 
 
-def add_problem(command: Any) -> None:
-    """The options that describe a `Problem`."""
-    group = command.add_argument_group("problem")
-    add = group.add_argument
-    add("--activation", required=True, metavar="TEXT", help="sigma(z), such as 'relu(z)'")
-    add("--target", required=True, metavar="TEXT", help="f(z), or f(z1, z2[, z3])")
-    add("--width", required=True, type=integer, metavar="N", help="number of neurons")
-    add("--dim", type=integer, metavar="d", help="input dimension (default: the width)")
-    add(
+def reader(read: Callable[[str], T], expected: str) -> Callable[[str], T]:
+    """Let a function read a value from the command line.
+
+    Where it raises `ValueError` the message is what was expected, and what was given; one of its
+    own where it raises `InvalidInputError`.
+    """
+
+    def read_or_say(text: str) -> T:
+        try:
+            return read(text)
+        except InvalidInputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{expected} got {text!r}") from None
+
+    return read_or_say
+
+
+integer = reader(int, "must be an integer,")
+number = reader(float, "must be a number,")
+
+
+def _read_step(text: str) -> Step:
+    scale, exponent = map(float, text.split(","))
+    from rmt.problem import Step
+
+    return Step(scale, exponent)
+
+
+def _read_samples(text: str) -> int | list[int]:
+    counts = [int(part) for part in text.split(",")]
+    return counts[0] if len(counts) == 1 else counts
+
+
+_PROBLEM = [
+    option("--activation", "TEXT", "sigma(z), such as 'relu(z)'", required=True),
+    option("--target", "TEXT", "f(z), or f(z1, z2[, z3])", required=True),
+    option("--width", "N", "number of neurons", integer, required=True),
+    option("--dim", "d", "input dimension (default: the width)", integer),
+    option(
         "--samples",
-        type=_samples,
-        metavar="n[,n2]",
-        help="size of the batch, or of both (default: twice the input dimension)",
-    )
-    add(
+        "n[,n2]",
+        "size of the batch, or of both (default: twice the input dimension)",
+        reader(_read_samples, "samples are one integer or two, such as 2000 or 2000,4000;"),
+    ),
+    option(
         "--step",
+        "C,ALPHA",
+        "a gradient step with learning rate C * N**ALPHA; give it once or twice",
+        reader(_read_step, "a step is SCALE,EXPONENT such as 4,0.3;"),
         required=True,
-        type=_step,
         action="append",
         dest="steps",
-        metavar="C,ALPHA",
-        help="a gradient step with learning rate C * N**ALPHA; give it once or twice",
+    ),
+    choice("--batch", "KIND", "second batch", get_args(Batch), "independent"),
+    choice("--readout", "LAW", "second layer", get_args(ReadoutLaw), "gaussian"),
+    option("--noise", "STD", "standard deviation of the label noise", number, default=0.0),
+]
+
+PROBLEM_NOTES = [
+    "Functions TEXT are written in z, or z1, z2 and z3 for a target with several directions, as in "
+    "'relu(z) - 1/2' or 'He3(z1) + z1*z2'; rmt --help lists the names that may stand in them."
+]
+
+# As `command`, for what is computed of a `Problem`; see `problem_of`.
+problem_command = partial(command, problem=_PROBLEM, notes=PROBLEM_NOTES)
+
+
+def _functions() -> str:
+    aliases = {"Abs", "Max", "Min", "Heaviside", "swish"}
+    hermite = {f"He{k}" for k in range(MAX_HERMITE_DEGREE + 1)}
+    names = ", ".join(sorted(set(CATALOGUE) - aliases - hermite))
+    return (
+        "Functions TEXT are written in z, or z1, z2 and z3 for a target with several directions: "
+        f"numbers, pi, + - * / **, He0 to He{MAX_HERMITE_DEGREE} (Hermite polynomials), "
+        f"remove_hermite(f, k), Piecewise((f, z < 0), (g, True)), {names}."
     )
-    add_choice(group, "--batch", "KIND", get_args(Batch), "second batch", "independent")
-    add_choice(group, "--readout", "LAW", get_args(ReadoutLaw), "second layer", "gaussian")
-    add(
-        "--noise",
-        type=number,
-        default=0.0,
-        metavar="STD",
-        help="standard deviation of the label noise (default: 0)",
-    )
 
 
-def add_level(command: Any, rtol: float, each: str = "") -> None:
-    """The options that say how a `Problem` is solved, with the default tolerance.
+FUNCTIONS = _functions()
 
-    ``each`` says what the limit of time is for.
-    """
-    group = command.add_argument_group("method")
-    add_choice(group, "--method", "LEVEL", METHODS, "level of theory", "resummed")
-    add_choice(
-        group,
-        "--forms",
-        "FORMS",
-        FORMS,
-        "outlier equation, with --method deformed only (default there: linked)",
-        None,
-    )
-    add_rtol(group, rtol)
-    add_max_seconds(group, each)
+JSON = flag("--json", "print JSON instead of a table")
 
 
-def add_output(command: Any, plot: str | None = None) -> Any:
-    """``--json`` and, where something can be drawn, ``--plot``; returns their group."""
-    group = command.add_argument_group("output")
-    group.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    if plot is not None:
-        group.add_argument("--plot", metavar="FILE", help=f"also draw {plot} to this file")
-    return group
+def latex_or_json(latex: str) -> Either:
+    """``--latex``, of which this is the help, or ``--json``."""
+    return Either([flag("--latex", latex), JSON])
+
+
+def plot(what: str) -> Argument:
+    """``--plot``."""
+    return option("--plot", "FILE", f"also draw {what} to this file")
+
+
+def rtol(default: float) -> Argument:
+    """``--rtol``."""
+    return option("--rtol", "TOL", "relative tolerance", number, default=default)
+
+
+def max_seconds(each: str = "") -> Argument:
+    """``--max-seconds``; ``each`` says what the limit of time is for."""
+    text = f"limit of processor time{each}, inf for none"
+    return option("--max-seconds", "S", text, number, default=MAX_SECONDS)
+
+
+def level(default_rtol: float, each: str = "") -> list[Argument]:
+    """The options that say how a `Problem` is solved."""
+    return [
+        choice("--method", "LEVEL", "level of theory", METHODS, "resummed"),
+        choice(
+            "--forms",
+            "FORMS",
+            "outlier equation, with --method deformed only (default there: linked)",
+            FORMS,
+        ),
+        rtol(default_rtol),
+        max_seconds(each),
+    ]
 
 
 def problem_of(options: argparse.Namespace) -> Problem:
@@ -101,35 +177,26 @@ def problem_of(options: argparse.Namespace) -> Problem:
     )
 
 
-def save_figure(plot: Callable[[], Any], path: str) -> None:
-    """Draw and write a figure."""
-    try:
-        plot().savefig(path, dpi=150)
-    except (OSError, ValueError, ImportError) as error:
-        raise InvalidInputError(f"--plot {path}: {error}") from error
+def solver_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Level, tolerance and limit of time, as far as the command has them."""
+    names = ("method", "forms", "rtol", "max_seconds")
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
-def _step(text: str) -> Step:
-    parts = text.split(",")
-    try:
-        scale, exponent = (float(part) for part in parts)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"a step is SCALE,EXPONENT such as 4,0.3; got {text!r}"
-        ) from None
-    from rmt.problem import Step
+def checked_workers(options: argparse.Namespace) -> Any:
+    """The number of processes, or None where that is the default.
 
-    try:
-        return Step(scale, exponent)
-    except InvalidInputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    Raises
+    ------
+    InvalidInputError
+        For a number out of range.
+    """
+    workers = options.workers
+    if workers is not None and not 1 <= workers <= 1024:
+        raise InvalidInputError(f"workers must lie between 1 and 1024, got {workers}")
+    return workers
 
 
-def _samples(text: str) -> int | list[int]:
-    try:
-        counts = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"samples are one integer or two, such as 2000 or 2000,4000; got {text!r}"
-        ) from None
-    return counts[0] if len(counts) == 1 else counts
+def on_terminal() -> bool:
+    """Whether someone watches what is written on standard error."""
+    return sys.stderr.isatty()

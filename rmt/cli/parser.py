@@ -1,4 +1,4 @@
-"""How the commands read their arguments and show their help."""
+"""How a program reads its arguments, says what is wrong with them, and lays out its help."""
 
 from __future__ import annotations
 
@@ -6,29 +6,13 @@ import argparse
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from rmt import __version__
-from rmt.budget import MAX_SECONDS
-from rmt.expressions.catalogue import CATALOGUE, MAX_HERMITE_DEGREE
 
-__all__ = [
-    "EXIT_CODES",
-    "FUNCTIONS",
-    "CommandParser",
-    "Outcome",
-    "add_choice",
-    "add_command",
-    "add_max_seconds",
-    "add_rtol",
-    "add_version",
-    "integer",
-    "number",
-    "one_line",
-]
+__all__ = ["EXIT_CODES", "CommandParser", "add_version", "one_line"]
 
 EXIT_CODES = (
     "Exit codes: 0; 1 where a computation failed; 2 for bad input; 130 after Ctrl-C. All but 0 "
@@ -36,39 +20,7 @@ EXIT_CODES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command prints when the result is there, but not what was hoped for.
-
-    Attributes
-    ----------
-    text : object
-        For standard output.
-    failure : str or None
-        One line for standard error; the exit code is then 1. None: all is well.
-    """
-
-    text: object
-    failure: str | None = None
-
-
 _GLUE = "\xa0"  # between words that stay on one line
-
-T = TypeVar("T")
-
-
-def _functions() -> str:
-    aliases = {"Abs", "Max", "Min", "Heaviside", "swish"}
-    hermite = {f"He{k}" for k in range(MAX_HERMITE_DEGREE + 1)}
-    names = ", ".join(sorted(set(CATALOGUE) - aliases - hermite))
-    return (
-        "Functions TEXT are written in z, or z1, z2 and z3 for a target with several directions: "
-        f"numbers, pi, + - * / **, He0 to He{MAX_HERMITE_DEGREE} (Hermite polynomials), "
-        f"remove_hermite(f, k), Piecewise((f, z < 0), (g, True)), {names}."
-    )
-
-
-FUNCTIONS = _functions()
 
 
 class _Help(argparse.HelpFormatter):
@@ -166,76 +118,6 @@ def _shown(action: argparse.Action) -> str:
     return _GLUE.join(parts)
 
 
-def add_command(
-    commands: Any,
-    name: str,
-    purpose: str,
-    details: str = "",
-    examples: Sequence[str] = (),
-    notes: Sequence[str] = (),
-) -> CommandParser:
-    """A command whose help has one line of purpose, details, examples, notes and exit codes.
-
-    Parameters
-    ----------
-    commands : argparse subparsers
-        Where it is added.
-    name, purpose, details : str
-        The purpose is also its line in the list of commands.
-    examples : sequence of str
-        Arguments, without the command's own name.
-    notes : sequence of str
-        Paragraphs after the examples.
-    """
-    lines = [f"  %(prog)s {example}".rstrip() for example in examples]
-    title = ["example:" if len(lines) == 1 else "examples:"] if lines else []
-    epilog = "\n\n".join(["\n".join(title + lines), *notes, EXIT_CODES])
-    command: CommandParser = commands.add_parser(
-        name,
-        help=purpose,
-        description=f"{purpose[0].upper()}{purpose[1:]}." + (f"\n\n{details}" if details else ""),
-        epilog=epilog.strip("\n"),
-    )
-    return command
-
-
-def add_choice(
-    group: Any, option: str, metavar: str, allowed: Sequence[str], text: str, default: str | None
-) -> None:
-    """An option that takes one of a few words."""
-    words = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
-    said = "" if default is None else f" (default: {default})"
-    group.add_argument(
-        option,
-        choices=tuple(allowed),
-        default=default,
-        metavar=metavar,
-        help=f"{text}: {words}{said}",
-    )
-
-
-def add_rtol(group: Any, default: float) -> None:
-    """``--rtol``."""
-    group.add_argument(
-        "--rtol",
-        type=number,
-        default=default,
-        metavar="TOL",
-        help=f"relative tolerance (default: {default:g})",
-    )
-
-
-def add_max_seconds(group: Any, each: str = "") -> None:
-    """``--max-seconds``."""
-    group.add_argument(
-        "--max-seconds",
-        type=number,
-        default=MAX_SECONDS,
-        metavar="S",
-        help=f"limit of processor time{each}, inf for none (default: {MAX_SECONDS:g})",
-    )
-
-
 class _Versions(argparse._VersionAction):
     """Asks the installed packages for their versions only when it is used."""
 
@@ -263,20 +145,3 @@ def one_line(message: str) -> str:
     """A message on one line: the excerpt of a formula is quoted, without the caret below it."""
     quoted = re.sub(r"\(position (\d+)\)\n {4}(.*)\n +\^", r"(position \1 of '\2')", message)
     return " ".join(quoted.split())
-
-
-def integer(text: str) -> int:
-    """An integer, from the command line."""
-    return _read(int, text, "an integer")
-
-
-def number(text: str) -> float:
-    """A number, from the command line."""
-    return _read(float, text, "a number")
-
-
-def _read(read: Callable[[str], T], text: str, what: str) -> T:
-    try:
-        return read(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}") from None

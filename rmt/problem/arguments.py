@@ -1,61 +1,24 @@
-"""The arguments of a `Problem`, each checked and brought to one form.
+"""The arguments that only a `Problem` has, each checked and brought to one form.
 
 Errors name the argument, what was given and what is allowed.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Set
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
+from rmt.arguments import checked_choice, checked_size, is_sequence
 from rmt.arrays import Array
 from rmt.functions import ExpressionError, ScalarFunction
 from rmt.status import InvalidInputError
 
 __all__ = [
-    "checked_choice",
     "checked_counts",
     "checked_function",
     "checked_readout",
-    "checked_real",
-    "checked_size",
-    "is_sequence",
 ]
-
-LARGEST_SIZE = 10**100  # far beyond any limit of interest, and products of sizes do not overflow
-
-
-def checked_real(name: str, value: Any) -> float:
-    """A finite number in double precision."""
-    number = math.nan
-    if isinstance(value, Real) and not isinstance(value, bool):
-        try:
-            number = float(value) + 0.0  # no negative zero: equal problems have equal hashes
-        except OverflowError:  # an integer beyond the range of floats
-            number = math.inf
-    if not math.isfinite(number):
-        raise InvalidInputError(f"{name} must be a finite real number, got {value!r}")
-    return number
-
-
-def checked_size(name: str, value: Any) -> int:
-    """A size of the network or of its data."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise InvalidInputError(f"{name} must be a positive integer, got {value!r}")
-    if int(value) > LARGEST_SIZE:
-        raise InvalidInputError(f"{name} must be at most {LARGEST_SIZE:.0e}, got {value!r}")
-    return int(value)
-
-
-def checked_choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """One of a few words."""
-    if not isinstance(value, str) or value not in allowed:
-        raise InvalidInputError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
-    return value
 
 
 def checked_counts(value: Any, n_steps: int, batch: str) -> tuple[int, ...]:
@@ -111,10 +74,3 @@ def checked_function(name: str, value: Any) -> ScalarFunction:
         raise ExpressionError(f"{name}: {error.reason}", error.text, error.position) from error
     except InvalidInputError as error:
         raise InvalidInputError(f"{name}: {error}") from error
-
-
-def is_sequence(value: Any) -> bool:
-    """Whether it holds several things in an order."""
-    if isinstance(value, np.ndarray):
-        return value.ndim > 0
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | Set)

@@ -10,18 +10,11 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from rmt.arguments import checked_choice, checked_real, checked_size, is_sequence
 from rmt.arrays import Array
 from rmt.display import Formula, InNotebooks, Part, Table, equation
 from rmt.functions import FunctionLike, ScalarFunction
-from rmt.problem.arguments import (
-    checked_choice,
-    checked_counts,
-    checked_function,
-    checked_readout,
-    checked_real,
-    checked_size,
-    is_sequence,
-)
+from rmt.problem.arguments import checked_counts, checked_function, checked_readout
 from rmt.problem.functions import check_activation, check_target
 from rmt.status import InvalidInputError
 from rmt.vocabulary import Batch, Init, ReadoutLaw

@@ -4,86 +4,79 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rmt.cli.completion import offer
-from rmt.cli.parser import Outcome, add_command, add_max_seconds, integer
+from rmt.cli.options import JSON, integer, max_seconds, on_terminal
+from rmt.cli.program import Outcome, command, option
 from rmt.status import InvalidInputError
-from validation.cli.options import case_names, on_terminal
+from validation.cli.options import case_names, seed
 
 if TYPE_CHECKING:
     from rmt.problem import Problem
 
-__all__ = ["add_check"]
+__all__ = ["check"]
 
 
-def add_check(commands: Any) -> None:
-    """The command ``check``."""
-    command = add_command(
-        commands,
-        "check",
-        "hold weights that were trained elsewhere against the prediction",
-        "Compare first-layer weights after the last step, of one or several networks, with the "
-        "prediction for their problem: outliers, overlaps with the target, bulk.",
-        examples=[
-            "--problem problem.json --weights W.npy",
-            "--problem ie3-reused \\\n      --weights W.npy --readout a.npy --reference 20 --json",
-        ],
-        notes=[
-            "A problem file is JSON as rmt.Problem.to_json writes it. One to begin with: the "
-            "command 'show' with the name of a case and --json.",
-            "When the weights differ from the prediction the exit code is 1, and the line on "
-            "standard error says in what. It is 0 where a row is left undecided for want of "
-            "reference networks.",
-        ],
-    )
-    problem = command.add_argument_group("problem")
-    given = problem.add_argument(
-        "--problem", required=True, metavar="FILE", help="JSON file, or the name of a case"
-    )
-    offer(given, case_names)
-    problem.add_argument(
-        "--weights",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help=".npy file of an array (N, d) or (k, N, d), or .npz file with an array weights",
-    )
-    problem.add_argument(
-        "--readout",
-        type=Path,
-        metavar="FILE",
-        help=".npy file of the second layer (N,) or (k, N); without it the prediction is for the "
-        "law of the problem's readout",
-    )
-    problem.add_argument(
-        "--directions",
-        type=Path,
-        metavar="FILE",
-        help=".npy file of orthonormal target directions, in rows, (r, d) (default: first axes)",
-    )
-    method = command.add_argument_group("method")
-    method.add_argument(
-        "--reference",
-        type=integer,
-        default=0,
-        metavar="K",
-        help="simulate K networks with the same readout, to know the noise of one (default: 0)",
-    )
-    method.add_argument(
-        "--seed",
-        type=integer,
-        default=0,
-        metavar="S",
-        help="random seed of the reference networks (default: 0)",
-    )
-    add_max_seconds(method, " for the predictions")
-    output = command.add_argument_group("output")
-    output.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    command.set_defaults(run=_run, interrupted="nothing written")
+@command(
+    problem=[
+        option(
+            "--problem",
+            "FILE",
+            "JSON file, or the name of a case",
+            required=True,
+            offered=case_names,
+        ),
+        option(
+            "--weights",
+            "FILE",
+            ".npy file of an array (N, d) or (k, N, d), or .npz file with an array weights",
+            Path,
+            required=True,
+        ),
+        option(
+            "--readout",
+            "FILE",
+            ".npy file of the second layer (N,) or (k, N); without it the prediction is for "
+            "the law of the problem's readout",
+            Path,
+        ),
+        option(
+            "--directions",
+            "FILE",
+            ".npy file of orthonormal target directions, in rows, (r, d) (default: first axes)",
+            Path,
+        ),
+    ],
+    method=[
+        option(
+            "--reference",
+            "K",
+            "simulate K networks with the same readout, to know the noise of one",
+            integer,
+            default=0,
+        ),
+        seed("random seed of the reference networks"),
+        max_seconds(" for the predictions"),
+    ],
+    output=[JSON],
+)
+def check(options: argparse.Namespace) -> Outcome:
+    r"""Hold weights that were trained elsewhere against the prediction.
 
+    Compare first-layer weights after the last step, of one or several networks, with the prediction
+    for their problem: outliers, overlaps with the target, bulk.
 
-def _run(options: argparse.Namespace) -> Outcome:
+    examples:
+      %(prog)s --problem problem.json --weights W.npy
+      %(prog)s --problem ie3-reused \
+          --weights W.npy --readout a.npy --reference 20 --json
+
+    A problem file is JSON as rmt.Problem.to_json writes it. One to begin with: the command 'show'
+    with the name of a case and --json.
+
+    When the weights differ from the prediction the exit code is 1, and the line on standard error
+    says in what. It is 0 where a row is left undecided for want of reference networks.
+    """
     from validation.weights.check import check
 
     if options.seed < 0:
@@ -99,10 +92,8 @@ def _run(options: argparse.Namespace) -> Outcome:
         max_seconds=options.max_seconds,
     )
     differing = found.differing()
-    return Outcome(
-        found.to_json() if options.json else str(found),
-        f"the weights differ in: {', '.join(differing)}" if differing else None,
-    )
+    failure = f"the weights differ in: {', '.join(differing)}" if differing else None
+    return Outcome(found, failure)
 
 
 def _problem(given: str) -> Problem:

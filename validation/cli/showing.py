@@ -4,68 +4,34 @@ from __future__ import annotations
 
 import argparse
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rmt.cli.completion import offer
-from rmt.cli.parser import add_command
-from validation.cli.options import (
-    add_device,
-    add_store,
-    add_suite_name,
-    case_names,
-    existing_store,
-)
+from rmt.cli.program import choice, command, flag, option
+from validation.cli.options import DEVICE, SUITE_NAMES, case_names, existing_store, store
 
 if TYPE_CHECKING:
     from validation.catalogue import Case
     from validation.store.store import SampleStore
     from validation.suites import Entry
 
-__all__ = ["add_list", "add_show"]
+__all__ = ["list_", "show"]
 
 
-def add_list(commands: Any) -> None:
-    """The command ``list``."""
-    command = add_command(
-        commands,
-        "list",
-        "list the suites with their sections and cases",
-        "How many networks of each case, and with --store how many of them are stored.",
-        examples=["", "--suite full --store networks.sqlite"],
-    )
-    group = command.add_argument_group("problems")
-    add_suite_name(group, "only this suite", None)
-    add_store(command)
-    add_device(command.add_argument_group("method"))
-    command.set_defaults(run=_list, interrupted="nothing changed")
+@command(
+    problems=[choice("--suite", "NAME", "only this suite", SUITE_NAMES)],
+    store=[store()],
+    method=[DEVICE],
+    interrupted="nothing changed",
+)
+def list_(options: argparse.Namespace) -> str:
+    """List the suites with their sections and cases.
 
+    How many networks of each case, and with --store how many of them are stored.
 
-def add_show(commands: Any) -> None:
-    """The command ``show``."""
-    command = add_command(
-        commands,
-        "show",
-        "show one case: its problem, its prediction, what is stored",
-        "With --store also how many networks are stored, and the comparison with them.",
-        examples=["ie3-reused --store networks.sqlite", "ie3-reused --json > problem.json"],
-    )
-    name = command.add_argument_group("problems").add_argument(
-        "name", metavar="NAME", help="a case, as the command 'list' shows"
-    )
-    offer(name, case_names)
-    add_store(command)
-    add_device(command.add_argument_group("method"))
-    output = command.add_argument_group("output")
-    output.add_argument(
-        "--no-prediction", action="store_true", help="leave out what takes seconds to compute"
-    )
-    output.add_argument(
-        "--json", action="store_true", help="print the problem as JSON, as rmt.Problem reads it"
-    )
-    command.set_defaults(run=_show, interrupted="nothing changed")
-
-
-def _list(options: argparse.Namespace) -> str:
+    examples:
+      %(prog)s
+      %(prog)s --suite full --store networks.sqlite
+    """
     from validation.suites import SUITES, suite
 
     chosen = SUITES.values() if options.suite is None else (suite(options.suite),)
@@ -77,7 +43,25 @@ def _list(options: argparse.Namespace) -> str:
         )
 
 
-def _show(options: argparse.Namespace) -> str:
+@command(
+    problems=[option("name", "NAME", "a case, as the command 'list' shows", offered=case_names)],
+    store=[store()],
+    method=[DEVICE],
+    output=[
+        flag("--no-prediction", "leave out what takes seconds to compute"),
+        flag("--json", "print the problem as JSON, as rmt.Problem reads it"),
+    ],
+    interrupted="nothing changed",
+)
+def show(options: argparse.Namespace) -> str:
+    """Show one case: its problem, its prediction, what is stored.
+
+    With --store also how many networks are stored, and the comparison with them.
+
+    examples:
+      %(prog)s ie3-reused --store networks.sqlite
+      %(prog)s ie3-reused --json > problem.json
+    """
     from validation.catalogue import case
     from validation.suites import SUITES
     from validation.words import in_words, network_of

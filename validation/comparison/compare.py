@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rmt.arguments import not_negative
 from rmt.arrays import Array
 from rmt.status import InvalidInputError
-from validation.arguments import not_negative
 from validation.comparison.bulk_distance import BulkDistance, bulk_distance, bulk_values
 from validation.comparison.result import Comparison
 from validation.comparison.rows import BeyondBulk, ComparisonRow

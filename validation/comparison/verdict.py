@@ -10,7 +10,7 @@ from typing import Any
 
 from scipy.special import stdtr, stdtrit
 
-from validation.arguments import integer, not_negative, probability
+from rmt.arguments import integer, not_negative, probability
 
 __all__ = [
     "DEFAULT_CRITERIA",

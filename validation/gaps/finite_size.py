@@ -11,13 +11,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from rmt.arguments import checked_choice, none_or_several, probability
 from rmt.grids.grid import problem_at
 from rmt.predict import METHODS
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
 from rmt.spikes.deformed.outliers import FORMS, Forms
 from rmt.status import InvalidInputError
-from validation.arguments import none_or_several, probability
 from validation.campaign import run_campaign
 from validation.comparison.bulk_distance import bulk_values
 from validation.gaps.paired_gaps import Gap, PairedLevel, bulk_gap, outlier_gaps
@@ -232,8 +232,7 @@ def _levels(problem: Any, methods: Any, forms: Any) -> tuple[Method, ...]:
     levels = tuple(dict.fromkeys(methods)) if not isinstance(methods, str) else (methods,)
     if not levels or any(level not in METHODS for level in levels):
         raise InvalidInputError(f"methods must be among {', '.join(METHODS)}; got {methods!r}")
-    if forms not in FORMS:
-        raise InvalidInputError(f"forms must be one of {', '.join(FORMS)}; got {forms!r}")
+    checked_choice("forms", forms, FORMS)
     return levels
 
 

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2
 
+from rmt.arguments import probability
 from rmt.arrays import Array
 from rmt.display import InNotebooks
 from rmt.status import InvalidInputError
-from validation.arguments import probability
 
 __all__ = ["PowerLaw", "fit_power_law"]
 

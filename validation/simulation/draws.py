@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from rmt.arguments import integer, precision
 from rmt.display import InNotebooks
 from rmt.problem import Problem
-from validation.arguments import integer, precision
 from validation.simulation.devices import CPU, Device
 from validation.simulation.threads import CACHE_ELEMENTS, MapRows
 

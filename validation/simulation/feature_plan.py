@@ -8,10 +8,10 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from rmt.arguments import integer, precision
 from rmt.display import InNotebooks
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
-from validation.arguments import integer, precision
 
 __all__ = ["FeaturePlan"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rmt.arguments import integer
 from rmt.arrays import Array, Integers
 from rmt.blas import one_blas_thread
 from rmt.display import InNotebooks, Part, Shown, Table
 from rmt.evaluation.array_program import to_numpy
 from rmt.status import InvalidInputError
-from validation.arguments import integer
 from validation.simulation.devices import namespace_of
 from validation.simulation.triplets import finite_matrix, leading_triplets
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rmt.arguments import integer, precision
 from rmt.display import InNotebooks
 from rmt.problem import Problem
-from validation.arguments import integer, precision
 from validation.words import sizes
 
 __all__ = ["Plan"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from rmt.arguments import integer, precision
 from rmt.arrays import Array, Integers
 from rmt.display import Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
-from validation.arguments import integer, precision
 from validation.simulation.bar import bar_of
 from validation.simulation.bulk import BulkEdge, bulk_edge
 from validation.simulation.observe import Histogram, Observation, observe

@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from rmt.arguments import integer, precision
 from rmt.blas import one_blas_thread
 from rmt.display import InNotebooks
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, Status
-from validation.arguments import integer, precision
 from validation.simulation.devices import Device, find_device
 from validation.simulation.draws import (
     DataSet,

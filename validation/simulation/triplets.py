@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rmt.arguments import integer
 from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.evaluation.array_program import to_numpy
 from rmt.status import InvalidInputError
-from validation.arguments import integer
 from validation.simulation.devices import namespace_of
 
 __all__ = ["Triplets", "finite_matrix", "leading_triplets"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rmt.status import InvalidInputError
+from rmt.arguments import checked_choice
 from validation.catalogue import (
     BATCHES,
     COUNTS,
@@ -100,6 +100,4 @@ def suite(name: str) -> Suite:
     >>> [section.name for section in suite("quick").sections]
     ['plane', 'batches', 'transition', 'one-step', 'staircases', 'levels', 'features', 'widths']
     """
-    if name not in SUITES:
-        raise InvalidInputError(f"suite must be one of {', '.join(SUITES)}; got {name!r}")
-    return SUITES[name]
+    return SUITES[checked_choice("suite", name, SUITES)]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from rmt.arguments import checked_choice
 from rmt.status import InvalidInputError
 from validation.catalogue import Case
 from validation.store.kinds import AnyPlan
@@ -120,10 +121,8 @@ class Suite:
         """
         chosen = set(names)
         known = [section.name for section in self.sections]
-        for name in chosen.difference(known):
-            raise InvalidInputError(
-                f"section of the suite {self.name} must be one of {', '.join(known)}; got {name!r}"
-            )
+        for name in chosen:
+            checked_choice(f"section of the suite {self.name}", name, known)
         return replace(
             self, sections=tuple(section for section in self.sections if section.name in chosen)
         )

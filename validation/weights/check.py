@@ -11,13 +11,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rmt.arguments import none_or_several
 from rmt.arrays import Array
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.predict import predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
 from rmt.spikes.deformed.outliers import Forms
-from validation.arguments import none_or_several
 from validation.comparison.compare import PredictedOutliers, level
 from validation.simulation.samples import run_samples
 from validation.weights.given import GivenWeights, WeightsLike, given_weights

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from rmt.arguments import positive_number
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.moments.hermite_quadrature import double_coefficients
-from rmt.spectra.laws.marchenko_pastur import MarchenkoPastur, positive_ratio
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPastur
 from rmt.spectra.laws.population import Population
 from rmt.spectra.laws.silverstein import GeneralisedMarchenkoPastur
 from rmt.status import InvalidInputError
@@ -67,8 +68,8 @@ class ConjugateKernel(GeneralisedMarchenkoPastur):
             self.nonlinear = 0.0
         self.activation = sigma
         self.ratios = (
-            positive_ratio("ratios: n/d", dim_ratio),
-            positive_ratio("ratios: n/N", width_ratio),
+            positive_number("ratios: n/d", dim_ratio),
+            positive_number("ratios: n/N", width_ratio),
         )
         if self.linear == self.nonlinear == 0.0:
             raise InvalidInputError(f"activation: {sigma.text} is constant")
@@ -96,8 +97,8 @@ def gaussian_equivalent_kernel(
     >>> round(law.mean(), 12)
     1.0
     """
-    dim_ratio = positive_ratio("ratios: n/d", ratios[0])
-    width_ratio = positive_ratio("ratios: n/N", ratios[1])
+    dim_ratio = positive_number("ratios: n/d", ratios[0])
+    width_ratio = positive_number("ratios: n/N", ratios[1])
     return GeneralisedMarchenkoPastur(_covariance(linear, nonlinear, dim_ratio), width_ratio)
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rmt.arguments import positive_number
 from rmt.arrays import Array, ComplexArray, Indices
 from rmt.spectra.laws.law import Atom, SpectralLaw
-from rmt.status import InvalidInputError
 
 __all__ = ["MarchenkoPastur", "MarchenkoPasturBulk"]
 
@@ -52,7 +50,7 @@ class MarchenkoPasturBulk(SpectralLaw):
     """
 
     def __init__(self, aspect_ratio: float) -> None:
-        self.aspect_ratio = positive_ratio("aspect_ratio", aspect_ratio)
+        self.aspect_ratio = positive_number("aspect_ratio", aspect_ratio)
 
     def __repr__(self) -> str:
         return f"MarchenkoPasturBulk({self.aspect_ratio:g})"
@@ -109,15 +107,6 @@ class MarchenkoPasturBulk(SpectralLaw):
         return np.asarray(np.clip(integral / (2.0 * math.pi * smaller), 0.0, 1.0))
 
 
-def positive_ratio(name: str, value: Any) -> float:
-    """A ratio of dimensions as a float, or an `InvalidInputError`."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    ratio = float(value) if real else math.nan
-    if not 0 < ratio < math.inf:
-        raise InvalidInputError(f"{name} must be a positive number, got {value!r}")
-    return ratio
-
-
 class MarchenkoPastur(SpectralLaw):
     r"""Eigenvalues of ``X^T X / n``, the entries of ``X`` (``n x p``) iid of variance ``v``.
 
@@ -153,11 +142,8 @@ class MarchenkoPastur(SpectralLaw):
     """
 
     def __init__(self, ratio: float, variance: float = 1.0) -> None:
-        self.ratio = positive_ratio("ratio", ratio)
-        real = isinstance(variance, Real) and not isinstance(variance, bool)
-        if not (real and 0 < float(variance) < math.inf):
-            raise InvalidInputError(f"variance must be a positive number, got {variance!r}")
-        self.variance = float(variance)
+        self.ratio = positive_number("ratio", ratio)
+        self.variance = positive_number("variance", variance)
 
     def __repr__(self) -> str:
         scale = "" if self.variance == 1.0 else f", variance={self.variance:g}"

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rmt.arguments import positive_number
 from rmt.arrays import Array, ComplexArray, Indices
 from rmt.spectra.laws.law import Atom, SpectralLaw
-from rmt.spectra.laws.marchenko_pastur import positive_ratio
 from rmt.spectra.laws.population import Population, PopulationLike
 from rmt.spectra.laws.silverstein_equation import (
     Edges,
@@ -70,7 +70,7 @@ class GeneralisedMarchenkoPastur(SpectralLaw):
     """
 
     def __init__(self, population: PopulationLike, ratio: float) -> None:
-        self.ratio = positive_ratio("ratio", ratio)
+        self.ratio = positive_number("ratio", ratio)
         self.population = Population.make(population)
         if self.population.refine is not None:
             self.population = _resolved(self.population, self.ratio)

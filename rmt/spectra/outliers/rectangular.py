@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rmt.arguments import positive_number
 from rmt.arrays import Array, Bools
 from rmt.display import InNotebooks, Part, columns_of
-from rmt.spectra.laws.marchenko_pastur import positive_ratio
 from rmt.status import InvalidInputError
 
 __all__ = ["Outliers", "not_negative", "real_numbers", "rectangular_outliers"]
@@ -84,7 +84,7 @@ def rectangular_outliers(strength: ArrayLike, aspect_ratio: float) -> Outliers:
     >>> found.singular_value.tolist(), found.left_overlap.tolist()
     ([2.5, 2.0], [0.75, 0.0])
     """
-    gamma = positive_ratio("aspect_ratio", aspect_ratio)
+    gamma = positive_number("aspect_ratio", aspect_ratio)
     theta = not_negative("strength", strength)
     above = theta > gamma**0.25
     t2 = np.where(above, theta, 1.0 + gamma) ** 2
