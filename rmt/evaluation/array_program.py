@@ -11,30 +11,9 @@ import scipy
 from numpy.typing import NDArray
 
 from rmt.evaluation.graph import Graph, NodeId
+from rmt.evaluation.operations import OPERATIONS
 
 __all__ = ["run_on", "to_numpy"]
-
-# Operations of a graph whose name in the standard is another one.
-_STANDARD_NAMES = {
-    "sub": "subtract",
-    "mul": "multiply",
-    "div": "divide",
-    "neg": "negative",
-    "power": "pow",
-    "max": "maximum",
-    "min": "minimum",
-    "gt": "greater",
-    "ge": "greater_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "eq": "equal",
-    "ne": "not_equal",
-    "and": "logical_and",
-    "or": "logical_or",
-    "not": "logical_not",
-}
-# Functions that the standard lacks.
-_SPECIAL = ("erf", "erfc")
 
 
 def run_on(
@@ -93,9 +72,8 @@ def to_numpy(array: Any) -> NDArray[Any]:
 def _function(xp: Any, operation: str, dtype: Any) -> Callable[..., Any]:
     if operation == "copy":  # a truth value becomes 0 or 1
         return lambda x: xp.astype(x, dtype)
-    if operation in _SPECIAL:
-        return _special_function(xp, operation)
-    return getattr(xp, _STANDARD_NAMES.get(operation, operation))  # type: ignore[no-any-return]
+    record = OPERATIONS[operation]
+    return _special_function(xp, operation) if record.special else record.on(xp)
 
 
 def _special_function(xp: Any, name: str) -> Callable[..., Any]:

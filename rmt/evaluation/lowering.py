@@ -12,24 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from rmt.evaluation.exponential_sums import exponent_of, exponential_terms, two_exponentials
 from rmt.evaluation.graph import Graph, NodeId
+from rmt.evaluation.operations import OPERATIONS
 
 if TYPE_CHECKING:
     import sympy
 
 __all__ = ["lower"]
-
-_COMPARISONS = {
-    "StrictLessThan": "lt",
-    "StrictGreaterThan": "gt",
-    "LessThan": "le",
-    "GreaterThan": "ge",
-    "Equality": "eq",
-    "Unequality": "ne",
-}
-
-_SAME_NAME = frozenset(
-    "sin cos tan asin acos atan sinh cosh tanh sech asinh atanh erf erfc sign".split()
-)
 
 
 def lower(graph: Graph, expr: sympy.Expr, symbols: tuple[sympy.Symbol, ...]) -> NodeId:
@@ -62,27 +50,22 @@ class _Lowering:
             return self._sum(expr)
         if expr.is_Mul:
             return self._product(expr)
-        if isinstance(expr, sp.exp):
-            return graph.node("exp", self.visit(expr.args[0]))
-        if expr.is_Pow:
+        if expr.is_Pow and not isinstance(expr, sp.exp):
             return self._power(expr.base, expr.exp)
         if isinstance(expr, sp.log):
             return self._log(expr.args[0])
         if isinstance(expr, sp.Piecewise):
             return self._piecewise(expr)
-        if isinstance(expr, (sp.Max, sp.Min)):
-            operation = "max" if isinstance(expr, sp.Max) else "min"
-            # Numbers last: see the convention for derivatives at ties.
-            arguments = sorted(expr.args, key=lambda a: (a.is_number, sp.default_sort_key(a)))
-            return reduce(partial(graph.node, operation), [self.visit(a) for a in arguments])
-        if isinstance(expr, sp.Abs):
-            return graph.node("abs", self.visit(expr.args[0]))
-        if isinstance(expr, sp.Heaviside):
-            return graph.node("heaviside", self.visit(expr.args[0]))
-        name = type(expr).__name__
-        if name in _SAME_NAME:
-            return graph.node(name, self.visit(expr.args[0]))
-        raise AssertionError(f"no numerical form of {name}")
+        # A sympy class or relation of that name.
+        name = getattr(expr, "rel_op", type(expr).__name__.lower())
+        if name not in OPERATIONS:
+            raise AssertionError(f"no numerical form of {name}")
+        arguments = list(expr.args[:1] if isinstance(expr, sp.Heaviside) else expr.args)
+        if not isinstance(expr, sp.core.operations.LatticeOp):
+            return graph.node(name, *map(self.visit, arguments))
+        # Of two arguments each; numbers last: see the convention for derivatives at ties.
+        arguments.sort(key=lambda a: (a.is_number, sp.default_sort_key(a)))
+        return reduce(partial(graph.node, name), map(self.visit, arguments))
 
     # Sums
 
@@ -315,19 +298,5 @@ class _Lowering:
         else:
             result = graph.const(sp.nan)
         for value, condition in reversed(branches):
-            result = graph.select(self._condition(condition), self.visit(value), result)
+            result = graph.select(self.visit(condition), self.visit(value), result)
         return result
-
-    def _condition(self, condition: Any) -> NodeId:
-        sp, graph = self.sp, self.graph
-        name = type(condition).__name__
-        if name in _COMPARISONS:
-            left, right = condition.args
-            return graph.node(_COMPARISONS[name], self.visit(left), self.visit(right))
-        if isinstance(condition, (sp.And, sp.Or)):
-            operation = "and" if isinstance(condition, sp.And) else "or"
-            parts = sorted(condition.args, key=sp.default_sort_key)
-            return reduce(partial(graph.node, operation), [self._condition(part) for part in parts])
-        if isinstance(condition, sp.Not):
-            return graph.node("not", self._condition(condition.args[0]))
-        raise AssertionError(f"no numerical form of {name}")

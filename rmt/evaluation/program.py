@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from rmt.arrays import Bools, Indices
 from rmt.budget import count_work
 from rmt.evaluation.array_program import run_on, to_numpy
-from rmt.evaluation.graph import DOMAIN_OPERATIONS, Graph, NodeId
-from rmt.evaluation.numeric_form import NumericForm, always_finite
+from rmt.evaluation.graph import Graph, NodeId
+from rmt.evaluation.numeric_form import always_finite, numeric_form
+from rmt.evaluation.operations import OPERATIONS
 from rmt.evaluation.overflow import certain_overflow
 from rmt.evaluation.precise import precise_values
 from rmt.evaluation.schedule import schedule
+from rmt.evaluation.terms import Functions, Term
 
 __all__ = ["Program"]
 
@@ -31,73 +32,6 @@ _WORK = 3.0  # of a step for an element, in simple array operations
 # Decimal digits of the fallback; it stops when two precisions agree.
 FIRST_DIGITS = 40
 MAX_DIGITS = 3000
-
-
-# Operations that round nothing when a double is the argument, in these many digits.
-_EXACT = frozenset(
-    "const var add sub neg abs sign heaviside max min where gt ge lt le eq ne and or not".split()
-)
-
-
-def _select(condition: Any, a: Any, b: Any, out: FloatArray) -> None:
-    # Much faster than a masked copy.
-    np.copyto(out, np.where(condition, a, b))
-
-
-def _copy(a: Any, out: FloatArray) -> None:
-    np.copyto(out, a)
-
-
-def _erf(a: Any, out: FloatArray) -> None:
-    scipy.special.erf(a, out=out)
-
-
-def _erfc(a: Any, out: FloatArray) -> None:
-    scipy.special.erfc(a, out=out)
-
-
-_NUMPY: dict[str, Callable[..., Any]] = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "div": np.divide,
-    "neg": np.negative,
-    "power": np.power,
-    "square": np.square,
-    "sqrt": np.sqrt,
-    "exp": np.exp,
-    "expm1": np.expm1,
-    "log": np.log,
-    "log1p": np.log1p,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tanh": np.tanh,
-    "asinh": np.arcsinh,
-    "atanh": np.arctanh,
-    "erf": _erf,
-    "erfc": _erfc,
-    "abs": np.absolute,
-    "sign": np.sign,
-    "max": np.maximum,
-    "min": np.minimum,
-    "gt": np.greater,
-    "ge": np.greater_equal,
-    "lt": np.less,
-    "le": np.less_equal,
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "and": np.logical_and,
-    "or": np.logical_or,
-    "not": np.logical_not,
-    "where": _select,
-    "copy": _copy,
-}
 
 
 class Program:
@@ -121,11 +55,11 @@ class Program:
     def __init__(self, graph: Graph, outputs: Sequence[NodeId], *, repair: bool = True) -> None:
         self.graph = graph
         self.outputs = tuple(outputs)
-        numeric = NumericForm(graph)
-        self._numeric = numeric.graph
-        self._numeric_outputs = [numeric.visit(node) for node in outputs]
+        self._numeric, self._numeric_outputs = numeric_form(graph, outputs)
         self._schedule = schedule(self._numeric, self._numeric_outputs, _to_float)
-        self._steps = [(_NUMPY[name], inputs, out) for name, inputs, out in self._schedule.steps]
+        self._steps = [
+            (OPERATIONS[name].on_numpy(), inputs, out) for name, inputs, out in self._schedule.steps
+        ]
         self._repairs = repair and not all(always_finite(graph, node) for node in outputs)
         self._limits = _domain_limits(graph, outputs) if self._repairs else []
         self._domain: Program | None = None
@@ -255,7 +189,8 @@ class Program:
         graph, exact, sums = self.graph, set[NodeId](), set[NodeId]()
         for node in graph.ancestors(list(self.outputs)):
             operation = graph.operations[node]
-            if operation in _EXACT and exact.issuperset(graph.arguments[node]):
+            rounds = operation in OPERATIONS and not OPERATIONS[operation].exact
+            if not rounds and exact.issuperset(graph.arguments[node]):
                 exact.add(node)
             elif operation in ("add", "sub"):
                 sums.add(node)
@@ -275,16 +210,14 @@ def _domain_limits(graph: Graph, outputs: Sequence[NodeId]) -> list[NodeId]:
     # Inside a branch that is not taken, an argument out of the domain means nothing.
     if any(graph.operations[node] == "where" for node in used):
         return []
-    return [_limit(graph, node) for node in used if graph.operations[node] in DOMAIN_OPERATIONS]
-
-
-def _limit(graph: Graph, node: NodeId) -> NodeId:
-    operation, argument = graph.operations[node], graph.arguments[node][0]
-    if operation == "log1p":
-        return graph.add(argument, graph.const(1))
-    if operation in ("asin", "acos", "atanh"):
-        return graph.sub(graph.const(1), graph.node("abs", argument))
-    return argument
+    limits = []
+    for node in used:
+        record = OPERATIONS.get(graph.operations[node])
+        if record is not None and record.limit is not None:
+            limits.append(
+                record.limit(Functions(graph), Term(graph, graph.arguments[node][0])).node
+            )
+    return limits
 
 
 def _agree(a: Any, b: Any) -> bool:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rmt.evaluation.graph import Graph, NodeId
+from rmt.evaluation.operations import OPERATIONS
 
 __all__ = ["Schedule", "schedule"]
-
-_BOOLEAN = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not"})
 
 
 @dataclass(slots=True)
@@ -80,7 +79,7 @@ def schedule(graph: Graph, outputs: list[NodeId], number: Callable[[Any], float]
                 plan.inputs.append((slot, payload))
             continue
         arguments = graph.arguments[node]
-        boolean = operation in _BOOLEAN
+        boolean = OPERATIONS[operation].boolean
         released = {slot_of[a] for a in arguments if last_use[a] == step} - kept
         if node not in slot_of:
             # The slot of an argument that is not needed any more is written in place.

@@ -1,0 +1,72 @@
+"""Formulas of nodes: a graph grows as they are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rmt.evaluation.graph import Graph, NodeId
+
+__all__ = ["Functions", "Term"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A node that can be calculated with, also together with numbers."""
+
+    graph: Graph
+    node: NodeId
+
+    def __add__(self, other: Any) -> Term:
+        return self._made_by(self.graph.add, self, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Term:
+        return self._made_by(self.graph.sub, self, other)
+
+    def __rsub__(self, other: Any) -> Term:
+        return self._made_by(self.graph.sub, other, self)
+
+    def __mul__(self, other: Any) -> Term:
+        return self._made_by(self.graph.mul, self, other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Term:
+        return self._made_by(self.graph.div, self, other)
+
+    def __rtruediv__(self, other: Any) -> Term:
+        return self._made_by(self.graph.div, other, self)
+
+    def __pow__(self, exponent: Any) -> Term:
+        return self._made_by(self.graph.power, self, exponent)
+
+    def __neg__(self) -> Term:
+        return self._made_by(self.graph.neg, self)
+
+    def __abs__(self) -> Term:
+        return self._made_by(partial(self.graph.node, "abs"), self)
+
+    def _made_by(self, operation: Callable[..., NodeId], *operands: Any) -> Term:
+        return Term(self.graph, operation(*(_node(self.graph, one) for one in operands)))
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Every operation of a graph as a function of terms: ``m.exp(u)``, as of a library."""
+
+    graph: Graph
+
+    def __getattr__(self, name: str) -> Callable[..., Term]:
+        # `select` and `log` are methods, which simplify.
+        operation = getattr(self.graph, name, None) or partial(self.graph.node, name)
+        return lambda *operands: Term(
+            self.graph, operation(*(_node(self.graph, one) for one in operands))
+        )
+
+
+def _node(graph: Graph, operand: Any) -> NodeId:
+    return operand.node if isinstance(operand, Term) else graph.const(operand)
