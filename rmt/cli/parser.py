@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 from rmt import __version__
 from rmt.budget import MAX_SECONDS
-from rmt.expressions.catalogue import CATALOGUE, MAX_HERMITE_DEGREE
+from rmt.expressions.catalogue import ALIASES, CATALOGUE, MAX_HERMITE_DEGREE
 
 __all__ = [
     "EXIT_CODES",
@@ -58,9 +58,8 @@ T = TypeVar("T")
 
 
 def _functions() -> str:
-    aliases = {"Abs", "Max", "Min", "Heaviside", "swish"}
     hermite = {f"He{k}" for k in range(MAX_HERMITE_DEGREE + 1)}
-    names = ", ".join(sorted(set(CATALOGUE) - aliases - hermite))
+    names = ", ".join(sorted(set(CATALOGUE) - ALIASES.keys() - hermite))
     return (
         "Functions TEXT are written in z, or z1, z2 and z3 for a target with several directions: "
         f"numbers, pi, + - * / **, He0 to He{MAX_HERMITE_DEGREE} (Hermite polynomials), "

@@ -10,9 +10,10 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from rmt.caching import cached
 from rmt.evaluation.exponential_sums import exponent_of, exponential_terms, two_exponentials
 from rmt.evaluation.graph import Graph, NodeId
-from rmt.evaluation.operations import OPERATIONS
+from rmt.evaluation.operations import OPERATIONS, Formula
 from rmt.evaluation.terms import Functions, Term
 
 if TYPE_CHECKING:
@@ -72,11 +73,10 @@ class _Lowering:
 
     def _recognised(self, expr: Any) -> Term | None:
         """A sum or a product as an operation that is defined by one, and what is left of it."""
-        place = self.sp.Symbol("_", real=True)
         for name, record in OPERATIONS.items():
             if record.formula is None:
                 continue
-            for u in _stands_for(place, record.formula(self.sp, place), expr):
+            for u in _stands_for(_pattern(record.formula), expr):
                 parts = expr.func.make_args(record.formula(self.sp, u))
                 if set(parts) <= set(expr.args):
                     found: Term = getattr(self.m, name)(self.visit(u))
@@ -250,15 +250,23 @@ class _Lowering:
         return result
 
 
-def _stands_for(place: Any, pattern: Any, expr: Any) -> set[Any]:
-    """What may be in the place of a symbol of the pattern, if that is the expression."""
-    if pattern == place:
+@cached(256)
+def _pattern(formula: Formula) -> Any:
+    """A formula of an operation, of a symbol that stands for any expression."""
+    import sympy
+
+    return formula(sympy, sympy.Symbol("_", real=True))
+
+
+def _stands_for(pattern: Any, expr: Any) -> set[Any]:
+    """What the symbol may stand for, if the pattern is the expression or a part of it."""
+    if pattern.is_Symbol:
         return {expr}
     if pattern.func != expr.func:
         return set()
     found = [
-        set[Any]().union(*(_stands_for(place, part, argument) for argument in expr.args))
+        set[Any]().union(*(_stands_for(part, argument) for argument in expr.args))
         for part in pattern.args
-        if part.has(place)
+        if part.free_symbols
     ]
     return set.intersection(*found)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rmt.caching import cached
 from rmt.evaluation.graph import Graph, NodeId
-from rmt.evaluation.operations import OPERATIONS
+from rmt.evaluation.operations import OPERATIONS, Formula
 from rmt.evaluation.terms import Functions, Term
 
 __all__ = ["always_finite", "numeric_form"]
@@ -33,13 +34,20 @@ def _copied(
         elif operation in _ARITHMETIC:
             done[node] = _ARITHMETIC[operation](graph, *arguments)
         elif value is not None:
-            formula = Graph()
-            terms = [Term(formula, formula.node("var", payload=i)) for i in range(len(arguments))]
-            root: Term = value(Functions(formula), *terms)
-            (done[node],) = _copied(graph, formula, [root.node], arguments)
+            written = _written(value, len(arguments))
+            (done[node],) = _copied(graph, written.graph, [written.node], arguments)
         else:
             done[node] = graph.node(operation, *arguments, payload=payload)
     return [done[output] for output in outputs]
+
+
+@cached(256)
+def _written(value: Formula, arguments: int) -> Term:
+    """A formula, of variables."""
+    graph = Graph()
+    terms = [Term(graph, graph.node("var", payload=i)) for i in range(arguments)]
+    found: Term = value(Functions(graph), *terms)
+    return found
 
 
 def _power(graph: Graph, a: NodeId, n: int) -> NodeId:

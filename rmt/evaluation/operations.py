@@ -20,7 +20,7 @@ import scipy
 from rmt.evaluation.bounds import Bounds, decreasing, increasing
 from rmt.evaluation.terms import Term
 
-__all__ = ["OPERATIONS", "Operation"]
+__all__ = ["OPERATIONS", "Formula", "Operation"]
 
 Formula: TypeAlias = Callable[..., Any]
 
@@ -273,7 +273,7 @@ _RECORDS = (
         linear=True,
         exact=True,
     ),
-    Operation("square", bounds=Bounds.square),
+    Operation("square", precise=lambda m, u: u**2, bounds=Bounds.square),
     Operation("ipow", _slope_of_integer_power, precise=lambda m, u, n: u**n),
     Operation(
         "power",
@@ -309,7 +309,8 @@ _RECORDS = (
         precise=lambda m, condition, a, b: a if condition else b,
         bounds=Bounds.select,
     ),
-    Operation("copy", numpy=_copy, bounds=Bounds.copy),  # a truth value becomes 0 or 1
+    # A truth value becomes 0 or 1.
+    Operation("copy", numpy=_copy, precise=lambda m, a: m.mpf(a), bounds=Bounds.copy),
     _step("sign", bounds=increasing(np.sign)),
     _step("heaviside", value=lambda m, u: 0.5 * m.sign(u) + 0.5),
     _truth(">", "greater", operator.gt, bounds=Bounds.greater),

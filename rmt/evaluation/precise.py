@@ -38,7 +38,7 @@ def precise_values(
             arguments = [values[a] for a in graph.arguments[node]]
             try:
                 values[node] = _operation(
-                    graph.operations[node], graph.payloads[node], arguments, point
+                    mpmath.mp, graph.operations[node], graph.payloads[node], arguments, point
                 )
             except (ValueError, ZeroDivisionError, OverflowError, TypeError):
                 values[node] = mpmath.nan
@@ -53,11 +53,10 @@ def precise_value(expr: Any, symbol: Any, point: Any, digits: int) -> Any:
     return precise_values(graph, [lower(graph, expr, (symbol,))], [point], digits)[0]
 
 
-def _operation(operation: str, payload: Any, arguments: list[Any], point: Sequence[Any]) -> Any:
+def _operation(
+    mp: Any, operation: str, payload: Any, arguments: list[Any], point: Sequence[Any]
+) -> Any:
     """One operation in mpmath arithmetic."""
-    import mpmath
-
-    mp = mpmath.mp
     if operation == "const":
         if not payload.is_finite:
             return mp.nan
@@ -66,9 +65,8 @@ def _operation(operation: str, payload: Any, arguments: list[Any], point: Sequen
     if operation == "var":
         return mp.mpf(point[payload])
     record = OPERATIONS[operation]
-    truth = operation == "where" or record.boolean
-    if not truth and any(mp.isnan(argument) for argument in arguments):
+    if not (operation == "where" or record.boolean) and any(map(mp.isnan, arguments)):
         return mp.nan
     if record.largest is not None and mp.mag(arguments[0]) > record.largest:
         arguments = [mp.sign(arguments[0]) * mp.inf]
-    return record.in_digits(mp, *arguments, *(() if payload is None else (payload,)))
+    return record.in_digits(mp, *arguments, *([] if payload is None else [payload]))

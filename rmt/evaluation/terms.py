@@ -20,38 +20,35 @@ class Term:
     node: NodeId
 
     def __add__(self, other: Any) -> Term:
-        return self._made_by(self.graph.add, self, other)
+        return _made_by(self.graph, self.graph.add, self, other)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Term:
-        return self._made_by(self.graph.sub, self, other)
+        return _made_by(self.graph, self.graph.sub, self, other)
 
     def __rsub__(self, other: Any) -> Term:
-        return self._made_by(self.graph.sub, other, self)
+        return _made_by(self.graph, self.graph.sub, other, self)
 
     def __mul__(self, other: Any) -> Term:
-        return self._made_by(self.graph.mul, self, other)
+        return _made_by(self.graph, self.graph.mul, self, other)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Term:
-        return self._made_by(self.graph.div, self, other)
+        return _made_by(self.graph, self.graph.div, self, other)
 
     def __rtruediv__(self, other: Any) -> Term:
-        return self._made_by(self.graph.div, other, self)
+        return _made_by(self.graph, self.graph.div, other, self)
 
     def __pow__(self, exponent: Any) -> Term:
-        return self._made_by(self.graph.power, self, exponent)
+        return _made_by(self.graph, self.graph.power, self, exponent)
 
     def __neg__(self) -> Term:
-        return self._made_by(self.graph.neg, self)
+        return _made_by(self.graph, self.graph.neg, self)
 
     def __abs__(self) -> Term:
-        return self._made_by(partial(self.graph.node, "abs"), self)
-
-    def _made_by(self, operation: Callable[..., NodeId], *operands: Any) -> Term:
-        return Term(self.graph, operation(*(_node(self.graph, one) for one in operands)))
+        return _made_by(self.graph, partial(self.graph.node, "abs"), self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +58,11 @@ class Functions:
     graph: Graph
 
     def __getattr__(self, name: str) -> Callable[..., Term]:
-        # `select` and `log` are methods, which simplify.
+        # Some are methods, which simplify.
         operation = getattr(self.graph, name, None) or partial(self.graph.node, name)
-        return lambda *operands: Term(
-            self.graph, operation(*(_node(self.graph, one) for one in operands))
-        )
+        return partial(_made_by, self.graph, operation)
 
 
-def _node(graph: Graph, operand: Any) -> NodeId:
-    return operand.node if isinstance(operand, Term) else graph.const(operand)
+def _made_by(graph: Graph, operation: Callable[..., NodeId], *operands: Any) -> Term:
+    nodes = [one.node if isinstance(one, Term) else graph.const(one) for one in operands]
+    return Term(graph, operation(*nodes))

@@ -19,28 +19,11 @@ MAX_DENOMINATOR = 10**6
 
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 
-# sympy class name -> name in the text.
-_FUNCTION_NAMES = {
-    "Abs": "abs",
-    "Heaviside": "heaviside",
-    "Max": "max",
-    "Min": "min",
-    **{
-        name: name
-        for name in (
-            "log sin cos tan asin acos atan sinh cosh tanh sech asinh atanh erf erfc sign"
-        ).split()
-    },
-}
-
-_RELATIONS = {
-    "StrictLessThan": "<",
-    "StrictGreaterThan": ">",
-    "LessThan": "<=",
-    "GreaterThan": ">=",
-    "Equality": "==",
-    "Unequality": "!=",
-}
+# Classes of sympy that are functions of the text, there in lower case.
+_FUNCTIONS = frozenset(
+    "Abs Heaviside Max Min log sin cos tan asin acos atan sinh cosh tanh sech asinh atanh erf erfc "
+    "sign".split()
+)
 
 
 class UnsupportedExpressionError(ValueError):
@@ -89,15 +72,15 @@ def _write(expr: Any) -> tuple[str, int]:
         return _write_power(expr)
     if isinstance(expr, sympy.Piecewise):
         return _write_piecewise(expr), _ATOM
-    name = _FUNCTION_NAMES.get(type(expr).__name__)
-    if name is None or not isinstance(expr, sympy.Basic):
-        raise UnsupportedExpressionError(type(expr).__name__)
+    name = type(expr).__name__
+    if name not in _FUNCTIONS or not isinstance(expr, sympy.Basic):
+        raise UnsupportedExpressionError(name)
     arguments = list(expr.args)
-    if name == "heaviside":
+    if name == "Heaviside":
         arguments = arguments[:1]
-    if name in ("max", "min"):
+    if name in ("Max", "Min"):
         arguments.sort(key=sympy.default_sort_key, reverse=True)
-    return f"{name}({', '.join(to_text(a) for a in arguments)})", _ATOM
+    return f"{name.lower()}({', '.join(to_text(a) for a in arguments)})", _ATOM
 
 
 def _wrap(expr: Any, level: int) -> str:
@@ -229,9 +212,8 @@ def _write_condition(condition: Any) -> str:
         return "True"
     if condition == sympy.false:
         return "False"
-    relation = _RELATIONS.get(type(condition).__name__)
-    if relation is not None:
-        return f"{to_text(condition.args[0])} {relation} {to_text(condition.args[1])}"
+    if isinstance(condition, sympy.core.relational.Relational):
+        return f"{to_text(condition.lhs)} {condition.rel_op} {to_text(condition.rhs)}"
     if isinstance(condition, (sympy.And, sympy.Or)):
         word = " and " if isinstance(condition, sympy.And) else " or "
         arguments = sorted(condition.args, key=sympy.default_sort_key)

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
 from typing import Any
 
+from rmt.evaluation.operations import OPERATIONS
 from rmt.evaluation.precise import precise_value
 
 __all__ = ["branch_at"]
-
-_RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
-    "Equality": operator.eq,
-    "Unequality": operator.ne,
-    "StrictLessThan": operator.lt,
-    "LessThan": operator.le,
-    "StrictGreaterThan": operator.gt,
-    "GreaterThan": operator.ge,
-}
 
 
 def branch_at(expr: Any, symbol: Any, point: float) -> Any:
@@ -65,6 +55,7 @@ def _branch_at(expr: Any, symbol: Any, point: float, done: dict[Any, Any]) -> An
 
 
 def _holds(condition: Any, number: Any) -> bool:
+    import mpmath
     import sympy
 
     if condition in (sympy.true, sympy.false):
@@ -75,8 +66,8 @@ def _holds(condition: Any, number: Any) -> bool:
         return any(_holds(c, number) for c in condition.args)
     if isinstance(condition, sympy.Not):
         return not _holds(condition.args[0], number)
-    left, right = number(condition.lhs), number(condition.rhs)
-    return bool(_RELATIONS[type(condition).__name__](left, right))
+    relation = OPERATIONS[condition.rel_op]
+    return bool(relation.in_digits(mpmath.mp, number(condition.lhs), number(condition.rhs)))
 
 
 def _number_at(expr: Any, symbol: Any, point: float) -> Any:

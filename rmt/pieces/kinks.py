@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rmt.evaluation.precise import precise_value
+from rmt.expressions.construction import build_piecewise, build_relation
 from rmt.pieces.branches import branch_at
 from rmt.pieces.roots import check_number, distinct, exact_roots, numerical_roots, root_gap
 from rmt.pieces.switches import (
@@ -19,7 +20,7 @@ from rmt.pieces.switches import (
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["SmoothPiece", "axis_kinks", "jumps_among", "smooth_pieces"]
+__all__ = ["SmoothPiece", "axis_kinks", "derivative_expression", "jumps_among", "smooth_pieces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,19 @@ def _split_at_singularities(piece: SmoothPiece, symbol: Any) -> list[SmoothPiece
     inside = [kink for kink in singular if low + root_gap(low) < kink.value < high - root_gap(high)]
     ends = [piece.lower, *(kink.exact for kink in inside), piece.upper]
     return [SmoothPiece(a, b, piece.expression) for a, b in pairwise(ends)]
+
+
+def derivative_expression(pieces: tuple[SmoothPiece, ...], symbol: sympy.Symbol) -> sympy.Expr:
+    """The derivative between the kinks, without what a jump contributes."""
+    import sympy
+
+    branches = []
+    for piece in pieces:
+        below = sympy.true
+        if piece.upper.is_finite:
+            below = build_relation("<", symbol, piece.upper)
+        branches.append((sympy.diff(piece.expression, symbol), below))
+    return build_piecewise(branches)
 
 
 def axis_kinks(
