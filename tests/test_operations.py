@@ -77,7 +77,7 @@ def test_forms_of_an_operation_agree(name: str) -> None:
         assert (np.abs(np.asarray(library) - expected) <= tolerance).all()
     # Bounds enclose the value, closely.
     numeric, nodes = numeric_form(graph, outputs[:1])
-    (bounds,) = enclosures(numeric, nodes, at, lambda number: float(number))
+    (bounds,) = enclosures(numeric, nodes, at)
     if record.bounds is Bounds.unknown and record.value is None and name != "ipow":
         assert name == "tan"
         return

@@ -17,11 +17,7 @@ __all__ = ["run_on", "to_numpy"]
 
 
 def run_on(
-    xp: Any,
-    graph: Graph,
-    outputs: Sequence[NodeId],
-    arrays: Sequence[Any],
-    constant: Callable[[Any], float],
+    xp: Any, graph: Graph, outputs: Sequence[NodeId], arrays: Sequence[Any]
 ) -> tuple[Any, ...]:
     """The outputs of a graph, operation by operation, without repair of overflows.
 
@@ -33,15 +29,13 @@ def run_on(
         What to compute.
     arrays : sequence of array
         One for each variable, all of one shape, dtype and device.
-    constant : callable
-        Turns the payload of a constant into a float.
     """
     first = arrays[0]
     values: dict[NodeId, Any] = {}
     for node in graph.ancestors(list(outputs)):
         operation = graph.operations[node]
         if operation == "const":
-            number = constant(graph.payloads[node])
+            number = graph.double(node)
             values[node] = xp.asarray(number, dtype=first.dtype, device=first.device)
         elif operation == "var":
             values[node] = arrays[graph.payloads[node]]

@@ -10,7 +10,9 @@ import numpy as np
 
 from rmt.arrays import Array
 
-__all__ = ["Bounds", "decreasing", "increasing", "stored"]
+__all__ = ["LARGEST", "Bounds", "decreasing", "increasing", "stored"]
+
+LARGEST = float(np.finfo(np.float64).max)
 
 
 def stored(x: Array | float) -> Array:
@@ -135,6 +137,11 @@ class Bounds:
     def __abs__(self) -> Bounds:
         low, high = self.low, self.high
         return Bounds(np.maximum(np.maximum(low, -high), 0), np.maximum(-low, high))
+
+    def certain_overflow(self) -> Array:
+        """1 where this certainly exceeds the doubles, -1 where it falls below them, else 0."""
+        beyond = stored(LARGEST)
+        return (self.low > beyond) * 1.0 - (self.high < -beyond) * 1.0
 
     copy = _monotone(np.positive)
     maximum = _monotone(np.maximum)

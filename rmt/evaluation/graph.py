@@ -61,6 +61,17 @@ class Graph:
         """Whether it is this constant."""
         return self.is_const(node) and bool(self.payloads[node] == value)
 
+    def double(self, node: NodeId) -> float:
+        """What a constant is, rounded; infinite where it is too large, nan where it is not real."""
+        number = self.payloads[node]
+        if number.is_Rational:
+            try:
+                return int(number.p) / int(number.q)
+            except OverflowError:
+                return float("inf") if number > 0 else float("-inf")
+        value = number.evalf(25)
+        return float(value) if value.is_real else float("nan")
+
     # Arithmetic with the simplifications that derivatives need
 
     def add(self, *terms: NodeId) -> NodeId:

@@ -126,24 +126,31 @@ def _inverse(name: str, slope: Formula, **known: Any) -> Operation:
     return _function(name, slope, limit=lambda m, u: 1 - abs(u), **known)
 
 
-def _choice(name: str, slope: Formula, **known: Any) -> Operation:
-    return Operation(name, slope, linear=True, exact=True, branches=True, **known)
+def _logarithm(name: str, slope: Formula, **known: Any) -> Operation:
+    def precise(m: Any, u: Any) -> Any:
+        # The logarithm of what was too large is not infinite.
+        return m.nan if m.isinf(u) else getattr(m, name)(u)
+
+    return _function(name, slope, precise=precise, **known)
 
 
-def _step(name: str, **known: Any) -> Operation:
-    return Operation(
-        name, lambda m, *arguments: 0 * arguments[-1], bounded=True, exact=True, **known
-    )
+def _python(name: str, slope: Formula, python: Callable[..., Any], **known: Any) -> Operation:
+    """What Python's own operators do, for numbers of any kind."""
+    known = {"precise": lambda m, *arguments: python(*arguments), "bounds": python, **known}
+    return Operation(name, slope, **known)
 
 
-def _truth(name: str, standard: str, precise: Callable[..., Any], **known: Any) -> Operation:
-    return _step(
-        name,
-        standard=standard,
-        precise=lambda m, *arguments: precise(*arguments),
-        boolean=True,
-        **known,
-    )
+def _choice(name: str, slope: Formula, python: Callable[..., Any], **known: Any) -> Operation:
+    return _python(name, slope, python, linear=True, exact=True, branches=True, **known)
+
+
+def _no_slope(m: Any, f: Any, *arguments: Any) -> Any:
+    return 0 * arguments[-1]
+
+
+def _truth(name: str, standard: str, python: Callable[..., Any], **known: Any) -> Operation:
+    known |= {"standard": standard, "bounded": True, "exact": True, "boolean": True}
+    return _python(name, _no_slope, python, **known)
 
 
 # Slopes
@@ -213,11 +220,6 @@ def _softsign(m: Any, u: Any) -> Any:
     return u / (1 + abs(u))
 
 
-def _unless_infinite(name: str) -> Formula:
-    """The logarithm of what was too large is not infinite."""
-    return lambda m, u: m.nan if m.isinf(u) else getattr(m, name)(u)
-
-
 # For NumPy
 
 
@@ -232,46 +234,22 @@ def _select(condition: Any, a: Any, b: Any, out: Any) -> None:
 
 _RECORDS = (
     # Arithmetic
-    Operation(
-        "add",
-        lambda m, f, a, b, da, db: da + db,
-        precise=lambda m, a, b: a + b,
-        bounds=operator.add,
-        linear=True,
-        exact=True,
-    ),
-    Operation(
+    _python("add", lambda m, f, a, b, da, db: da + db, operator.add, linear=True, exact=True),
+    _python(
         "sub",
         lambda m, f, a, b, da, db: da - db,
+        operator.sub,
         standard="subtract",
-        precise=lambda m, a, b: a - b,
-        bounds=operator.sub,
         linear=True,
         exact=True,
     ),
-    Operation(
-        "mul",
-        lambda m, f, a, b, da, db: da * b + a * db,
-        standard="multiply",
-        precise=lambda m, a, b: a * b,
-        bounds=operator.mul,
+    _python(
+        "neg", lambda m, f, u, du: -du, operator.neg, standard="negative", linear=True, exact=True
     ),
+    _python("mul", lambda m, f, a, b, da, db: da * b + a * db, operator.mul, standard="multiply"),
     # (a' - (a/b) b') / b does not overflow where a/b does not.
-    Operation(
-        "div",
-        lambda m, f, a, b, da, db: (da - f * db) / b,
-        standard="divide",
-        precise=lambda m, a, b: a / b,
-        bounds=operator.truediv,
-    ),
-    Operation(
-        "neg",
-        lambda m, f, u, du: -du,
-        standard="negative",
-        precise=lambda m, u: -u,
-        bounds=operator.neg,
-        linear=True,
-        exact=True,
+    _python(
+        "div", lambda m, f, a, b, da, db: (da - f * db) / b, operator.truediv, standard="divide"
     ),
     Operation("square", precise=lambda m, u: u**2, bounds=Bounds.square),
     Operation("ipow", _slope_of_integer_power, precise=lambda m, u, n: u**n),
@@ -285,34 +263,22 @@ _RECORDS = (
     ),
     Operation("sqrt", _slope_of_root, bounds=Bounds.sqrt, limit=lambda m, u: u),
     # Choices and truth values
-    _choice(
-        "abs", lambda m, f, u, du: m.sign(u) * du, precise=lambda m, u: abs(u), bounds=operator.abs
-    ),
-    _choice(
-        "max",
-        _slope_of_choice(">"),
-        standard="maximum",
-        precise=lambda m, a, b: max(a, b),
-        bounds=Bounds.maximum,
-    ),
-    _choice(
-        "min",
-        _slope_of_choice("<="),
-        standard="minimum",
-        precise=lambda m, a, b: min(a, b),
-        bounds=Bounds.minimum,
-    ),
+    _choice("abs", lambda m, f, u, du: m.sign(u) * du, operator.abs),
+    _choice("max", _slope_of_choice(">"), max, standard="maximum", bounds=Bounds.maximum),
+    _choice("min", _slope_of_choice("<="), min, standard="minimum", bounds=Bounds.minimum),
     _choice(
         "where",
         lambda m, f, condition, a, b, _, da, db: m.select(condition, da, db),
+        lambda condition, a, b: a if condition else b,
         numpy=_select,
-        precise=lambda m, condition, a, b: a if condition else b,
         bounds=Bounds.select,
     ),
     # A truth value becomes 0 or 1.
     Operation("copy", numpy=_copy, precise=lambda m, a: m.mpf(a), bounds=Bounds.copy),
-    _step("sign", bounds=increasing(np.sign)),
-    _step("heaviside", value=lambda m, u: 0.5 * m.sign(u) + 0.5),
+    Operation("sign", _no_slope, bounds=increasing(np.sign), bounded=True, exact=True),
+    Operation(
+        "heaviside", _no_slope, value=lambda m, u: 0.5 * m.sign(u) + 0.5, bounded=True, exact=True
+    ),
     _truth(">", "greater", operator.gt, bounds=Bounds.greater),
     _truth(">=", "greater_equal", operator.ge, bounds=Bounds.greater),
     _truth("<", "less", operator.lt, bounds=lambda a, b: b.greater(a)),
@@ -325,20 +291,8 @@ _RECORDS = (
     # Exponentials and logarithms
     _exponential("exp", lambda m, f, u: f, bounds=Bounds.exp),
     _exponential("expm1", "exp", bounds=Bounds.expm1),
-    _function(
-        "log",
-        lambda m, f, u: 1 / u,
-        precise=_unless_infinite("log"),
-        bounds=Bounds.log,
-        limit=lambda m, u: u,
-    ),
-    _function(
-        "log1p",
-        lambda m, f, u: 1 / (1 + u),
-        precise=_unless_infinite("log1p"),
-        bounds=Bounds.log1p,
-        limit=lambda m, u: 1 + u,
-    ),
+    _logarithm("log", lambda m, f, u: 1 / u, bounds=Bounds.log, limit=lambda m, u: u),
+    _logarithm("log1p", lambda m, f, u: 1 / (1 + u), bounds=Bounds.log1p, limit=lambda m, u: 1 + u),
     _exponential(
         "softplus",
         "sigmoid",
@@ -368,13 +322,7 @@ _RECORDS = (
         bounded=True,
     ),
     _exponential("logcosh", "tanh", value=_logcosh, precise=_precise_logcosh, linear=True),
-    _function(
-        "asinh",
-        lambda m, f, u: 1 / m.sqrt(u**2 + 1),
-        precise=_unless_infinite("asinh"),
-        bounds=Bounds.asinh,
-        linear=True,
-    ),
+    _logarithm("asinh", lambda m, f, u: 1 / m.sqrt(u**2 + 1), bounds=Bounds.asinh, linear=True),
     _inverse("atanh", lambda m, f, u: 1 / ((1 - u) * (1 + u)), bounds=increasing(np.arctanh)),
     # Trigonometric functions
     _function("sin", "cos", bounds=lambda u: u.between(-1), bounded=True, largest=8192),

@@ -15,7 +15,7 @@ from rmt.evaluation.array_program import run_on, to_numpy
 from rmt.evaluation.graph import Graph, NodeId
 from rmt.evaluation.numeric_form import always_finite, numeric_form
 from rmt.evaluation.operations import OPERATIONS
-from rmt.evaluation.overflow import certain_overflow
+from rmt.evaluation.overflow import enclosures
 from rmt.evaluation.precise import precise_values
 from rmt.evaluation.schedule import schedule
 from rmt.evaluation.terms import Functions, Term
@@ -56,13 +56,11 @@ class Program:
         self.graph = graph
         self.outputs = tuple(outputs)
         self._numeric, self._numeric_outputs = numeric_form(graph, outputs)
-        self._schedule = schedule(self._numeric, self._numeric_outputs, _to_float)
+        self._schedule = schedule(self._numeric, self._numeric_outputs)
         self._steps = [
             (OPERATIONS[name].on_numpy(), inputs, out) for name, inputs, out in self._schedule.steps
         ]
         self._repairs = repair and not all(always_finite(graph, node) for node in outputs)
-        self._limits = _domain_limits(graph, outputs) if self._repairs else []
-        self._domain: Program | None = None
 
     # Evaluation
 
@@ -91,7 +89,7 @@ class Program:
         """
         # For libraries that compute with NumPy, and warn as it does.
         with np.errstate(all="ignore"):
-            results = run_on(xp, self._numeric, self._numeric_outputs, arrays, _to_float)
+            results = run_on(xp, self._numeric, self._numeric_outputs, arrays)
         if not self._repairs or all(bool(xp.all(xp.isfinite(result))) for result in results):
             return results
         # Rare: let NumPy's route find and repair what overflowed.
@@ -150,9 +148,8 @@ class Program:
 
     def _beyond_doubles(self, points: FloatArray, wrong: Bools) -> FloatArray:
         """The outputs that went wrong: infinite where that is certain, else by many digits."""
-        columns = list(points.T)
-        signs = certain_overflow(self._numeric, self._numeric_outputs, columns, _to_float)
-        overflow = np.stack(signs, axis=1)
+        enclosed = enclosures(self._numeric, self._numeric_outputs, list(points.T))
+        overflow = np.stack([bounds.certain_overflow() for bounds in enclosed], axis=1)
         values = np.where(overflow, np.copysign(np.inf, overflow), np.nan)
         unsure = np.flatnonzero((wrong & (overflow == 0)).any(axis=1))
         if unsure.size:
@@ -164,13 +161,23 @@ class Program:
     def _in_domain(self, points: FloatArray) -> Bools:
         """False where a root, a logarithm or an arc certainly has an argument out of its domain."""
         inside = np.ones(len(points), np.bool_)
-        if not self._limits:
-            return inside
-        if self._domain is None:
-            self._domain = Program(self.graph, self._limits, repair=False)
-        for values in self._domain(*points.T):
-            inside &= ~(values < 0)
+        for limit in self._limits(*points.T) if self._limits.outputs else ():
+            inside &= ~(limit < 0)
         return inside
+
+    @cached_property
+    def _limits(self) -> Program:
+        """What is negative where the function is certainly not real."""
+        graph, limits = self.graph, []
+        used = graph.ancestors(list(self.outputs))
+        for node in used:
+            record = OPERATIONS.get(graph.operations[node])
+            if record is not None and record.limit is not None:
+                u = Term(graph, graph.arguments[node][0])
+                limits.append(record.limit(Functions(graph), u).node)
+        # Inside a branch that is not taken, an argument out of the domain means nothing.
+        branched = any(graph.operations[node] == "where" for node in used)
+        return Program(graph, [] if branched else limits, repair=False)
 
     def _repaired(self, point: FloatArray) -> list[float]:
         """The outputs at a point, once two precisions agree."""
@@ -204,22 +211,6 @@ class Program:
         return precise_values(self.graph, self.outputs, point, digits)
 
 
-def _domain_limits(graph: Graph, outputs: Sequence[NodeId]) -> list[NodeId]:
-    """What is negative where the function is certainly not real."""
-    used = graph.ancestors(list(outputs))
-    # Inside a branch that is not taken, an argument out of the domain means nothing.
-    if any(graph.operations[node] == "where" for node in used):
-        return []
-    limits = []
-    for node in used:
-        record = OPERATIONS.get(graph.operations[node])
-        if record is not None and record.limit is not None:
-            limits.append(
-                record.limit(Functions(graph), Term(graph, graph.arguments[node][0])).node
-            )
-    return limits
-
-
 def _agree(a: Any, b: Any) -> bool:
     import mpmath
 
@@ -236,13 +227,3 @@ def _rounded(value: Any) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
-
-
-def _to_float(number: Any) -> float:
-    if number.is_Rational:
-        try:
-            return int(number.p) / int(number.q)
-        except OverflowError:
-            return float("inf") if number > 0 else float("-inf")
-    value = number.evalf(25)
-    return float(value) if value.is_real else float("nan")
