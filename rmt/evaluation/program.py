@@ -168,16 +168,20 @@ class Program:
     @cached_property
     def _limits(self) -> Program:
         """What is negative where the function is certainly not real."""
-        graph, limits = self.graph, []
-        used = graph.ancestors(list(self.outputs))
-        for node in used:
-            record = OPERATIONS.get(graph.operations[node])
-            if record is not None and record.limit is not None:
-                u = Term(graph, graph.arguments[node][0])
-                limits.append(record.limit(Functions(graph), u).node)
-        # Inside a branch that is not taken, an argument out of the domain means nothing.
-        branched = any(graph.operations[node] == "where" for node in used)
-        return Program(graph, [] if branched else limits, repair=False)
+        used = self.graph.ancestors(list(self.outputs))
+        operations = [self.graph.operations[node] for node in used]
+        limits, limited = [], []
+        for operation, node in zip(operations, used, strict=True):
+            limit = OPERATIONS[operation].limit if operation in OPERATIONS else None
+            # Inside a branch that is not taken, an argument out of the domain means nothing.
+            if limit is not None and "where" not in operations:
+                limits.append(limit)
+                limited.append(self.graph.arguments[node][0])
+        # On a graph of its own: that of the function may be in use by another thread.
+        graph, arguments = numeric_form(self.graph, limited)
+        terms = [Term(graph, argument) for argument in arguments]
+        found = [limit(Functions(graph), u).node for limit, u in zip(limits, terms, strict=True)]
+        return Program(graph, found, repair=False)
 
     def _repaired(self, point: FloatArray) -> list[float]:
         """The outputs at a point, once two precisions agree."""

@@ -159,18 +159,10 @@ def _write_product(expr: Any) -> tuple[str, int]:
         elif isinstance(factor, sympy.Float):
             coefficient *= 1 if factor > 0 else -1
             above.append(_write(abs(factor))[0])
-        elif (
-            isinstance(factor, sympy.Pow)
-            and not isinstance(factor, sympy.exp)
-            and isinstance(factor.exp, sympy.Rational)
-            and factor.exp < 0
-        ):
-            inverse = sympy.Pow(factor.base, -factor.exp, evaluate=False)
-            text, binding = _write(inverse if -factor.exp != 1 else factor.base)
-            below.append(text if binding >= _POWER else f"({text})")
+        elif _is_inverse(factor):
+            below.append(_write_inverse(factor))
         else:
-            text, binding = _write(factor)
-            above.append(text if binding >= _POWER else f"({text})")
+            above.append(_wrap(factor, _POWER))
     sign = "-" if coefficient < 0 else ""
     ratio, binding = _write_ratio(abs(int(coefficient.p)), int(coefficient.q))
     if binding == _ATOM and coefficient.q != 1:
@@ -194,10 +186,24 @@ def _write_power(expr: Any) -> tuple[str, int]:
     base, exponent = expr.base, expr.exp
     if exponent == sympy.Rational(1, 2):
         return f"sqrt({to_text(base)})", _ATOM
-    if isinstance(exponent, sympy.Rational) and exponent < 0:
-        inverse = sympy.Pow(base, -exponent, evaluate=False) if exponent != -1 else base
-        return f"1/{_wrap(inverse, _POWER)}", _PRODUCT
+    if _is_inverse(expr):
+        return f"1/{_write_inverse(expr)}", _PRODUCT
     return f"{_wrap(base, _ATOM)}**{_wrap(exponent, _ATOM)}", _POWER
+
+
+def _is_inverse(expr: Any) -> bool:
+    import sympy
+
+    if not isinstance(expr, sympy.Pow) or isinstance(expr, sympy.exp):
+        return False
+    return isinstance(expr.exp, sympy.Rational) and bool(expr.exp < 0)
+
+
+def _write_inverse(power: Any) -> str:
+    import sympy
+
+    base, exponent = power.base, -power.exp
+    return _wrap(base if exponent == 1 else sympy.Pow(base, exponent, evaluate=False), _POWER)
 
 
 def _write_piecewise(expr: Any) -> str:

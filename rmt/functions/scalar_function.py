@@ -406,9 +406,9 @@ class ScalarFunction:
         """
         self._check_univariate("parity")
         candidate = apparent_parity(self)
-        if candidate == 0:
-            return 0
-        return proved_parity(self.expression, self.smooth_pieces, self.symbols[0], candidate)
+        return candidate and proved_parity(
+            self.expression, self.smooth_pieces, self.symbols[0], candidate
+        )
 
     @cached_property
     def polynomial_pieces(self) -> tuple[PolynomialPiece, ...] | None:

@@ -32,22 +32,17 @@ def _branch_at(expr: Any, symbol: Any, point: float, done: dict[Any, Any]) -> An
     if isinstance(expr, sympy.Abs):
         inner = branch(expr.args[0])
         result = inner if number(inner) >= 0 else -inner
-    elif isinstance(expr, sympy.sign):
+    elif isinstance(expr, (sympy.sign, sympy.Heaviside)):
         value = number(expr.args[0])
-        result = sympy.Integer((value > 0) - (value < 0))
-    elif isinstance(expr, sympy.Heaviside):
-        value = number(expr.args[0])
-        result = sympy.Rational((value > 0) - (value < 0) + 1, 2)
+        sign = sympy.Integer((value > 0) - (value < 0))
+        result = sign if isinstance(expr, sympy.sign) else (sign + 1) / 2
     elif isinstance(expr, (sympy.Max, sympy.Min)):
         arguments = sorted((branch(a) for a in expr.args), key=sympy.default_sort_key)
         pick = max if isinstance(expr, sympy.Max) else min
         result = pick(arguments, key=number)
     elif isinstance(expr, sympy.Piecewise):
-        result = sympy.nan
-        for value, condition in expr.args:
-            if _holds(condition, number):
-                result = branch(value)
-                break
+        held = (branch(value) for value, condition in expr.args if _holds(condition, number))
+        result = next(held, sympy.nan)
     else:
         result = expr.func(*(branch(a) for a in expr.args))
     done[expr] = result
