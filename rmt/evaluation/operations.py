@@ -98,7 +98,12 @@ class Operation:
         return getattr(xp, self.standard or self.name)  # type: ignore[no-any-return]
 
     def in_digits(self, mp: Any, *arguments: Any) -> Any:
-        """The value in mpmath arithmetic; nan where it is not real."""
+        """The value in mpmath arithmetic; nan where it is not real, or not a number."""
+        # A truth value, and a branch that is not taken, may be what it is next to such a thing.
+        if not self.boolean and self.name != "where" and any(map(mp.isnan, arguments)):
+            return mp.nan
+        if self.largest is not None and mp.mag(arguments[0]) > self.largest:
+            arguments = (mp.sign(arguments[0]) * mp.inf,)
         formula = self.precise or self.value
         value = formula(mp, *arguments) if formula else getattr(mp, self.name)(*arguments)
         return mp.nan if isinstance(value, mp.mpc) else value

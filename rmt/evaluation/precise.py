@@ -35,11 +35,16 @@ def precise_values(
         values: dict[NodeId, Any] = {}
         last_digit = mpmath.mpf(10) ** -digits
         for node in graph.ancestors(list(outputs)):
+            operation, payload = graph.operations[node], graph.payloads[node]
             arguments = [values[a] for a in graph.arguments[node]]
             try:
-                values[node] = _operation(
-                    mpmath.mp, graph.operations[node], graph.payloads[node], arguments, point
-                )
+                if operation == "const":
+                    values[node] = _constant(mpmath.mp, payload)
+                elif operation == "var":
+                    values[node] = mpmath.mpf(point[payload])
+                else:
+                    numbers = arguments if payload is None else [*arguments, payload]
+                    values[node] = OPERATIONS[operation].in_digits(mpmath.mp, *numbers)
             except (ValueError, ZeroDivisionError, OverflowError, TypeError):
                 values[node] = mpmath.nan
             if node in disturbed:
@@ -53,20 +58,8 @@ def precise_value(expr: Any, symbol: Any, point: Any, digits: int) -> Any:
     return precise_values(graph, [lower(graph, expr, (symbol,))], [point], digits)[0]
 
 
-def _operation(
-    mp: Any, operation: str, payload: Any, arguments: list[Any], point: Sequence[Any]
-) -> Any:
-    """One operation in mpmath arithmetic."""
-    if operation == "const":
-        if not payload.is_finite:
-            return mp.nan
-        number = payload.evalf(mp.dps) if not payload.is_Rational else payload
-        return mp.mpf(number.p) / number.q if number.is_Rational else number._to_mpmath(mp.prec)
-    if operation == "var":
-        return mp.mpf(point[payload])
-    record = OPERATIONS[operation]
-    if not (operation == "where" or record.boolean) and any(map(mp.isnan, arguments)):
+def _constant(mp: Any, payload: Any) -> Any:
+    if not payload.is_finite:
         return mp.nan
-    if record.largest is not None and mp.mag(arguments[0]) > record.largest:
-        arguments = [mp.sign(arguments[0]) * mp.inf]
-    return record.in_digits(mp, *arguments, *([] if payload is None else [payload]))
+    number = payload.evalf(mp.dps) if not payload.is_Rational else payload
+    return mp.mpf(number.p) / number.q if number.is_Rational else number._to_mpmath(mp.prec)
