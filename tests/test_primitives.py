@@ -93,6 +93,7 @@ REFERENCES: dict[str, tuple[Function, Function]] = {
     "softplus(z)": (softplus, sigmoid),
     "softsign(z)": (lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2),
     "sigmoid(z)": (sigmoid, sigmoid_slope),
+    "logistic(z)": (sigmoid, sigmoid_slope),
     "hard_tanh(z)": (lambda z: clip(z, -1, 1), inside(-1, 1)),
     "hard_sigmoid(z)": (lambda z: clip(z + 3, 0, 6) / 6, lambda z: inside(-3, 3)(z) / 6),
     "heaviside(z)": (lambda z: mp.mpf(z > 0), constant(0)),

@@ -275,7 +275,7 @@ def test_slope_at_kinks() -> None:
 
 @pytest.mark.parametrize("text", ["tanh(z)", "relu(z)"])
 def test_value_and_derivative_take_few_operations(text: str) -> None:
-    program = parse(text)._programs[2]
+    program = parse(text)._value_and_slope
     assert len(program.graph.ancestors(list(program.outputs))) <= 6
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from rmt.budget import MAX_SECONDS
 from rmt.cli.program import Argument, Either, choice, command, flag, option
-from rmt.expressions.catalogue import CATALOGUE, MAX_HERMITE_DEGREE
+from rmt.expressions.catalogue import ALIASES, CATALOGUE, MAX_HERMITE_DEGREE
 from rmt.status import InvalidInputError
 from rmt.vocabulary import FORMS, METHODS, Batch, ReadoutLaw
 
@@ -108,9 +108,8 @@ problem_command = partial(command, problem=_PROBLEM, notes=PROBLEM_NOTES)
 
 
 def _functions() -> str:
-    aliases = {"Abs", "Max", "Min", "Heaviside", "swish"}
     hermite = {f"He{k}" for k in range(MAX_HERMITE_DEGREE + 1)}
-    names = ", ".join(sorted(set(CATALOGUE) - aliases - hermite))
+    names = ", ".join(sorted(set(CATALOGUE) - ALIASES.keys() - hermite))
     return (
         "Functions TEXT are written in z, or z1, z2 and z3 for a target with several directions: "
         f"numbers, pi, + - * / **, He0 to He{MAX_HERMITE_DEGREE} (Hermite polynomials), "

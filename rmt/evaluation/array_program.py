@@ -11,38 +11,13 @@ import scipy
 from numpy.typing import NDArray
 
 from rmt.evaluation.graph import Graph, NodeId
+from rmt.evaluation.operations import OPERATIONS
 
 __all__ = ["run_on", "to_numpy"]
 
-# Operations of a graph whose name in the standard is another one.
-_STANDARD_NAMES = {
-    "sub": "subtract",
-    "mul": "multiply",
-    "div": "divide",
-    "neg": "negative",
-    "power": "pow",
-    "max": "maximum",
-    "min": "minimum",
-    "gt": "greater",
-    "ge": "greater_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "eq": "equal",
-    "ne": "not_equal",
-    "and": "logical_and",
-    "or": "logical_or",
-    "not": "logical_not",
-}
-# Functions that the standard lacks.
-_SPECIAL = ("erf", "erfc")
-
 
 def run_on(
-    xp: Any,
-    graph: Graph,
-    outputs: Sequence[NodeId],
-    arrays: Sequence[Any],
-    constant: Callable[[Any], float],
+    xp: Any, graph: Graph, outputs: Sequence[NodeId], arrays: Sequence[Any]
 ) -> tuple[Any, ...]:
     """The outputs of a graph, operation by operation, without repair of overflows.
 
@@ -54,15 +29,13 @@ def run_on(
         What to compute.
     arrays : sequence of array
         One for each variable, all of one shape, dtype and device.
-    constant : callable
-        Turns the payload of a constant into a float.
     """
     first = arrays[0]
     values: dict[NodeId, Any] = {}
     for node in graph.ancestors(list(outputs)):
         operation = graph.operations[node]
         if operation == "const":
-            number = constant(graph.payloads[node])
+            number = graph.double(node)
             values[node] = xp.asarray(number, dtype=first.dtype, device=first.device)
         elif operation == "var":
             values[node] = arrays[graph.payloads[node]]
@@ -93,9 +66,8 @@ def to_numpy(array: Any) -> NDArray[Any]:
 def _function(xp: Any, operation: str, dtype: Any) -> Callable[..., Any]:
     if operation == "copy":  # a truth value becomes 0 or 1
         return lambda x: xp.astype(x, dtype)
-    if operation in _SPECIAL:
-        return _special_function(xp, operation)
-    return getattr(xp, _STANDARD_NAMES.get(operation, operation))  # type: ignore[no-any-return]
+    record = OPERATIONS[operation]
+    return _special_function(xp, operation) if record.special else record.on(xp)
 
 
 def _special_function(xp: Any, name: str) -> Callable[..., Any]:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-__all__ = ["DOMAIN_OPERATIONS", "Graph", "NodeId"]
+__all__ = ["Graph", "NodeId"]
 
 NodeId: TypeAlias = int
-
-# Operations that are not real for some real arguments.
-DOMAIN_OPERATIONS = frozenset({"log", "log1p", "sqrt", "power", "asin", "acos", "atanh"})
 
 
 class Graph:
@@ -51,10 +48,10 @@ class Graph:
         return found
 
     def const(self, number: Any) -> NodeId:
-        """A sympy number (or a Python integer)."""
+        """A sympy number, or one of Python, taken as it is."""
         import sympy
 
-        exact = number if isinstance(number, sympy.Basic) else sympy.Integer(number)
+        exact = number if isinstance(number, sympy.Basic) else sympy.Rational(number)
         return self.node("const", payload=exact)
 
     def is_const(self, node: NodeId) -> bool:
@@ -63,6 +60,17 @@ class Graph:
     def is_number(self, node: NodeId, value: int) -> bool:
         """Whether it is this constant."""
         return self.is_const(node) and bool(self.payloads[node] == value)
+
+    def double(self, node: NodeId) -> float:
+        """What a constant is, rounded; infinite where it is too large, nan where it is not real."""
+        number = self.payloads[node]
+        if number.is_Rational:
+            try:
+                return int(number.p) / int(number.q)
+            except OverflowError:
+                return float("inf") if number > 0 else float("-inf")
+        value = number.evalf(25)
+        return float(value) if value.is_real else float("nan")
 
     # Arithmetic with the simplifications that derivatives need
 

@@ -8,17 +8,12 @@ from typing import Any
 from rmt.caching import cached
 from rmt.evaluation.graph import Graph, NodeId
 from rmt.evaluation.lowering import lower
+from rmt.evaluation.operations import OPERATIONS
 from rmt.evaluation.precise import precise_values
 
 __all__ = ["LARGE", "GuardedFunction", "guarded_function"]
 
 LARGE = 2**256
-_EXPONENTIAL = frozenset(
-    (
-        "exp expm1 sinh cosh tanh sech sech2 sigmoid sigmoid_slope softplus logcosh erf erfc "
-        "sin cos tan"
-    ).split()
-)
 _LINEAR = frozenset({"const", "var", "add", "sub", "neg"})
 
 
@@ -99,9 +94,8 @@ def guarded_function(expression: Any, symbol: Any) -> GuardedFunction:
             continue
         arguments = [renamed[a] for a in source.arguments[node]]
         index = 1 if operation == "power" else 0
-        if (operation == "power" or operation in _EXPONENTIAL) and not _is_tame(
-            source, source.arguments[node][index]
-        ):
+        exponential = operation in OPERATIONS and OPERATIONS[operation].largest is not None
+        if (index or exponential) and not _is_tame(source, source.arguments[node][index]):
             exponents.append(arguments[index])
             below = graph.node("min", arguments[index], highest)
             arguments[index] = graph.node("max", below, lowest)

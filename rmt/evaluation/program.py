@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from rmt.arrays import Bools, Indices
 from rmt.budget import count_work
 from rmt.evaluation.array_program import run_on, to_numpy
-from rmt.evaluation.graph import DOMAIN_OPERATIONS, Graph, NodeId
-from rmt.evaluation.numeric_form import NumericForm, always_finite
-from rmt.evaluation.overflow import certain_overflow
+from rmt.evaluation.graph import Graph, NodeId
+from rmt.evaluation.numeric_form import always_finite, numeric_form
+from rmt.evaluation.operations import OPERATIONS
+from rmt.evaluation.overflow import enclosures
 from rmt.evaluation.precise import precise_values
 from rmt.evaluation.schedule import schedule
+from rmt.evaluation.terms import Functions, Term
 
 __all__ = ["Program"]
 
@@ -31,73 +32,6 @@ _WORK = 3.0  # of a step for an element, in simple array operations
 # Decimal digits of the fallback; it stops when two precisions agree.
 FIRST_DIGITS = 40
 MAX_DIGITS = 3000
-
-
-# Operations that round nothing when a double is the argument, in these many digits.
-_EXACT = frozenset(
-    "const var add sub neg abs sign heaviside max min where gt ge lt le eq ne and or not".split()
-)
-
-
-def _select(condition: Any, a: Any, b: Any, out: FloatArray) -> None:
-    # Much faster than a masked copy.
-    np.copyto(out, np.where(condition, a, b))
-
-
-def _copy(a: Any, out: FloatArray) -> None:
-    np.copyto(out, a)
-
-
-def _erf(a: Any, out: FloatArray) -> None:
-    scipy.special.erf(a, out=out)
-
-
-def _erfc(a: Any, out: FloatArray) -> None:
-    scipy.special.erfc(a, out=out)
-
-
-_NUMPY: dict[str, Callable[..., Any]] = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "div": np.divide,
-    "neg": np.negative,
-    "power": np.power,
-    "square": np.square,
-    "sqrt": np.sqrt,
-    "exp": np.exp,
-    "expm1": np.expm1,
-    "log": np.log,
-    "log1p": np.log1p,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tanh": np.tanh,
-    "asinh": np.arcsinh,
-    "atanh": np.arctanh,
-    "erf": _erf,
-    "erfc": _erfc,
-    "abs": np.absolute,
-    "sign": np.sign,
-    "max": np.maximum,
-    "min": np.minimum,
-    "gt": np.greater,
-    "ge": np.greater_equal,
-    "lt": np.less,
-    "le": np.less_equal,
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "and": np.logical_and,
-    "or": np.logical_or,
-    "not": np.logical_not,
-    "where": _select,
-    "copy": _copy,
-}
 
 
 class Program:
@@ -121,14 +55,12 @@ class Program:
     def __init__(self, graph: Graph, outputs: Sequence[NodeId], *, repair: bool = True) -> None:
         self.graph = graph
         self.outputs = tuple(outputs)
-        numeric = NumericForm(graph)
-        self._numeric = numeric.graph
-        self._numeric_outputs = [numeric.visit(node) for node in outputs]
-        self._schedule = schedule(self._numeric, self._numeric_outputs, _to_float)
-        self._steps = [(_NUMPY[name], inputs, out) for name, inputs, out in self._schedule.steps]
+        self._numeric, self._numeric_outputs = numeric_form(graph, outputs)
+        self._schedule = schedule(self._numeric, self._numeric_outputs)
+        self._steps = [
+            (OPERATIONS[name].on_numpy(), inputs, out) for name, inputs, out in self._schedule.steps
+        ]
         self._repairs = repair and not all(always_finite(graph, node) for node in outputs)
-        self._limits = _domain_limits(graph, outputs) if self._repairs else []
-        self._domain: Program | None = None
 
     # Evaluation
 
@@ -157,7 +89,7 @@ class Program:
         """
         # For libraries that compute with NumPy, and warn as it does.
         with np.errstate(all="ignore"):
-            results = run_on(xp, self._numeric, self._numeric_outputs, arrays, _to_float)
+            results = run_on(xp, self._numeric, self._numeric_outputs, arrays)
         if not self._repairs or all(bool(xp.all(xp.isfinite(result))) for result in results):
             return results
         # Rare: let NumPy's route find and repair what overflowed.
@@ -216,9 +148,8 @@ class Program:
 
     def _beyond_doubles(self, points: FloatArray, wrong: Bools) -> FloatArray:
         """The outputs that went wrong: infinite where that is certain, else by many digits."""
-        columns = list(points.T)
-        signs = certain_overflow(self._numeric, self._numeric_outputs, columns, _to_float)
-        overflow = np.stack(signs, axis=1)
+        enclosed = enclosures(self._numeric, self._numeric_outputs, list(points.T))
+        overflow = np.stack([bounds.certain_overflow() for bounds in enclosed], axis=1)
         values = np.where(overflow, np.copysign(np.inf, overflow), np.nan)
         unsure = np.flatnonzero((wrong & (overflow == 0)).any(axis=1))
         if unsure.size:
@@ -230,13 +161,27 @@ class Program:
     def _in_domain(self, points: FloatArray) -> Bools:
         """False where a root, a logarithm or an arc certainly has an argument out of its domain."""
         inside = np.ones(len(points), np.bool_)
-        if not self._limits:
-            return inside
-        if self._domain is None:
-            self._domain = Program(self.graph, self._limits, repair=False)
-        for values in self._domain(*points.T):
-            inside &= ~(values < 0)
+        for limit in self._limits(*points.T) if self._limits.outputs else ():
+            inside &= ~(limit < 0)
         return inside
+
+    @cached_property
+    def _limits(self) -> Program:
+        """What is negative where the function is certainly not real."""
+        used = self.graph.ancestors(list(self.outputs))
+        operations = [self.graph.operations[node] for node in used]
+        limits, limited = [], []
+        for operation, node in zip(operations, used, strict=True):
+            limit = OPERATIONS[operation].limit if operation in OPERATIONS else None
+            # Inside a branch that is not taken, an argument out of the domain means nothing.
+            if limit is not None and "where" not in operations:
+                limits.append(limit)
+                limited.append(self.graph.arguments[node][0])
+        # On a graph of its own: that of the function may be in use by another thread.
+        graph, arguments = numeric_form(self.graph, limited)
+        terms = [Term(graph, argument) for argument in arguments]
+        found = [limit(Functions(graph), u).node for limit, u in zip(limits, terms, strict=True)]
+        return Program(graph, found, repair=False)
 
     def _repaired(self, point: FloatArray) -> list[float]:
         """The outputs at a point, once two precisions agree."""
@@ -255,7 +200,8 @@ class Program:
         graph, exact, sums = self.graph, set[NodeId](), set[NodeId]()
         for node in graph.ancestors(list(self.outputs)):
             operation = graph.operations[node]
-            if operation in _EXACT and exact.issuperset(graph.arguments[node]):
+            rounds = operation in OPERATIONS and not OPERATIONS[operation].exact
+            if not rounds and exact.issuperset(graph.arguments[node]):
                 exact.add(node)
             elif operation in ("add", "sub"):
                 sums.add(node)
@@ -267,24 +213,6 @@ class Program:
         A value that is not real, or not a number, is mpmath's nan.
         """
         return precise_values(self.graph, self.outputs, point, digits)
-
-
-def _domain_limits(graph: Graph, outputs: Sequence[NodeId]) -> list[NodeId]:
-    """What is negative where the function is certainly not real."""
-    used = graph.ancestors(list(outputs))
-    # Inside a branch that is not taken, an argument out of the domain means nothing.
-    if any(graph.operations[node] == "where" for node in used):
-        return []
-    return [_limit(graph, node) for node in used if graph.operations[node] in DOMAIN_OPERATIONS]
-
-
-def _limit(graph: Graph, node: NodeId) -> NodeId:
-    operation, argument = graph.operations[node], graph.arguments[node][0]
-    if operation == "log1p":
-        return graph.add(argument, graph.const(1))
-    if operation in ("asin", "acos", "atanh"):
-        return graph.sub(graph.const(1), graph.node("abs", argument))
-    return argument
 
 
 def _agree(a: Any, b: Any) -> bool:
@@ -303,13 +231,3 @@ def _rounded(value: Any) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
-
-
-def _to_float(number: Any) -> float:
-    if number.is_Rational:
-        try:
-            return int(number.p) / int(number.q)
-        except OverflowError:
-            return float("inf") if number > 0 else float("-inf")
-    value = number.evalf(25)
-    return float(value) if value.is_real else float("nan")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from rmt.evaluation.graph import Graph, NodeId
+from rmt.evaluation.operations import OPERATIONS
 
 __all__ = ["Schedule", "schedule"]
-
-_BOOLEAN = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not"})
 
 
 @dataclass(slots=True)
@@ -45,16 +42,8 @@ class Schedule:
         return [slot for slot in range(len(self.is_boolean)) if slot not in fixed]
 
 
-def schedule(graph: Graph, outputs: list[NodeId], number: Callable[[Any], float]) -> Schedule:
-    """Order the operations and give every node a slot; slots are reused after the last use.
-
-    Parameters
-    ----------
-    graph : Graph
-    outputs : list of NodeId
-    number : callable
-        The double of a constant's payload.
-    """
+def schedule(graph: Graph, outputs: list[NodeId]) -> Schedule:
+    """Order the operations and give every node a slot; slots are reused after the last use."""
     order = graph.ancestors(outputs)
     last_use: dict[NodeId, int] = {}
     for step, node in enumerate(order):
@@ -75,12 +64,12 @@ def schedule(graph: Graph, outputs: list[NodeId], number: Callable[[Any], float]
             slot = slot_of[node] = plan.new_slot()
             kept.add(slot)
             if operation == "const":
-                plan.constants.append((slot, number(payload)))
+                plan.constants.append((slot, graph.double(node)))
             else:
                 plan.inputs.append((slot, payload))
             continue
         arguments = graph.arguments[node]
-        boolean = operation in _BOOLEAN
+        boolean = OPERATIONS[operation].boolean
         released = {slot_of[a] for a in arguments if last_use[a] == step} - kept
         if node not in slot_of:
             # The slot of an argument that is not needed any more is written in place.

@@ -76,7 +76,7 @@ def normalised(expr: Any) -> Any:
         return sympy.Heaviside(normalised(expr.args[0]))
     arguments = [normalised(a) for a in expr.args]
     if isinstance(expr, sympy.core.relational.Relational):
-        return build_relation(type(expr).__name__, *arguments)
+        return build_relation(expr.rel_op, *arguments)
     if isinstance(expr, sympy.ITE):
         test, first, second = arguments
         return sympy.Or(sympy.And(test, first), sympy.And(sympy.Not(test), second))

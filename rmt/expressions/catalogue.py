@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["CATALOGUE", "CONSTANTS", "FORMS", "NamedFunction", "hermite_polynomial"]
+__all__ = ["ALIASES", "CATALOGUE", "CONSTANTS", "FORMS", "NamedFunction", "hermite_polynomial"]
 
 MAX_HERMITE_DEGREE = 12
 
@@ -92,7 +92,6 @@ _NAMED: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("selu", "SELU with the constants of arXiv:1706.02515", _selu),
     ("gelu", "z (1 + erf(z / sqrt 2)) / 2", lambda sp, z: z * (1 + sp.erf(z / sp.sqrt(2))) / 2),
     ("silu", "z / (1 + exp(-z))", lambda sp, z: z / (1 + sp.exp(-z))),
-    ("swish", "z / (1 + exp(-z))", lambda sp, z: z / (1 + sp.exp(-z))),
     ("mish", "z tanh(log(1 + exp z))", lambda sp, z: z * sp.tanh(sp.log(1 + sp.exp(z)))),
     ("softplus", "log(1 + exp z)", lambda sp, z: sp.log(1 + sp.exp(z))),
     ("softsign", "z / (1 + |z|)", lambda sp, z: z / (1 + sp.Abs(z))),
@@ -101,10 +100,18 @@ _NAMED: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("hard_sigmoid", "min(max(z + 3, 0), 6) / 6", lambda sp, z: sp.Max(0, sp.Min(6, z + 3)) / 6),
     ("sech", "1 / cosh z", lambda sp, z: sp.sech(z)),
     ("heaviside", "1 for z > 0, 1/2 at 0, else 0", lambda sp, z: sp.Heaviside(z)),
-    ("Heaviside", "1 for z > 0, 1/2 at 0, else 0", lambda sp, z: sp.Heaviside(z)),
     ("abs", "|z|", lambda sp, z: sp.Abs(z)),
-    ("Abs", "|z|", lambda sp, z: sp.Abs(z)),
 )
+
+# Other names of functions.
+ALIASES = {
+    "Abs": "abs",
+    "Heaviside": "heaviside",
+    "Max": "max",
+    "Min": "min",
+    "logistic": "sigmoid",
+    "swish": "silu",
+}
 
 # Functions that sympy knows under the same name.
 _ELEMENTARY = (
@@ -124,10 +131,11 @@ def _catalogue() -> dict[str, NamedFunction]:
         NamedFunction("celu", "z, or alpha (exp(z / alpha) - 1) below 0", _celu, 1, 2, ("alpha",)),
         NamedFunction("leaky_relu", "z, or slope z below 0", _leaky_relu, 1, 2, ("slope",)),
     ]
-    for name, attribute in (("max", "Max"), ("min", "Min"), ("Max", "Max"), ("Min", "Min")):
+    for name, attribute in (("max", "Max"), ("min", "Min")):
         build = partial(_sympy, attribute)
-        entries.append(NamedFunction(name, f"{name.lower()} of its arguments", build, 2, None))
-    return {entry.name: entry for entry in entries}
+        entries.append(NamedFunction(name, f"{name} of its arguments", build, 2, None))
+    named = {entry.name: entry for entry in entries}
+    return named | {alias: replace(named[name], name=alias) for alias, name in ALIASES.items()}
 
 
 CATALOGUE: dict[str, NamedFunction] = _catalogue()

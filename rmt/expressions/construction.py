@@ -20,15 +20,15 @@ def variable(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, real=True)
 
 
-def build_relation(name: str, left: Any, right: Any) -> Any:
-    """A sympy relation, decided when both sides are numbers and otherwise left as it is.
+def build_relation(symbol: str, left: Any, right: Any) -> Any:
+    """A sympy relation (``<``, ``==``, ..), decided for numbers and otherwise left as it is.
 
     Evaluating it would fold a Piecewise on either side into conditions.
     """
     import sympy
 
     decided = not (left.free_symbols or right.free_symbols)
-    return getattr(sympy, name)(left, right, evaluate=decided)
+    return sympy.Rel(left, right, symbol, evaluate=decided)
 
 
 def build_piecewise(branches: Iterable[tuple[Any, Any]]) -> Any:

@@ -19,28 +19,11 @@ MAX_DENOMINATOR = 10**6
 
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 
-# sympy class name -> name in the text.
-_FUNCTION_NAMES = {
-    "Abs": "abs",
-    "Heaviside": "heaviside",
-    "Max": "max",
-    "Min": "min",
-    **{
-        name: name
-        for name in (
-            "log sin cos tan asin acos atan sinh cosh tanh sech asinh atanh erf erfc sign"
-        ).split()
-    },
-}
-
-_RELATIONS = {
-    "StrictLessThan": "<",
-    "StrictGreaterThan": ">",
-    "LessThan": "<=",
-    "GreaterThan": ">=",
-    "Equality": "==",
-    "Unequality": "!=",
-}
+# Classes of sympy that are functions of the text, there in lower case.
+_FUNCTIONS = frozenset(
+    "Abs Heaviside Max Min log sin cos tan asin acos atan sinh cosh tanh sech asinh atanh erf erfc "
+    "sign".split()
+)
 
 
 class UnsupportedExpressionError(ValueError):
@@ -89,15 +72,15 @@ def _write(expr: Any) -> tuple[str, int]:
         return _write_power(expr)
     if isinstance(expr, sympy.Piecewise):
         return _write_piecewise(expr), _ATOM
-    name = _FUNCTION_NAMES.get(type(expr).__name__)
-    if name is None or not isinstance(expr, sympy.Basic):
-        raise UnsupportedExpressionError(type(expr).__name__)
+    name = type(expr).__name__
+    if name not in _FUNCTIONS or not isinstance(expr, sympy.Basic):
+        raise UnsupportedExpressionError(name)
     arguments = list(expr.args)
-    if name == "heaviside":
+    if name == "Heaviside":
         arguments = arguments[:1]
-    if name in ("max", "min"):
+    if name in ("Max", "Min"):
         arguments.sort(key=sympy.default_sort_key, reverse=True)
-    return f"{name}({', '.join(to_text(a) for a in arguments)})", _ATOM
+    return f"{name.lower()}({', '.join(to_text(a) for a in arguments)})", _ATOM
 
 
 def _wrap(expr: Any, level: int) -> str:
@@ -176,18 +159,10 @@ def _write_product(expr: Any) -> tuple[str, int]:
         elif isinstance(factor, sympy.Float):
             coefficient *= 1 if factor > 0 else -1
             above.append(_write(abs(factor))[0])
-        elif (
-            isinstance(factor, sympy.Pow)
-            and not isinstance(factor, sympy.exp)
-            and isinstance(factor.exp, sympy.Rational)
-            and factor.exp < 0
-        ):
-            inverse = sympy.Pow(factor.base, -factor.exp, evaluate=False)
-            text, binding = _write(inverse if -factor.exp != 1 else factor.base)
-            below.append(text if binding >= _POWER else f"({text})")
+        elif _is_inverse(factor):
+            below.append(_write_inverse(factor))
         else:
-            text, binding = _write(factor)
-            above.append(text if binding >= _POWER else f"({text})")
+            above.append(_wrap(factor, _POWER))
     sign = "-" if coefficient < 0 else ""
     ratio, binding = _write_ratio(abs(int(coefficient.p)), int(coefficient.q))
     if binding == _ATOM and coefficient.q != 1:
@@ -211,10 +186,24 @@ def _write_power(expr: Any) -> tuple[str, int]:
     base, exponent = expr.base, expr.exp
     if exponent == sympy.Rational(1, 2):
         return f"sqrt({to_text(base)})", _ATOM
-    if isinstance(exponent, sympy.Rational) and exponent < 0:
-        inverse = sympy.Pow(base, -exponent, evaluate=False) if exponent != -1 else base
-        return f"1/{_wrap(inverse, _POWER)}", _PRODUCT
+    if _is_inverse(expr):
+        return f"1/{_write_inverse(expr)}", _PRODUCT
     return f"{_wrap(base, _ATOM)}**{_wrap(exponent, _ATOM)}", _POWER
+
+
+def _is_inverse(expr: Any) -> bool:
+    import sympy
+
+    if not isinstance(expr, sympy.Pow) or isinstance(expr, sympy.exp):
+        return False
+    return isinstance(expr.exp, sympy.Rational) and bool(expr.exp < 0)
+
+
+def _write_inverse(power: Any) -> str:
+    import sympy
+
+    base, exponent = power.base, -power.exp
+    return _wrap(base if exponent == 1 else sympy.Pow(base, exponent, evaluate=False), _POWER)
 
 
 def _write_piecewise(expr: Any) -> str:
@@ -229,9 +218,8 @@ def _write_condition(condition: Any) -> str:
         return "True"
     if condition == sympy.false:
         return "False"
-    relation = _RELATIONS.get(type(condition).__name__)
-    if relation is not None:
-        return f"{to_text(condition.args[0])} {relation} {to_text(condition.args[1])}"
+    if isinstance(condition, sympy.core.relational.Relational):
+        return f"{to_text(condition.lhs)} {condition.rel_op} {to_text(condition.rhs)}"
     if isinstance(condition, (sympy.And, sympy.Or)):
         word = " and " if isinstance(condition, sympy.And) else " or "
         arguments = sorted(condition.args, key=sympy.default_sort_key)

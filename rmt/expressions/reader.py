@@ -30,12 +30,12 @@ RemoveHermite: TypeAlias = "Callable[[sympy.Expr, int], sympy.Expr]"
 MAX_LITERAL = 310  # characters of one number
 
 _COMPARISONS: dict[type[ast.cmpop], str] = {
-    ast.Lt: "StrictLessThan",
-    ast.LtE: "LessThan",
-    ast.Gt: "StrictGreaterThan",
-    ast.GtE: "GreaterThan",
-    ast.Eq: "Equality",
-    ast.NotEq: "Unequality",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
 }
 
 
@@ -278,8 +278,7 @@ class Reader:
             and not node.keywords
         ):
             left, right = (self._expression(argument, depth + 1) for argument in node.args)
-            name = "Equality" if node.func.id == "Eq" else "Unequality"
-            return build_relation(name, left, right)
+            return build_relation("==" if node.func.id == "Eq" else "!=", left, right)
         self._fail("a condition of Piecewise is a comparison such as z < 0, or True", node)
 
     def _remove_hermite(self, node: ast.Call, depth: int) -> Any:

@@ -50,7 +50,6 @@ _SYNONYMS = {
     "arccos": "acos",
     "arcsinh": "asinh",
     "arctanh": "atanh",
-    "logistic": "sigmoid",
     "step": "heaviside",
     "theta": "heaviside",
     "sgn": "sign",

@@ -26,9 +26,9 @@ def parse_expression(text: str, variables: Sequence[str] = ("z",)) -> sympy.Expr
     * ``+ - * / **`` and brackets;
     * the functions of the catalogue: ``He0`` .. ``He12`` (probabilists' Hermite polynomials),
       ``relu``, ``leaky_relu(z, slope)``, ``elu``, ``selu``, ``celu``, ``gelu``, ``silu`` or
-      ``swish``, ``mish``, ``softplus``, ``softsign``, ``sigmoid``, ``hard_tanh``, ``hard_sigmoid``,
-      ``relu6``, ``erf``, ``erfc``, ``sign``, ``heaviside``, ``abs``, ``max``, ``min``, ``exp``,
-      ``log``, ``sqrt``, and the trigonometric and hyperbolic functions;
+      ``swish``, ``mish``, ``softplus``, ``softsign``, ``sigmoid`` or ``logistic``, ``hard_tanh``,
+      ``hard_sigmoid``, ``relu6``, ``erf``, ``erfc``, ``sign``, ``heaviside``, ``abs``, ``max``,
+      ``min``, ``exp``, ``log``, ``sqrt``, and the trigonometric and hyperbolic functions;
     * ``Piecewise((value, z < 0), (other, True))``;
     * ``remove_hermite(expression, degree)``, see :func:`~rmt.functions.remove_hermite`.
 

@@ -16,20 +16,26 @@ from rmt.evaluation.graph import Graph
 from rmt.evaluation.lowering import lower
 from rmt.evaluation.program import Program
 from rmt.expressions.canonical import canonical_form, normalised
-from rmt.expressions.construction import VARIABLE_NAMES, build_piecewise, build_relation, variable
+from rmt.expressions.construction import VARIABLE_NAMES, variable
 from rmt.functions.reading import parse_expression
+from rmt.pieces.domain import point_without_value
+from rmt.pieces.kinks import (
+    SmoothPiece,
+    axis_kinks,
+    derivative_expression,
+    jumps_among,
+    smooth_pieces,
+)
+from rmt.pieces.parity import apparent_parity, proved_parity
+from rmt.pieces.polynomial import PolynomialPiece, polynomial_pieces
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
     import sympy
 
-    from rmt.pieces.kinks import SmoothPiece
-
 __all__ = ["FunctionLike", "ScalarFunction"]
 
 FunctionLike: TypeAlias = "str | sympy.Expr | ScalarFunction"
-
-PolynomialPiece: TypeAlias = tuple[float, float, tuple[float, ...]]
 
 
 class ScalarFunction:
@@ -197,7 +203,7 @@ class ScalarFunction:
                 f"{self!r} takes {self.n_variables} array(s), one for each of "
                 f"{', '.join(self.variables)}; got {len(arrays)}"
             )
-        return self._programs[0](*map(_real_array, arrays))[0]
+        return self._value(*map(_real_array, arrays))[0]
 
     def derivative(self, z: ArrayLike) -> NDArray[Any]:
         """``f'(z)`` almost everywhere, for a function of one variable.
@@ -210,7 +216,7 @@ class ScalarFunction:
         array([0., 0., 1.])
         """
         self._check_univariate("derivative")
-        return self._programs[1](_real_array(z))[0]
+        return self._slope(_real_array(z))[0]
 
     def value_and_derivative(self, z: Any, *, xp: Any = None) -> tuple[Any, Any]:
         """``f(z)`` and ``f'(z)`` in one pass that shares what they have in common.
@@ -231,7 +237,7 @@ class ScalarFunction:
         ([0.0, 2.0], [-3.0, 9.0])
         """
         self._check_univariate("value_and_derivative")
-        program = self._programs[2]
+        program = self._value_and_slope
         value, slope = program(_real_array(z)) if xp in (None, np) else program.on(xp, z)
         return value, slope
 
@@ -248,7 +254,7 @@ class ScalarFunction:
         0.761594155955764888119458282605
         """
         self._check_univariate("evaluate")
-        return self._programs[0].evaluate([z], digits)[0]
+        return self._value.evaluate([z], digits)[0]
 
     def check_real(self) -> None:
         """Raise when the function is not real everywhere on the real line (or on ``R^r``).
@@ -267,36 +273,32 @@ class ScalarFunction:
             ...
         rmt.status.InvalidInputError: sqrt(z) is not real on the whole real line: ...
         """
-        # Irrational steps keep the grid away from isolated poles.
-        if self.n_variables == 1:
-            near = np.arange(-400, 401) * (np.pi / 100) + 1e-3 * np.e
-            axes = [np.concatenate([near, np.linspace(-40.1, 40.3, 97)])]
-        else:
-            axes = [np.arange(-6, 7) * (np.pi / 2) + np.e / (100 + i) for i in range(3)]
-        points = np.meshgrid(*axes[: self.n_variables], indexing="ij")
-        undefined = np.isnan(self(*points))
-        if undefined.any():
-            coordinates = [p[undefined] for p in points]
-            nearest = int(np.argmin(sum(np.abs(c) for c in coordinates)))
-            where = ", ".join(
-                f"{name} = {c[nearest]:.4g}"
-                for name, c in zip(self.variables, coordinates, strict=True)
-            )
+        point = point_without_value(self, self.n_variables)
+        if point is not None:
+            where = ", ".join(f"{n} = {x:.4g}" for n, x in zip(self.variables, point, strict=True))
             domain = "line" if self.n_variables == 1 else "space"
             raise InvalidInputError(
                 f"{self.text} is not real on the whole real {domain}: it has no value at {where}"
             )
 
     @cached_property
-    def _programs(self) -> tuple[Program, Program, Program]:
+    def _nodes(self) -> tuple[Graph, int, int]:
+        """A graph, the value, and the slope."""
         graph = Graph()
         value = lower(graph, self.expression, self.symbols)
-        slope = derivative(graph, value)
-        return (
-            Program(graph, [value]),
-            Program(graph, [slope]),
-            Program(graph, [value, slope]),
-        )
+        return graph, value, derivative(graph, value)
+
+    @cached_property
+    def _value(self) -> Program:
+        return Program(self._nodes[0], self._nodes[1:2])
+
+    @cached_property
+    def _slope(self) -> Program:
+        return Program(self._nodes[0], self._nodes[2:])
+
+    @cached_property
+    def _value_and_slope(self) -> Program:
+        return Program(self._nodes[0], self._nodes[1:])
 
     def _check_univariate(self, name: str) -> None:
         if self.n_variables != 1:
@@ -313,8 +315,6 @@ class ScalarFunction:
         Kinks of a function that has infinitely many are listed for ``|z| <= 40``; the outermost
         pieces stand for all that lies beyond.
         """
-        from rmt.pieces.kinks import smooth_pieces
-
         self._check_univariate("smooth_pieces")
         return smooth_pieces(self.expression, self.symbols[0])
 
@@ -327,16 +327,8 @@ class ScalarFunction:
         >>> ScalarFunction.parse("tanh(z)").derivative_function
         ScalarFunction('1 - tanh(z)**2')
         """
-        import sympy
-
-        (z,) = self.symbols
-        branches = []
-        for piece in self.smooth_pieces:
-            below = sympy.true
-            if piece.upper.is_finite:
-                below = build_relation("StrictLessThan", z, piece.upper)
-            branches.append((sympy.diff(piece.expression, z), below))
-        return ScalarFunction.parse(build_piecewise(branches))
+        expression = derivative_expression(self.smooth_pieces, *self.symbols)
+        return ScalarFunction.parse(expression)
 
     @cached_property
     def kinks(self) -> tuple[float, ...]:
@@ -361,15 +353,11 @@ class ScalarFunction:
         >>> ScalarFunction.parse("sign(z) + relu(z - 1)").jumps
         (0.0,)
         """
-        from rmt.pieces.kinks import jumps_among
-
         self._check_univariate("jumps")
         return jumps_among(self.smooth_pieces, self.symbols[0])
 
     @cached_property
     def _axis_kinks(self) -> tuple[tuple[tuple[float, ...], ...], bool]:
-        from rmt.pieces.kinks import axis_kinks
-
         if self.n_variables == 1:
             return (self.kinks,), False
         return axis_kinks(self.expression, self.symbols)
@@ -416,13 +404,11 @@ class ScalarFunction:
         >>> [ScalarFunction.parse(t).parity for t in ("abs(z)", "sigmoid(z) - 1/2", "relu(z)")]
         [1, -1, 0]
         """
-        from rmt.pieces.parity import apparent_parity, proved_parity
-
         self._check_univariate("parity")
         candidate = apparent_parity(self)
-        if candidate == 0:
-            return 0
-        return proved_parity(self.expression, self.smooth_pieces, self.symbols[0], candidate)
+        return candidate and proved_parity(
+            self.expression, self.smooth_pieces, self.symbols[0], candidate
+        )
 
     @cached_property
     def polynomial_pieces(self) -> tuple[PolynomialPiece, ...] | None:
@@ -435,20 +421,8 @@ class ScalarFunction:
         >>> ScalarFunction.parse("hard_tanh(z)").polynomial_pieces
         ((-inf, -1.0, (-1.0,)), (-1.0, 1.0, (0.0, 1.0)), (1.0, inf, (1.0,)))
         """
-        import sympy
-
         self._check_univariate("polynomial_pieces")
-        (z,) = self.symbols
-        if not all(piece.expression.is_polynomial(z) for piece in self.smooth_pieces):
-            return None
-        return tuple(
-            (
-                float(piece.lower),
-                float(piece.upper),
-                tuple(float(c) for c in sympy.Poly(piece.expression, z).all_coeffs()[::-1]),
-            )
-            for piece in self.smooth_pieces
-        )
+        return polynomial_pieces(self.smooth_pieces, *self.symbols)
 
 
 def _real_array(values: ArrayLike) -> NDArray[Any]:

@@ -25,7 +25,7 @@ def rebuilt(expr: Any, replacements: Mapping[Any, Any], change: Callable[[Any], 
             return e
         args = [rebuild(a) for a in e.args]
         if isinstance(e, sympy.core.relational.Relational):
-            return build_relation(type(e).__name__, change(args[0] - args[1]), sympy.Integer(0))
+            return build_relation(e.rel_op, change(args[0] - args[1]), sympy.Integer(0))
         if isinstance(e, sympy.Piecewise):
             return build_piecewise((value, condition) for value, condition in args)
         return change(e.func(*args)) if isinstance(e, sympy.Expr) else e.func(*args)

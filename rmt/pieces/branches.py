@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
 from typing import Any
 
+from rmt.evaluation.operations import OPERATIONS
 from rmt.evaluation.precise import precise_value
 
 __all__ = ["branch_at"]
-
-_RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
-    "Equality": operator.eq,
-    "Unequality": operator.ne,
-    "StrictLessThan": operator.lt,
-    "LessThan": operator.le,
-    "StrictGreaterThan": operator.gt,
-    "GreaterThan": operator.ge,
-}
 
 
 def branch_at(expr: Any, symbol: Any, point: float) -> Any:
@@ -42,22 +32,17 @@ def _branch_at(expr: Any, symbol: Any, point: float, done: dict[Any, Any]) -> An
     if isinstance(expr, sympy.Abs):
         inner = branch(expr.args[0])
         result = inner if number(inner) >= 0 else -inner
-    elif isinstance(expr, sympy.sign):
+    elif isinstance(expr, (sympy.sign, sympy.Heaviside)):
         value = number(expr.args[0])
-        result = sympy.Integer((value > 0) - (value < 0))
-    elif isinstance(expr, sympy.Heaviside):
-        value = number(expr.args[0])
-        result = sympy.Rational((value > 0) - (value < 0) + 1, 2)
+        sign = sympy.Integer((value > 0) - (value < 0))
+        result = sign if isinstance(expr, sympy.sign) else (sign + 1) / 2
     elif isinstance(expr, (sympy.Max, sympy.Min)):
         arguments = sorted((branch(a) for a in expr.args), key=sympy.default_sort_key)
         pick = max if isinstance(expr, sympy.Max) else min
         result = pick(arguments, key=number)
     elif isinstance(expr, sympy.Piecewise):
-        result = sympy.nan
-        for value, condition in expr.args:
-            if _holds(condition, number):
-                result = branch(value)
-                break
+        held = (branch(value) for value, condition in expr.args if _holds(condition, number))
+        result = next(held, sympy.nan)
     else:
         result = expr.func(*(branch(a) for a in expr.args))
     done[expr] = result
@@ -65,6 +50,7 @@ def _branch_at(expr: Any, symbol: Any, point: float, done: dict[Any, Any]) -> An
 
 
 def _holds(condition: Any, number: Any) -> bool:
+    import mpmath
     import sympy
 
     if condition in (sympy.true, sympy.false):
@@ -75,8 +61,8 @@ def _holds(condition: Any, number: Any) -> bool:
         return any(_holds(c, number) for c in condition.args)
     if isinstance(condition, sympy.Not):
         return not _holds(condition.args[0], number)
-    left, right = number(condition.lhs), number(condition.rhs)
-    return bool(_RELATIONS[type(condition).__name__](left, right))
+    relation = OPERATIONS[condition.rel_op]
+    return bool(relation.in_digits(mpmath.mp, number(condition.lhs), number(condition.rhs)))
 
 
 def _number_at(expr: Any, symbol: Any, point: float) -> Any:

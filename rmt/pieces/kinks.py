@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rmt.evaluation.precise import precise_value
+from rmt.expressions.construction import build_piecewise, build_relation
 from rmt.pieces.branches import branch_at
 from rmt.pieces.roots import check_number, distinct, exact_roots, numerical_roots, root_gap
 from rmt.pieces.switches import (
@@ -19,7 +20,7 @@ from rmt.pieces.switches import (
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["SmoothPiece", "axis_kinks", "jumps_among", "smooth_pieces"]
+__all__ = ["SmoothPiece", "axis_kinks", "derivative_expression", "jumps_among", "smooth_pieces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,6 @@ class SmoothPiece:
     expression: Any
 
 
-@dataclass(frozen=True, slots=True)
-class _Kink:
-    exact: Any  # sympy number
-    value: float
-
-
 def smooth_pieces(expr: sympy.Expr, symbol: sympy.Symbol) -> tuple[SmoothPiece, ...]:
     """Split a function of one variable at its kinks.
 
@@ -51,10 +46,15 @@ def smooth_pieces(expr: sympy.Expr, symbol: sympy.Symbol) -> tuple[SmoothPiece, 
     import sympy
 
     switches = _roots_of_all(switch_arguments(expr), symbol)
-    ends = [-sympy.oo, *(kink.exact for kink in switches), sympy.oo]
-    resolved = _resolve(expr, symbol, [kink.value for kink in switches])
+    ends = [-sympy.oo, *switches, sympy.oo]
+    kinks = [float(switch) for switch in switches]
+    inside = [0.1234567]
+    if kinks:
+        middle = [(a + b) / 2 for a, b in pairwise(kinks)]
+        inside = [kinks[0] - 0.734, *middle, kinks[-1] + 0.734]
     pieces: list[SmoothPiece] = []
-    for piece, lower_end, upper_end in zip(resolved, ends, ends[1:], strict=False):
+    for point, lower_end, upper_end in zip(inside, ends, ends[1:], strict=False):
+        piece = branch_at(expr, symbol, point)
         if pieces and _same(pieces[-1].expression, piece):
             pieces[-1] = SmoothPiece(pieces[-1].lower, upper_end, piece)
         else:
@@ -62,22 +62,26 @@ def smooth_pieces(expr: sympy.Expr, symbol: sympy.Symbol) -> tuple[SmoothPiece, 
     return tuple(part for piece in pieces for part in _split_at_singularities(piece, symbol))
 
 
-def _resolve(expr: Any, symbol: Any, kinks: list[float]) -> list[Any]:
-    """The smooth expression on every interval between consecutive kinks."""
-    if not kinks:
-        points = [0.1234567]
-    else:
-        middle = [(a + b) / 2 for a, b in pairwise(kinks)]
-        points = [kinks[0] - 0.734, *middle, kinks[-1] + 0.734]
-    return [branch_at(expr, symbol, point) for point in points]
-
-
 def _split_at_singularities(piece: SmoothPiece, symbol: Any) -> list[SmoothPiece]:
     singular = _roots_of_all(singular_arguments(piece.expression), symbol)
     low, high = float(piece.lower), float(piece.upper)
-    inside = [kink for kink in singular if low + root_gap(low) < kink.value < high - root_gap(high)]
-    ends = [piece.lower, *(kink.exact for kink in inside), piece.upper]
+    low, high = low + root_gap(low), high - root_gap(high)
+    inside = [root for root in singular if low < float(root) < high]
+    ends = [piece.lower, *inside, piece.upper]
     return [SmoothPiece(a, b, piece.expression) for a, b in pairwise(ends)]
+
+
+def derivative_expression(pieces: tuple[SmoothPiece, ...], symbol: sympy.Symbol) -> sympy.Expr:
+    """The derivative between the kinks, without what a jump contributes."""
+    import sympy
+
+    branches = []
+    for piece in pieces:
+        below = sympy.true
+        if piece.upper.is_finite:
+            below = build_relation("<", symbol, piece.upper)
+        branches.append((sympy.diff(piece.expression, symbol), below))
+    return build_piecewise(branches)
 
 
 def axis_kinks(
@@ -94,7 +98,7 @@ def axis_kinks(
     for factor in dict.fromkeys(factors):
         free = [i for i, symbol in enumerate(symbols) if symbol in factor.free_symbols]
         if len(free) == 1:
-            along[free[0]] += [kink.value for kink in _roots(factor, symbols[free[0]])]
+            along[free[0]] += map(float, _roots(factor, symbols[free[0]]))
         elif free and factor.is_nonzero is not True:
             oblique = True
     return tuple(tuple(distinct(values)) for values in along), oblique
@@ -109,23 +113,20 @@ def _same(a: Any, b: Any) -> bool:
 # Real roots
 
 
-def _roots_of_all(arguments: list[Any], symbol: Any) -> list[_Kink]:
+def _roots_of_all(arguments: list[Any], symbol: Any) -> list[Any]:
     """The distinct real roots of all these expressions, sorted."""
-    roots = sorted(
-        (root for argument in arguments for root in _roots(argument, symbol)),
-        key=lambda kink: (kink.value, kink.exact.is_Float),
-    )
-    kept: list[_Kink] = []
-    for root in roots:
-        if not kept or root.value - kept[-1].value > root_gap(root.value):
+    roots = [root for argument in arguments for root in _roots(argument, symbol)]
+    kept: list[Any] = []
+    for root in sorted(roots, key=lambda root: (float(root), root.is_Float)):
+        if not kept or float(root) - float(kept[-1]) > root_gap(float(root)):
             kept.append(root)
-        elif kept[-1].exact.is_Float:
+        elif kept[-1].is_Float:
             kept[-1] = root
     check_number(len(kept))
     return kept
 
 
-def _roots(argument: Any, symbol: Any) -> list[_Kink]:
+def _roots(argument: Any, symbol: Any) -> list[Any]:
     """Real roots: exact for polynomials, otherwise by a numerical search.
 
     An argument that has branches of its own is solved on each of its smooth pieces.
@@ -139,19 +140,16 @@ def _roots(argument: Any, symbol: Any) -> list[_Kink]:
             root
             for piece in smooth_pieces(argument, symbol)
             for root in _roots(piece.expression, symbol)
-            if float(piece.lower) <= root.value <= float(piece.upper)
+            if float(piece.lower) <= float(root) <= float(piece.upper)
         ]
-    roots: list[_Kink] = []
+    roots: list[Any] = []
     for factor in vanishing_factors(argument):
         if factor.is_positive:
             continue
         exact = exact_roots(factor, symbol)
-        if exact is not None:
-            roots += [_Kink(root, float(root)) for root in exact]
-        else:
-            roots += [
-                _Kink(sympy.Float(root, 17), root) for root in numerical_roots(factor, symbol)
-            ]
+        if exact is None:
+            exact = [sympy.Float(root, 17) for root in numerical_roots(factor, symbol)]
+        roots += exact
     return roots
 
 

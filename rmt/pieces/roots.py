@@ -44,7 +44,8 @@ def exact_roots(argument: Any, symbol: Any) -> list[Any] | None:
 
     if not argument.is_polynomial(symbol):
         return None
-    coefficients = sympy.Poly(argument, symbol).all_coeffs()
+    polynomial = sympy.Poly(argument, symbol)
+    coefficients = polynomial.all_coeffs()
     if len(coefficients) == 2:
         return [-coefficients[1] / coefficients[0]]
     if len(coefficients) == 3:
@@ -57,7 +58,6 @@ def exact_roots(argument: Any, symbol: Any) -> list[Any] | None:
         if discriminant.is_positive:
             root = sympy.sqrt(discriminant)
             return [sympy.expand((-b + s * root) / (2 * a)) for s in (-1, 1)]
-    polynomial = sympy.Poly(argument, symbol)
     if (not polynomial.domain.is_QQ and not polynomial.domain.is_ZZ) or len(coefficients) > 61:
         return None
     roots: list[Any] = []

@@ -22,10 +22,6 @@ def switch_arguments(expr: Any) -> list[Any]:
 
     found: dict[Any, None] = {}
 
-    def add_relations(condition: Any) -> None:
-        for relation in condition.atoms(sympy.core.relational.Relational):
-            found[relation.lhs - relation.rhs] = None
-
     for node in sympy.preorder_traversal(expr):
         if isinstance(node, (sympy.Abs, sympy.sign, sympy.Heaviside)):
             found[node.args[0]] = None
@@ -34,9 +30,8 @@ def switch_arguments(expr: Any) -> list[Any]:
             for i, a in enumerate(arguments):
                 for b in arguments[:i]:
                     found[a - b] = None
-        elif isinstance(node, sympy.Piecewise):
-            for _, condition in node.args:
-                add_relations(condition)
+        elif isinstance(node, sympy.core.relational.Relational):
+            found[node.lhs - node.rhs] = None
     return [argument for argument in found if argument.free_symbols]
 
 
