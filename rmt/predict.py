@@ -29,7 +29,7 @@ from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError
 from rmt.vocabulary import METHODS
 
-__all__ = ["METHODS", "on_marchenko_pastur", "predict"]
+__all__ = ["METHODS", "check_arguments", "on_marchenko_pastur", "predict"]
 
 
 @one_blas_thread()
@@ -111,13 +111,7 @@ def predict(
     resummed [19.85, 2.39]
     deformed [19.86, 2.51]
     """
-    if not isinstance(problem, Problem):
-        raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
-    if method not in METHODS:
-        raise InvalidInputError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
-        raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
-    check_forms(forms, method)
+    check_arguments(problem, method, rtol, forms)
     if method == "deformed" and forms is None:
         forms = DEFAULT_FORMS
     seconds, failure = checked_seconds(max_seconds), None
@@ -129,6 +123,17 @@ def predict(
     if throw and not prediction.status.ok:
         raise _error(prediction, rtol, failure)
     return prediction
+
+
+def check_arguments(problem: Problem, method: Method, rtol: float, forms: Forms | None) -> None:
+    """Raise `InvalidInputError` unless all of them are allowed, one with the other."""
+    if not isinstance(problem, Problem):
+        raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
+    if method not in METHODS:
+        raise InvalidInputError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+    if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
+        raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
+    check_forms(forms, method)
 
 
 def _at_level(
