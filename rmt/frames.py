@@ -47,7 +47,7 @@ def rows_of(columns: Mapping[str, ArrayLike]) -> list[dict[str, Any]]:
 def plain(value: Any) -> Any:
     """Numbers, texts and nested lists; None for what is not finite: JSON has neither nan nor inf.
 
-    Outcomes give their names, results what their `to_dict` says.
+    Outcomes give their names, expressions their texts, results what their `to_dict` says.
 
     Examples
     --------
@@ -64,6 +64,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if hasattr(value, "to_dict"):
         return value.to_dict()
+    if hasattr(value, "free_symbols"):
+        return str(value)
     array = np.asarray(value)
     if array.dtype == object:
         return np.frompyfunc(plain, 1, 1)(array).tolist() if array.ndim else value

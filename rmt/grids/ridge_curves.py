@@ -15,11 +15,12 @@ from rmt.arrays import Array
 from rmt.budget import MAX_SECONDS, checked_seconds
 from rmt.display import Part, Shown, Table, draw
 from rmt.features.stages import stage_names
-from rmt.frames import frame_of, plain, rows_of
+from rmt.frames import frame_of
 from rmt.grids.driver import Failure, Means, attempted, solved
 from rmt.grids.grid import Grid, Over, grid
 from rmt.problem import Problem
 from rmt.regression import RidgeErrors, ridge
+from rmt.regression.errors import QUANTITIES, stage_rows
 from rmt.status import ConvergenceError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ __all__ = ["RidgeSweep", "sweep_ridge"]
 
 
 SAMPLES, REGULARISATION = "readout_samples_per_dim", "regularisation"
-_QUANTITIES = ("test_error", "training_error", "bias", "variance", "degrees_of_freedom", "error")
+_QUANTITIES = tuple(name for name in QUANTITIES if name != "effective_ridge")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,10 +90,8 @@ class RidgeSweep(Shown):
 
     def to_frame(self) -> pandas.DataFrame:
         """One row for each stage and point, as a pandas frame (needs the extra ``frame``)."""
-        stages = np.array(self.stages).reshape(-1, *(1 for _ in self.axes))
         arrays = {name: getattr(self, name) for name in _QUANTITIES}
-        columns = {"stage": stages, **self._grid.coordinates(), **arrays}
-        return frame_of(rows_of(columns | {"status": plain(self.status)}))
+        return frame_of(stage_rows(self.stages, self._grid.coordinates() | arrays, self.status))
 
     def plot(self) -> Figure:
         """Draw test and training error against the first dimension, a panel for each value of the

@@ -34,7 +34,7 @@ from rmt.problem import Problem
 from rmt.spikes.scaling.exponents import exact_exponents, highest_order, spike_count
 
 if TYPE_CHECKING:
-    from rmt.spikes.scaling.result import Scaling
+    from rmt.spikes.scaling.spikes_in_n import Scaling
 
 __all__ = ["scaling"]
 
@@ -108,8 +108,8 @@ def scaling(
 @cached(256)
 def _scaling(problem: Problem, count: int, exponents: tuple[Any, ...]) -> Scaling:
     # Loaded here: exact arithmetic takes a while to import.
-    from rmt.spikes.scaling.result import Scaling
-    from rmt.spikes.scaling.spikes import scaling_spikes
+    from rmt.spikes.scaling.spikes_in_n import Scaling
+    from rmt.spikes.scaling.successive_spikes import scaling_spikes
 
     spikes = scaling_spikes(problem, count, exponents)
     return Scaling(problem, exponents, spikes, highest_order(exponents))

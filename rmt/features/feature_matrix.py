@@ -20,7 +20,7 @@ from rmt.features.polynomial import LearnedFeature, hermite_name, learned_featur
 from rmt.features.sample_map import SampleMap
 from rmt.features.stages import last_stage
 from rmt.features.trained import TrainedFeatures, trained_features
-from rmt.frames import frame_of
+from rmt.frames import frame_of, plain_fields
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
@@ -97,13 +97,9 @@ class FeatureSpike(InNotebooks):
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists."""
         return {
-            "strength": self.strength,
-            "singular_value": self.singular_value,
-            "left_overlap": self.left_overlap,
-            "learned": self.learned.to_dict(),
+            **plain_fields(self, ("strength", "singular_value", "left_overlap", "learned")),
             "target_overlaps": [[list(b), o] for b, o in self.target_overlaps.items()],
-            "is_outlier": self.is_outlier,
-            "error": self.error,
+            **plain_fields(self, ("is_outlier", "error")),
         }
 
 
@@ -145,12 +141,9 @@ class FeatureSpikes(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
         return {
-            "problem": self.problem.to_dict(),
-            "samples": self.samples,
-            "bulk_edge": self.bulk_edge,
+            **plain_fields(self, ("problem", "samples", "bulk_edge")),
             "n_outliers": len(self.outliers),
-            "spikes": [spike.to_dict() for spike in self.spikes],
-            "status": self.status.name,
+            **plain_fields(self, ("spikes", "status")),
         }
 
     def to_frame(self) -> pandas.DataFrame:
