@@ -16,11 +16,12 @@ from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.display import Formula, InNotebooks, Part, Shown, Table
-from rmt.features.polynomial import LearnedFeature, hermite_name, learned_feature, multi_indices
+from rmt.features.polynomial import LearnedFeature, hermite_name, learned_feature
 from rmt.features.sample_map import SampleMap
 from rmt.features.stages import last_stage
 from rmt.features.trained import TrainedFeatures, trained_features
 from rmt.frames import frame_of, plain_fields
+from rmt.hermite.tensor_tables import multi_indices
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
