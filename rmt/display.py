@@ -23,6 +23,7 @@ __all__ = [
     "as_html",
     "as_text",
     "columns_of",
+    "cut",
     "draw",
     "equation",
     "latex",
@@ -191,6 +192,11 @@ def columns_of(result: Any, names: Sequence[str]) -> Table:
     ]
     header = ["", *(name.replace("_", " ") for name in names), ""]
     return Table("r" * (len(names) + 1) + "l", header, shortened(rows))
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def shortened(rows: Sequence[T]) -> list[T | str]:

@@ -85,15 +85,17 @@ class FeatureSpike(InNotebooks):
             ["left overlap", f"{self.left_overlap:.6g}"],
             ["learned", self.learned.formula()],
         ]
-        seen = sorted(self.target_overlaps.items(), key=lambda item: -item[1])
-        rows += [
-            [f"overlap with {hermite_name(beta, 'z', 1)}", f"{overlap:.6g}"]
-            for beta, overlap in seen
-            if overlap > 5e-4
-        ]
+        rows += [[f"overlap with {name}", f"{overlap:.6g}"] for name, overlap in self._seen()]
         rows.append(["error estimate", f"{self.error:.1g}"])
         where = "outlier" if self.is_outlier else "in the bulk"
         return [f"spike of the features, {where}", Table("ll", [], rows)]
+
+    def _seen(self) -> list[tuple[str, float]]:
+        """Names of the target's monomials with their overlaps, largest first, without tiny ones."""
+        ordered = sorted(self.target_overlaps.items(), key=lambda item: -item[1])
+        return [
+            (hermite_name(beta, "z", 1), overlap) for beta, overlap in ordered if overlap > 5e-4
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists."""
@@ -172,8 +174,7 @@ class FeatureSpikes(Shown):
             value = f"{spike.singular_value:.2f}" if spike.is_outlier else "in the bulk"
             overlap, learned = f"{spike.left_overlap:.4f}", spike.learned.formula()
             rows.append([str(i), f"{spike.strength:.2f}", value, overlap, learned])
-            seen = sorted(spike.target_overlaps.items(), key=lambda item: -item[1])
-            shown = [f"{hermite_name(b, 'z', 1)}: {o:.3f}" for b, o in seen[:3] if o > 5e-4]
+            shown = [f"{name}: {overlap:.3f}" for name, overlap in spike._seen()[:3]]
             if shown:
                 rows.append(f"{'':>43}squared overlap with {', '.join(shown)}")
         return [head, Table("rrrrl", header, rows)]

@@ -103,15 +103,15 @@ class RidgeSweep(Shown):
             f"ridge regression on a grid of {' x '.join(map(str, self.shape))} over "
             f"{', '.join(self.axes)}"
         ]
-        rows = []
+        rows, points = [], self._grid.points()
         for i, stage in enumerate(self.stages):
             test = self.test_error[i]
             good = np.isfinite(test)
             if good.any():
-                at = np.unravel_index(np.nanargmin(np.where(good, test, np.nan)), self.shape)
+                best = points[int(np.nanargmin(np.where(good, test, np.nan)))]
                 where = ", ".join(
-                    f"{name} = {values[k]}" if values.dtype == object else f"{name} = {values[k]:g}"
-                    for (name, values), k in zip(self.axes.items(), at, strict=True)
+                    f"{name} = {value}" if isinstance(value, str) else f"{name} = {value:g}"
+                    for name, value in best.items()
                 )
                 least, largest = np.min(test[good]), np.max(test[good])
                 rows.append([stage, f"{least:.5f}", where, f"{largest:.5f}"])

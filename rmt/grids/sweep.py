@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.arrays import Array, Bools, Integers
 from rmt.budget import MAX_SECONDS, checked_seconds
-from rmt.display import Part, Shown, Table, draw, shortened
+from rmt.display import Part, Shown, Table, cut, draw, shortened
 from rmt.frames import frame_of, plain, plain_fields, rows_of
 from rmt.grids.driver import Failure, Means, Progress, solved
 from rmt.grids.grid import Grid, Over, actual_value, grid, parameters
@@ -432,6 +432,4 @@ def _sum_of_directions(values: Array) -> Array:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, str):
-        return value if len(value) <= 28 else value[:25] + "..."
-    return f"{value:.6g}"
+    return cut(value, 28) if isinstance(value, str) else f"{value:.6g}"

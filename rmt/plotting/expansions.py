@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rmt.display import cut
 from rmt.plotting.style import BULK_COLOUR, OUTLIER_COLOUR, panels, pyplot
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def draw_expansion(expansion: HermiteExpansion, half_width: float = 3.5) -> Figu
     span = float(f.max() - f.min()) or 1.0
     left.set_ylim(f.min() - 0.3 * span, f.max() + 0.3 * span)
     left.set_xlabel("z")
-    left.set_title(_shortened(expansion.function.text), fontsize="medium")
+    left.set_title(cut(expansion.function.text, 48), fontsize="medium")
     left.legend(frameon=False, fontsize="small")
 
     c = np.abs(expansion.orthonormal_array)
@@ -61,7 +62,3 @@ def draw_expansion(expansion: HermiteExpansion, half_width: float = 3.5) -> Figu
     right.set_title(f"L2 norm of the rest: {expansion.truncation_error():.2g}", fontsize="medium")
     right.legend(frameon=False, fontsize="small")
     return figure  # type: ignore[no-any-return]
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 48 else text[:45] + "..."

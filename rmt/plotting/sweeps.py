@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rmt.arrays import Array, Bools, Integers
+from rmt.display import cut
 from rmt.plotting.style import BULK_COLOUR, MARKERS, NAMES, SPIKE_COLOURS, panels, pyplot
 from rmt.status import InvalidInputError
 
@@ -346,8 +347,7 @@ def _most(sweep: Sweep) -> int:
 
 
 def _tick(value: Any) -> str:
-    text = value if isinstance(value, str) else f"{value:.4g}"
-    return text if len(text) <= 18 else text[:15] + "..."
+    return cut(value if isinstance(value, str) else f"{value:.4g}", 18)
 
 
 def _count(width: int) -> str:

@@ -361,17 +361,12 @@ def _error(
 
 
 def _without(spikes: SpikeStrengths, k: int) -> SpikeStrengths:
-    def rest(array: Array) -> Array:
-        return np.delete(array, k, axis=0)
-
-    return replace(
-        spikes,
-        strengths=rest(spikes.strengths),
-        alignments=rest(spikes.alignments),
-        left_functions=rest(spikes.left_functions),
-        strength_errors=rest(spikes.strength_errors),
-        alignment_sq_errors=rest(spikes.alignment_sq_errors),
+    per_spike = (
+        *("strengths", "alignments", "left_functions"),
+        *("strength_errors", "alignment_sq_errors"),
     )
+    rest: dict[str, Any] = {name: np.delete(getattr(spikes, name), k, 0) for name in per_spike}
+    return replace(spikes, **rest)
 
 
 def _checked(samples: Any, regularisation: Any) -> tuple[Array, Array | None]:

@@ -19,9 +19,10 @@ are Gaussian moments of the activation; every number here is a polynomial in tho
 ``E[f^a z^c]``: exact where these have closed forms, otherwise certified to 30 digits (with several
 index directions: double precision), and every number carries a bound of its error.
 
-The files, in the order in which data flows: `activation` and `labels` (moments, by `quadrature`
-where there is no closed form), `gram` and `readout` (distances on the right and the left),
-`spikes`; `numbers`, `powers`, `fractions` (arithmetic).
+The files, in the order in which data flows: `activation_moments` and `label_moments` (by
+`quadrature` where there is no closed form), `gram` and `readout_moments` (distances on the right
+and the left), `successive_spikes`, `spikes_in_n` (what is returned); `number`, `powers`,
+`number_fractions` (arithmetic).
 """
 
 from __future__ import annotations
