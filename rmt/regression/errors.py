@@ -321,14 +321,15 @@ def _best(features: TrainedFeatures, table: RiskTable, m: float, scale: float) -
     low = np.log(max(effective_ridge(features, m, 0.0), _LEAST * scale))
     high = np.log(1e4 * scale * (1.0 + features.width / m))
 
-    def test_error(log_t: float) -> float:
+    def test_error(log_t: Array) -> Array:
         now = table(np.exp(log_t))
-        below = 1.0 - float(now.df2) / m
-        return (float(now.bias) + features.noise_variance) / below if below > 0 else np.inf
+        below = 1.0 - now.df2 / m
+        with np.errstate(divide="ignore"):
+            return np.where(below > 0, (now.bias + features.noise_variance) / below, np.inf)
 
     # The error may have two minima, one beyond the spikes' scale: look everywhere first.
     grid = np.linspace(low, high, 61)
-    best = int(np.argmin([test_error(x) for x in grid]))
+    best = int(np.argmin(test_error(grid)))
     around = (grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)])
     t = float(np.exp(scipy.optimize.minimize_scalar(test_error, bounds=around, method="bounded",
                                      options={"xatol": 1e-7}).x))  # fmt: skip
