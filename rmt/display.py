@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from rmt.lazy import from_above
 
@@ -25,10 +25,14 @@ __all__ = [
     "as_html",
     "as_text",
     "columns_of",
+    "cut",
     "draw",
     "equation",
     "latex",
+    "shortened",
 ]
+
+T = TypeVar("T")
 
 _ROWS = 24  # of arrays; more are cut in the middle
 _PADDING = "padding: 0.2em 0.7em"
@@ -188,11 +192,21 @@ def columns_of(result: Any, names: Sequence[str]) -> Table:
         [str(i), *(f"{x:.6g}" for x in row), "" if is_outlier else "in the bulk"]
         for i, (row, is_outlier) in enumerate(zip(numbers, flags, strict=True))
     ]
-    if len(rows) > _ROWS:
-        more = f"({len(rows) - _ROWS} more)"
-        rows = [*rows[: _ROWS // 2], more, *rows[-_ROWS // 2 :]]
     header = ["", *(name.replace("_", " ") for name in names), ""]
-    return Table("r" * (len(names) + 1) + "l", header, rows)
+    return Table("r" * (len(names) + 1) + "l", header, shortened(rows))
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def shortened(rows: Sequence[T]) -> list[T | str]:
+    """Not more than a table shows: of many the first and last, and between them how many more."""
+    if len(rows) <= _ROWS:
+        return list(rows)
+    half = _ROWS // 2
+    return [*rows[:half], f"({len(rows) - _ROWS} more)", *rows[-half:]]
 
 
 def equation(name: str, function: Any) -> tuple[Any, ...]:

@@ -1,21 +1,23 @@
-"""Results for other programs: rows as a pandas frame (extra ``frame``), arrays ready for JSON."""
+"""Results for other programs: fields ready for JSON, arrays as rows, rows as a pandas frame."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rmt.status import Status
+
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["frame_of", "plain"]
+__all__ = ["frame_of", "plain", "plain_fields", "rows_of"]
 
 
 def frame_of(rows: Sequence[dict[str, Any]]) -> pandas.DataFrame:
-    """One row for each dict.
+    """One row for each dict (needs the extra ``frame``).
 
     Raises
     ------
@@ -29,19 +31,49 @@ def frame_of(rows: Sequence[dict[str, Any]]) -> pandas.DataFrame:
     return pandas.DataFrame(rows)
 
 
-def plain(values: ArrayLike) -> Any:
-    """Nested lists, or one number, with None for what is not finite: JSON has neither nan nor inf.
+def rows_of(columns: Mapping[str, ArrayLike]) -> list[dict[str, Any]]:
+    """One row for each entry of arrays that broadcast, the last dimension fastest.
 
     Examples
     --------
-    >>> plain([1.0, float("nan"), float("inf")])
-    [1.0, None, None]
-    >>> plain(2.5)
-    2.5
+    >>> rows_of({"stage": [["first"], ["last"]], "x": [0.5, 1.0]})[1:3]
+    [{'stage': 'first', 'x': 1.0}, {'stage': 'last', 'x': 0.5}]
     """
-    array = np.asarray(values)
-    if array.dtype.kind != "f":
-        return array.tolist()
-    objects: Any = array.astype(object)
-    objects[~np.isfinite(array)] = None
-    return objects.tolist()
+    arrays = np.broadcast_arrays(*columns.values())
+    entries = zip(*(array.ravel().tolist() for array in arrays), strict=True)
+    return [dict(zip(columns, entry, strict=True)) for entry in entries]
+
+
+def plain(value: Any) -> Any:
+    """Numbers, texts and nested lists; None for what is not finite: JSON has neither nan nor inf.
+
+    Outcomes give their names, expressions their texts, results what their `to_dict` says.
+
+    Examples
+    --------
+    >>> plain([1.0, float("nan"), float("inf")]), plain(2.5)
+    ([1.0, None, None], 2.5)
+    >>> plain({"status": (Status.CONVERGED,), "count": np.arange(2)})
+    {'status': ['CONVERGED'], 'count': [0, 1]}
+    """
+    if isinstance(value, Status):
+        return value.name
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if hasattr(value, "free_symbols"):
+        return str(value)
+    array = np.asarray(value)
+    if array.dtype == object:
+        return np.frompyfunc(plain, 1, 1)(array).tolist() if array.ndim else value
+    if array.dtype.kind == "f":
+        array = np.where(np.isfinite(array), array, np.array(None))
+    return array.tolist()
+
+
+def plain_fields(result: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Some of a result's attributes, each `plain`."""
+    return {name: plain(getattr(result, name)) for name in names}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
 from rmt import notes
+from rmt.arrays import Array, Bools
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.prediction import Method, Prediction, Spike, SpikeError
@@ -29,7 +31,7 @@ from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError
 from rmt.vocabulary import METHODS
 
-__all__ = ["METHODS", "on_marchenko_pastur", "predict"]
+__all__ = ["METHODS", "check_arguments", "on_marchenko_pastur", "predict"]
 
 
 @one_blas_thread()
@@ -111,13 +113,7 @@ def predict(
     resummed [19.85, 2.39]
     deformed [19.86, 2.51]
     """
-    if not isinstance(problem, Problem):
-        raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
-    if method not in METHODS:
-        raise InvalidInputError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
-        raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
-    check_forms(forms, method)
+    check_arguments(problem, method, rtol, forms)
     if method == "deformed" and forms is None:
         forms = DEFAULT_FORMS
     seconds, failure = checked_seconds(max_seconds), None
@@ -129,6 +125,17 @@ def predict(
     if throw and not prediction.status.ok:
         raise _error(prediction, rtol, failure)
     return prediction
+
+
+def check_arguments(problem: Problem, method: Method, rtol: float, forms: Forms | None) -> None:
+    """Raise `InvalidInputError` unless all of them are allowed, one with the other."""
+    if not isinstance(problem, Problem):
+        raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
+    if method not in METHODS:
+        raise InvalidInputError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+    if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
+        raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
+    check_forms(forms, method)
 
 
 def _at_level(
@@ -191,36 +198,40 @@ def _spikes(factors: SpikeStrengths, aspect_ratio: float, at_most: int) -> tuple
         rectangular_outliers(np.maximum(theta + sign * theta_error, 0.0), aspect_ratio)
         for sign in (-1.0, 1.0)
     ]
-    spikes = []
-    for k in range(min(theta.size, at_most)):
-        alignments = factors.alignments[k] ** 2
-        alignment_errors = factors.alignment_sq_errors[k]
-        errors = {
-            name: max(abs(getattr(end, name)[k] - getattr(outliers, name)[k]) for end in ends)
-            for name in ("singular_value", "left_overlap", "right_overlap")
-        }
-        right, right_error = outliers.right_overlap[k], errors["right_overlap"]
-        overlap_errors = right_error * (alignments + alignment_errors) + right * alignment_errors
-        spikes.append(
-            Spike(
-                strength=float(theta[k]),
-                singular_value=float(outliers.singular_value[k]),
-                left_overlap=float(outliers.left_overlap[k]),
-                right_overlap=float(right),
-                target_alignments=tuple(alignments.tolist()),
-                target_overlaps=tuple((right * alignments).tolist()),
-                is_outlier=bool(outliers.is_outlier[k]),
-                error=SpikeError(
-                    strength=float(theta_error[k]),
-                    singular_value=float(errors["singular_value"]),
-                    left_overlap=float(errors["left_overlap"]),
-                    right_overlap=float(right_error),
-                    target_alignments=tuple(alignment_errors.tolist()),
-                    target_overlaps=tuple(overlap_errors.tolist()),
-                ),
-            )
-        )
-    return tuple(spikes)
+    names = ("singular_value", "left_overlap", "right_overlap")
+    values = {name: getattr(outliers, name) for name in names}
+    errors = {
+        name: np.max([np.abs(getattr(end, name) - values[name]) for end in ends], axis=0)
+        for name in names
+    }
+    alignments, alignment_errors = factors.alignments**2, factors.alignment_sq_errors
+    right, right_error = values["right_overlap"][:, None], errors["right_overlap"][:, None]
+    values |= {
+        "strength": theta,
+        "target_alignments": alignments,
+        "target_overlaps": right * alignments,
+    }
+    errors |= {
+        "strength": theta_error,
+        "target_alignments": alignment_errors,
+        "target_overlaps": right_error * (alignments + alignment_errors) + right * alignment_errors,
+    }
+    return _made(values, errors, outliers.is_outlier[:at_most])
+
+
+def _made(
+    values: dict[str, Array], errors: dict[str, Array], is_outlier: Bools
+) -> tuple[Spike, ...]:
+    """Spikes of arrays of their numbers, by name, which may hold more than there are spikes."""
+
+    def at(arrays: dict[str, Array], k: int) -> dict[str, Any]:
+        numbers = {name: array[k].tolist() for name, array in arrays.items()}
+        return {name: tuple(x) if isinstance(x, list) else x for name, x in numbers.items()}
+
+    return tuple(
+        Spike(**at(values, k), is_outlier=out, error=SpikeError(**at(errors, k)))
+        for k, out in enumerate(is_outlier.tolist())
+    )
 
 
 def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Prediction:
@@ -244,37 +255,31 @@ def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Predic
 def _deformed_spikes(found: DeformedOutliers, at_most: int) -> tuple[Spike, ...]:
     """The ``k``-th largest outlier belongs to the ``k``-th strongest spike."""
     factors, outliers = found.spikes, found.singular_value.size
-    r = factors.alignments.shape[1]
-    nothing = (0.0,) * r
-    spikes = []
-    for k in range(min(max(factors.strengths.size, outliers), at_most)):
-        known, out = k < factors.strengths.size, k < outliers
-        spikes.append(
-            Spike(
-                strength=float(factors.strengths[k]) if known else 0.0,
-                singular_value=float(found.singular_value[k]) if out else found.edge,
-                left_overlap=float(found.left_overlap[k]) if out else 0.0,
-                right_overlap=float(found.right_overlap[k]) if out else 0.0,
-                target_alignments=(
-                    tuple((factors.alignments[k] ** 2).tolist()) if known else nothing
-                ),
-                target_overlaps=tuple(found.target_overlap[k].tolist()) if out else nothing,
-                is_outlier=out,
-                error=SpikeError(
-                    strength=float(factors.strength_errors[k]) if known else 0.0,
-                    singular_value=(
-                        float(found.singular_value_error[k]) if out else found.edge_error
-                    ),
-                    left_overlap=float(found.left_error[k]) if out else 0.0,
-                    right_overlap=float(found.right_error[k]) if out else 0.0,
-                    target_alignments=(
-                        tuple(factors.alignment_sq_errors[k].tolist()) if known else nothing
-                    ),
-                    target_overlaps=tuple(found.target_error[k].tolist()) if out else nothing,
-                ),
-            )
-        )
-    return tuple(spikes)
+    count = min(max(factors.strengths.size, outliers), at_most)
+
+    def filled(array: Array, missing: float = 0.0) -> Array:
+        """One entry for each spike, whether there is one or not."""
+        full = np.full((count, *array.shape[1:]), missing)
+        full[: len(array)] = array[:count]
+        return full
+
+    values = {
+        "strength": filled(factors.strengths),
+        "singular_value": filled(found.singular_value, found.edge),
+        "left_overlap": filled(found.left_overlap),
+        "right_overlap": filled(found.right_overlap),
+        "target_alignments": filled(factors.alignments**2),
+        "target_overlaps": filled(found.target_overlap),
+    }
+    errors = {
+        "strength": filled(factors.strength_errors),
+        "singular_value": filled(found.singular_value_error, found.edge_error),
+        "left_overlap": filled(found.left_error),
+        "right_overlap": filled(found.right_error),
+        "target_alignments": filled(factors.alignment_sq_errors),
+        "target_overlaps": filled(found.target_error),
+    }
+    return _made(values, errors, np.arange(count) < outliers)
 
 
 def _unsolved(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rmt.display import Formula, InNotebooks, Part, Shown, Table, draw, equation
-from rmt.frames import frame_of, plain
+from rmt.frames import frame_of, plain, plain_fields
 from rmt.problem import Problem
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Method", "Prediction", "Spike", "SpikeError"]
+
+# What a spike and its errors have under the same names.
+_NUMBERS = (
+    *("strength", "singular_value", "left_overlap", "right_overlap"),
+    *("target_alignments", "target_overlaps", "target_overlap"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,41 +107,27 @@ class Spike(InNotebooks):
         return sum(self.target_overlaps)
 
     def _parts(self) -> list[Part]:
-        rows = [
-            ["strength", f"{self.strength:.6g}", f"{self.error.strength:.1g}"],
-            ["singular value", f"{self.singular_value:.6g}", f"{self.error.singular_value:.1g}"],
-            ["left overlap", f"{self.left_overlap:.6g}", f"{self.error.left_overlap:.1g}"],
-            ["right overlap", f"{self.right_overlap:.6g}", f"{self.error.right_overlap:.1g}"],
+        numbers = [
+            (name.replace("_", " "), getattr(self, name), getattr(self.error, name))
+            for name in _NUMBERS[:4]
         ]
-        directions = zip(self.target_overlaps, self.error.target_overlaps, strict=True)
-        for i, (overlap, error) in enumerate(directions):
-            rows.append([f"overlap with e_{i + 1}", f"{overlap:.6g}", f"{error:.1g}"])
+        numbers += [
+            (f"overlap with e_{i}", overlap, error)
+            for i, (overlap, error) in enumerate(
+                zip(self.target_overlaps, self.error.target_overlaps, strict=True), 1
+            )
+        ]
+        rows = [[name, f"{value:.6g}", f"{error:.1g}"] for name, value, error in numbers]
         where = "outlier" if self.is_outlier else "in the bulk"
         return [f"spike, {where}", Table("lrr", ["", "value", "error estimate"], rows)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists; None for what is not finite."""
         return {
-            **_numbers(self),
+            **plain_fields(self, _NUMBERS),
             "is_outlier": self.is_outlier,
-            "error": _numbers(self.error),
+            "error": plain_fields(self.error, _NUMBERS),
         }
-
-
-def _numbers(given: Spike | SpikeError) -> dict[str, Any]:
-    """What a spike and its errors have under the same names."""
-    return {
-        name: plain(getattr(given, name))
-        for name in (
-            "strength",
-            "singular_value",
-            "left_overlap",
-            "right_overlap",
-            "target_alignments",
-            "target_overlaps",
-            "target_overlap",
-        )
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,27 +181,19 @@ class Prediction(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, ready for JSON."""
+        known = self.bulk.knows_edges
+        law = "Marchenko-Pastur" if isinstance(self.bulk, MarchenkoPasturBulk) else "deformed"
         return {
-            "method": self.method,
-            "forms": self.forms,
-            "status": self.status.name,
-            "problem": self.problem.to_dict(),
+            **plain_fields(self, ("method", "forms", "status", "problem")),
             "problem_hash": self.problem.content_hash,
             "bulk": {
-                "law": (
-                    "Marchenko-Pastur" if isinstance(self.bulk, MarchenkoPasturBulk) else "deformed"
-                ),
+                "law": law,
                 "aspect_ratio": self.problem.aspect_ratio,
-                "edges": (
-                    [list(interval) for interval in self.bulk.edges]
-                    if self.bulk.knows_edges
-                    else [list(self.bulk.support())]
-                ),
+                "edges": plain(self.bulk.edges if known else [self.bulk.support()]),
                 "edge_error": plain(self.bulk_edge_error),
             },
             "n_outliers": len(self.outliers),
-            "spikes": [spike.to_dict() for spike in self.spikes],
-            "notes": list(self.notes),
+            **plain_fields(self, ("spikes", "notes")),
         }
 
     def to_frame(self) -> pandas.DataFrame:
@@ -218,11 +202,10 @@ class Prediction(Shown):
         for spike in self.spikes:
             row = spike.to_dict()
             del row["error"], row["target_alignments"], row["target_overlaps"]
-            for i, overlap in enumerate(spike.target_overlaps):
-                row[f"target_overlap_{i + 1}"] = overlap
-            row["strength_error"] = spike.error.strength
-            row["singular_value_error"] = spike.error.singular_value
-            row["target_overlap_error"] = spike.error.target_overlap
+            for i, overlap in enumerate(spike.target_overlaps, 1):
+                row[f"target_overlap_{i}"] = overlap
+            for name in ("strength", "singular_value", "target_overlap"):
+                row[f"{name}_error"] = getattr(spike.error, name)
             rows.append(row)
         return frame_of(rows)
 

@@ -16,11 +16,12 @@ from scipy.optimize import brentq
 from rmt import InvalidInputError, Step, feature_exponents, feature_spikes
 from rmt.features.bulk import FeatureBulk, feature_bulk
 from rmt.features.mean_features import mean_features
-from rmt.features.polynomial import learned_feature, multi_indices
+from rmt.features.polynomial import learned_feature
 from rmt.features.stages import last_stage
 from rmt.features.target import projection
 from rmt.features.trained import trained_features
 from rmt.functions import ScalarFunction
+from rmt.hermite.tensor_tables import multi_indices
 from rmt.moments.hermite_values import orthonormal_hermite
 from rmt.moments.rules import gaussian_rule
 from rmt.spectra import GeneralisedMarchenkoPastur, Population, population_spikes

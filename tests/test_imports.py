@@ -145,7 +145,7 @@ def test_a_name_that_is_not_there():
 # Functions with the name of the module, or the package, that defines them.
 SAME_NAMES = [
     ("rmt", "predict", "on_marchenko_pastur"),
-    ("rmt.grids", "sweep", "solved"),
+    ("rmt.grids", "sweep", "swept"),
     ("rmt.grids", "phase_diagram", "PhaseDiagram"),
     ("rmt.hermite", "general_term", "general_term"),
     ("rmt.spikes.scaling", "learned_region", "LearnedRegion"),

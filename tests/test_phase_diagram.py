@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 import rmt
 from rmt.cli import main
 from rmt.grids import points
+from rmt.grids.driver import Failure
 from rmt.status import InvalidInputError, Status
 
 PROBLEM = rmt.Problem(
@@ -267,17 +268,16 @@ def test_command(tmp_path, capsys):  # type: ignore[no-untyped-def]
 
 
 def test_command_of_which_a_point_fails(capsys, monkeypatch):  # type: ignore[no-untyped-def]
-    run = points.run
-
-    def first_point_fails(task: points.Task) -> list[points.Point]:
-        found = run(task)
-        if 0 in task.numbers:
-            found[task.numbers.index(0)] = points.Point.without_numbers(
-                Status.NOT_CONVERGED, "too hard"
-            )
+    def first_point_fails(
+        level: points.Level, problems: list[rmt.Problem]
+    ) -> list[points.Point | Failure]:
+        found = points.predicted(level, problems)
+        exponents = [tuple(step.exponent for step in problem.steps) for problem in problems]
+        if (0.125, 0.125) in exponents:
+            found[exponents.index((0.125, 0.125))] = Failure(Status.NOT_CONVERGED, "too hard")
         return found
 
-    monkeypatch.setattr(sys.modules["rmt.grids.sweep"], "run", first_point_fails)
+    monkeypatch.setattr(sys.modules["rmt.grids.sweep"], "predicted", first_point_fails)
     assert main([*COMMAND, "--grid", "2x2"]) == 1
     captured = capsys.readouterr()
     assert "2 x 2 points (resummed), 1 failed" in captured.out

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -388,6 +390,17 @@ def test_a_bad_point_spoils_no_other():
     with pytest.raises(ConvergenceError, match="noise_std") as caught:
         rmt.sweep_ridge(problem, over, regularisation=1e-3, throw=True)
     np.testing.assert_array_equal(caught.value.best.test_error, found.test_error)
+
+
+def test_who_computes_the_curves_changes_nothing():
+    problem = two_steps(width=400, dim=400, samples=800)
+    over = {"noise_std": [0.1, 0.5], "readout_samples_per_dim": [1.0, 2.0]}
+    alone = rmt.sweep_ridge(problem, over, regularisation=1e-3)
+    with ProcessPoolExecutor(1, get_context("spawn")) as processes:
+        found = rmt.sweep_ridge(problem, over, regularisation=1e-3, executor=processes)
+    np.testing.assert_allclose(found.test_error, alone.test_error, rtol=1e-10)
+    with pytest.raises(InvalidInputError, match="executor must be"):
+        rmt.sweep_ridge(problem, over, regularisation=1e-3, executor=4)
 
 
 def test_learning_curves_are_drawn():

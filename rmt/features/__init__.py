@@ -6,8 +6,8 @@ from rmt.lazy import load_on_demand
 
 if TYPE_CHECKING:
     from rmt.features.exponents import FeatureExponent, feature_exponents
+    from rmt.features.feature_matrix import FeatureSpike, FeatureSpikes, feature_spikes
     from rmt.features.polynomial import LearnedFeature
-    from rmt.features.spikes import FeatureSpike, FeatureSpikes, feature_spikes
 
 __all__ = [
     "FeatureExponent",
@@ -23,6 +23,6 @@ load_on_demand(
     {
         "rmt.features.exponents": "FeatureExponent feature_exponents",
         "rmt.features.polynomial": "LearnedFeature",
-        "rmt.features.spikes": "FeatureSpike FeatureSpikes feature_spikes",
+        "rmt.features.feature_matrix": "FeatureSpike FeatureSpikes feature_spikes",
     },
 )

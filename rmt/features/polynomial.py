@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rmt.display import Formula, InNotebooks, Part
+from rmt.hermite.tensor_tables import multi_indices
 
-__all__ = ["LearnedFeature", "hermite_latex", "hermite_name", "learned_feature", "multi_indices"]
+__all__ = ["LearnedFeature", "hermite_latex", "hermite_name", "learned_feature"]
 
 _SHOWN = 0.1  # coefficients below this are left out of the text,
 _TERMS = 4  # and so are those beyond the largest
@@ -74,28 +75,6 @@ def learned_feature(
     sign = math.copysign(1.0, kept[0][1]) if kept else 1.0
     rest = max(1.0 - sum(c**2 for _, c in kept), 0.0)
     return LearnedFeature({alpha: sign * c for alpha, c in kept}, rest)
-
-
-def multi_indices(n: int, degree: int) -> Iterator[tuple[int, ...]]:
-    """Multi-indices of ``n`` entries up to a degree, by degree.
-
-    Examples
-    --------
-    >>> list(multi_indices(2, 1))
-    [(0, 0), (1, 0), (0, 1)]
-    """
-
-    def of_degree(entries: int, total: int) -> Iterator[tuple[int, ...]]:
-        if entries == 0:
-            if total == 0:
-                yield ()
-            return
-        for first in range(total, -1, -1):
-            for others in of_degree(entries - 1, total - first):
-                yield (first, *others)
-
-    for total in range(degree + 1):
-        yield from of_degree(n, total)
 
 
 def hermite_name(alpha: tuple[int, ...], letter: str, first: int = 0) -> str:

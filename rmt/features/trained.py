@@ -138,12 +138,7 @@ def trained_features(
         alignments=alignments,
         functions=functions,
         target=_projected(mean, functions, polynomial, alignments),
-        slopes=np.array(
-            [
-                mean.lengths * projection(mean, derivative(polynomial, i), alignments, 1)
-                for i in range(alignments.shape[1])
-            ]
-        ),
+        slopes=mean.lengths * _slopes(mean, polynomial, alignments),
         second_moment=target_expansion(problem.target).second_moment + noise,
         noise_variance=noise,
     )
@@ -182,21 +177,20 @@ def _scales(mean: MeanFeatures) -> Array:
     return np.concatenate([root, *[root * mean.lengths] * mean.n_spikes])
 
 
+def _slopes(mean: MeanFeatures, polynomial: Polynomial, alignments: Array) -> Array:
+    """``E[M_1(kappa, g_q) df/dz_i]`` of a polynomial, (r, Q)."""
+    variables = range(alignments.shape[1])
+    return np.array([projection(mean, derivative(polynomial, i), alignments, 1) for i in variables])
+
+
 def _projected(
     mean: MeanFeatures, functions: Array, polynomial: Polynomial, alignments: Array
 ) -> Array:
     """``E[kappa_k M_1 f] = p_qk E[M_2 f] + sum_i o_ki E[M_1 df/dz_i]``, and the basis."""
     second = projection(mean, polynomial, alignments, 2)
-    slopes = [
-        projection(mean, derivative(polynomial, i), alignments, 1)
-        for i in range(alignments.shape[1])
-    ]
+    slopes = _slopes(mean, polynomial, alignments)
     rows = [projection(mean, polynomial, alignments)]
-    for k in range(mean.n_spikes):
-        rows.append(
-            mean.moved[:, k] * second
-            + sum((o * slope for o, slope in zip(alignments[k], slopes, strict=True)), 0.0)
-        )
+    rows += [mean.moved[:, k] * second + alignments[k] @ slopes for k in range(mean.n_spikes)]
     # The columns of `functions` are orthogonal, of squared norms the eigenvalues that they carry.
     weighted: Array = (_scales(mean) * np.concatenate(rows)) @ functions
     return np.asarray(weighted / np.sum(functions**2, axis=0))

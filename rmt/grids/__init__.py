@@ -1,8 +1,8 @@
 """Results on grids of parameters: arrays in, arrays out.
 
-`grid` reads the axes, `points` solves points in groups that share work, `sweep` is the driver and
-`sweep_result` what comes out. A phase diagram is a sweep over the two exponents of the steps,
-learning curves are sweeps of ridge errors.
+`grid` reads the axes, `driver` computes what is asked at every point, by whatever means, and keeps
+failures to their points. A sweep asks for predictions (`points`), learning curves for ridge errors;
+a phase diagram is a view of a sweep over the two exponents of the steps.
 """
 
 from typing import TYPE_CHECKING
@@ -12,8 +12,7 @@ from rmt.lazy import load_on_demand
 if TYPE_CHECKING:
     from rmt.grids.phase_diagram import PhaseDiagram, phase_diagram
     from rmt.grids.ridge_curves import RidgeSweep, sweep_ridge
-    from rmt.grids.sweep import sweep
-    from rmt.grids.sweep_result import Sweep, SweepError
+    from rmt.grids.sweep import Sweep, SweepError, sweep
 
 __all__ = [
     "PhaseDiagram",
@@ -30,7 +29,6 @@ load_on_demand(
     {
         "rmt.grids.phase_diagram": "PhaseDiagram phase_diagram",
         "rmt.grids.ridge_curves": "RidgeSweep sweep_ridge",
-        "rmt.grids.sweep": "sweep",
-        "rmt.grids.sweep_result": "Sweep SweepError",
+        "rmt.grids.sweep": "Sweep SweepError sweep",
     },
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -11,13 +11,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.arrays import Array, WholeNumbers
+from rmt.arrays import Array
+from rmt.frames import rows_of
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from rmt.vocabulary import NUMBERS, TEXTS
 
-__all__ = ["NUMBERS", "TEXTS", "Grid", "Over", "actual_value", "grid", "parameters", "problem_at"]
+__all__ = ["Grid", "Over", "actual_value", "grid", "parameters", "problem_at"]
 
 Over: TypeAlias = Mapping[str | tuple[str, ...], Any]
 
@@ -44,19 +45,18 @@ class Grid:
         """Number of values along each dimension."""
         return tuple(self.axes[names[0]].size for names in self.dims)
 
-    def points(self) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
-        """Index and values of every point, the last dimension fastest."""
-        for index in np.ndindex(self.shape):
-            yield (
-                index,
-                {
-                    name: self.axes[name][i].item()
-                    if self.axes[name].dtype != object
-                    else self.axes[name][i]
-                    for i, names in zip(index, self.dims, strict=True)
-                    for name in names
-                },
-            )
+    def coordinates(self) -> dict[str, NDArray[Any]]:
+        """The values of each name at every point, in arrays of the grid's shape."""
+        at = np.indices(self.shape)
+        return {
+            name: self.axes[name][index]
+            for names, index in zip(self.dims, at, strict=True)
+            for name in names
+        }
+
+    def points(self) -> list[dict[str, Any]]:
+        """The values at every point, the last dimension fastest; one point without any axis."""
+        return rows_of(self.coordinates()) if self.dims else [{}]
 
 
 def parameters(problem: Problem) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def _numbers(name: str, values: Any) -> Array:
     return numbers
 
 
-def _texts(name: str, values: Any) -> WholeNumbers:
+def _texts(name: str, values: Any) -> NDArray[Any]:
     few = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
     if not few or len(values) == 0:
         raise InvalidInputError(f"over: {name} takes a list of texts, got {values!r}")

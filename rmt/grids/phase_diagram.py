@@ -15,14 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from rmt.arrays import Array, Bools, Integers
 from rmt.budget import MAX_SECONDS
 from rmt.display import Block, Part, Shown, draw
-from rmt.frames import frame_of, plain
-from rmt.grids import Sweep
+from rmt.frames import frame_of, plain, plain_fields, rows_of
+from rmt.grids.driver import Means, Progress
 from rmt.grids.grid import Over
-from rmt.grids.sweep import Progress, solved
+from rmt.grids.points import Level
+from rmt.grids.sweep import Sweep, outcome, swept
 from rmt.prediction import Method
 from rmt.problem import Problem
-from rmt.spikes.deformed.outliers import Forms
 from rmt.status import InvalidInputError
+from rmt.vocabulary import Forms
 
 if TYPE_CHECKING:
     import pandas
@@ -33,6 +34,13 @@ __all__ = ["PhaseDiagram", "phase_diagram"]
 
 
 _MOST_ROWS, _MOST_COLUMNS = 60, 72  # of a printed map
+_OF_POINTS = (
+    "n_outliers",
+    "undecided",
+    "asymptotic_count",
+    "target_overlap",
+    "target_overlap_error",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,24 +182,11 @@ class PhaseDiagram(Shown):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each point: exponents, counts, overlaps, error estimate and status."""
-        count, overlap = self.asymptotic_count, self.target_overlap
-        error, overlaps = self.target_overlap_error, self.target_overlaps
-        made = []
-        for i, j in np.ndindex(self.sweep.shape):
-            row: dict[str, Any] = {
-                "alpha_1": float(self.alpha_1[i]),
-                "alpha_2": float(self.alpha_2[j]),
-                "n_outliers": int(self.n_outliers[i, j]),
-                "undecided": bool(self.undecided[i, j]),
-                "asymptotic_count": int(count[i, j]),
-                "target_overlap": float(overlap[i, j]),
-                "target_overlap_error": float(error[i, j]),
-            }
-            for r in range(overlaps.shape[-1]):
-                row[f"target_overlap_{r + 1}"] = float(overlaps[i, j, r])
-            status: Any = self.status[i, j]
-            made.append(row | {"status": status.name})
-        return made
+        columns: dict[str, NDArray[Any]] = {"alpha_1": self.alpha_1[:, None]}
+        columns |= {name: getattr(self, name) for name in ("alpha_2", *_OF_POINTS)}
+        for r in range(self.target_overlaps.shape[-1]):
+            columns[f"target_overlap_{r + 1}"] = self.target_overlaps[..., r]
+        return rows_of(columns | {"status": plain(self.status)})
 
     def to_frame(self) -> pandas.DataFrame:
         """`rows` as a pandas frame (needs the extra ``frame``)."""
@@ -200,19 +195,9 @@ class PhaseDiagram(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and nested lists, ready for JSON; None in place of nan."""
         return {
-            "method": self.sweep.method,
-            "rtol": self.sweep.rtol,
-            "problem": self.problem.to_dict(),
-            "alpha_1": self.alpha_1.tolist(),
-            "alpha_2": self.alpha_2.tolist(),
-            "n_outliers": self.n_outliers.tolist(),
-            "undecided": self.undecided.tolist(),
-            "asymptotic_count": self.asymptotic_count.tolist(),
-            "target_overlap": plain(self.target_overlap),
-            "target_overlap_error": plain(self.target_overlap_error),
-            "target_overlaps": plain(self.target_overlaps),
-            "status": [[one.name for one in row] for row in self.status],
-            "message": self.sweep.message.tolist(),
+            **plain_fields(self.sweep, ("method", "rtol", "problem")),
+            **plain_fields(self, ("alpha_1", "alpha_2", *_OF_POINTS, "target_overlaps", "status")),
+            "message": plain(self.sweep.message),
         }
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -230,12 +215,10 @@ class PhaseDiagram(Shown):
         return draw(self, axes)  # type: ignore[no-any-return]
 
     def _parts(self) -> list[Part]:
-        bad = int(np.count_nonzero(~self.sweep.ok))
-        failed = f"{bad} failed" if bad else "all converged"
         n1, n2 = self.sweep.shape
         overlap = self.target_overlap
         parts: list[Part] = [
-            f"phase diagram, {n1} x {n2} points ({self.sweep.method}), {failed}; "
+            f"phase diagram, {n1} x {n2} points ({self.sweep.method}), {outcome(self.sweep)}; "
             f"N = {self.problem.width}, {self.problem.batch} batch"
         ]
         if np.any(np.isfinite(overlap)):
@@ -334,18 +317,8 @@ def phase_diagram(
     if isinstance(problem, Problem) and len(problem.steps) != 2:
         raise InvalidInputError("a phase diagram needs a problem with two steps, got one step")
     over: Over = {"alpha_1": _values(alpha_1), "alpha_2": _values(alpha_2)}
-    found = solved(
-        problem,
-        over,
-        method,
-        rtol,
-        executor,
-        progress,
-        throw,
-        forms,
-        max_seconds,
-        outliers_only=True,
-    )
+    level = Level(method, rtol, forms, max_seconds, outliers_only=True)
+    found = swept(problem, over, level, Means(executor, progress, throw))
     return PhaseDiagram(found, 2 if _two_valued(problem) else None)
 
 

@@ -1,8 +1,7 @@
-"""What one point of a sweep comes to, and the tasks that compute points together.
+"""What a prediction comes to at one point of a sweep, and families of points, solved together.
 
-Points of the resummed level that share the first step are one task, solved as a family
-(`rmt.spikes.resummed`); for other levels a task is a few neighbouring points. How points are
-grouped depends on the grid alone, never on who runs the tasks.
+Points of the resummed level that share the first step are a family (`rmt.spikes.resummed`); at
+other levels a few neighbouring points are one.
 """
 
 from __future__ import annotations
@@ -15,20 +14,38 @@ import numpy as np
 
 from rmt.arrays import Array, Bools
 from rmt.blas import one_blas_thread
-from rmt.budget import MAX_SECONDS, time_limit
+from rmt.budget import time_limit
+from rmt.grids.driver import Failure, attempted
 from rmt.predict import on_marchenko_pastur, predict
-from rmt.prediction import Method, Prediction
+from rmt.prediction import Method, Prediction, Spike, SpikeError
 from rmt.problem import Problem
-from rmt.spikes.deformed.outliers import Forms
+from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.resummed import family_key, resummed_family
-from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
+from rmt.status import ConvergenceError, Status
+from rmt.vocabulary import Forms
 
-__all__ = ["OF_DIRECTIONS", "OF_SPIKES", "Point", "Task", "run", "tasks"]
+__all__ = ["OF_DIRECTIONS", "OF_SPIKES", "PREDICTED", "Level", "Point", "family", "predicted"]
 
 
 OF_SPIKES = ("strength", "singular_value", "left_overlap", "right_overlap")
 OF_DIRECTIONS = ("target_alignments", "target_overlaps")
-_FEW = 4  # points of a task at other levels than the resummed one
+PREDICTED = OF_SPIKES + OF_DIRECTIONS
+_FEW = 4  # points of a family at other levels than the resummed one
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What is asked for at every point: the arguments of `rmt.predict` of these names.
+
+    With ``outliers_only`` spikes below the threshold are solved loosely: they are only seen to be
+    below it, which is what their error estimates say.
+    """
+
+    method: Method
+    rtol: float
+    forms: Forms | None
+    max_seconds: float | None
+    outliers_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +77,13 @@ class Point:
     @classmethod
     def without_numbers(cls, status: Status, message: str) -> Point:
         """A point that could not be computed."""
-        none = {name: np.empty(0) for name in OF_SPIKES}
-        none |= {name: np.empty((0, 0)) for name in OF_DIRECTIONS}
+        none = _arrays((), 0)
         return cls(none, none, np.empty(0, bool), True, (np.nan, np.nan), status, message)
+
+    @property
+    def n_outliers(self) -> int:
+        """-1 where there is no prediction."""
+        return -1 if np.isnan(self.bulk_edges[1]) else int(np.count_nonzero(self.is_outlier))
 
     @classmethod
     def of(cls, prediction: Prediction) -> Point:
@@ -70,15 +91,8 @@ class Point:
         problem, spikes, status = prediction.problem, prediction.spikes, prediction.status
         if not status.ok and not spikes:
             return cls.without_numbers(status, status.value)
-        r = problem.n_directions
-        values, errors = (
-            {name: np.array([getattr(one, name) for one in several]) for name in OF_SPIKES}
-            | {
-                name: np.array([getattr(one, name) for one in several]).reshape(-1, r)
-                for name in OF_DIRECTIONS
-            }
-            for several in (spikes, [spike.error for spike in spikes])
-        )
+        values = _arrays(spikes, problem.n_directions)
+        errors = _arrays([spike.error for spike in spikes], problem.n_directions)
         is_outlier = np.array([spike.is_outlier for spike in spikes], dtype=bool)
         bulk_edges = _lower_edge(prediction), float(prediction.bulk.upper_edge)
         if prediction.method == "deformed":
@@ -91,6 +105,12 @@ class Point:
         return cls(values, errors, is_outlier, undecided, bulk_edges, status, message)
 
 
+def _arrays(several: Sequence[Spike | SpikeError], r: int) -> dict[str, Array]:
+    """Numbers of spikes by name, those of each target direction in as many columns."""
+    found = {name: np.array([getattr(one, name) for one in several]) for name in PREDICTED}
+    return found | {name: found[name].reshape(len(several), r) for name in OF_DIRECTIONS}
+
+
 def _lower_edge(prediction: Prediction) -> float:
     """nan where it is not found: nothing else depends on it."""
     try:
@@ -99,76 +119,39 @@ def _lower_edge(prediction: Prediction) -> float:
         return math.nan
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Points that are computed together; ``numbers`` are their places in the list of all points."""
-
-    numbers: tuple[int, ...]
-    problems: tuple[Problem, ...]
-    method: Method
-    rtol: float
-    outliers_only: bool
-    forms: Forms | None
-    max_seconds: float | None
-
-
-def tasks(
-    problems: Sequence[Problem | None],
-    method: Method,
-    rtol: float,
-    outliers_only: bool = False,
-    forms: Forms | None = None,
-    max_seconds: float | None = MAX_SECONDS,
-) -> list[Task]:
-    """Group the points of a grid; ``None`` stands for a point that has no problem.
-
-    The costliest come first: an executor is then not left with a long task at the end.
-    """
-    groups: dict[Hashable, list[int]] = {}
-    for number, problem in enumerate(problems):
-        if problem is not None:
-            key = family_key(problem) if method == "resummed" else number // _FEW
-            groups.setdefault(key, []).append(number)
-    made = []
-    for numbers in groups.values():
-        chosen = [problem for number in numbers if (problem := problems[number]) is not None]
-        made.append(
-            Task(tuple(numbers), tuple(chosen), method, rtol, outliers_only, forms, max_seconds)
-        )
-    return sorted(made, key=lambda task: -task.problems[0].steps[0].size(task.problems[0].width))
+def family(level: Level, number: int, problem: Problem) -> Hashable:
+    """What the points that are solved together have in common."""
+    return family_key(problem) if level.method == "resummed" else number // _FEW
 
 
 @one_blas_thread()
-def run(task: Task) -> list[Point]:
-    """The points of a task. A point that fails leaves the others as they are."""
-    if task.method != "resummed":
-        return [_single(problem, task) for problem in task.problems]
-    seconds = None if task.max_seconds is None else task.max_seconds * len(task.problems)
-    try:
-        with time_limit(seconds):
-            factors = resummed_family(task.problems, task.rtol, task.outliers_only)
-    except ConvergenceError as error:  # in what they share
-        return [Point.without_numbers(error.status, str(error))] * len(task.problems)
+def predicted(level: Level, problems: Sequence[Problem]) -> list[Point | Failure]:
+    """The points of a family."""
+    if level.method != "resummed":
+        return [attempted(_single, level, problem) for problem in problems]
+    factors = attempted(_resummed, level, problems)
+    if isinstance(factors, Failure):  # in what they share
+        return [factors] * len(problems)
     return [
-        Point.of(on_marchenko_pastur(problem, task.method, found))
-        for problem, found in zip(task.problems, factors, strict=True)
+        Point.of(on_marchenko_pastur(problem, level.method, found))
+        for problem, found in zip(problems, factors, strict=True)
     ]
 
 
-def _single(problem: Problem, task: Task) -> Point:
-    try:
-        return Point.of(
-            predict(
-                problem,
-                task.method,
-                task.rtol,
-                throw=False,
-                forms=task.forms,
-                max_seconds=task.max_seconds,
-            )
+def _resummed(level: Level, problems: Sequence[Problem]) -> list[SpikeStrengths]:
+    seconds = None if level.max_seconds is None else level.max_seconds * len(problems)
+    with time_limit(seconds):
+        return resummed_family(problems, level.rtol, level.outliers_only)
+
+
+def _single(level: Level, problem: Problem) -> Point:
+    return Point.of(
+        predict(
+            problem,
+            level.method,
+            level.rtol,
+            throw=False,
+            forms=level.forms,
+            max_seconds=level.max_seconds,
         )
-    except InvalidInputError as error:  # a level that does not apply to this problem
-        return Point.without_numbers(Status.INVALID_INPUT, str(error))
-    except (RmtError, ArithmeticError, np.linalg.LinAlgError) as error:
-        status = getattr(error, "status", Status.NOT_FINITE)
-        return Point.without_numbers(status, str(error))
+    )

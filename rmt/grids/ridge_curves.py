@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmt.arrays import Array, WholeNumbers
+from rmt.arrays import Array
 from rmt.budget import MAX_SECONDS, checked_seconds
 from rmt.display import Part, Shown, Table, draw
+from rmt.features.stages import stage_names
 from rmt.frames import frame_of
-from rmt.grids.grid import Grid, Over, grid, problem_at
+from rmt.grids.driver import Failure, Means, attempted, solved
+from rmt.grids.grid import Grid, Over, grid
 from rmt.problem import Problem
 from rmt.regression import RidgeErrors, ridge
-from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.regression.errors import QUANTITIES, stage_rows
+from rmt.status import ConvergenceError, InvalidInputError
 
 if TYPE_CHECKING:
     import pandas
@@ -27,7 +31,7 @@ __all__ = ["RidgeSweep", "sweep_ridge"]
 
 
 SAMPLES, REGULARISATION = "readout_samples_per_dim", "regularisation"
-_QUANTITIES = ("test_error", "training_error", "bias", "variance", "degrees_of_freedom", "error")
+_QUANTITIES = tuple(name for name in QUANTITIES if name != "effective_ridge")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,25 +76,22 @@ class RidgeSweep(Shown):
     variance: Array
     degrees_of_freedom: Array
     error: Array
-    status: WholeNumbers
+    status: NDArray[Any]
     messages: tuple[str, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Number of values along each dimension."""
-        return tuple(values.size for values in self.axes.values())
+        return self._grid.shape
+
+    @property
+    def _grid(self) -> Grid:
+        return Grid(tuple((name,) for name in self.axes), self.axes)
 
     def to_frame(self) -> pandas.DataFrame:
         """One row for each stage and point, as a pandas frame (needs the extra ``frame``)."""
-        rows = []
-        for i, stage in enumerate(self.stages):
-            for point in np.ndindex(self.shape):
-                values = {n: a[k] for (n, a), k in zip(self.axes.items(), point, strict=True)}
-                numbers = {name: getattr(self, name)[(i, *point)] for name in _QUANTITIES}
-                rows.append(
-                    {"stage": stage, **values, **numbers, "status": self.status[(i, *point)].name}
-                )
-        return frame_of(rows)
+        arrays = {name: getattr(self, name) for name in _QUANTITIES}
+        return frame_of(stage_rows(self.stages, self._grid.coordinates() | arrays, self.status))
 
     def plot(self) -> Figure:
         """Draw test and training error against the first dimension, a panel for each value of the
@@ -102,15 +103,15 @@ class RidgeSweep(Shown):
             f"ridge regression on a grid of {' x '.join(map(str, self.shape))} over "
             f"{', '.join(self.axes)}"
         ]
-        rows = []
+        rows, points = [], self._grid.points()
         for i, stage in enumerate(self.stages):
             test = self.test_error[i]
             good = np.isfinite(test)
             if good.any():
-                at = np.unravel_index(np.nanargmin(np.where(good, test, np.nan)), self.shape)
+                best = points[int(np.nanargmin(np.where(good, test, np.nan)))]
                 where = ", ".join(
-                    f"{name} = {values[k]}" if values.dtype == object else f"{name} = {values[k]:g}"
-                    for (name, values), k in zip(self.axes.items(), at, strict=True)
+                    f"{name} = {value}" if isinstance(value, str) else f"{name} = {value:g}"
+                    for name, value in best.items()
                 )
                 least, largest = np.min(test[good]), np.max(test[good])
                 rows.append([stage, f"{least:.5f}", where, f"{largest:.5f}"])
@@ -189,15 +190,11 @@ def sweep_ridge(
             raise InvalidInputError(f"give either {keyword} or over[{name!r}], and not both")
     outer: Over = {name: values for name, values in over.items() if name not in inner}
     axes = grid(problem, outer) if outer else Grid((), {})
-    points = list(axes.points()) if outer else [((), {})]
-    seconds = checked_seconds(max_seconds)
-    jobs = [
-        _Job(problem, values, inner, samples, regularisation, rtol, seconds) for _, values in points
-    ]
-    solve: Callable[[Iterable[_Job]], Iterable[RidgeErrors | _Failure]]
-    solve = (lambda j: map(_solve, j)) if executor is None else (lambda j: executor.map(_solve, j))
-    found = list(solve(jobs))
-    result = _collected(problem, over, axes, inner, points, found)
+    ask = partial(
+        _asked, _Asked(inner, samples, regularisation, rtol, checked_seconds(max_seconds))
+    )
+    found = solved(problem, axes, ask, lambda number, _: number, Means(executor))[1]
+    result = _collected(problem, list(over), axes, inner, found)
     if throw and result.messages:
         status = next(s for s in result.status.ravel() if not s.ok)
         raise ConvergenceError(f"points failed: {'; '.join(result.messages)}", status, result)
@@ -205,81 +202,58 @@ def sweep_ridge(
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """One problem of the grid, at all samples and regularisations."""
+class _Asked:
+    """The regressions on the features of every problem of the grid."""
 
-    problem: Problem
-    values: dict[str, Any]
     inner: dict[str, Array]
     samples: float | None
     regularisation: float | None
     rtol: float
     max_seconds: float | None
 
+    def of(self, problem: Problem) -> RidgeErrors:
+        m: Any = self.samples
+        if SAMPLES in self.inner:
+            m = np.maximum(np.rint(self.inner[SAMPLES] * problem.dim), 1.0)
+            m = m[:, None] if REGULARISATION in self.inner else m
+        lam: Any = self.inner.get(REGULARISATION, self.regularisation)
+        return ridge(problem, m, lam, rtol=self.rtol, throw=False, max_seconds=self.max_seconds)
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    status: Status
-    message: str
 
-
-def _solve(job: _Job) -> RidgeErrors | _Failure:
-    try:
-        problem = problem_at(job.problem, job.values)
-        m: Any = job.samples
-        if SAMPLES in job.inner:
-            m = np.maximum(np.rint(job.inner[SAMPLES] * problem.dim), 1.0)
-            m = m[:, None] if REGULARISATION in job.inner else m
-        lam: Any = job.inner.get(REGULARISATION, job.regularisation)
-        return ridge(problem, m, lam, rtol=job.rtol, throw=False, max_seconds=job.max_seconds)
-    except InvalidInputError as error:
-        return _Failure(Status.INVALID_INPUT, str(error))
-    except ConvergenceError as error:
-        return _Failure(error.status, str(error))
+def _asked(regressions: _Asked, problems: Sequence[Problem]) -> list[RidgeErrors | Failure]:
+    return [attempted(regressions.of, problem) for problem in problems]
 
 
 def _collected(
     problem: Problem,
-    over: Mapping[str, Any],
-    axes: Grid,
+    over: list[str],
+    outer: Grid,
     inner: dict[str, Array],
-    points: list[tuple[tuple[int, ...], dict[str, Any]]],
-    found: list[RidgeErrors | _Failure],
+    found: list[RidgeErrors | Failure],
 ) -> RidgeSweep:
-    good = [one for one in found if isinstance(one, RidgeErrors)]
-    if not good:
-        first = next(one for one in found if isinstance(one, _Failure))
-        raise InvalidInputError(f"no point of the grid can be computed; the first: {first.message}")
-    stages = good[0].stages
-    inner_names = [name for name in (SAMPLES, REGULARISATION) if name in inner]
-    names = [*axes.axes, *inner_names]
-    values: dict[str, NDArray[Any]] = {**axes.axes, **inner}
-    outer_shape = tuple(values[name].size for name in axes.axes)
-    inner_shape = tuple(inner[name].size for name in inner_names)
+    stages = stage_names(problem)
+    axes: dict[str, NDArray[Any]] = {**outer.axes, **inner}
+    sizes = [values.size for values in inner.values()]
     # Computed with the regression's axes last; the result has the axes as they were asked for.
-    order = [0, *(1 + names.index(name) for name in over)]
+    names = [*outer.axes, "stage", *inner]
+    order = [names.index(name) for name in ("stage", *over)]
 
     def arranged(name: str) -> NDArray[Any]:
         kind = object if name == "status" else float
-        array = np.full((len(stages), *outer_shape, *inner_shape), np.nan, dtype=kind)
-        for (index, _), one in zip(points, found, strict=True):
-            at: tuple[Any, ...] = (slice(None), *index)
-            if isinstance(one, RidgeErrors):
-                array[at] = getattr(one, name)
-            elif name == "status":
-                array[at] = one.status
+        array = np.empty((len(found), len(stages), *sizes), dtype=kind)
+        for row, one in zip(array, found, strict=True):
+            row[...] = getattr(one, name, np.nan)
+        array = array.reshape(*outer.shape, len(stages), *sizes)
         return np.ascontiguousarray(array.transpose(order))
 
-    status = arranged("status")
-    failures = [one.message for one in found if isinstance(one, _Failure)]
+    failures = [one.message for one in found if isinstance(one, Failure)]
+    good = [one for one in found if isinstance(one, RidgeErrors)]
     failures += [s.value for one in good for s in one.status.ravel() if not s.ok]
-    arrays = {name: arranged(name) for name in _QUANTITIES}
     return RidgeSweep(
         problem,
-        {name: values[name] for name in over},
+        {name: axes[name] for name in over},
         stages,
-        **arrays,
-        status=status,
+        **{name: arranged(name) for name in (*_QUANTITIES, "status")},
         messages=tuple(dict.fromkeys(failures)),
     )
 

@@ -1,26 +1,259 @@
-"""The function `sweep`: check the axes, run the tasks, put the points into arrays."""
+"""Predictions on a grid of problems: arrays in, arrays out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, as_completed
-from contextlib import contextmanager
-from numbers import Real
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmt.arrays import Array, Bools, Integers
 from rmt.budget import MAX_SECONDS, checked_seconds
-from rmt.grids.grid import Grid, Over, grid, problem_at
-from rmt.grids.points import Point, Task, run, tasks
-from rmt.grids.sweep_result import Sweep, collected
-from rmt.predict import METHODS
+from rmt.display import Part, Shown, Table, cut, draw, shortened
+from rmt.frames import frame_of, plain, plain_fields, rows_of
+from rmt.grids.driver import Failure, Means, Progress, solved
+from rmt.grids.grid import Grid, Over, actual_value, grid, parameters
+from rmt.grids.points import OF_SPIKES, PREDICTED, Level, Point, family, predicted
+from rmt.predict import check_arguments
 from rmt.prediction import Method
 from rmt.problem import Problem
-from rmt.spikes.deformed.outliers import Forms, check_forms
 from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.vocabulary import TEXTS, Forms
 
-__all__ = ["Progress", "solved", "sweep"]
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
 
-Progress: TypeAlias = bool | Callable[[int, int], object]
+__all__ = ["Sweep", "SweepError", "outcome", "sweep", "swept"]
+
+
+_SHOWN = 4  # outliers of a printed row
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepError:
+    """Absolute error estimates of the arrays of a `Sweep`, under the same names and shapes.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, [rmt.Step(3, 0.3)])
+    >>> found = rmt.sweep(problem, {"alpha_1": [0.1, 0.3]})
+    >>> found.error.strength.shape, bool((found.error.strength < 1e-5).all())
+    ((2, 1), True)
+    """
+
+    strength: Array
+    singular_value: Array
+    left_overlap: Array
+    right_overlap: Array
+    target_alignments: Array
+    target_overlaps: Array
+
+    @property
+    def target_overlap(self) -> Array:
+        """Error estimate of the sum over the target directions, shape (*grid, K)."""
+        return _sum_of_directions(self.target_overlaps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep(Shown):
+    """Predictions on a grid of problems. Printing: a table of the points, shortened.
+
+    Arrays have the shape of the grid, followed by ``K``, the largest number of spikes at any point
+    (strongest first), and by ``r``, the largest number of target directions. Where a point has no
+    such spike or direction there is nan (False in ``is_outlier``). Overlaps are squared.
+
+    Attributes
+    ----------
+    problem : Problem
+        What the axes do not change.
+    method : str
+        Level of theory.
+    rtol : float
+    dims : tuple of tuples of str
+        The names that vary along each dimension of the grid: one, or several zipped ones.
+    axes : dict of str to array of shape (n,)
+        Values of each name as they were asked for.
+    problems : object array, shape (*grid,)
+        The `Problem` of each point; None where it is not allowed.
+    strength, singular_value, left_overlap, right_overlap : array, shape (*grid, K)
+        As in `rmt.Spike`; the singular value of a spike that makes no outlier is the bulk's edge.
+    target_alignments, target_overlaps : array, shape (*grid, K, r)
+    is_outlier : array of bool, shape (*grid, K)
+    n_outliers : array of int, shape (*grid,)
+        -1 where there is no prediction.
+    undecided : array of bool, shape (*grid,)
+        Whether some spike is at the threshold strength within its error estimate, so that the
+        number of outliers may be another; True where there is no prediction.
+    bulk_edges : array, shape (*grid, 2)
+        Lowest and highest edge of the bulk of singular values.
+    status : object array of Status, shape (*grid,)
+    message : object array of str, shape (*grid,)
+        Empty where the status is ok.
+    error : SweepError
+        Absolute error estimate of each number.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("tanh(z + 7/10)", "sin(2*z)", 500, 500, 1000, [(4, 0.3), (4, 0.4)])
+    >>> found = rmt.sweep(problem, {"alpha_2": [0.1, 0.45], "scale_2": [1, 2, 4]})
+    >>> found.dims, found.shape, found.strength.shape
+    ((('alpha_2',), ('scale_2',)), (2, 3), (2, 3, 5))
+    >>> found.n_outliers.tolist()
+    [[1, 1, 1], [1, 2, 2]]
+    """
+
+    problem: Problem
+    method: Method
+    rtol: float
+    dims: tuple[tuple[str, ...], ...]
+    axes: dict[str, NDArray[Any]]
+    problems: NDArray[Any] = field(repr=False)
+    strength: Array
+    singular_value: Array
+    left_overlap: Array
+    right_overlap: Array
+    target_alignments: Array
+    target_overlaps: Array
+    is_outlier: Bools
+    n_outliers: Integers
+    undecided: Bools
+    bulk_edges: Array
+    status: NDArray[Any]
+    message: NDArray[Any]
+    error: SweepError = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the grid."""
+        return self.status.shape
+
+    @property
+    def target_overlap(self) -> Array:
+        """Squared overlap with the span of all target directions, shape (*grid, K)."""
+        return _sum_of_directions(self.target_overlaps)
+
+    @property
+    def ok(self) -> Bools:
+        """Where the status is ok, shape (*grid,)."""
+        return np.array([status.ok for status in self.status.flat]).reshape(self.shape)
+
+    def actual(self, name: str) -> NDArray[Any]:
+        """A parameter at every point as rounding has left it, shape (*grid,).
+
+        Nan (None for texts) where there is no problem. Names: those of `rmt.sweep`.
+        """
+        allowed = parameters(self.problem)
+        if name not in allowed:
+            raise InvalidInputError(
+                f"unknown parameter {name!r}; the parameters are {', '.join(allowed)}"
+            )
+        values = [None if p is None else actual_value(p, name) for p in self.problems.flat]
+        kind = object if name in TEXTS else np.float64
+        return np.array(values, dtype=kind).reshape(self.shape)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each spike of each point, and one for a point without spikes.
+
+        Columns: the axes, width, dim and samples, ``spike`` (None in a point without), the numbers
+        of the spike with their error estimates, and what holds for the whole point.
+        """
+        sizes = ["N", "d", *(f"n_{s}" for s, _ in enumerate(self.problem.steps, 1))]
+        low, high = np.moveaxis(self.bulk_edges, -1, 0)
+        of_points = {
+            "n_outliers": self.n_outliers,
+            "undecided": self.undecided,
+            "status": plain(self.status),
+            "bulk_low": low,
+            "bulk_high": high,
+        }
+        of_spikes: dict[str, Array] = {}
+        for name in (*OF_SPIKES, "target_overlap"):
+            of_spikes |= {name: getattr(self, name), f"{name}_error": getattr(self.error, name)}
+        for i, overlaps in enumerate(np.moveaxis(self.target_overlaps, -1, 0), 1):
+            of_spikes[f"target_overlap_{i}"] = overlaps
+        made = []
+        points = zip(np.ndindex(self.shape), self._grid.points(), rows_of(of_points), strict=True)
+        for index, values, outcomes in points:
+            p: Any = self.problems[index]
+            known = (None,) * len(sizes) if p is None else (p.width, p.dim, *p.samples)
+            row = {**values, **dict(zip(sizes, known, strict=True)), **outcomes}
+            row |= {"spike": None, "is_outlier": None, **dict.fromkeys(of_spikes, np.nan)}
+            spikes = [
+                {
+                    "spike": k,
+                    "is_outlier": bool(self.is_outlier[index][k]),
+                    **{name: float(array[index][k]) for name, array in of_spikes.items()},
+                }
+                for k in np.flatnonzero(np.isfinite(self.strength[index])).tolist()
+            ]
+            made += [row | numbers for numbers in spikes] or [row]
+        return made
+
+    def to_frame(self) -> pandas.DataFrame:
+        """`rows` as a pandas frame (needs the extra ``frame``)."""
+        return frame_of(self.rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and nested lists, ready for JSON; None for what is not finite."""
+        of_points = ("is_outlier", "n_outliers", "undecided", "bulk_edges", "status", "message")
+        return {
+            **plain_fields(self, ("method", "rtol", "problem", "dims", "axes")),
+            **plain_fields(self, PREDICTED + of_points),
+            "error": plain_fields(self.error, PREDICTED),
+        }
+
+    def plot(self) -> Figure:
+        """Draw the sweep (needs the extra ``plot``).
+
+        One dimension: positions of the outliers and their target overlaps, as curves. Two: heat
+        maps of the number of outliers, the largest singular value and the largest target overlap.
+        More can be drawn on ``figure.axes``: the two panels of curves, positions first, or the
+        three maps and their colour bars.
+        """
+        return draw(self)  # type: ignore[no-any-return]
+
+    @property
+    def _grid(self) -> Grid:
+        return Grid(self.dims, self.axes)
+
+    def _parts(self) -> list[Part]:
+        shown = min(int(max(self.n_outliers.max(), 0)), _SHOWN)
+        header = [*self.axes, "outliers"]
+        for k in range(shown):
+            header += [f"s_{k}", "overlap"]
+        overlap = self.target_overlap
+        rows: list[list[str] | str] = []
+        messages: dict[str, None] = {}
+        points = list(zip(np.ndindex(self.shape), self._grid.points(), strict=True))
+        for point in shortened(points):
+            if isinstance(point, str):
+                rows.append(point)
+                continue
+            index, values = point
+            cells = [_cell(value) for value in values.values()]
+            count = int(self.n_outliers[index])
+            cells.append("-" if count < 0 else f"{count}{'?' * bool(self.undecided[index])}")
+            for k in range(shown):
+                if k < self.strength.shape[-1] and self.is_outlier[index][k]:
+                    cells += [f"{self.singular_value[index][k]:.5g}", f"{overlap[index][k]:.4f}"]
+                else:
+                    cells += ["", ""]
+            status: Any = self.status[index]
+            rows.append([*cells, "" if status.ok else status.name])
+            if not status.ok:
+                messages.setdefault(f"{status.name}: {self.message[index]}")
+        title = f"{' x '.join(map(str, self.shape))} points ({self.method}), {outcome(self)}"
+        parts: list[Part] = [title, Table("r" * len(header) + "l", [*header, ""], rows)]
+        if np.any(self.undecided & (self.n_outliers >= 0)):
+            parts.append("?: undecided within the error estimate")
+        return [*parts, *messages]
 
 
 def sweep(
@@ -105,71 +338,32 @@ def sweep(
     >>> found.singular_value[:, 0].round(2)
     array([10.49, 13.39, 20.8 ])
     """
-    return solved(
-        problem,
-        over,
-        method,
-        rtol,
-        executor,
-        progress,
-        throw,
-        forms,
-        max_seconds,
-        outliers_only=False,
-    )
+    level = Level(method, rtol, forms, max_seconds)
+    return swept(problem, over, level, Means(executor, progress, throw))
 
 
-def solved(
-    problem: Problem,
-    over: Over,
-    method: Method,
-    rtol: float,
-    executor: Executor | None,
-    progress: Progress,
-    throw: bool,
-    forms: Forms | None,
-    max_seconds: float | None,
-    outliers_only: bool,
-) -> Sweep:
-    """`sweep`; with ``outliers_only`` spikes below the threshold are solved loosely.
-
-    They are then only seen to be below it, which is what their error estimates say.
-    """
-    if not isinstance(problem, Problem):
-        raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
-    if method not in METHODS:
-        raise InvalidInputError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    check_forms(forms, method)
-    if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
-        raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
-    if executor is not None and not hasattr(executor, "submit"):
-        raise InvalidInputError(
-            f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}"
-        )
-    seconds = checked_seconds(max_seconds)
+def swept(problem: Problem, over: Over, level: Level, means: Means) -> Sweep:
+    """The sweep at a level, by the means given."""
+    check_arguments(problem, level.method, level.rtol, level.forms)
+    checked_seconds(level.max_seconds)
     axes = grid(problem, over)
-    problems, points = _problems(problem, axes)
-    total = sum(at_point is not None for at_point in problems)
-    with _reporter(progress, total) as report:
-        done = 0
-        for task, found in _finished(
-            tasks(problems, method, rtol, outliers_only, forms, seconds), executor
-        ):
-            for number, point in zip(task.numbers, found, strict=True):
-                points[number] = point
-            done += len(found)
-            report(done)
-    complete = [points[number] for number in range(len(problems))]
-    bad = [point for point in complete if point.status is Status.INVALID_INPUT]
-    if len(bad) == len(complete) or (throw and bad):
-        share = "no point" if len(bad) == len(complete) else f"{len(bad)} points"
-        can = "can be computed" if len(bad) == len(complete) else "cannot be computed"
-        raise InvalidInputError(f"{share} of the grid {can}; the first: {bad[0].message}")
-    result = collected(problem, method, float(rtol), axes, problems, complete)
-    failed = [point for point in complete if not point.status.ok]
-    if throw and failed:
+    problems, found = solved(
+        problem, axes, partial(predicted, level), partial(family, level), means
+    )
+    points = [
+        Point.without_numbers(one.status, one.message) if isinstance(one, Failure) else one
+        for one in found
+    ]
+    result = _collected(problem, level, axes, problems, points)
+    failed = [point for point in points if not point.status.ok]
+    bad = [point for point in failed if point.status is Status.INVALID_INPUT]
+    if means.throw and bad:
+        raise InvalidInputError(
+            f"{len(bad)} points of the grid cannot be computed; the first: {bad[0].message}"
+        )
+    if means.throw and failed:
         raise ConvergenceError(
-            f"{len(failed)} of {len(complete)} points failed; the first: {failed[0].message} The "
+            f"{len(failed)} of {len(points)} points failed; the first: {failed[0].message} The "
             "sweep so far is the attribute `best` of this error, and is what throw=False returns.",
             failed[0].status,
             result,
@@ -177,47 +371,65 @@ def solved(
     return result
 
 
-def _problems(problem: Problem, axes: Grid) -> tuple[list[Problem | None], dict[int, Point]]:
-    """The problems of all points, in order, and the points that have none."""
-    problems: list[Problem | None] = []
-    points: dict[int, Point] = {}
-    for number, (_, values) in enumerate(axes.points()):
-        try:
-            problems.append(problem_at(problem, values))
-        except InvalidInputError as error:
-            problems.append(None)
-            points[number] = Point.without_numbers(Status.INVALID_INPUT, str(error))
-    return problems, points
+def _collected(
+    problem: Problem,
+    level: Level,
+    axes: Grid,
+    problems: Sequence[Problem | None],
+    points: Sequence[Point],
+) -> Sweep:
+    """The points of a grid as arrays."""
+
+    def stacked(arrays: Iterable[ArrayLike]) -> NDArray[Any]:
+        return _stacked([np.asarray(array) for array in arrays], axes.shape)
+
+    return Sweep(
+        problem=problem,
+        method=level.method,
+        rtol=float(level.rtol),
+        dims=axes.dims,
+        axes=axes.axes,
+        problems=_objects(problems, axes.shape),
+        **{name: stacked(point.values[name] for point in points) for name in PREDICTED},
+        is_outlier=stacked(point.is_outlier for point in points),
+        n_outliers=stacked(point.n_outliers for point in points),
+        undecided=stacked(point.undecided for point in points),
+        bulk_edges=stacked(point.bulk_edges for point in points),
+        status=_objects([point.status for point in points], axes.shape),
+        message=_objects([point.message for point in points], axes.shape),
+        error=SweepError(
+            **{name: stacked(point.errors[name] for point in points) for name in PREDICTED}
+        ),
+    )
 
 
-def _finished(work: list[Task], executor: Executor | None) -> Iterator[tuple[Task, list[Point]]]:
-    if executor is None:
-        for task in work:
-            yield task, run(task)
-        return
-    futures = {executor.submit(run, task): task for task in work}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:  # after an interruption nothing is left to run
-        for future in futures:
-            future.cancel()
+def _stacked(arrays: Sequence[NDArray[Any]], shape: tuple[int, ...]) -> NDArray[Any]:
+    """One array of a grid; those of its points are filled up to the largest, by nan or False."""
+    sizes = np.max([array.shape for array in arrays], axis=0).astype(int)
+    missing = np.nan if arrays[0].dtype.kind == "f" else 0
+    full = np.full((len(arrays), *sizes), missing, arrays[0].dtype)
+    for number, array in enumerate(arrays):
+        place: Any = (number, *map(slice, array.shape))
+        full[place] = array
+    return full.reshape(*shape, *sizes)
 
 
-@contextmanager
-def _reporter(progress: Progress, total: int) -> Iterator[Callable[[int], object]]:
-    if not isinstance(progress, bool):
-        call = progress
-        yield lambda done: call(done, total)
-        return
-    if not progress:
-        yield lambda done: None
-        return
-    try:
-        from tqdm import tqdm
-    except ImportError as error:
-        raise ImportError(
-            "progress=True needs tqdm (the extra 'progress' of this package)"
-        ) from error
-    with tqdm(total=total, unit="point") as bar:
-        yield lambda done: bar.update(done - bar.n)
+def _objects(values: Sequence[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array.reshape(shape)
+
+
+def outcome(sweep: Sweep) -> str:
+    """How many points failed, in words."""
+    failed = int(np.count_nonzero(~sweep.ok))
+    return f"{failed} failed" if failed else "all converged"
+
+
+def _sum_of_directions(values: Array) -> Array:
+    missing = np.all(np.isnan(values), axis=-1)
+    return np.where(missing, np.nan, np.nansum(values, axis=-1))
+
+
+def _cell(value: Any) -> str:
+    return cut(value, 28) if isinstance(value, str) else f"{value:.6g}"

@@ -63,8 +63,9 @@ def multi_indices(n_variables: int, degree: int) -> Iterator[Index]:
 
 
 def _of_order(n_variables: int, order: int) -> Iterator[Index]:
-    if n_variables == 1:
-        yield (order,)
+    if n_variables < 2:
+        if n_variables or not order:
+            yield (order,) * n_variables
         return
     for first in range(order, -1, -1):
         for rest in _of_order(n_variables - 1, order - first):

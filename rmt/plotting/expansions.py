@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rmt.plotting.style import BULK_COLOUR, OUTLIER_COLOUR, pyplot
+from rmt.display import cut
+from rmt.plotting.style import BULK_COLOUR, OUTLIER_COLOUR, panels, pyplot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,10 +26,7 @@ def draw_expansion(expansion: HermiteExpansion, half_width: float = 3.5) -> Figu
     half_width : float
         The function is drawn for ``|z|`` up to this.
     """
-    figure: Figure
-    figure, (left, right) = pyplot().subplots(
-        1, 2, figsize=(9.0, 3.6), layout="constrained", width_ratios=(1.15, 1)
-    )
+    figure, (left, right) = panels((9.0, 3.6), 1, 2, width_ratios=(1.15, 1))
     z = np.linspace(-half_width, half_width, 801)
     f = expansion.function(z)
     orders = [k for k in (1, 3, 10, 30, 100) if k < expansion.order] + [expansion.order]
@@ -40,7 +38,7 @@ def draw_expansion(expansion: HermiteExpansion, half_width: float = 3.5) -> Figu
     span = float(f.max() - f.min()) or 1.0
     left.set_ylim(f.min() - 0.3 * span, f.max() + 0.3 * span)
     left.set_xlabel("z")
-    left.set_title(_shortened(expansion.function.text), fontsize="medium")
+    left.set_title(cut(expansion.function.text, 48), fontsize="medium")
     left.legend(frameon=False, fontsize="small")
 
     c = np.abs(expansion.orthonormal_array)
@@ -63,8 +61,4 @@ def draw_expansion(expansion: HermiteExpansion, half_width: float = 3.5) -> Figu
     right.set_ylabel("$|E[f\\,He_k]|/\\sqrt{k!}$")
     right.set_title(f"L2 norm of the rest: {expansion.truncation_error():.2g}", fontsize="medium")
     right.legend(frameon=False, fontsize="small")
-    return figure
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 48 else text[:45] + "..."
+    return figure  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rmt.plotting.style import BULK_COLOUR, OUTLIER_COLOUR, pyplot
+from rmt.plotting.style import BULK_COLOUR, OUTLIER_COLOUR, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def draw_prediction(prediction: Prediction, ax: Axes | None = None) -> Axes:
         A new figure is made when left out.
     """
     if ax is None:
-        _, ax = pyplot().subplots(figsize=(6.4, 3.4), layout="constrained")
+        ax = panels((6.4, 3.4))[1]
     low, high = prediction.bulk.support()
     s = np.unique(np.concatenate([np.linspace(a, b, 401) for a, b in prediction.bulk.edges]))
     density = prediction.bulk.pdf(s)

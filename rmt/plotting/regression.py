@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.plotting.style import MARKERS, NAMES, SPIKE_COLOURS, pyplot
+from rmt.plotting.style import MARKERS, NAMES, SPIKE_COLOURS, panels
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def draw_ridge(found: RidgeErrors, ax: Axes | None = None) -> Axes:
             f"{found.samples.shape}"
         )
     if ax is None:
-        _, ax = pyplot().subplots(figsize=(6.4, 4.2), layout="constrained")
+        ax = panels((6.4, 4.2))[1]
     over_samples = bool(np.ptp(found.samples) > 0)
     ratio = found.samples / found.problem.dim
     for i, stage in enumerate(found.stages):
@@ -71,30 +71,26 @@ def draw_ridge_sweep(found: RidgeSweep) -> Figure:
     x = found.axes[names[0]].astype(float)
     second = found.axes[names[1]] if len(names) == 2 else np.empty(0)
     shown = np.unique(np.linspace(0, max(second.size - 1, 0), min(second.size, 6)).round())
-    everything = (slice(None), slice(None))
-    panels: list[tuple[Any, ...]] = [(*everything, int(k)) for k in shown if second.size]
-    panels = panels or [everything]
-    columns = min(len(panels), 3)
-    rows = -(-len(panels) // columns)
-    figure: Figure
-    figure, grid = pyplot().subplots(
-        rows, columns, figsize=(2.2 + 3.6 * columns, 0.6 + 3.4 * rows), layout="constrained",
-        squeeze=False, sharex=True, sharey=True,
-    )  # fmt: skip
-    for ax, panel in zip(grid.flat, panels, strict=False):
+    chosen: list[tuple[Any, ...]] = [(..., int(k)) for k in shown] if second.size else [(...,)]
+    columns = min(len(chosen), 3)
+    rows = -(-len(chosen) // columns)
+    size = (2.2 + 3.6 * columns, 0.6 + 3.4 * rows)
+    figure, grid = panels(size, rows, columns, squeeze=False, sharex=True, sharey=True)
+    for ax, part in zip(grid.flat, chosen, strict=False):
+        test, training = found.test_error[part], found.training_error[part]
         for i, stage in enumerate(found.stages):
-            _draw_stage(ax, i, stage, x, found.test_error[panel][i], found.training_error[panel][i])
+            _draw_stage(ax, i, stage, x, test[i], training[i])
         _finish(ax, names[0], x, found.test_error)
-        if len(panel) == 3:
-            value = second[panel[2]]
+        if second.size:
+            value = second[part[-1]]
             label = str(value) if second.dtype == object else f"{value:g}"
             ax.set_title(f"{NAMES.get(names[1], names[1])}: {label}", fontsize="medium")
-    for ax in grid.flat[len(panels) :]:
+    for ax in grid.flat[len(chosen) :]:
         ax.set_visible(False)
     for ax in grid.flat[1:]:
         if ax.get_legend() is not None:
             ax.get_legend().remove()
-    return figure
+    return figure  # type: ignore[no-any-return]
 
 
 def _draw_stage(ax: Axes, i: int, stage: str, x: Array, test: Array, training: Array) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["BULK_COLOUR", "MARKERS", "NAMES", "OUTLIER_COLOUR", "SPIKE_COLOURS", "pyplot"]
+__all__ = ["BULK_COLOUR", "MARKERS", "NAMES", "OUTLIER_COLOUR", "SPIKE_COLOURS", "panels", "pyplot"]
 
 BULK_COLOUR = "#0072B2"
 OUTLIER_COLOUR = "#D55E00"
@@ -35,3 +35,8 @@ def pyplot() -> Any:
     except ImportError as error:
         raise ImportError("plotting needs matplotlib (the extra 'plot' of this package)") from error
     return pyplot
+
+
+def panels(size: tuple[float, float], rows: int = 1, columns: int = 1, **options: Any) -> Any:
+    """A new figure of a size in inches, and its axes; options are those of ``pyplot.subplots``."""
+    return pyplot().subplots(rows, columns, figsize=size, layout="constrained", **options)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rmt.arrays import Array, Bools, Integers
-from rmt.plotting.style import BULK_COLOUR, MARKERS, NAMES, SPIKE_COLOURS, pyplot
+from rmt.display import cut
+from rmt.plotting.style import BULK_COLOUR, MARKERS, NAMES, SPIKE_COLOURS, panels, pyplot
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
     from rmt.grids import Sweep
@@ -46,10 +50,7 @@ def draw_sweep(sweep: Sweep) -> Figure:
 
 
 def _draw_curves(sweep: Sweep) -> Figure:
-    figure: Figure
-    figure, (above, below) = pyplot().subplots(
-        2, 1, figsize=(6.4, 6.0), layout="constrained", sharex=True
-    )
+    figure, (above, below) = panels((6.4, 6.0), 2, 1, sharex=True)
     x, ticks = _coordinates(sweep, 0)
     low, high = sweep.bulk_edges.T
     order = np.argsort(x)
@@ -74,23 +75,13 @@ def _draw_curves(sweep: Sweep) -> Figure:
             below.plot(x[order], value, linestyle=styles[i % 3], **look)
     if overlaps.shape[-1] > 1 and _most(sweep):
         for i in range(overlaps.shape[-1]):
-            below.plot(
-                [],
-                [],
-                color="0.3",
-                linestyle=styles[i % 3],
-                marker="" if ticks is None else f"${i + 1}$",
-                label=f"with $e_{i + 1}$",
-            )
+            marker, label = "" if ticks is None else f"${i + 1}$", f"with $e_{i + 1}$"
+            below.plot([], [], color="0.3", linestyle=styles[i % 3], marker=marker, label=label)
     failed = ~sweep.ok
     for panel in (above, below):
         for i, where in enumerate(x[failed]):
-            panel.axvline(
-                where,
-                color="0.5",
-                linestyle=":",
-                label="failed" if i == 0 and panel is above else "_nolegend_",
-            )
+            label = "failed" if i == 0 and panel is above else "_nolegend_"
+            panel.axvline(where, color="0.5", linestyle=":", label=label)
     largest = np.nanmax(np.where(is_outlier, sweep.singular_value, np.nan), initial=0.0)
     if largest > 4.0 * np.nanmax(high, initial=1.0):
         above.set_yscale("log")
@@ -100,55 +91,34 @@ def _draw_curves(sweep: Sweep) -> Figure:
         _plain_log_ticks(above.yaxis, lowest, top)
     above.set_ylabel("singular value of the weights")
     below.set_ylabel("squared overlap with the target")
-    below.set_ylim(
-        -0.02,
-        max(0.1, 1.1 * np.nanmax(np.where(is_outlier[..., None], overlaps, 0.0), initial=0.0)),
-    )
+    most = np.nanmax(np.where(is_outlier[..., None], overlaps, 0.0), initial=0.0)
+    below.set_ylim(-0.02, max(0.1, 1.1 * most))
     _set_axis(below, "x", sweep, 0, x, ticks)
     for panel in (above, below):
         if panel.get_legend_handles_labels()[1]:
-            panel.legend(
-                frameon=False,
-                fontsize="small",
-                loc="center left",
-                bbox_to_anchor=(1.0, 0.5),
-            )
+            place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+            panel.legend(frameon=False, fontsize="small", **place)
     if not _most(sweep):
         above.set_title("no outlier", fontsize="medium")
-    return figure
+    return figure  # type: ignore[no-any-return]
 
 
 def _draw_maps(sweep: Sweep) -> Figure:
-    figure: Figure
-    figure, panels = pyplot().subplots(
-        1, 3, figsize=(13.0, 3.9), layout="constrained", sharex=True, sharey=True
-    )
+    figure, (left, middle, right) = panels((13.0, 3.9), 1, 3, sharex=True, sharey=True)
     overlap = np.where(sweep.is_outlier, sweep.target_overlap, 0.0)
     position = np.where(sweep.is_outlier, sweep.singular_value, -np.inf).max(axis=-1, initial=-1.0)
     position[position < 0] = np.nan
     best = np.where(sweep.n_outliers < 0, np.nan, overlap.max(axis=-1, initial=0.0))
     x, x_ticks = _coordinates(sweep, 0)
     y, y_ticks = _coordinates(sweep, 1)
-    mesh = _edges(x), _edges(y)
-    _draw_counts(
-        figure, panels[0], x, y, mesh, sweep.n_outliers, sweep.undecided, "number of outliers"
-    )
-    _heat(figure, panels[1], x, y, mesh, position, "largest outlier (singular value)", "cividis")
-    _heat(
-        figure,
-        panels[2],
-        x,
-        y,
-        mesh,
-        best,
-        "largest squared overlap with the target",
-        "viridis",
-        overlaps=True,
-    )
-    for panel in panels:
+    plane = _Plane(x, y, (_edges(x), _edges(y)))
+    _draw_counts(left, plane, sweep.n_outliers, sweep.undecided, "number of outliers")
+    _draw_positions(middle, plane, position, "largest outlier (singular value)")
+    _draw_overlaps(right, plane, best, "largest squared overlap with the target")
+    for panel in (left, middle, right):
         _set_axis(panel, "x", sweep, 0, x, x_ticks)
-    _set_axis(panels[0], "y", sweep, 1, y, y_ticks)
-    return figure
+    _set_axis(left, "y", sweep, 1, y, y_ticks)
+    return figure  # type: ignore[no-any-return]
 
 
 def draw_phase_diagram(diagram: PhaseDiagram, axes: Sequence[Axes] | None = None) -> Figure:
@@ -161,17 +131,14 @@ def draw_phase_diagram(diagram: PhaseDiagram, axes: Sequence[Axes] | None = None
         A new figure is made when left out.
     """
     if axes is None:
-        axes = pyplot().subplots(
-            1, 2, figsize=(10.4, 4.8), layout="constrained", sharex=True, sharey=True
-        )[1]
+        axes = panels((10.4, 4.8), 1, 2, sharex=True, sharey=True)[1]
     if len(axes) != 2:
         raise InvalidInputError(f"axes must be a pair, got {len(axes)}")
     left, right = axes
-    figure: Any = left.get_figure()
     x, y = diagram.alpha_1, diagram.alpha_2
-    mesh = _even_edges(x), _even_edges(y)
-    _draw_counts(figure, left, x, y, mesh, diagram.n_outliers, diagram.undecided)
-    _heat(figure, right, x, y, mesh, diagram.target_overlap, "", "viridis", overlaps=True)
+    plane = _Plane(x, y, (_even_edges(x), _even_edges(y)))
+    _draw_counts(left, plane, diagram.n_outliers, diagram.undecided)
+    _draw_overlaps(right, plane, diagram.target_overlap)
     ends = left.get_xlim(), left.get_ylim()
     last = _MOST_LINES if diagram.last_order is None else min(diagram.last_order, _MOST_LINES)
     for k in range(1, last + 1):
@@ -183,15 +150,9 @@ def draw_phase_diagram(diagram: PhaseDiagram, axes: Sequence[Axes] | None = None
         height = 0.46 - 0.055 * k
         place = 0.5 - height / k
         if ends[0][0] < place < ends[0][1] and ends[1][0] < height < ends[1][1]:
-            left.text(
-                place,
-                height,
-                f"k = {k}",
-                fontsize="x-small",
-                ha="center",
-                va="center",
-                bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"},
-            )
+            box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+            look: dict[str, Any] = {"ha": "center", "va": "center", "bbox": box}
+            left.text(place, height, f"k = {k}", fontsize="x-small", **look)
     for panel in (left, right):
         panel.set_xlim(ends[0])
         panel.set_ylim(ends[1])
@@ -201,6 +162,7 @@ def draw_phase_diagram(diagram: PhaseDiagram, axes: Sequence[Axes] | None = None
     left.set_title(f"outliers, N = {width}, {diagram.problem.batch} batch", fontsize="medium")
     right.set_title("largest squared target overlap", fontsize="medium")
     _legend_below(left, _boundary_label(diagram, last), bool(last))
+    figure: Any = left.get_figure()
     return figure  # type: ignore[no-any-return]
 
 
@@ -240,15 +202,29 @@ def _legend_below(ax: Axes, label: str, is_drawn: bool) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """The points of a map, in any order, and the edges of the cells around them, sorted."""
+
+    x: Array
+    y: Array
+    edges: tuple[Array, Array]
+
+    def draw(self, ax: Axes, values: Any, label: str, colours: Colormap, norm: Any) -> Colorbar:
+        """A colour for each point; what is masked has failed."""
+        figure: Any = ax.get_figure()
+        image = ax.pcolormesh(
+            *self.edges,
+            values.T[np.ix_(np.argsort(self.y), np.argsort(self.x))],
+            cmap=colours.with_extremes(bad=FAILED_COLOUR),
+            norm=norm,
+            rasterized=True,
+        )
+        return figure.colorbar(image, ax=ax, label=label)  # type: ignore[no-any-return]
+
+
 def _draw_counts(
-    figure: Figure,
-    ax: Axes,
-    x: Array,
-    y: Array,
-    mesh: tuple[Array, Array],
-    counts: Integers,
-    undecided: Bools,
-    label: str = "",
+    ax: Axes, plane: _Plane, counts: Integers, undecided: Bools, label: str = ""
 ) -> None:
     """A colour for each count, light to dark; dots where the count is undecided."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -259,21 +235,15 @@ def _draw_counts(
     shades = pyplot().get_cmap("magma_r")(np.linspace(0.0, 0.9, _MOST_SHADES))
     colours = ListedColormap(shades[np.minimum(found, _MOST_SHADES - 1)])
     ends = np.concatenate([[found[0] - 0.5], (found[1:] + found[:-1]) / 2, [found[-1] + 0.5]])
-    image = ax.pcolormesh(
-        *mesh,
-        _sorted(np.ma.masked_less(counts, 0).T, x, y),
-        cmap=colours.with_extremes(bad=FAILED_COLOUR),
-        norm=BoundaryNorm(ends, found.size),
-        rasterized=True,
-    )
-    bar = figure.colorbar(image, ax=ax, label=label)
+    norm = BoundaryNorm(ends, found.size)
+    bar = plane.draw(ax, np.ma.masked_less(counts, 0), label, colours, norm)
     bar.set_ticks((ends[1:] + ends[:-1]) / 2, labels=[str(count) for count in found])
     bar.ax.minorticks_off()
     marked = np.argwhere(undecided & (counts >= 0))
     if marked.size:
         ax.plot(
-            x[marked[:, 0]],
-            y[marked[:, 1]],
+            plane.x[marked[:, 0]],
+            plane.y[marked[:, 1]],
             linestyle="",
             marker="o",
             markersize=3,
@@ -285,37 +255,25 @@ def _draw_counts(
         ax.legend(loc="lower left", fontsize="x-small")
 
 
-def _heat(
-    figure: Figure,
-    ax: Axes,
-    x: Array,
-    y: Array,
-    mesh: tuple[Array, Array],
-    values: Array,
-    label: str,
-    colours: str,
-    overlaps: bool = False,
-) -> None:
-    """A map with its bar; of overlaps from 0 to 1 in every picture, so that pictures compare."""
-    from matplotlib.colors import LogNorm, PowerNorm
+def _draw_positions(ax: Axes, plane: _Plane, values: Array, label: str) -> None:
+    """Logarithmic where they span much."""
+    from matplotlib.colors import LogNorm
 
-    shades = pyplot().get_cmap(colours).with_extremes(bad=FAILED_COLOUR)
     shown = np.ma.masked_invalid(values)
-    wide = not overlaps and shown.count() and shown.min() > 0 and shown.max() > 6 * shown.min()
-    # The root lets small overlaps be seen.
-    norm = LogNorm() if wide else PowerNorm(0.5, 0.0, 1.0) if overlaps else None
-    image = ax.pcolormesh(
-        *mesh,
-        _sorted(shown.T, x, y),
-        cmap=shades,
-        rasterized=True,
-        norm=norm,
-    )
-    bar = figure.colorbar(image, ax=ax, label=label)
-    if overlaps:
-        bar.set_ticks([0, 0.02, 0.1, 0.2, 0.4, 0.6, 0.8, 1])
+    wide = shown.count() and shown.min() > 0 and shown.max() > 6 * shown.min()
+    shades = pyplot().get_cmap("cividis")
+    bar = plane.draw(ax, shown, label, shades, LogNorm() if wide else None)
     if wide:
         _plain_log_ticks(bar.ax.yaxis, float(shown.min()), float(shown.max()))
+
+
+def _draw_overlaps(ax: Axes, plane: _Plane, values: Array, label: str = "") -> None:
+    """From 0 to 1 in every picture, so that pictures compare; the root lets small ones be seen."""
+    from matplotlib.colors import PowerNorm
+
+    shown, shades = np.ma.masked_invalid(values), pyplot().get_cmap("viridis")
+    bar = plane.draw(ax, shown, label, shades, PowerNorm(0.5, 0.0, 1.0))
+    bar.set_ticks([0, 0.02, 0.1, 0.2, 0.4, 0.6, 0.8, 1])
 
 
 def _edges(centres: Array) -> Array:
@@ -341,10 +299,6 @@ def _is_logarithmic(x: Array) -> bool:
         return False
     steps, ratios = np.diff(c), np.diff(np.log(c))
     return bool(ratios.std() / ratios.mean() < steps.std() / steps.mean())
-
-
-def _sorted(image: Any, x: Array, y: Array) -> Any:
-    return image[np.argsort(y)][:, np.argsort(x)]
 
 
 def _coordinates(sweep: Sweep, dim: int) -> tuple[Array, list[str] | None]:
@@ -393,8 +347,7 @@ def _most(sweep: Sweep) -> int:
 
 
 def _tick(value: Any) -> str:
-    text = value if isinstance(value, str) else f"{value:.4g}"
-    return text if len(text) <= 18 else text[:15] + "..."
+    return cut(value if isinstance(value, str) else f"{value:.4g}", 18)
 
 
 def _count(width: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -137,7 +137,7 @@ class Problem(InNotebooks):
     readout: ReadoutLaw | Array
     noise_std: float
     init: Init
-    content_hash: str
+    content_hash: str = field(init=False)
 
     def __init__(
         self,
@@ -209,18 +209,7 @@ class Problem(InNotebooks):
         return Problem(**{**self._arguments(), **changes})
 
     def _arguments(self) -> dict[str, Any]:
-        return {
-            "activation": self.activation,
-            "target": self.target,
-            "width": self.width,
-            "dim": self.dim,
-            "samples": self.samples,
-            "steps": self.steps,
-            "batch": self.batch,
-            "readout": self.readout,
-            "noise_std": self.noise_std,
-            "init": self.init,
-        }
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.init}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; `from_dict` gives the problem back exactly."""

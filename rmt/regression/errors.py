@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from rmt.arrays import Array, WholeNumbers
+from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.display import Part, Shown, Table, draw
 from rmt.features.stages import Stage, stage_names, stages
 from rmt.features.target import target_expansion
 from rmt.features.trained import TrainedFeatures, trained_features
-from rmt.frames import frame_of, plain
+from rmt.frames import frame_of, plain, plain_fields, rows_of
 from rmt.problem import Problem
 from rmt.regression.points import Points, solved_points
 from rmt.regression.risk import Risk, RiskTable, effective_ridge, risk
@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
 
-__all__ = ["RidgeErrors", "ridge"]
+__all__ = ["QUANTITIES", "RidgeErrors", "ridge", "stage_rows"]
 
 
+QUANTITIES = (
+    *("test_error", "training_error", "bias", "variance"),
+    *("degrees_of_freedom", "effective_ridge", "error"),
+)
 _LEAST = 1e-8  # of an effective ridge, relative to the features, in the search for the best
 
 
@@ -87,7 +91,7 @@ class RidgeErrors(Shown):
     degrees_of_freedom: Array
     effective_ridge: Array
     error: Array
-    status: WholeNumbers
+    status: NDArray[Any]
     _stages: tuple[Stage, ...] = field(repr=False)
 
     @one_blas_thread()
@@ -129,39 +133,14 @@ class RidgeErrors(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
-        names = ("test_error", "training_error", "bias", "variance", "degrees_of_freedom",
-                 "effective_ridge", "error")  # fmt: skip
-        return {
-            "problem": self.problem.to_dict(),
-            "stages": list(self.stages),
-            "samples": self.samples.tolist(),
-            "regularisation": self.regularisation.tolist(),
-            **{name: plain(getattr(self, name)) for name in names},
-            "status": np.vectorize(lambda s: s.name, otypes=[object])(self.status).tolist(),
-        }
+        names = ("problem", "stages", "samples", "regularisation", *QUANTITIES, "status")
+        return plain_fields(self, names)
 
     def to_frame(self) -> pandas.DataFrame:
         """One row for each stage and point, as a pandas frame (needs the extra ``frame``)."""
-        rows = []
-        for i, stage in enumerate(self.stages):
-            for point in np.ndindex(self.samples.shape):
-                at = (i, *point)
-                rows.append(
-                    {
-                        "stage": stage,
-                        "samples": float(self.samples[point]),
-                        "regularisation": float(self.regularisation[at]),
-                        "test_error": float(self.test_error[at]),
-                        "training_error": float(self.training_error[at]),
-                        "bias": float(self.bias[at]),
-                        "variance": float(self.variance[at]),
-                        "degrees_of_freedom": float(self.degrees_of_freedom[at]),
-                        "effective_ridge": float(self.effective_ridge[at]),
-                        "error": float(self.error[at]),
-                        "status": self.status[at].name,
-                    }
-                )
-        return frame_of(rows)
+        names = ("samples", "regularisation", *QUANTITIES)
+        columns = {name: getattr(self, name) for name in names}
+        return frame_of(stage_rows(self.stages, columns, self.status))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw test and training errors against what varies (needs the extra ``plot``)."""
@@ -191,6 +170,14 @@ class RidgeErrors(Shown):
         if len(points) > len(shown):
             lines.append(f"({len(points)} points, of which the first and last four are shown)")
         return lines
+
+
+def stage_rows(
+    stages: Sequence[str], columns: dict[str, Array], status: NDArray[Any]
+) -> list[dict[str, Any]]:
+    """One row for each stage and point, of arrays whose first dimension is that of the stages."""
+    names = np.reshape(stages, (-1, *(1,) * (status.ndim - 1)))
+    return rows_of({"stage": names, **columns, "status": plain(status)})
 
 
 @one_blas_thread()
@@ -334,14 +321,15 @@ def _best(features: TrainedFeatures, table: RiskTable, m: float, scale: float) -
     low = np.log(max(effective_ridge(features, m, 0.0), _LEAST * scale))
     high = np.log(1e4 * scale * (1.0 + features.width / m))
 
-    def test_error(log_t: float) -> float:
+    def test_error(log_t: Array) -> Array:
         now = table(np.exp(log_t))
-        below = 1.0 - float(now.df2) / m
-        return (float(now.bias) + features.noise_variance) / below if below > 0 else np.inf
+        below = 1.0 - now.df2 / m
+        with np.errstate(divide="ignore"):
+            return np.where(below > 0, (now.bias + features.noise_variance) / below, np.inf)
 
     # The error may have two minima, one beyond the spikes' scale: look everywhere first.
     grid = np.linspace(low, high, 61)
-    best = int(np.argmin([test_error(x) for x in grid]))
+    best = int(np.argmin(test_error(grid)))
     around = (grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)])
     t = float(np.exp(scipy.optimize.minimize_scalar(test_error, bounds=around, method="bounded",
                                      options={"xatol": 1e-7}).x))  # fmt: skip
@@ -374,17 +362,12 @@ def _error(
 
 
 def _without(spikes: SpikeStrengths, k: int) -> SpikeStrengths:
-    def rest(array: Array) -> Array:
-        return np.delete(array, k, axis=0)
-
-    return replace(
-        spikes,
-        strengths=rest(spikes.strengths),
-        alignments=rest(spikes.alignments),
-        left_functions=rest(spikes.left_functions),
-        strength_errors=rest(spikes.strength_errors),
-        alignment_sq_errors=rest(spikes.alignment_sq_errors),
+    per_spike = (
+        *("strengths", "alignments", "left_functions"),
+        *("strength_errors", "alignment_sq_errors"),
     )
+    rest: dict[str, Any] = {name: np.delete(getattr(spikes, name), k, 0) for name in per_spike}
+    return replace(spikes, **rest)
 
 
 def _checked(samples: Any, regularisation: Any) -> tuple[Array, Array | None]:

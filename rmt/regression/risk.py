@@ -16,7 +16,8 @@ All derivatives in ``t`` are in closed form.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -25,7 +26,7 @@ from rmt.arrays import Array
 from rmt.budget import check_time
 from rmt.features.trained import TrainedFeatures
 
-__all__ = ["Risk", "RiskTable", "effective_ridge", "risk", "smallest_ridge"]
+__all__ = ["Risk", "RiskTable", "effective_ridge", "ridge_roots", "risk", "smallest_ridge"]
 
 
 _RTOL = 1e-14
@@ -94,46 +95,33 @@ class RiskTable:
 
     def __init__(self, features: TrainedFeatures, low: float, high: float) -> None:
         self._low, self._high = math.log(low), math.log(high)
-        self.error = math.inf
+        self.error = 0.0
         count = 1 if self._high - self._low < 1e-9 else _FIRST_NODES
-        values = self._at_nodes(features, count)
-        while True:
-            self._coefficients = [
-                chebyshev.chebfit(self._nodes(count), v, count - 1) for v in values
-            ]
-            if count == 1:
-                self.error = 0.0
-                return
-            finer = self._at_nodes(features, 2 * count - 1)
-            nodes = self._nodes(2 * count - 1)
-            self.error = max(
-                float(np.abs(chebyshev.chebval(nodes, c) - v).max() / np.abs(v).max())
-                for c, v in zip(self._coefficients, finer, strict=True)
-            )
-            count, values = 2 * count - 1, finer
+        nodes, values = self._at_nodes(features, count)
+        self._coefficients = chebyshev.chebfit(nodes, values, count - 1)
+        while count > 1:
+            count = 2 * count - 1
+            nodes, values = self._at_nodes(features, count)
+            missed = np.abs(chebyshev.chebval(nodes, self._coefficients).T - values).max(axis=0)
+            self.error = float(np.max(missed / np.abs(values).max(axis=0)))
+            self._coefficients = chebyshev.chebfit(nodes, values, count - 1)
             if self.error <= _INTERPOLATION or count >= _MAX_NODES:
-                self._coefficients = [chebyshev.chebfit(nodes, v, count - 1) for v in values]
-                return
+                break
 
     def __call__(self, t: Array) -> Risk:
         """At effective ridges between the two, of any shape."""
         x = np.log(t)
         width = self._high - self._low
         place = (2.0 * x - self._low - self._high) / width if width >= 1e-9 else np.zeros(x.shape)
-        values = [np.asarray(chebyshev.chebval(place, c), float) for c in self._coefficients]
-        return Risk(*values)
+        return Risk(*chebyshev.chebval(place, self._coefficients))
 
-    @staticmethod
-    def _nodes(count: int) -> Array:
-        return np.cos(np.pi * np.arange(count) / max(count - 1, 1)) if count > 1 else np.zeros(1)
-
-    def _at_nodes(self, features: TrainedFeatures, count: int) -> list[Array]:
+    def _at_nodes(self, features: TrainedFeatures, count: int) -> tuple[Array, Array]:
+        """Nodes in [-1, 1], and the numbers of `Risk` there, in columns."""
+        nodes = np.cos(np.pi * np.arange(count) / (count - 1)) if count > 1 else np.zeros(1)
         middle, half = (self._high + self._low) / 2.0, (self._high - self._low) / 2.0
-        found = [risk(features, math.exp(middle + half * x)) for x in self._nodes(count)]
-        return [
-            np.array([float(getattr(one, name)) for one in found])
-            for name in ("df1", "df2", "df1_slope", "bias")
-        ]
+        return nodes, np.array(
+            [astuple(risk(features, math.exp(middle + half * x))) for x in nodes]
+        )
 
 
 def smallest_ridge(features: TrainedFeatures) -> float:
@@ -144,9 +132,6 @@ def smallest_ridge(features: TrainedFeatures) -> float:
 
 def effective_ridge(features: TrainedFeatures, samples: float, ridge: float) -> float:
     """The root ``t`` of ``t (1 - df1(t) / m) = N lambda``, to rounding.
-
-    ``df1`` falls from the rank of the features to 0, so the left side is increasing where it is
-    positive, and the root is unique. Newton steps in ``log t``, kept inside a bracket that shrinks.
 
     Parameters
     ----------
@@ -164,16 +149,34 @@ def effective_ridge(features: TrainedFeatures, samples: float, ridge: float) -> 
     total = features.width * (features.bulk.trace + float(np.sum(features.functions[:q] ** 2)))
     low = max(ridge, _TINY * features.bulk.trace)
     high = ridge + 2.0 * total / samples + low
-    t = math.sqrt(low * high)
+    return float(ridge_roots(lambda t: risk(features, float(t)), samples, ridge, low, high))
+
+
+def ridge_roots(
+    risk_at: Callable[[Array], Risk],
+    samples: Array | float,
+    ridge: Array | float,
+    least: float,
+    most: float,
+) -> Array:
+    """The roots ``t`` of ``t (1 - df1(t) / m) = N lambda`` between two bounds, to rounding.
+
+    ``df1`` falls from the rank of the features to 0, so the left side is increasing where it is
+    positive, and the root is unique. Newton steps in ``log t``, kept inside brackets that shrink.
+    """
+    low, high = np.full(np.shape(samples), least), np.full(np.shape(samples), most)
+    t, done = np.sqrt(low * high), low > high
     for _ in range(_MAX_ITERATIONS):
         check_time()
-        now = risk(features, t)
-        free = 1.0 - float(now.df1) / samples
-        value, slope = t * free - ridge, t * free - t * float(now.df1_slope) / samples
-        low, high = (t, high) if value < 0 else (low, t)
-        step = t * math.exp(min(max(-value / slope, -50.0), 50.0)) if slope > 0 else 0.0
-        following = step if low < step < high else math.sqrt(low * high)
-        if abs(following - t) <= _RTOL * t or high - low <= _RTOL * high:
-            return following
+        now = risk_at(t)
+        free = 1.0 - now.df1 / samples
+        value, slope = t * free - ridge, t * free - t * now.df1_slope / samples
+        low, high = np.where(value < 0, t, low), np.where(value < 0, high, t)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            step = np.where(slope > 0, t * np.exp(-value / slope), 0.0)
+        following = np.where((step > low) & (step < high), step, np.sqrt(low * high))
+        done = done | (np.abs(following - t) <= _RTOL * t) | (high - low <= 4 * _RTOL * high)
         t = following
-    raise ArithmeticError(f"no effective ridge found for {samples:g} samples, ridge {ridge:g}")
+        if done.all():
+            return np.asarray(t)
+    raise ArithmeticError("an effective ridge was not found: the iteration has not settled")

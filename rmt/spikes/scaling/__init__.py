@@ -7,7 +7,7 @@ from rmt.lazy import load_on_demand
 if TYPE_CHECKING:
     from rmt.spikes.scaling.learned_region import LearnedRegion, learned_region
     from rmt.spikes.scaling.level import scaling
-    from rmt.spikes.scaling.result import Scaling, ScalingSpike
+    from rmt.spikes.scaling.spikes_in_n import Scaling, ScalingSpike
 
 __all__ = ["LearnedRegion", "Scaling", "ScalingSpike", "learned_region", "scaling"]
 
@@ -16,6 +16,6 @@ load_on_demand(
     {
         "rmt.spikes.scaling.learned_region": "LearnedRegion learned_region",
         "rmt.spikes.scaling.level": "scaling",
-        "rmt.spikes.scaling.result": "Scaling ScalingSpike",
+        "rmt.spikes.scaling.spikes_in_n": "Scaling ScalingSpike",
     },
 )

@@ -19,9 +19,10 @@ are Gaussian moments of the activation; every number here is a polynomial in tho
 ``E[f^a z^c]``: exact where these have closed forms, otherwise certified to 30 digits (with several
 index directions: double precision), and every number carries a bound of its error.
 
-The files, in the order in which data flows: `activation` and `labels` (moments, by `quadrature`
-where there is no closed form), `gram` and `readout` (distances on the right and the left),
-`spikes`; `numbers`, `powers`, `fractions` (arithmetic).
+The files, in the order in which data flows: `activation_moments` and `label_moments` (by
+`quadrature` where there is no closed form), `gram` and `readout_moments` (distances on the right
+and the left), `successive_spikes`, `spikes_in_n` (what is returned); `number`, `powers`,
+`number_fractions` (arithmetic).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from rmt.problem import Problem
 from rmt.spikes.scaling.exponents import exact_exponents, highest_order, spike_count
 
 if TYPE_CHECKING:
-    from rmt.spikes.scaling.result import Scaling
+    from rmt.spikes.scaling.spikes_in_n import Scaling
 
 __all__ = ["scaling"]
 
@@ -108,8 +109,8 @@ def scaling(
 @cached(256)
 def _scaling(problem: Problem, count: int, exponents: tuple[Any, ...]) -> Scaling:
     # Loaded here: exact arithmetic takes a while to import.
-    from rmt.spikes.scaling.result import Scaling
-    from rmt.spikes.scaling.spikes import scaling_spikes
+    from rmt.spikes.scaling.spikes_in_n import Scaling
+    from rmt.spikes.scaling.successive_spikes import scaling_spikes
 
     spikes = scaling_spikes(problem, count, exponents)
     return Scaling(problem, exponents, spikes, highest_order(exponents))

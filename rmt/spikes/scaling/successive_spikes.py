@@ -13,7 +13,7 @@ from rmt.spikes.scaling.label_moments import FirstStep, Polynomial, decimal_frac
 from rmt.spikes.scaling.number import Number
 from rmt.spikes.scaling.powers import PowerSum, RootRatio
 from rmt.spikes.scaling.readout_moments import left_distance_square, left_polynomial
-from rmt.spikes.scaling.result import ScalingSpike
+from rmt.spikes.scaling.spikes_in_n import ScalingSpike
 from rmt.status import InvalidInputError
 
 __all__ = ["scaling_spikes"]

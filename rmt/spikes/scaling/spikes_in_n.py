@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from rmt.arrays import Array
 from rmt.display import Formula, InNotebooks, Part, Shown, Table, latex
+from rmt.frames import plain_fields
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 
@@ -126,21 +126,9 @@ class ScalingSpike(InNotebooks):
 
     def to_dict(self) -> dict[str, Any]:
         """Texts of the expressions, and plain flags."""
-        return {
-            "order": self.order,
-            "exponent": str(self.exponent),
-            "strength": str(self.strength),
-            "leading": None if self.leading is None else str(self.leading),
-            "left_distance": str(self.left_distance),
-            "right_distance": str(self.right_distance),
-            "overlap": [str(o) for o in self.overlap],
-            "alignment": [str(o) for o in self.alignment],
-            "at_threshold": self.at_threshold,
-            "is_outlier": self.is_outlier,
-            "is_exact": self.is_exact,
-            "carries_target": self.carries_target,
-            "absent": self.absent,
-        }
+        names = "order exponent strength leading left_distance right_distance overlap alignment"
+        flags = "at_threshold is_outlier is_exact carries_target absent"
+        return plain_fields(self, (*names.split(), *flags.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,24 +345,15 @@ class Scaling(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready numbers and texts; numbers are those at the width of the problem."""
+        counted = self.highest_order is not None
         data = {
-            "problem": self.problem.to_dict(),
-            "alpha": [str(a) for a in self.alpha],
-            "floor_count": str(self.floor_count),
-            "highest_order": self.highest_order,
-            "n_outliers": self.n_outliers if self.highest_order is not None else None,
-            "threshold": str(self.threshold),
-            "is_exact": self.is_exact,
-            "spikes": [s.to_dict() for s in self.spikes],
+            **plain_fields(self, ("problem", "alpha", "floor_count", "highest_order")),
+            "n_outliers": self.n_outliers if counted else None,
+            **plain_fields(self, ("threshold", "is_exact", "spikes")),
         }
-        if self.highest_order is not None:
-            numbers: tuple[Callable[[float], Array], ...] = (
-                self.strengths,
-                self.strength_errors,
-                self.alignments,
-                self.alignment_errors,
-            )
-            data |= {f.__name__: f(self.problem.width).tolist() for f in numbers}
+        if counted:
+            numbers = ("strengths", "strength_errors", "alignments", "alignment_errors")
+            data |= {name: getattr(self, name)(self.problem.width).tolist() for name in numbers}
         return data
 
     def _parts(self) -> list[Part]:

@@ -16,11 +16,12 @@ from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.display import Formula, InNotebooks, Part, Shown, Table
-from rmt.features.polynomial import LearnedFeature, hermite_name, learned_feature, multi_indices
+from rmt.features.polynomial import LearnedFeature, hermite_name, learned_feature
 from rmt.features.sample_map import SampleMap
 from rmt.features.stages import last_stage
 from rmt.features.trained import TrainedFeatures, trained_features
-from rmt.frames import frame_of
+from rmt.frames import frame_of, plain_fields
+from rmt.hermite.tensor_tables import multi_indices
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
@@ -84,26 +85,24 @@ class FeatureSpike(InNotebooks):
             ["left overlap", f"{self.left_overlap:.6g}"],
             ["learned", self.learned.formula()],
         ]
-        seen = sorted(self.target_overlaps.items(), key=lambda item: -item[1])
-        rows += [
-            [f"overlap with {hermite_name(beta, 'z', 1)}", f"{overlap:.6g}"]
-            for beta, overlap in seen
-            if overlap > 5e-4
-        ]
+        rows += [[f"overlap with {name}", f"{overlap:.6g}"] for name, overlap in self._seen()]
         rows.append(["error estimate", f"{self.error:.1g}"])
         where = "outlier" if self.is_outlier else "in the bulk"
         return [f"spike of the features, {where}", Table("ll", [], rows)]
 
+    def _seen(self) -> list[tuple[str, float]]:
+        """Names of the target's monomials with their overlaps, largest first, without tiny ones."""
+        ordered = sorted(self.target_overlaps.items(), key=lambda item: -item[1])
+        return [
+            (hermite_name(beta, "z", 1), overlap) for beta, overlap in ordered if overlap > 5e-4
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists."""
         return {
-            "strength": self.strength,
-            "singular_value": self.singular_value,
-            "left_overlap": self.left_overlap,
-            "learned": self.learned.to_dict(),
+            **plain_fields(self, ("strength", "singular_value", "left_overlap", "learned")),
             "target_overlaps": [[list(b), o] for b, o in self.target_overlaps.items()],
-            "is_outlier": self.is_outlier,
-            "error": self.error,
+            **plain_fields(self, ("is_outlier", "error")),
         }
 
 
@@ -145,12 +144,9 @@ class FeatureSpikes(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
         return {
-            "problem": self.problem.to_dict(),
-            "samples": self.samples,
-            "bulk_edge": self.bulk_edge,
+            **plain_fields(self, ("problem", "samples", "bulk_edge")),
             "n_outliers": len(self.outliers),
-            "spikes": [spike.to_dict() for spike in self.spikes],
-            "status": self.status.name,
+            **plain_fields(self, ("spikes", "status")),
         }
 
     def to_frame(self) -> pandas.DataFrame:
@@ -178,8 +174,7 @@ class FeatureSpikes(Shown):
             value = f"{spike.singular_value:.2f}" if spike.is_outlier else "in the bulk"
             overlap, learned = f"{spike.left_overlap:.4f}", spike.learned.formula()
             rows.append([str(i), f"{spike.strength:.2f}", value, overlap, learned])
-            seen = sorted(spike.target_overlaps.items(), key=lambda item: -item[1])
-            shown = [f"{hermite_name(b, 'z', 1)}: {o:.3f}" for b, o in seen[:3] if o > 5e-4]
+            shown = [f"{name}: {overlap:.3f}" for name, overlap in spike._seen()[:3]]
             if shown:
                 rows.append(f"{'':>43}squared overlap with {', '.join(shown)}")
         return [head, Table("rrrrl", header, rows)]
