@@ -23,8 +23,8 @@ from validation.comparison.feature_rows import FeatureRow
 from validation.comparison.verdict import Criteria, Verdict
 from validation.report.evidence import gather
 from validation.report.page import make_report
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples, run_features
+from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
+from validation.simulation.features import run_features
 from validation.simulation.plan import Plan
 from validation.store.file import FORMAT
 from validation.store.store import SampleStore

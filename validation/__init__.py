@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from validation.gaps.power_law import PowerLaw, fit_power_law
     from validation.gaps.result import FiniteSize, GapCurve
     from validation.simulation.draws import DataSet
-    from validation.simulation.feature_plan import FeaturePlan
-    from validation.simulation.features import FeatureSamples, run_features
+    from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
+    from validation.simulation.features import run_features
     from validation.simulation.observe import Histogram, Observation, observe
     from validation.simulation.plan import Plan
-    from validation.simulation.samples import Samples, run_samples
+    from validation.simulation.samples import Samples
     from validation.simulation.simulate import Sample, simulate
+    from validation.simulation.weights import run_samples
     from validation.store.store import SampleStore
     from validation.weights.check import check
     from validation.weights.result import WeightCheck
@@ -94,12 +95,13 @@ load_on_demand(
         "validation.gaps.power_law": "PowerLaw fit_power_law",
         "validation.gaps.result": "FiniteSize GapCurve",
         "validation.simulation.draws": "DataSet",
-        "validation.simulation.feature_plan": "FeaturePlan",
-        "validation.simulation.features": "FeatureSamples run_features",
+        "validation.simulation.feature_plan": "FeaturePlan FeatureSamples",
+        "validation.simulation.features": "run_features",
         "validation.simulation.observe": "Histogram Observation observe",
         "validation.simulation.plan": "Plan",
-        "validation.simulation.samples": "Samples run_samples",
+        "validation.simulation.samples": "Samples",
         "validation.simulation.simulate": "Sample simulate",
+        "validation.simulation.weights": "run_samples",
         "validation.store.store": "SampleStore",
         "validation.weights.check": "check",
         "validation.weights.result": "WeightCheck",

@@ -14,19 +14,16 @@ from concurrent.futures import (
 from dataclasses import dataclass
 from itertools import islice
 from os import PathLike
-from typing import Any, TypeAlias, overload
+from typing import TypeAlias, TypeVar
 
-from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
+from rmt.status import ConvergenceError, RmtError, Status
 from validation.arguments import integer
 from validation.executors import worker_processes
 from validation.progress import progress_bar
 from validation.simulation.devices import find_device
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples, observe_feature_sample
-from validation.simulation.plan import Plan
-from validation.simulation.samples import Samples, observe_sample
+from validation.simulation.planned import PlanOf
 from validation.simulation.threads import available_cores
-from validation.store.kinds import AnyObservation, AnyPlan, AnySamples
+from validation.store.kinds import AnyObservation, AnyPlan, kind_of, observe_sample
 from validation.store.recipe import made_with, recipe
 from validation.store.store import SampleStore
 
@@ -37,6 +34,8 @@ _TASKS_PER_WORKER = 4
 # Tasks handed at a time to an executor whose number of workers is not known: enough for a cluster.
 _TASKS = 1024
 
+O = TypeVar("O")  # noqa: E741
+S = TypeVar("S")
 Keep: TypeAlias = "Callable[[Job, Outcome], None]"
 
 
@@ -78,45 +77,15 @@ class Outcome:
     versions: str
 
 
-@overload
 def run_campaign(
-    plans: Iterable[Plan],
+    plans: Iterable[PlanOf[O, S]],
     store: SampleStore | str | PathLike[str] | None = None,
     *,
     executor: Executor | None = None,
     workers: int | None = None,
     device: str = "cpu",
     progress: bool | str = False,
-) -> list[Samples]: ...
-@overload
-def run_campaign(
-    plans: Iterable[FeaturePlan],
-    store: SampleStore | str | PathLike[str] | None = None,
-    *,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    device: str = "cpu",
-    progress: bool | str = False,
-) -> list[FeatureSamples]: ...
-@overload
-def run_campaign(
-    plans: Iterable[AnyPlan],
-    store: SampleStore | str | PathLike[str] | None = None,
-    *,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    device: str = "cpu",
-    progress: bool | str = False,
-) -> list[AnySamples]: ...
-def run_campaign(
-    plans: Iterable[AnyPlan],
-    store: SampleStore | str | PathLike[str] | None = None,
-    *,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    device: str = "cpu",
-    progress: bool | str = False,
-) -> list[Any]:
+) -> list[S]:
     """Simulate and observe every sample of the plans that is not stored yet.
 
     Each is stored as soon as it is there. A campaign that ended early, for whatever reason, goes
@@ -167,8 +136,7 @@ def run_campaign(
     """
     chosen = tuple(plans)
     for plan in chosen:
-        if not isinstance(plan, Plan | FeaturePlan):
-            raise InvalidInputError(f"plans must hold Plan objects, got {type(plan).__name__}")
+        kind_of(plan)
     if workers is not None:
         integer("workers", workers, 1)
     if executor is None:
@@ -182,24 +150,20 @@ def run_campaign(
 def compute(job: Job) -> Outcome:
     """What a worker does: one sample, on one thread."""
     try:
-        result: AnyObservation | Failure
-        if isinstance(job.plan, FeaturePlan):
-            result = observe_feature_sample(job.plan, job.index, threads=1, device=job.device)
-        else:
-            result = observe_sample(job.plan, job.index, threads=1, device=job.device)
+        seen = observe_sample(job.plan, job.index, threads=1, device=job.device)
     except ConvergenceError as error:
-        result = Failure(str(error), error.status)
-    return Outcome(result, made_with())
+        return Outcome(Failure(str(error), error.status), made_with())
+    return Outcome(seen, made_with())
 
 
 def _run(
-    plans: Sequence[AnyPlan],
+    plans: Sequence[PlanOf[O, S]],
     store: SampleStore,
     executor: Executor | None,
     workers: int | None,
     device: str,
     progress: bool | str,
-) -> list[AnySamples]:
+) -> list[S]:
     missing = _missing(plans, store, device)
     n_missing = sum(map(len, missing))
     failures: list[tuple[Job, Failure]] = []

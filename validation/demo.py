@@ -17,7 +17,7 @@ from validation.demo_figure import comparison_figure, save_figure
 from validation.drawing import Panel
 from validation.folders import write_files
 from validation.simulation.bar import bar_of
-from validation.simulation.samples import run_samples
+from validation.simulation.weights import run_samples
 from validation.words import paragraph
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from rmt.regression import RidgeErrors, ridge
 from rmt.status import InvalidInputError
 from validation.comparison.feature_rows import FeatureQuantity, FeatureRow
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, worst
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples
+from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
 from validation.simulation.samples import standard_error
 from validation.words import paragraph
 

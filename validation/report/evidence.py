@@ -16,8 +16,7 @@ from validation.report.density_curve import DensityCurve
 from validation.report.feature_evidence import CompareFeatures, FeatureEvidence
 from validation.report.tasks import CompareCase, FindGaps, Width, stored_widths
 from validation.simulation.bar import bar_of
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples
+from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
 from validation.simulation.samples import Samples
 from validation.simulation.threads import available_cores
 from validation.store.store import SampleStore

@@ -15,8 +15,7 @@ from validation.comparison.feature_comparison import (
     compare_features,
     predicted_features,
 )
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples
+from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
 from validation.suites import Entry
 
 __all__ = ["CompareFeatures", "FeatureEvidence", "HeldFeatures", "LearningCurves"]

@@ -19,7 +19,7 @@ from rmt.problem import Problem
 from rmt.spikes.deformed.outliers import Forms
 from validation.arguments import none_or_several
 from validation.comparison.compare import PredictedOutliers, level
-from validation.simulation.samples import run_samples
+from validation.simulation.weights import run_samples
 from validation.weights.given import GivenWeights, WeightsLike, given_weights
 from validation.weights.notes import odd_weights
 from validation.weights.readings import (
