@@ -19,7 +19,7 @@ from validation.comparison.feature_comparison import (
     neighbours,
     predicted_features,
 )
-from validation.comparison.feature_rows import FeatureRow
+from validation.comparison.rows import FeatureRow
 from validation.comparison.verdict import Criteria, Verdict
 from validation.report.evidence import gather
 from validation.report.page import make_report
@@ -253,7 +253,7 @@ def test_a_section_of_features(evidence):
     report = make_report(evidence)
     (section,) = report.data["sections"]
     first, second, missing = section["cases"]
-    compared = evidence.features["f-independent"].comparison
+    compared = evidence.cases["f-independent"].held.comparison
     assert report.data["n_tests"] == 2 * compared.n_tests
     assert [test["quantity"] for test in first["tests"]] == [row.label for row in compared.rows]
     assert first["learned"] == list(compared.learned)
@@ -266,10 +266,8 @@ def test_a_section_of_features(evidence):
 
 
 def test_a_failed_prediction_of_features_is_shown(evidence):
-    failed = replace(
-        evidence.features["f-reused"], comparison=None, curves=None, failure="did not converge"
-    )
-    changed = replace(evidence, features={**evidence.features, "f-reused": failed})
+    failed = replace(evidence.cases["f-reused"], held=None, failure="did not converge")
+    changed = replace(evidence, cases={**evidence.cases, "f-reused": failed})
     report = make_report(changed)
     assert report.data["cases_by_status"]["not compared"] == 1
     assert "did not converge" in report.html

@@ -14,8 +14,8 @@ from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation import FiniteSize, finite_size, fit_power_law, run_samples
 from validation.gaps import paired_levels
+from validation.gaps.gap_curves import GapCurve
 from validation.gaps.paired_gaps import bulk_gap, paired_gap
-from validation.gaps.result import GapCurve
 from validation.simulation.draws import sample_readout
 
 WIDTHS = np.array([125, 250, 500, 1000, 2000])

@@ -13,7 +13,7 @@ from rmt.arrays import Array
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import RmtError
 from validation.catalogue import Case
-from validation.comparison.result import Comparison
+from validation.comparison.comparison import Comparison
 from validation.simulation.samples import Samples
 
 if TYPE_CHECKING:

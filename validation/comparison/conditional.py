@@ -15,7 +15,7 @@ from rmt.problem import Problem
 from rmt.spikes.deformed.outliers import Forms
 from validation.comparison.bulk_distance import bulk_distance, bulk_values
 from validation.comparison.compare import RESUMMED_MARGIN, PredictedOutliers, comparison_with, level
-from validation.comparison.result import Comparison
+from validation.comparison.comparison import Comparison
 from validation.simulation.draws import sample_readout
 from validation.simulation.samples import Samples
 

@@ -10,23 +10,24 @@ from typing import Any
 import numpy as np
 
 from rmt.problem import Problem
-from validation.comparison.feature_comparison import FeatureComparison
-from validation.comparison.feature_rows import FeatureRow
-from validation.comparison.result import Comparison
-from validation.comparison.rows import BeyondBulk, ComparisonRow
+from validation.comparison.comparison import Comparison
+from validation.comparison.rows import ComparisonRow, TestedMean
 from validation.comparison.verdict import Criteria, Verdict, worst
-from validation.gaps.result import FiniteSize
+from validation.gaps.gap_curves import FiniteSize
 from validation.json_form import plain
 from validation.report.evidence import CaseEvidence, Evidence
-from validation.report.feature_evidence import FeatureEvidence
-from validation.suites import Section
+from validation.report.tasks import AnyComparison
+from validation.suites import Entry, Section
 from validation.words import in_words, network_of
 
-__all__ = ["NOT_COMPARED", "NOT_SIMULATED", "report_data"]
+__all__ = ["IN_GAPS", "NOT_COMPARED", "NOT_SIMULATED", "report_data"]
 
 _FORMAT = 1
 NOT_SIMULATED = "not simulated"
 NOT_COMPARED = "not compared"
+IN_GAPS = "in the gaps below"
+# What a test of an outlier says beside the others: its quantity without the direction.
+_OF_OUTLIERS = ("spike", "quantity", "direction", "in_margin")
 _STATUSES = (*(verdict.value for verdict in Verdict), NOT_COMPARED, NOT_SIMULATED)
 
 
@@ -77,66 +78,46 @@ def report_data(evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
 
 
 def _section(section: Section, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
-    if section.kind == "widths":
-        found = evidence.gaps[section.name]
-        cases = [
-            _without_verdict(CaseEvidence(entry), evidence.stored[entry.case.name])
-            for entry in section.entries
-        ]
-        for case in cases:
-            case["status"] = "in the gaps below" if case["n_stored"] >= 2 else NOT_SIMULATED
-    else:
-        found = None
-        names = [entry.case.name for entry in section.entries]
-        if section.kind == "features":
-            cases = [_feature_case(evidence.features[name], evidence, criteria) for name in names]
-        else:
-            cases = [_case(evidence.cases[name], evidence, criteria) for name in names]
+    found = evidence.gaps.get(section.name)
     return {
         "name": section.name,
         "title": section.title,
         "text": section.text,
         "kind": section.kind,
-        "cases": cases,
+        "cases": [_case(section, entry, evidence, criteria) for entry in section.entries],
         "gaps": found.to_dict() if isinstance(found, FiniteSize) else None,
         "gaps_failure": found if isinstance(found, str) else None,
     }
 
 
-def _case(found: CaseEvidence, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
-    case = _without_verdict(found, evidence.stored[found.entry.case.name])
-    if found.comparison is None:
-        case["status"] = NOT_SIMULATED if found.samples is None else NOT_COMPARED
-        return case
-    n_tests = evidence.n_tests
-    verdicts = found.comparison.verdicts(criteria, n_tests)
-    judged = (*verdicts.rows, verdicts.beyond_bulk)
-    tests = _judged(_tests(found.comparison), judged, n_tests)
+def _case(section: Section, entry: Entry, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
+    found = evidence.cases.get(entry.case.name, CaseEvidence(entry))
+    case = _without_verdict(found, evidence.stored[entry.case.name])
+    if section.kind == "widths":
+        return {**case, "status": IN_GAPS if case["n_stored"] >= 2 else NOT_SIMULATED}
+    if found.held is None:
+        return {**case, "status": NOT_SIMULATED if found.samples is None else NOT_COMPARED}
+    comparison, n_tests = found.held.comparison, evidence.n_tests
+    bulk: Verdict | None = None
+    if isinstance(comparison, Comparison):
+        verdicts = comparison.verdicts(criteria, n_tests)
+        judged, bulk = (*verdicts.rows, verdicts.beyond_bulk), verdicts.bulk
+        beyond = comparison.beyond_bulk
+        own: dict[str, Any] = {
+            "bulk": _bulk(comparison, bulk),
+            "edge": {"predicted": beyond.edge, "margin": beyond.margin},
+        }
+    else:
+        judged = comparison.verdicts(criteria, n_tests)
+        own = {"learned": list(comparison.learned)}
+    tests = _judged(_tests(comparison), judged, n_tests)
     return {
         **case,
-        "status": verdicts.overall.value,
+        "status": worst(judged if bulk is None else (*judged, bulk)).value,
         "tests": tests,
-        "worst": _worst(tests, judged, verdicts.bulk),
-        "bulk": _bulk(found.comparison, verdicts.bulk),
-        "edge": {"predicted": found.comparison.beyond_bulk.edge, "margin": _margin(found)},
-        "prediction": found.prediction,
-    }
-
-
-def _feature_case(found: FeatureEvidence, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
-    case = _without_verdict(found, evidence.stored[found.entry.case.name])
-    if found.comparison is None:
-        case["status"] = NOT_SIMULATED if found.samples is None else NOT_COMPARED
-        return case
-    judged = found.comparison.verdicts(criteria, evidence.n_tests)
-    tests = _judged(_feature_tests(found.comparison), judged, evidence.n_tests)
-    return {
-        **case,
-        "status": worst(judged).value,
-        "tests": tests,
-        "worst": _worst(tests, judged, None),
-        "learned": list(found.comparison.learned),
-        "prediction": found.prediction,
+        "worst": _worst(tests, judged, bulk),
+        **own,
+        "prediction": found.held.prediction,
     }
 
 
@@ -167,7 +148,7 @@ def _worst(
     return found
 
 
-def _without_verdict(found: CaseEvidence | FeatureEvidence, n_stored: int) -> dict[str, Any]:
+def _without_verdict(found: CaseEvidence, n_stored: int) -> dict[str, Any]:
     case, plan = found.entry.case, found.entry.plan
     activation, target = network_of(case.problem)
     return {
@@ -195,43 +176,30 @@ def _without_verdict(found: CaseEvidence | FeatureEvidence, n_stored: int) -> di
     }
 
 
-def _tests(comparison: Comparison) -> list[dict[str, Any]]:
+def _tests(comparison: AnyComparison) -> list[dict[str, Any]]:
     """One for every row, and one for the number of outliers; without their verdicts."""
-    found = [
-        {
-            **_test(row.quantity, row, row.predicted, row.predicted_error, row.difference),
-            "spike": row.spike,
-            "direction": row.direction,
-            "in_margin": row.in_margin,
-        }
-        for row in comparison.rows
-    ]
-    counted = comparison.beyond_bulk
-    number = _test("number of outliers", counted, counted.n_predicted, 0.0, counted.excess)
-    return [*found, number]
-
-
-def _feature_tests(comparison: FeatureComparison) -> list[dict[str, Any]]:
-    """One for every row, in the form of the other tests; without their verdicts."""
-    return [
-        _test(row.label, row, row.predicted, row.predicted_error, row.difference)
-        for row in comparison.rows
-    ]
+    found = []
+    for row in comparison.rows:
+        test = _test(row.label, row, row.predicted, row.predicted_error, row.difference)
+        if isinstance(row, ComparisonRow):
+            test |= {name: getattr(row, name) for name in _OF_OUTLIERS}
+        found.append(test)
+    if isinstance(comparison, Comparison):
+        counted = comparison.beyond_bulk
+        predicted, difference = counted.n_predicted, counted.excess
+        found.append(_test("number of outliers", counted, predicted, 0.0, difference))
+    return found
 
 
 def _test(
-    quantity: str,
-    tested: ComparisonRow | BeyondBulk | FeatureRow,
-    predicted: float,
-    predicted_error: float,
-    difference: float,
+    quantity: str, tested: TestedMean, predicted: float, error: float, difference: float
 ) -> dict[str, Any]:
     return {
         "spike": None,
         "quantity": quantity,
         "direction": None,
         "predicted": predicted,
-        "predicted_error": predicted_error,
+        "predicted_error": error,
         "simulated": tested.simulated,
         "standard_error": tested.standard_error,
         "difference": difference,
@@ -250,11 +218,6 @@ def _bulk(comparison: Comparison, verdict: Verdict | None) -> dict[str, Any] | N
         "n_spectra": comparison.bulk.n_spectra,
         "verdict": verdict.value,
     }
-
-
-def _margin(found: CaseEvidence) -> float:
-    assert found.comparison is not None, "called with a comparison"
-    return found.comparison.beyond_bulk.margin
 
 
 def _limiting_count(problem: Problem) -> int:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from validation.comparison.feature_comparison import FeatureComparison
 from validation.drawing import COLOURS, FAINT, INK
-from validation.report.feature_evidence import FeatureEvidence
+from validation.report.curves import LearningCurves
+from validation.report.evidence import CaseEvidence
 from validation.report.svg import blank_figure, svg_style, to_svg
+from validation.simulation.feature_plan import FeatureSamples
 from validation.simulation.samples import standard_error
 
 if TYPE_CHECKING:
@@ -22,25 +25,26 @@ _MARKERS = "osD"
 _SHOWN = 0.01  # overlaps below it, predicted and simulated, have no bar
 
 
-def features_svg(name: str, found: FeatureEvidence) -> str:
+def features_svg(name: str, found: CaseEvidence) -> str:
     """Learning curves of every stage, beside what the leading left singular vectors have learned.
 
     Parameters
     ----------
     name : str
         See `to_svg`.
-    found : FeatureEvidence
+    found : CaseEvidence
         With a comparison.
     """
-    assert found.comparison is not None, "only cases that were compared"
+    held = found.held
+    assert held is not None, "only cases that were compared"
     with svg_style(name):
         figure = blank_figure(8.6, 3.1)
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
-        _draw_curves(left, found)
-        _draw_overlaps(right, found)
+        _draw_curves(left, held.curves, found.samples)
+        _draw_overlaps(right, held.comparison)
         told = "; ".join(
             f"{row.label}: {row.predicted:.3g} and {row.simulated:.3g}"
-            for row in found.comparison.rows
+            for row in held.comparison.rows
             if row.quantity != "training error"
         )
         return to_svg(
@@ -51,16 +55,13 @@ def features_svg(name: str, found: FeatureEvidence) -> str:
         )
 
 
-def _draw_curves(axes: Axes, found: FeatureEvidence) -> None:
+def _draw_curves(axes: Axes, curves: LearningCurves, samples: FeatureSamples) -> None:
     """Lines for the theory, points with standard errors for the networks."""
-    assert found.curves is not None, "only cases that were compared"
-    assert found.samples is not None, "only cases that were compared"
-    curves, plan = found.curves, found.samples.plan
-    dim = plan.problem.dim
+    plan, dim = samples.plan, samples.plan.problem.dim
     colours = {**dict.fromkeys(curves.stages, COLOURS[plan.problem.batch]), **_STAGE_COLOURS}
     if len(plan.problem.steps) == 1:
         colours["step 1"] = COLOURS["independent"]
-    mean, error = found.samples.test_error.mean(axis=0), standard_error(found.samples.test_error)
+    mean, error = samples.test_error.mean(axis=0), standard_error(samples.test_error)
     for i, stage in enumerate(curves.stages):
         for j, ridge in enumerate(plan.regularisations):
             kind = j % len(_DASHES)
@@ -83,12 +84,11 @@ def _draw_curves(axes: Axes, found: FeatureEvidence) -> None:
     axes.legend(fontsize=6.5, loc="lower left", ncols=2)
 
 
-def _draw_overlaps(axes: Axes, found: FeatureEvidence) -> None:
-    assert found.comparison is not None, "only cases that were compared"
-    colour = COLOURS[found.comparison.problem.batch]
+def _draw_overlaps(axes: Axes, comparison: FeatureComparison) -> None:
+    colour = COLOURS[comparison.problem.batch]
     rows = [
         row
-        for row in found.comparison.rows
+        for row in comparison.rows
         if row.is_overlap and max(row.predicted, row.simulated) > _SHOWN
     ]
     for place, row in enumerate(rows):

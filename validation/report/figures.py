@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from validation.drawing import COLOURS, FAINT, INK, Panel, draw_overlaps, draw_spectrum
-from validation.gaps.result import FiniteSize
-from validation.report.evidence import CaseEvidence
+from validation.gaps.gap_curves import FiniteSize
 from validation.report.svg import blank_figure, svg_style, to_svg
 
 if TYPE_CHECKING:
@@ -84,15 +83,15 @@ def overlaps_svg(name: str, panels: Sequence[Panel]) -> str:
         )
 
 
-def plane_svg(name: str, cases: Sequence[CaseEvidence]) -> str:
+def plane_svg(name: str, panels: Sequence[Panel]) -> str:
     """Simulated number of outliers over the exponents, on the regions of the limit.
 
     Parameters
     ----------
     name : str
         See `to_svg`.
-    cases : sequence of CaseEvidence
-        With comparisons, of two steps.
+    panels : sequence of Panel
+        Of two steps.
     """
     with svg_style(name):
         figure = blank_figure(5.2, 4.6)
@@ -104,20 +103,13 @@ def plane_svg(name: str, cases: Sequence[CaseEvidence]) -> str:
             axes.plot(alpha_1, k * (0.5 - alpha_1), color=FAINT, lw=0.8)
         for at, count in (((0.08, 0.08), 1), ((0.08, 0.48), 2), ((0.285, 0.48), 3)):
             axes.annotate(f"limit {count}", at, fontsize=8, color=INK, va="center", ha="center")
-        for case in cases:
-            assert case.comparison is not None, "only cases that were compared"
-            counted = case.comparison.beyond_bulk
-            first, second = (step.exponent for step in case.comparison.problem.steps)
+        for panel in panels:
+            counted = panel.comparison.beyond_bulk
+            first, second = (step.exponent for step in panel.samples.problem.steps)
             colour = _COUNT_COLOURS[min(round(counted.n_predicted), 3)]
             axes.plot(first, second, "o", ms=23, color=colour, mec=INK, mew=0.6)
-            axes.annotate(
-                f"{counted.simulated:.1f}",
-                (first, second),
-                ha="center",
-                va="center",
-                fontsize=8.5,
-                color="black",
-            )
+            style: Any = {"ha": "center", "va": "center", "fontsize": 8.5, "color": "black"}
+            axes.annotate(f"{counted.simulated:.1f}", (first, second), **style)
         axes.set_xlim(0, 0.5)
         axes.set_ylim(0, 0.5)
         axes.set_aspect("equal")
@@ -133,36 +125,31 @@ def plane_svg(name: str, cases: Sequence[CaseEvidence]) -> str:
         )
 
 
-def transition_svg(name: str, cases: Sequence[CaseEvidence]) -> str:
+def transition_svg(name: str, panels: Sequence[Panel]) -> str:
     """Largest singular value and its overlap against the size of one step.
 
     Parameters
     ----------
     name : str
         See `to_svg`.
-    cases : sequence of CaseEvidence
-        With comparisons, of one step whose size does not depend on the width.
+    panels : sequence of Panel
+        Of one step whose size does not depend on the width.
     """
     with svg_style(name):
         figure = blank_figure(7.6, 2.9)
         left, right = figure.subplots(1, 2)
-        steps, predicted, simulated = [], [], []
-        for case in cases:
-            assert case.comparison is not None, "only cases that were compared"
-            assert case.samples is not None, "only cases that were compared"
-            rows = case.comparison.rows[:2]
-            edge = case.comparison.beyond_bulk.edge
-            steps.append(case.comparison.problem.steps[0].scale)
-            predicted.append([row.predicted for row in rows] or [edge, 0.0])
-            simulated.append(
-                [
-                    float(case.samples.mean_singular_values[0]),
-                    float(case.samples.mean_target_overlaps[0].sum()),
-                    float(case.samples.singular_value_errors[0]),
-                    float(np.hypot.reduce(case.samples.target_overlap_errors[0])),
-                ]
+        steps = [panel.samples.problem.steps[0].scale for panel in panels]
+        theory, seen = np.empty((len(panels), 2)), np.empty((len(panels), 4))
+        for i, panel in enumerate(panels):
+            rows, samples = panel.comparison.rows[:2], panel.samples
+            none = panel.comparison.beyond_bulk.edge, 0.0
+            theory[i] = [row.predicted for row in rows] or none
+            seen[i] = (
+                samples.mean_singular_values[0],
+                samples.mean_target_overlaps[0].sum(),
+                samples.singular_value_errors[0],
+                np.hypot.reduce(samples.target_overlap_errors[0]),
             )
-        theory, seen = np.array(predicted), np.array(simulated)
         colour = COLOURS["independent"]
         for i, axes in enumerate((left, right)):
             axes.plot(steps, theory[:, i], "o-", color=INK, mfc="none", ms=7, lw=0.9)

@@ -13,7 +13,7 @@ from typing import Any
 from rmt.status import RmtError
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict
 from validation.folders import write_files
-from validation.report.data import NOT_COMPARED, NOT_SIMULATED, report_data
+from validation.report.data import IN_GAPS, NOT_COMPARED, NOT_SIMULATED, report_data
 from validation.report.evidence import Evidence
 from validation.report.parts import case_groups, gap_curves, section_figures
 
@@ -25,7 +25,7 @@ _MARKS = {
     Verdict.DIFFERS.value: "\u2717",
     NOT_SIMULATED: "\u25cb",
     NOT_COMPARED: "\u2013",
-    "in the gaps below": "\u2193",
+    IN_GAPS: "\u2193",
 }
 
 

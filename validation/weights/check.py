@@ -29,8 +29,8 @@ from validation.weights.readings import (
     outlier_count,
     read_weights,
 )
-from validation.weights.result import Noise, WeightCheck
 from validation.weights.rows import CheckRow
+from validation.weights.weight_check import Noise, WeightCheck
 
 __all__ = ["check"]
 

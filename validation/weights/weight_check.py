@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from rmt.display import Part, Shown, Table, as_text
 from rmt.problem import Problem
 from validation.comparison.bulk_distance import BulkDistance
 from validation.comparison.rows import row_at
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, classify, worst
-from validation.json_form import fields, from_text, plain, reading, to_text
+from validation.json_form import InJson, fields
 from validation.weights.rows import CheckRow, FoundOutlier, OutlierCount
 from validation.words import paragraph, sizes
 
@@ -21,12 +20,11 @@ __all__ = ["Noise", "WeightCheck"]
 # Where the standard deviation of one network comes from.
 Noise: TypeAlias = Literal["reference", "weights", "unknown"]
 
-_FORMAT = 1
 _MOST_LINES = 8  # of found singular values in the table
 
 
 @dataclass(frozen=True, slots=True)
-class WeightCheck(Shown):
+class WeightCheck(InJson, Shown):
     """A user's weights held against the prediction; prints as a table.
 
     Attributes
@@ -66,6 +64,15 @@ class WeightCheck(Shown):
     >>> [row.label for row in found.rows]
     ['singular value', 'overlap with e_1']
     """
+
+    _FORMAT: ClassVar[int] = 1
+    _READ: ClassVar[Any] = {
+        "problem": Problem.from_dict,
+        "rows": lambda rows: tuple(CheckRow(**fields(row, "direction")) for row in rows),
+        "found": lambda found: tuple(FoundOutlier(**fields(each)) for each in found),
+        "count": lambda c: OutlierCount(**fields(c, "by_spectrum", "edge_by_spectrum")),
+        "bulk": lambda bulk: bulk and BulkDistance(**fields(bulk)),
+    }
 
     problem: Problem
     n_weights: int
@@ -165,54 +172,6 @@ class WeightCheck(Shown):
             When there is no such row.
         """
         return row_at(self.rows, spike, direction, self.problem.n_directions)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists; `from_dict` gives the result back exactly."""
-        return {
-            "format": _FORMAT,
-            "problem": self.problem.to_dict(),
-            "n_weights": self.n_weights,
-            "method": self.method,
-            "conditional": self.conditional,
-            "noise": self.noise,
-            "n_noise": self.n_noise,
-            "rows": [plain(asdict(row)) for row in self.rows],
-            "found": [plain(asdict(each)) for each in self.found],
-            "count": plain(asdict(self.count)),
-            "bulk": None if self.bulk is None else plain(asdict(self.bulk)),
-            "notes": list(self.notes),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> WeightCheck:
-        """Inverse of `to_dict`.
-
-        Raises
-        ------
-        InvalidInputError
-            For data of another format, or with missing keys.
-        """
-        with reading("WeightCheck", _FORMAT, data):
-            bulk = data["bulk"]
-            return cls(
-                problem=Problem.from_dict(data["problem"]),
-                **{name: data[name] for name in ("n_weights", "method", "conditional", "noise")},
-                n_noise=data["n_noise"],
-                rows=tuple(CheckRow(**fields(row, "direction")) for row in data["rows"]),
-                found=tuple(FoundOutlier(**fields(each)) for each in data["found"]),
-                count=OutlierCount(**fields(data["count"], "by_spectrum", "edge_by_spectrum")),
-                bulk=None if bulk is None else BulkDistance(**fields(bulk)),
-                notes=tuple(data["notes"]),
-            )
-
-    def to_json(self) -> str:
-        """`to_dict` as JSON text; an undefined number is null."""
-        return to_text(self.to_dict())
-
-    @classmethod
-    def from_json(cls, text: str) -> WeightCheck:
-        """Inverse of `to_json`."""
-        return cls.from_dict(from_text("WeightCheck", text))
 
     def table(self, criteria: Criteria = DEFAULT_CRITERIA) -> str:
         """Everything compared, each with its verdict."""
