@@ -10,14 +10,7 @@ __all__ = ["BATCHES", "CASES"]
 
 def _two_steps(name: str, title: str, target: str) -> tuple[Case, Case]:
     """The setting of theory.md, section 8, at N = 1000."""
-    problem = Problem(
-        activation="tanh(z + 7/10)",
-        target=target,
-        width=1000,
-        dim=1000,
-        samples=2000,
-        steps=[Step(4, 0.3), Step(4, 0.4)],
-    )
+    problem = Problem("tanh(z + 7/10)", target, 1000, 1000, 2000, [Step(4, 0.3), Step(4, 0.4)])
     return both_batches(name, title, problem)
 
 

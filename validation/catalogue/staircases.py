@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from rmt.problem import Problem, ReadoutLaw, Step
+from rmt.problem import Problem, Step
 from validation.catalogue.case import Case, both_batches, by_name
 
 __all__ = ["STAIRCASES"]
 
 
-def _pair(
-    name: str, title: str, target: str, second: Step, readout: ReadoutLaw
-) -> tuple[Case, Case]:
-    """The same problem with independent and reused batches."""
-    problem = Problem(
-        activation="tanh(z + 7/10)",
-        target=target,
-        width=1000,
-        dim=1000,
-        samples=3000,
-        steps=[Step(2, 0.35), second],
-        readout=readout,
-    )
-    return both_batches(name, title, problem)
-
+_PROBLEM = Problem(
+    "tanh(z + 7/10)", "z1 + z1*z2", 1000, 1000, 3000, [Step(2, 0.35), Step(2, 0.4)],
+    readout="rademacher",
+)  # fmt: skip
 
 STAIRCASES: dict[str, Case] = by_name(
-    *_pair("staircase-2", "z1 + z1 z2", "z1 + z1*z2", Step(2, 0.4), "rademacher"),
-    *_pair(
-        "staircase-fork", "z1 + z1 z2 + z1 z3", "z1 + z1*z2 + z1*z3", Step(2, 0.4), "rademacher"
+    *both_batches("staircase-2", "z1 + z1 z2", _PROBLEM),
+    *both_batches(
+        "staircase-fork", "z1 + z1 z2 + z1 z3", _PROBLEM.replace(target="z1 + z1*z2 + z1*z3")
     ),
-    *_pair("staircase-3", "z1 + z1 z2 + z2 z3", "z1 + z1*z2 + z2*z3", Step(3, 0.42), "uniform"),
+    *both_batches(
+        "staircase-3",
+        "z1 + z1 z2 + z2 z3",
+        _PROBLEM.replace(
+            target="z1 + z1*z2 + z2*z3", steps=[Step(2, 0.35), Step(3, 0.42)], readout="uniform"
+        ),
+    ),
 )

@@ -8,15 +8,9 @@ from validation.catalogue.case import Case, by_name
 __all__ = ["WIDTHS"]
 
 _PROBLEM = Problem(
-    activation="tanh(z + 7/10)",
-    target="sin(2*z)",
-    width=1000,
-    dim=1000,
-    samples=2000,
-    steps=[Step(4, 0.3), Step(4, 0.4)],
-    batch="reused",
-    readout="rademacher",
-)
+    "tanh(z + 7/10)", "sin(2*z)", 1000, 1000, 2000, [Step(4, 0.3), Step(4, 0.4)],
+    batch="reused", readout="rademacher",
+)  # fmt: skip
 
 WIDTHS: dict[str, Case] = by_name(
     *(

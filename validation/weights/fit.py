@@ -14,7 +14,6 @@ from rmt.problem import Problem
 from rmt.spikes.constants import constants
 from validation.comparison.compare import PredictedOutliers
 from validation.simulation.bulk import FEWEST_VALUES, bulk_edge
-from validation.weights.given import GivenWeights
 from validation.weights.readings import Reading
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "bulk_ratio",
     "fluctuation",
     "predicted_drift",
-    "readout_of",
     "seen_of",
 ]
 
@@ -176,17 +174,11 @@ class Seen:
         return factor, self.initial_noise / scale, self.gradient_noise / scale
 
 
-def readout_of(reading: Reading) -> Array | None:
-    """The values ``g_i`` that a matrix is held against the prediction for, if they are known."""
-    readout = reading.prediction.problem.readout
-    return None if isinstance(readout, str) else readout
-
-
-def seen_of(given: GivenWeights, number: int, reading: Reading) -> Seen:
+def seen_of(reading: Reading) -> Seen:
     """Read off one matrix what `Seen` holds."""
-    problem, matrix = reading.prediction.problem, given.matrices[number]
+    problem, given = reading.prediction.problem, reading.given
     untrained = problem.width / min(problem.width, problem.dim)
-    ratio = bulk_ratio(given, number, reading, reading.n_outliers, untrained)
+    ratio = bulk_ratio(reading, reading.n_outliers, untrained)
     edge = (1 + math.sqrt(problem.aspect_ratio)) * max(1.0, ratio)
     # Large steps leave a bulk that no law predicts; many leading values were read off then.
     known = reading.values if reading.spectrum is None else reading.spectrum
@@ -194,9 +186,9 @@ def seen_of(given: GivenWeights, number: int, reading: Reading) -> Seen:
         edge = max(edge, bulk_edge(known).position)
     labels = _label_moments(problem)
     drift, initial = None, math.inf
-    g = readout_of(reading)
+    g = reading.readout
     if g is not None:
-        drift = given.along(matrix.T @ g.astype(matrix.dtype), problem.n_directions)
+        drift = given.along(reading.matrix.T @ g.astype(reading.matrix.dtype), problem.n_directions)
         drift = drift / math.sqrt(problem.width)
         initial = math.sqrt(float(np.mean(g**2)) / problem.dim) * max(1.0, ratio)
     return Seen(
@@ -211,23 +203,21 @@ def seen_of(given: GivenWeights, number: int, reading: Reading) -> Seen:
     )
 
 
-def bulk_ratio(
-    given: GivenWeights, number: int, reading: Reading, left_out: int, mean_square: float
-) -> float:
+def bulk_ratio(reading: Reading, left_out: int, mean_square: float) -> float:
     """Root mean square of the bulk of singular values over a predicted one.
 
     From the sum of squares, which needs no decomposition.
 
     Parameters
     ----------
-    given, number, reading
+    reading : Reading
         The matrix and what was read off it.
     left_out : int
         Outliers, which do not belong to the bulk.
     mean_square : float
         Of the predicted singular values.
     """
-    matrix = given.matrices[number]
+    matrix = reading.matrix
     size = min(matrix.shape)
     outliers = reading.values[: min(left_out, size - 1)]
     total = float(np.square(matrix, dtype=np.float64).sum() - np.sum(outliers**2))

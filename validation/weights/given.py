@@ -13,13 +13,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 
-__all__ = ["GivenWeights", "WeightsLike", "given_weights"]
+__all__ = ["GivenWeights", "RealArray", "WeightsLike", "given_weights"]
 
 RealArray: TypeAlias = NDArray[np.floating[Any]]
-FloatArray: TypeAlias = NDArray[np.float64]
 # An array, several of them, or a file.
 WeightsLike: TypeAlias = "ArrayLike | Sequence[ArrayLike] | str | os.PathLike[str]"
 
@@ -44,14 +44,14 @@ class GivenWeights:
     """
 
     matrices: tuple[RealArray, ...]
-    readouts: FloatArray | None
-    directions: FloatArray | None
+    readouts: Array | None
+    directions: Array | None
 
-    def overlaps(self, right: RealArray, n_directions: int) -> FloatArray:
+    def overlaps(self, right: RealArray, n_directions: int) -> Array:
         """Squared overlaps (m, r) of ``m`` right singular vectors, in columns, with the targets."""
         return np.square(self.along(right, n_directions).T)
 
-    def along(self, right: RealArray, n_directions: int) -> FloatArray:
+    def along(self, right: RealArray, n_directions: int) -> Array:
         """Components (r,) or (r, m) of a vector, or of vectors in columns, along the targets."""
         vectors = np.asarray(right, dtype=np.float64)
         return vectors[:n_directions] if self.directions is None else self.directions @ vectors
@@ -187,7 +187,7 @@ def _check_different(stack: Sequence[RealArray]) -> None:
             )
 
 
-def _readouts(problem: Problem, readout: Any, n_networks: int) -> FloatArray:
+def _readouts(problem: Problem, readout: Any, n_networks: int) -> Array:
     width = problem.width
     a = np.asarray(_numbers("readout", readout), dtype=np.float64)
     if a.shape == (1, width) or a.shape == (width,):
@@ -212,7 +212,7 @@ def _readouts(problem: Problem, readout: Any, n_networks: int) -> FloatArray:
     return np.asarray(a * math.sqrt(width))
 
 
-def _directions(problem: Problem, directions: Any) -> FloatArray:
+def _directions(problem: Problem, directions: Any) -> Array:
     shape = (problem.n_directions, problem.dim)
     rows = np.atleast_2d(np.asarray(_numbers("directions", directions), dtype=np.float64))
     if rows.shape != shape:

@@ -20,7 +20,6 @@ from rmt.prediction import Prediction
 from rmt.problem import Problem, Step
 from rmt.status import RmtError
 from validation.weights.fit import Seen, seen_of
-from validation.weights.given import GivenWeights
 from validation.weights.readings import Reading
 
 __all__ = ["likely_mistake", "readout_advice"]
@@ -52,7 +51,7 @@ class _Slip:
     misfit: float
 
 
-def likely_mistake(given: GivenWeights, readings: Sequence[Reading], agrees: bool) -> list[str]:
+def likely_mistake(readings: Sequence[Reading], agrees: bool) -> list[str]:
     """The likely mistake behind weights that differ from their prediction, in a sentence.
 
     Of several matrices the one that is furthest from its prediction is looked at. Empty when no
@@ -60,38 +59,35 @@ def likely_mistake(given: GivenWeights, readings: Sequence[Reading], agrees: boo
 
     Parameters
     ----------
-    given : GivenWeights
     readings : sequence of Reading
         Of every matrix, in order.
     agrees : bool
         Whether the verdict is that they agree. Then nothing is predicted, unless one of several
         matrices is clearly off: their scatter is no measure of noise any more.
     """
-    seen = [seen_of(given, number, reading) for number, reading in enumerate(readings)]
+    seen = [seen_of(reading) for reading in readings]
     misfits = [one.misfit(reading.prediction) for one, reading in zip(seen, readings, strict=True)]
     worst = max(range(len(seen)), key=lambda number: misfits[number].size)
     if agrees and misfits[worst].size < _DIFFERS:
         return []
-    base = _predicted(readings[worst].prediction.problem)
+    reading = readings[worst]
+    base = _predicted(reading.prediction.problem)
     if base is None:
         return []
     one = _with_sensitivity(seen[worst], base)
     # The level asked for may be the one that is far off.
-    misfit = min(
-        one.misfit(readings[worst].prediction), one.misfit(base), key=lambda each: each.size
-    )
-    which = f"matrix {worst}" if len(readings) > 1 else "the weights"
-    found = _untrained(one, base, given.matrices[worst])
+    misfit = min(one.misfit(reading.prediction), one.misfit(base), key=lambda each: each.size)
+    found = _untrained(one, base, reading.matrix)
     if found is None and misfit.size >= _DIFFERS:
         found = _trained(one, base, min(_FITS, _BETTER * misfit.size))
     if found is None and misfit.size >= _FAR:
         found = _other_problem(one, base)
-    return [] if found is None else [f"{which}: {misfit.text}, {found}"]
+    return [] if found is None else [f"{reading.name}: {misfit.text}, {found}"]
 
 
-def readout_advice(given: GivenWeights, number: int, reading: Reading, g: Array) -> str:
+def readout_advice(reading: Reading, g: Array) -> str:
     """Whether weights were trained with the given ``g_i``, too small by ``sqrt(N)``, or not."""
-    problem, seen = reading.prediction.problem, seen_of(given, number, reading)
+    problem, seen = reading.prediction.problem, seen_of(reading)
     root = math.sqrt(problem.width)
     as_given = _misfit(seen, problem)
     multiplied = _misfit(seen.with_readout_times(root), problem.replace(readout=root * g))

@@ -18,7 +18,7 @@ from validation.comparison.compare import PredictedOutliers
 from validation.comparison.verdict import DEFAULT_CRITERIA
 from validation.simulation.bulk import FEWEST_VALUES, bulk_edge
 from validation.simulation.triplets import Triplets, leading_triplets
-from validation.weights.given import GivenWeights
+from validation.weights.given import GivenWeights, RealArray
 from validation.weights.rows import FoundOutlier, OutlierCount
 
 __all__ = ["Reading", "bulk_of", "found_outliers", "outlier_count", "read_weights"]
@@ -38,6 +38,9 @@ class Reading:
 
     Attributes
     ----------
+    given : GivenWeights
+    number : int
+        Which matrix of these it is.
     prediction : Prediction
         For this matrix's readout.
     triplets : Triplets
@@ -55,12 +58,30 @@ class Reading:
         All singular values, in decreasing order, when they were asked for.
     """
 
+    given: GivenWeights
+    number: int
     prediction: Prediction
     triplets: Triplets
     overlaps: Array
     p_values: Array
     edge: float
     spectrum: Array | None
+
+    @property
+    def matrix(self) -> RealArray:
+        """Shape (N, d)."""
+        return self.given.matrices[self.number]
+
+    @property
+    def name(self) -> str:
+        """What the matrix is called in sentences."""
+        return "the weights" if len(self.given.matrices) == 1 else f"matrix {self.number}"
+
+    @property
+    def readout(self) -> Array | None:
+        """The values ``g_i`` that the prediction is for, if they are known."""
+        readout = self.prediction.problem.readout
+        return None if isinstance(readout, str) else readout
 
     @property
     def is_soft(self) -> bool:
@@ -105,6 +126,8 @@ def read_weights(
         # same chances to first order.
         lowered = triplets.values - (edge - prediction.bulk.upper_edge)
         reading = Reading(
+            given,
+            number,
             prediction,
             triplets,
             given.overlaps(triplets.right, problem.n_directions),
