@@ -19,7 +19,7 @@ from validation.comparison.comparison import Comparison
 from validation.simulation.draws import sample_readout
 from validation.simulation.samples import Samples
 
-__all__ = ["compare_conditional"]
+__all__ = ["compare_conditional", "own_problems"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,8 +117,7 @@ def compare_conditional(
     tasks = [_Task(problem, method, forms, points if given else None)]
     if not given:
         # Whole spectra are kept of the first samples.
-        for position, index in enumerate(samples.indices.tolist()):
-            own = problem.replace(readout=sample_readout(problem, samples.seed, index))
+        for position, own in enumerate(own_problems(samples)):
             tasks.append(_Task(own, method, forms, points if position < n_spectra else None))
     found = list(_in_order(tasks, samples.indices, executor))
 
@@ -140,6 +139,13 @@ def compare_conditional(
         conditional=True,
         n_dropped=max(counts) - min(counts),
     )
+
+
+def own_problems(samples: Samples) -> list[Problem]:
+    """The problem of each sample, with the readout that it has drawn."""
+    problem, seed = samples.problem, samples.seed
+    readouts = (sample_readout(problem, seed, index) for index in samples.indices.tolist())
+    return [problem.replace(readout=readout) for readout in readouts]
 
 
 def _in_order(tasks: list[_Task], indices: Integers, executor: Executor | None) -> Iterator[_Found]:

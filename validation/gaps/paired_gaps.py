@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +10,11 @@ import numpy as np
 from rmt.arrays import Array
 from rmt.prediction import Prediction
 from validation.comparison.bulk_distance import BulkDistance
+from validation.comparison.compare import PredictedOutliers, numbers_of
 from validation.simulation.bulk import kolmogorov_distance
 from validation.simulation.samples import Samples, standard_error
 
-__all__ = ["Gap", "PairedLevel", "RankedOutliers", "bulk_gap", "outlier_gaps", "paired_gap"]
+__all__ = ["Gap", "PairedLevel", "bulk_gap", "outlier_gaps", "paired_gap", "ranked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,85 +33,61 @@ class Gap:
     resolution: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RankedOutliers:
-    """What a level predicts of the largest singular values, by rank, outliers or not.
+def ranked(prediction: Prediction, count: int) -> Array:
+    """What a level predicts of the ``count`` largest singular values, outliers or not.
 
-    Attributes
-    ----------
-    values : array (k,)
-        The bulk's edge from the first on that is no outlier.
-    overlaps : array (k, r)
-        Squared, with each target direction; zero without an outlier.
+    Returns
+    -------
+    array (count, 1 + r)
+        As of `numbers_of`; from the first rank on that is no outlier the bulk's edge, and no
+        overlap.
     """
-
-    values: Array
-    overlaps: Array
-
-    @classmethod
-    def of(cls, prediction: Prediction, count: int) -> RankedOutliers:
-        """Read the first ``count`` ranks off a prediction."""
-        edge = max(upper for _, upper in prediction.bulk.edges)
-        outliers = sorted(prediction.outliers, key=lambda spike: -spike.singular_value)[:count]
-        values = np.full(count, edge)
-        overlaps = np.zeros((count, prediction.problem.n_directions))
-        for i, spike in enumerate(outliers):
-            values[i], overlaps[i] = spike.singular_value, spike.target_overlaps
-        return cls(values, overlaps)
+    outliers = PredictedOutliers.of(prediction)
+    found = np.zeros((count, 1 + prediction.problem.n_directions))
+    found[:, 0] = outliers.edge
+    numbers = outliers.numbers[:count]
+    found[: len(numbers)] = numbers
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairedLevel:
-    """Predictions of one level at one width.
+    """Predictions of one level at one width, as arrays of `ranked`.
 
     Attributes
     ----------
-    at_law : RankedOutliers
+    at_law : array (k, 1 + r)
         For the law of the readout.
-    own : sequence of RankedOutliers
+    own : array (m, k, 1 + r)
         For the readouts of the first networks, or of all; empty when they are not paired.
     stand_in : PairedLevel or None
         A cheaper level with predictions for all networks, where this one has fewer.
     """
 
-    at_law: RankedOutliers
-    own: Sequence[RankedOutliers] = ()
+    at_law: Array
+    own: Array
     stand_in: PairedLevel | None = None
 
 
-def outlier_gaps(
-    samples: Samples, level: PairedLevel, n_outliers: int
-) -> Mapping[tuple[int, int | None], Gap]:
-    """Gaps of singular values (relative) and squared overlaps, by rank and direction from 1."""
+def outlier_gaps(samples: Samples, level: PairedLevel) -> dict[tuple[int, int], Gap]:
+    """Gaps by rank and column: of singular values (0, relative) and of squared overlaps."""
     cheap = level.stand_in or level
-    found: dict[tuple[int, int | None], Gap] = {}
-    for i in range(n_outliers):
-        simulated = samples.singular_values[:, i]
-        scale = float(simulated.mean())
-        found[i, None] = paired_gap(
-            simulated / scale,
-            np.array([one.values[i] for one in cheap.own]) / scale,
-            np.array([one.values[i] for one in level.own]) / scale,
-            float(level.at_law.values[i]) / scale,
-            float(cheap.at_law.values[i]) / scale,
+    simulated = numbers_of(samples.singular_values, samples.target_overlaps)
+    found = {}
+    for i, j in np.ndindex(level.at_law.shape):
+        scale = 1.0 if j else float(simulated[:, i, 0].mean())
+        found[i, j] = paired_gap(
+            simulated[:, i, j] / scale,
+            cheap.own[:, i, j] / scale,
+            level.own[:, i, j] / scale,
+            float(level.at_law[i, j]) / scale,
+            float(cheap.at_law[i, j]) / scale,
         )
-        for j in range(samples.problem.n_directions):
-            found[i, j + 1] = paired_gap(
-                samples.target_overlaps[:, i, j],
-                np.array([one.overlaps[i, j] for one in cheap.own]),
-                np.array([one.overlaps[i, j] for one in level.own]),
-                float(level.at_law.overlaps[i, j]),
-                float(cheap.at_law.overlaps[i, j]),
-            )
     return found
 
 
 def paired_gap(
-    simulated: Array,
-    cheap: Array,
-    own: Array,
-    at_law: float,
-    cheap_at_law: float,
+    simulated: Array, cheap: Array, own: Array, at_law: float, cheap_at_law: float
 ) -> Gap:
     """Mean of ``simulated_i - predicted_i`` over networks, and its standard error.
 

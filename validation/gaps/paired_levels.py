@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
+
+from rmt.arrays import Array
 from rmt.predict import predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
 from rmt.spikes.deformed.outliers import Forms
-from validation.gaps.paired_gaps import PairedLevel, RankedOutliers
-from validation.simulation.draws import sample_readout
+from validation.comparison.conditional import own_problems
+from validation.gaps.paired_gaps import PairedLevel, ranked
 from validation.simulation.samples import Samples
 
 __all__ = ["paired_levels", "predictions_at"]
@@ -61,23 +64,21 @@ def paired_levels(
     executor : concurrent.futures.Executor or None
         What runs the predictions.
     """
-    at_law = {method: RankedOutliers.of(law, count) for method, law in of_law.items()}
-    if not paired:
-        return {method: PairedLevel(ranked) for method, ranked in at_law.items()}
+    at_law = {method: ranked(law, count) for method, law in of_law.items()}
     problem = samples.problem
-    problems = [
-        problem.replace(readout=sample_readout(problem, samples.seed, index))
-        for index in samples.indices.tolist()
-    ]
+    if not paired:
+        none = np.empty((0, count, 1 + problem.n_directions))
+        return {method: PairedLevel(numbers, none) for method, numbers in at_law.items()}
+    problems = own_problems(samples)
 
     def level(method: Method, stand_in: PairedLevel | None = None) -> PairedLevel:
         chosen = problems if stand_in is None else problems[:n_own]
-        tasks = [_Task(one, method, forms, count) for one in chosen]
-        own = map(_own, tasks) if executor is None else executor.map(_own, tasks)
-        law = at_law.get(method) or RankedOutliers.of(
-            predict(problem, method, max_seconds=None), count
-        )
-        return PairedLevel(law, tuple(own), stand_in)
+        own_of = partial(_own, method, forms, count)
+        own = map(own_of, chosen) if executor is None else executor.map(own_of, chosen)
+        if method not in at_law:
+            at_law[method] = ranked(predict(problem, method, max_seconds=None), count)
+        shape = len(chosen), *at_law[method].shape
+        return PairedLevel(at_law[method], np.array([*own]).reshape(shape), stand_in)
 
     found: dict[Method, PairedLevel] = {}
     for method in sorted(of_law, key="deformed".__eq__):
@@ -88,15 +89,6 @@ def paired_levels(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    problem: Problem
-    method: Method
-    forms: Forms
-    count: int
-
-
-def _own(task: _Task) -> RankedOutliers:
+def _own(method: Method, forms: Forms, count: int, problem: Problem) -> Array:
     """The prediction for a given readout; small enough to be sent between processes."""
-    prediction = predictions_at(task.problem, [task.method], task.forms)[task.method]
-    return RankedOutliers.of(prediction, task.count)
+    return ranked(predictions_at(problem, [method], forms)[method], count)
