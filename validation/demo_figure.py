@@ -7,18 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rmt.status import InvalidInputError
-from validation.drawing import (
-    BATCHES,
-    COLOURS,
-    FAINT,
-    INK,
-    STYLE,
-    Panel,
-    draw_overlaps,
-    draw_spectrum,
-    end_of_linear_axis,
-    require_matplotlib,
-)
+from validation import drawing
+from validation.drawing import BATCHES, COLOURS, FAINT, INK, STYLE, Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +42,7 @@ def comparison_figure(panels: Sequence[Panel]) -> Figure:
     RmtError
         Without matplotlib.
     """
-    require_matplotlib()
+    drawing.require_matplotlib()
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -68,7 +58,7 @@ def comparison_figure(panels: Sequence[Panel]) -> Figure:
             )
     titles = list(dict.fromkeys(panel.case.title for panel in panels))
     top = 1.4 * max(float(panel.samples.singular_values.max()) for panel in panels)
-    linear_to = end_of_linear_axis(panels)
+    linear_to = drawing.end_of_linear_axis(panels)
     with rc_context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, hspace=0.06)
         figure = Figure(figsize=(10.2, 0.5 + 2.75 * len(titles)), layout=layout)
@@ -77,11 +67,11 @@ def comparison_figure(panels: Sequence[Panel]) -> Figure:
         for i, title in enumerate(titles):
             batches = [panel for panel in panels if panel.case.title == title]
             for axes, panel in zip(grid[i, :2], batches, strict=False):
-                draw_spectrum(axes, panel, linear_to, top)
+                drawing.draw_spectrum(axes, panel, linear_to, top)
                 axes.set_title(f"{title}\n{BATCHES[panel.samples.problem.batch]}")
             for axes in grid[i, len(batches) : 2]:
                 axes.set_visible(False)
-            draw_overlaps(grid[i, 2], batches)
+            drawing.draw_overlaps(grid[i, 2], batches)
             grid[i, 2].set_title(f"{title}\noverlap of each outlier")
         _add_legend(figure, grid[0, 0], panels[0])
         for letter, axes in zip("abcdefghijklmnopqrstuvwxyz", grid.flat, strict=False):
@@ -102,22 +92,14 @@ def _add_legend(figure: Figure, axes: Axes, panel: Panel) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    n = panel.samples.n_samples
+    outliers = f"outliers of {panel.samples.n_samples} simulated networks"
     handles: list[Any] = [
         Patch(facecolor=COLOURS["independent"], label="independent batches"),
         Patch(facecolor=COLOURS["reused"], label="reused batch"),
         Line2D([], [], color=INK, lw=1.2, label="predicted bulk"),
         Line2D([], [], color=FAINT, lw=0.9, ls=(0, (4, 2)), label="bulk before training"),
         Line2D([], [], color=INK, marker="v", ls=(0, (2, 1.5)), lw=0.9, label="predicted outlier"),
-        Line2D(
-            [],
-            [],
-            color=FAINT,
-            marker="|",
-            ls="",
-            ms=9,
-            label=f"outliers of {n} simulated networks",
-        ),
+        Line2D([], [], color=FAINT, marker="|", ls="", ms=9, label=outliers),
         Patch(facecolor="white", edgecolor=FAINT, hatch="//////", label="predicted overlap"),
         Patch(facecolor=FAINT, label="simulated overlap (standard error)"),
     ]

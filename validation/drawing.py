@@ -37,27 +37,19 @@ __all__ = [
 COLOURS = {"independent": "#0072B2", "reused": "#D55E00"}
 BATCHES = {"independent": "independent batches", "reused": "reused batch"}
 INK, FAINT = "#222222", "#888888"
+_INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
+_THIN = ("axes.linewidth", "xtick.major.width", "ytick.major.width")
 STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.labelsize": 9,
-    "legend.fontsize": 8,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "legend.frameon": False,
+    **{"font.size": 9, "axes.titlesize": 9.5, "axes.labelsize": 9, "legend.fontsize": 8},
+    **{"xtick.labelsize": 8, "ytick.labelsize": 8},
+    **dict.fromkeys(_INKED, INK),
+    **dict.fromkeys(_THIN, 0.7),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
     "pdf.fonttype": 42,
     "mathtext.fontset": "dejavusans",
 }
+# Of what is written into a figure, placed by points.
+_NOTE: Any = {"textcoords": "offset points", "fontsize": 7.5}
 _BAR_WIDTH = 0.19
 _BINS = 60
 _CURVE_POINTS = 121
@@ -132,15 +124,9 @@ def draw_spectrum(axes: Axes, panel: Panel, linear_to: float, top: float) -> Non
     if top > linear_to:
         axes.axvline(linear_to, color=FAINT, lw=0.6, ls=":")
         axes.annotate(
-            "log scale",
-            (linear_to, 0.985),
-            xycoords=("data", "axes fraction"),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="top",
-            fontsize=7.5,
-            color=FAINT,
-        )
+            "log scale", (linear_to, 0.985), (4, 0), ("data", "axes fraction"), va="top",
+            color=FAINT, **_NOTE,
+        )  # fmt: skip
     ticks = [t for t in (0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000) if t < top]
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axes.tick_params(axis="x", which="minor", length=2)
@@ -165,17 +151,12 @@ def _draw_outliers(axes: Axes, panel: Panel, height: float, colour: str) -> None
         axes.vlines(seen, 0, 0.1 * height, color=colour, lw=0.7, alpha=0.75)
         axes.vlines(row.predicted, 0, 0.23 * height, color=INK, lw=0.9, ls=(0, (2, 1.5)))
         axes.plot(row.predicted, 0.245 * height, marker="v", ms=5.5, color=INK, mec="white")
+        text = f"{row.predicted:.2f}" if row.predicted < 10 else f"{row.predicted:.1f}"
+        box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
         axes.annotate(
-            f"{row.predicted:.2f}" if row.predicted < 10 else f"{row.predicted:.1f}",
-            (row.predicted, 0.245 * height),
-            xytext=(0, 6),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=7.5,
-            color=INK,
-            bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
-        )
+            text, (row.predicted, 0.245 * height), (0, 6), ha="center", va="bottom", color=INK,
+            bbox=box, **_NOTE,
+        )  # fmt: skip
 
 
 def draw_overlaps(axes: Axes, batches: Sequence[Panel]) -> None:
@@ -192,41 +173,20 @@ def draw_overlaps(axes: Axes, batches: Sequence[Panel]) -> None:
     groups = [(i, j) for i in range(n_outliers) for j in range(1, directions + 1)]
     for b, panel in enumerate(batches):
         colour = COLOURS[panel.samples.problem.batch]
-        for position, (i, j) in enumerate(groups):
-            rows = [r for r in panel.comparison.rows if (r.spike, r.direction) == (i, j)]
-            if not rows:
-                continue
-            x = position + (b - (len(batches) - 1) / 2) * 2.25 * _BAR_WIDTH
+        style: Any = {"edgecolor": colour, "lw": 0.9}
+        bars = {(row.spike, row.direction): row for row in panel.comparison.rows}
+        shift = (b - (len(batches) - 1) / 2) * 2.25 * _BAR_WIDTH
+        for x, row in ((i + shift, bars[at]) for i, at in enumerate(groups) if at in bars):
+            left, right = x - _BAR_WIDTH / 2, x + _BAR_WIDTH / 2
+            axes.bar(left, row.predicted, _BAR_WIDTH, facecolor="white", hatch="//////", **style)
             axes.bar(
-                x - _BAR_WIDTH / 2,
-                rows[0].predicted,
-                _BAR_WIDTH,
-                facecolor="white",
-                edgecolor=colour,
-                hatch="//////",
-                lw=0.9,
-            )
-            axes.bar(
-                x + _BAR_WIDTH / 2,
-                rows[0].simulated,
-                _BAR_WIDTH,
-                yerr=rows[0].standard_error,
-                facecolor=colour,
-                edgecolor=colour,
-                lw=0.9,
-                error_kw={"elinewidth": 1.0, "capsize": 2.5, "ecolor": INK},
-            )
-    highest = max(
-        [r.predicted for p in batches for r in p.comparison.rows if r.direction]
-        + [
-            r.simulated + r.standard_error
-            for p in batches
-            for r in p.comparison.rows
-            if r.direction
-        ]
-        + [0.01]
-    )
-    axes.set_ylim(0, 1.3 * highest)
+                right, row.simulated, _BAR_WIDTH, yerr=row.standard_error, facecolor=colour,
+                error_kw={"elinewidth": 1.0, "capsize": 2.5, "ecolor": INK}, **style,
+            )  # fmt: skip
+    shown = [row for panel in batches for row in panel.comparison.rows if row.direction]
+    tops = (max(row.predicted, row.simulated + row.standard_error) for row in shown)
+    highest = max(tops, default=0.0)
+    axes.set_ylim(0, 1.3 * max(highest, 0.01))
     labels = [f"{i}" if directions == 1 else f"{i}, $e_{j}$" for i, j in groups]
     axes.set_xticks(range(len(groups)), labels)
     axes.set_xlim(-0.6, max(len(groups), 2) - 0.4)

@@ -47,17 +47,14 @@ def features_svg(name: str, found: CaseEvidence) -> str:
             for row in held.comparison.rows
             if row.quantity != "training error"
         )
-        return to_svg(
-            figure,
-            name,
-            f"Learning curves and learned features: {found.entry.case}",
-            f"Predicted and simulated: {told}.",
-        )
+        title = f"Learning curves and learned features: {found.entry.case}"
+        return to_svg(figure, name, title, f"Predicted and simulated: {told}.")
 
 
 def _draw_curves(axes: Axes, curves: LearningCurves, samples: FeatureSamples) -> None:
     """Lines for the theory, points with standard errors for the networks."""
     plan, dim = samples.plan, samples.plan.problem.dim
+    ratios = [m / dim for m in plan.inputs]
     colours = {**dict.fromkeys(curves.stages, COLOURS[plan.problem.batch]), **_STAGE_COLOURS}
     if len(plan.problem.steps) == 1:
         colours["step 1"] = COLOURS["independent"]
@@ -70,13 +67,11 @@ def _draw_curves(axes: Axes, curves: LearningCurves, samples: FeatureSamples) ->
                 ls=_DASHES[kind], lw=1.2, label=rf"{stage}, $\lambda$ = {ridge:g}",
             )  # fmt: skip
             axes.errorbar(
-                [m / dim for m in plan.inputs], mean[i, :, j], error[i, :, j], fmt=_MARKERS[kind],
-                ms=4, color=colours[stage], mfc="none" if kind else colours[stage], capsize=2.0,
+                ratios, mean[i, :, j], error[i, :, j], fmt=_MARKERS[kind], ms=4, capsize=2.0,
+                color=colours[stage], mfc="none" if kind else colours[stage],
             )  # fmt: skip
     axes.set_xscale("log")
-    axes.set_xticks(
-        [m / dim for m in plan.inputs], [f"{m / dim:g}" for m in plan.inputs], minor=False
-    )
+    axes.set_xticks(ratios, [f"{ratio:g}" for ratio in ratios])
     axes.set_xticks([], minor=True)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("inputs per dimension, m/d")

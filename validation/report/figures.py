@@ -45,14 +45,12 @@ def spectrum_svg(name: str, panel: Panel, linear_to: float, top: float) -> str:
         draw_spectrum(figure.subplots(), panel, linear_to, top)
         rows = [row for row in panel.comparison.rows if row.quantity == "singular value"]
         outliers = "; ".join(f"{row.predicted:.3g} and {row.simulated:.3g}" for row in rows)
-        return to_svg(
-            figure,
-            name,
-            f"Singular values: {panel.case}",
+        told = (
             f"Histogram of the singular values of {panel.samples.n_samples} networks, with the "
             f"predicted bulk up to {panel.bulk.edges[-1][1]:.3g}. "
-            + (f"Outliers, predicted and simulated: {outliers}." if rows else "No outlier."),
         )
+        told += f"Outliers, predicted and simulated: {outliers}." if rows else "No outlier."
+        return to_svg(figure, name, f"Singular values: {panel.case}", told)
 
 
 def overlaps_svg(name: str, panels: Sequence[Panel]) -> str:
@@ -75,12 +73,8 @@ def overlaps_svg(name: str, panels: Sequence[Panel]) -> str:
             for row in panel.comparison.rows
             if row.direction
         )
-        return to_svg(
-            figure,
-            name,
-            f"Squared overlaps: {panels[0].case.title}",
-            f"Predicted and simulated: {told or 'no outlier'}.",
-        )
+        title = f"Squared overlaps: {panels[0].case.title}"
+        return to_svg(figure, name, title, f"Predicted and simulated: {told or 'no outlier'}.")
 
 
 def plane_svg(name: str, panels: Sequence[Panel]) -> str:
@@ -164,12 +158,8 @@ def transition_svg(name: str, panels: Sequence[Panel]) -> str:
             f"step {c:g}: {t[0]:.3g} and {s[0]:.3g}, overlap {t[1]:.3f} and {s[1]:.3f}"
             for c, t, s in zip(steps, theory, seen, strict=True)
         )
-        return to_svg(
-            figure,
-            name,
-            "The outlier of one step against its size",
-            f"Predicted and simulated largest singular value: {numbers}.",
-        )
+        told = f"Predicted and simulated largest singular value: {numbers}."
+        return to_svg(figure, name, "The outlier of one step against its size", told)
 
 
 def gaps_svg(name: str, found: FiniteSize, observable: str) -> str:
@@ -193,18 +183,13 @@ def gaps_svg(name: str, found: FiniteSize, observable: str) -> str:
             curve = found.curve(method, observable)
             colour, marker = _LEVELS[method]
             gaps, errors = np.abs(curve.gaps), np.array(curve.errors)
+            # A bar that reaches zero has no lower end on this axis.
+            bars = [np.minimum(errors, 0.9 * gaps), errors]
+            label = f"{method}: {curve.fit}" if curve.fit else method
             axes.errorbar(
-                widths,
-                gaps,
-                # A bar that reaches zero has no lower end on this axis.
-                [np.minimum(errors, 0.9 * gaps), errors],
-                fmt=marker,
-                ms=5,
-                color=colour,
-                capsize=2.5,
-                elinewidth=0.9,
-                label=f"{method}: {curve.fit}" if curve.fit else method,
-            )
+                widths, gaps, bars, fmt=marker, ms=5, color=colour, capsize=2.5, elinewidth=0.9,
+                label=label,
+            )  # fmt: skip
             if curve.fit is not None and curve.fit.resolved:
                 axes.plot(fine, np.abs(curve.fit(fine)), color=colour, lw=1.0)
             highest = max(highest, float((gaps + errors).max()))
@@ -234,10 +219,6 @@ def _count_legend(axes: Axes) -> None:
         for colour, label in zip(_COUNT_COLOURS, labels, strict=True)
     ]
     axes.legend(
-        handles=handles,
-        title="predicted outliers at this width",
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
-        ncols=4,
-        title_fontsize=8,
-    )
+        handles=handles, title="predicted outliers at this width", title_fontsize=8,
+        loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4,
+    )  # fmt: skip

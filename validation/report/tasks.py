@@ -22,7 +22,7 @@ from validation.comparison.feature_comparison import (
 from validation.gaps.finite_size import finite_size
 from validation.gaps.gap_curves import FiniteSize
 from validation.report.curves import DensityCurve, LearningCurves
-from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
+from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.observe import Observation
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples
@@ -30,21 +30,10 @@ from validation.store.kinds import AnyPlan
 from validation.store.store import SampleStore
 from validation.suites import Section
 
-__all__ = [
-    "THEORIES",
-    "AnyComparison",
-    "AnySamples",
-    "CompareCase",
-    "FindGaps",
-    "Held",
-    "Theory",
-    "Width",
-    "stored_widths",
-]
+__all__ = ["THEORIES", "AnyComparison", "CompareCase", "FindGaps", "Held", "Width", "stored_widths"]
 
 _FORMS: Forms = "linked"
 
-AnySamples: TypeAlias = Samples | FeatureSamples
 AnyComparison: TypeAlias = Comparison | FeatureComparison
 
 
@@ -127,7 +116,7 @@ class CompareCase:
     """Predict and compare one case, wherever this is called."""
 
     plan: AnyPlan
-    samples: AnySamples
+    samples: Any
 
     def __call__(self) -> Held | str:
         theory = THEORIES[type(self.plan)]

@@ -213,10 +213,9 @@ def _rows(
     ours = differences([(one.prediction, numbers_of(one.values, one.overlaps)) for one in readings])
     theirs = differences(references)
     observed = predicted + ours.mean(axis=0)
-    unknown = np.full_like(predicted, math.nan)
-    reference = predicted + theirs.mean(axis=0) if len(theirs) else unknown
+    reference = predicted + theirs.mean(axis=0) if len(theirs) else None
     scatter = theirs if len(theirs) else ours
-    deviation = scatter.std(axis=0, ddof=1) if len(scatter) > 1 else unknown
+    deviation = scatter.std(axis=0, ddof=1) if len(scatter) > 1 else None
     return tuple(
         CheckRow(
             spike=spike,
@@ -224,8 +223,8 @@ def _rows(
             predicted=float(predicted[spike, j]),
             predicted_error=float(errors[spike, j]),
             observed=float(observed[spike, j]),
-            deviation=float(deviation[spike, j]),
-            reference=float(reference[spike, j]),
+            deviation=math.nan if deviation is None else float(deviation[spike, j]),
+            reference=math.nan if reference is None else float(reference[spike, j]),
         )
         for spike, j in np.ndindex(predicted.shape)
     )
