@@ -32,18 +32,8 @@ __all__ = [
     "case",
 ]
 
-ALL_CASES: dict[str, Case] = {
-    **BATCHES,
-    **TRANSITION,
-    **ONE_STEP,
-    **STAIRCASES,
-    **LEVELS,
-    **COUNTS,
-    **PLANE,
-    **FEATURES,
-    **SMALL_FEATURES,
-    **WIDTHS,
-}
+_OF_WEIGHTS = BATCHES | TRANSITION | ONE_STEP | STAIRCASES | LEVELS | COUNTS | PLANE
+ALL_CASES: dict[str, Case] = _OF_WEIGHTS | FEATURES | SMALL_FEATURES | WIDTHS
 
 
 def case(name: str) -> Case:

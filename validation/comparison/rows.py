@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -357,16 +357,7 @@ class BeyondBulk(TestedMean):
         return sum(min(number, self.observed) for number in numbers) / len(self.predicted)
 
 
-class _Ranked(Protocol):
-    """What a row is found by."""
-
-    @property
-    def spike(self) -> int: ...
-    @property
-    def direction(self) -> int | None: ...
-
-
-_Row = TypeVar("_Row", bound=_Ranked)
+_Row = TypeVar("_Row", bound=Any)  # has a spike and a direction
 
 
 def row_at(rows: Sequence[_Row], spike: int, direction: int | None, n_directions: int) -> _Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -110,7 +111,7 @@ def _case(section: Section, entry: Entry, evidence: Evidence, criteria: Criteria
     else:
         judged = comparison.verdicts(criteria, n_tests)
         own = {"learned": list(comparison.learned)}
-    tests = _judged(_tests(comparison), judged, n_tests)
+    tests = _tests(comparison, judged, n_tests)
     return {
         **case,
         "status": worst(judged if bulk is None else (*judged, bulk)).value,
@@ -119,20 +120,6 @@ def _case(section: Section, entry: Entry, evidence: Evidence, criteria: Criteria
         **own,
         "prediction": found.held.prediction,
     }
-
-
-def _judged(
-    tests: list[dict[str, Any]], verdicts: tuple[Verdict, ...], n_tests: int
-) -> list[dict[str, Any]]:
-    """Tests with their verdicts and adjusted p-values; an undefined one stays undefined."""
-    return [
-        {
-            **test,
-            "adjusted_p_value": float(np.minimum(1.0, n_tests * test["p_value"])),
-            "verdict": verdict.value,
-        }
-        for test, verdict in zip(tests, verdicts, strict=True)
-    ]
 
 
 def _worst(
@@ -176,24 +163,33 @@ def _without_verdict(found: CaseEvidence, n_stored: int) -> dict[str, Any]:
     }
 
 
-def _tests(comparison: AnyComparison) -> list[dict[str, Any]]:
-    """One for every row, and one for the number of outliers; without their verdicts."""
+def _tests(
+    comparison: AnyComparison, judged: Sequence[Verdict], n_tests: int
+) -> list[dict[str, Any]]:
+    """One for every row, and one for the number of outliers."""
     found = []
-    for row in comparison.rows:
-        test = _test(row.label, row, row.predicted, row.predicted_error, row.difference)
+    for row, verdict in zip(comparison.rows, judged, strict=False):
+        numbers = row.predicted, row.predicted_error, row.difference
+        test = _test(row.label, row, numbers, verdict, n_tests)
         if isinstance(row, ComparisonRow):
             test |= {name: getattr(row, name) for name in _OF_OUTLIERS}
         found.append(test)
     if isinstance(comparison, Comparison):
         counted = comparison.beyond_bulk
-        predicted, difference = counted.n_predicted, counted.excess
-        found.append(_test("number of outliers", counted, predicted, 0.0, difference))
+        numbers = counted.n_predicted, 0.0, counted.excess
+        found.append(_test("number of outliers", counted, numbers, judged[-1], n_tests))
     return found
 
 
 def _test(
-    quantity: str, tested: TestedMean, predicted: float, error: float, difference: float
+    quantity: str,
+    tested: TestedMean,
+    numbers: tuple[float, float, float],
+    verdict: Verdict,
+    n_tests: int,
 ) -> dict[str, Any]:
+    """``numbers`` are the prediction, its own error and the difference from it."""
+    predicted, error, difference = numbers
     return {
         "spike": None,
         "quantity": quantity,
@@ -205,6 +201,9 @@ def _test(
         "difference": difference,
         "in_margin": False,
         "p_value": tested.p_value,
+        # An undefined one stays undefined.
+        "adjusted_p_value": float(np.minimum(1.0, n_tests * tested.p_value)),
+        "verdict": verdict.value,
     }
 
 

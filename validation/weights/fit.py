@@ -184,7 +184,7 @@ def seen_of(reading: Reading) -> Seen:
     known = reading.values if reading.spectrum is None else reading.spectrum
     if known.size >= FEWEST_VALUES:
         edge = max(edge, bulk_edge(known).position)
-    labels = _label_moments(problem)
+    scatter, along = _label_moments(problem)
     drift, initial = None, math.inf
     g = reading.readout
     if g is not None:
@@ -197,9 +197,9 @@ def seen_of(reading: Reading) -> Seen:
         floor=_CLEAR * edge,
         drift=drift,
         initial_noise=initial,
-        gradient_noise=_gradient_noise(problem, labels),
+        gradient_noise=_gradient_noise(problem, along),
         signs=given.directions is None,
-        scatter=labels.scatter,
+        scatter=scatter,
     )
 
 
@@ -232,16 +232,8 @@ def predicted_drift(prediction: Prediction) -> Array:
     return drift
 
 
-@dataclass(frozen=True, slots=True)
-class _LabelMoments:
-    """Of the labels: what the mean of their squares, and of ``z y``, scatter by."""
-
-    scatter: float
-    along: float
-
-
-def _label_moments(problem: Problem) -> _LabelMoments:
-    """What a network scatters by on account of its labels.
+def _label_moments(problem: Problem) -> tuple[float, float]:
+    """What a network scatters by on account of its labels: ``scatter`` and ``along``.
 
     ``scatter``: about the relative standard deviation of its largest singular value, from the
     rows, ``1/min(N, d)``, and from the means of the squared labels, a quarter of
@@ -253,16 +245,16 @@ def _label_moments(problem: Problem) -> _LabelMoments:
     noise = problem.noise_std**2 / c.Ey2
     square = np.square(problem.target(*rule.nodes) / math.sqrt(c.Ey2))
     fourth = float(rule.weights @ (square**2 + 6 * square * noise)) + 3 * noise**2
-    along = float((rule.nodes**2 @ (rule.weights * (square + noise))).max()) * c.Ey2
+    square_along = float((rule.nodes**2 @ (rule.weights * (square + noise))).max()) * c.Ey2
     size = min(problem.width, problem.dim)
     readout = _READOUT_SCATTER.get(str(problem.readout), 0.0) / problem.width
-    return _LabelMoments(math.sqrt(1 / size + fourth / (4 * n) + readout), math.sqrt(along / n))
+    return math.sqrt(1 / size + fourth / (4 * n) + readout), math.sqrt(square_along / n)
 
 
-def _gradient_noise(problem: Problem, labels: _LabelMoments) -> float:
+def _gradient_noise(problem: Problem, along: float) -> float:
     """Of the drift: ``eta mu_1`` times what the mean of ``z y`` over a batch scatters by."""
     slope = constants(problem).rms_slope
-    return slope * labels.along * math.hypot(*problem.learning_rates)
+    return slope * along * math.hypot(*problem.learning_rates)
 
 
 def fluctuation(problem: Problem) -> float:

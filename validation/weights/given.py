@@ -165,15 +165,19 @@ def _matrices(problem: Problem, weights: Any) -> tuple[RealArray, ...]:
             raise InvalidInputError(
                 f"{which} must have the shape (width, dim) = {shape}, got {matrix.shape}{advice}"
             )
-        bad = int(np.count_nonzero(~np.isfinite(matrix)))
-        if bad:
-            raise InvalidInputError(
-                f"{which} must be finite, got {bad} infinite or undefined entries of {matrix.size}"
-            )
-        if not matrix.any():
-            raise InvalidInputError(f"{which} must not be zero everywhere")
+        _check_entries(which, matrix)
     _check_different(stack)
     return tuple(stack)
+
+
+def _check_entries(name: str, array: RealArray) -> None:
+    bad = int(np.count_nonzero(~np.isfinite(array)))
+    if bad:
+        raise InvalidInputError(
+            f"{name} must be finite, got {bad} infinite or undefined entries of {array.size}"
+        )
+    if not array.any():
+        raise InvalidInputError(f"{name} must not be zero everywhere")
 
 
 def _check_different(stack: Sequence[RealArray]) -> None:
@@ -198,11 +202,8 @@ def _readouts(problem: Problem, readout: Any, n_networks: int) -> Array:
             f"readout must have the shape {wanted} for {n_networks} "
             f"{'matrix' if n_networks == 1 else 'matrices'} of weights, got {a.shape}"
         )
-    if not np.isfinite(a).all():
-        raise InvalidInputError("readout must be finite, got infinite or undefined entries")
+    _check_entries("readout", a)
     mean_square = float(np.mean(a**2))
-    if mean_square == 0:
-        raise InvalidInputError("readout must not be zero everywhere")
     if width >= _TELLING_WIDTH and mean_square > 1 / math.sqrt(width):
         raise InvalidInputError(
             "readout must be the second layer a_i = g_i / sqrt(N), of mean square about 1/N = "
@@ -220,8 +221,7 @@ def _directions(problem: Problem, directions: Any) -> Array:
             f"directions must have the shape (r, dim) = {shape}, a target direction in each row, "
             f"got {np.shape(directions)}"
         )
-    if not np.isfinite(rows).all():
-        raise InvalidInputError("directions must be finite, got infinite or undefined entries")
+    _check_entries("directions", rows)
     off = float(np.abs(rows @ rows.T - np.eye(shape[0])).max())
     if off > _ORTHONORMAL:
         raise InvalidInputError(

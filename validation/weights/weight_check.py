@@ -113,32 +113,28 @@ class WeightCheck(InJson, Shown):
         A single network may well be further from the prediction than the allowance: without
         reference networks nothing says whether that is chance.
         """
-        if self.noise == "unknown":
-            found = classify(row.excess, 0.0, row.allowance(criteria))
-            return None if found is Verdict.DIFFERS else found
-        return classify(row.excess, self.noise_of(row, criteria), row.allowance(criteria))
+        unknown = self.noise == "unknown"
+        noise = 0.0 if unknown else self.noise_of(row, criteria)
+        found = classify(row.excess, noise, row.allowance(criteria))
+        return None if unknown and found is Verdict.DIFFERS else found
+
+    def _judged(self, criteria: Criteria) -> list[tuple[str, Verdict | None]]:
+        """Rows, the number of outliers and the bulk in words, each with its verdict."""
+        rows = [(f"{row.label} of spike {row.spike}", self.verdict_of(row, criteria))
+                for row in self.rows]  # fmt: skip
+        bulk = [] if self.bulk is None else [("bulk", self.bulk.verdict(criteria))]
+        return [*rows, ("number of outliers", self.count.verdict), *bulk]
 
     def verdict(self, criteria: Criteria = DEFAULT_CRITERIA) -> Verdict | None:
         """The worst verdict on rows, outliers' number and bulk; None when that is undecided."""
-        found = [self.verdict_of(row, criteria) for row in self.rows]
-        known = [each for each in found if each is not None]
-        known.append(self.count.verdict)
-        if self.bulk is not None:
-            known.append(self.bulk.verdict(criteria))
-        overall = worst(known)
-        undecided = len(known) < len(found) + 1 + (self.bulk is not None)
-        return None if undecided and overall is not Verdict.DIFFERS else overall
+        verdicts = [verdict for _, verdict in self._judged(criteria)]
+        overall = worst(verdict for verdict in verdicts if verdict is not None)
+        return None if None in verdicts and overall is not Verdict.DIFFERS else overall
 
     def differing(self, criteria: Criteria = DEFAULT_CRITERIA) -> tuple[str, ...]:
         """What differs, in words: rows, the number of outliers, the bulk."""
-        judged = [(self._name(row), self.verdict_of(row, criteria)) for row in self.rows]
-        judged.append(("number of outliers", self.count.verdict))
-        if self.bulk is not None:
-            judged.append(("bulk", self.bulk.verdict(criteria)))
+        judged = self._judged(criteria)
         return tuple(name for name, verdict in judged if verdict is Verdict.DIFFERS)
-
-    def _name(self, row: CheckRow) -> str:
-        return f"{row.label} of spike {row.spike}"
 
     def _conclusion(self, criteria: Criteria) -> str:
         verdict = self.verdict(criteria)
@@ -146,7 +142,7 @@ class WeightCheck(InJson, Shown):
             return f"differs in: {', '.join(self.differing(criteria))}"
         if verdict is not None:
             return str(verdict)
-        undecided = [self._name(row) for row in self.rows if self.verdict_of(row, criteria) is None]
+        undecided = [name for name, verdict in self._judged(criteria) if verdict is None]
         return f"undecided, noise unknown: {', '.join(undecided)}"
 
     def agrees(self, criteria: Criteria = DEFAULT_CRITERIA) -> bool:
