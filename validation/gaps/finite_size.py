@@ -21,8 +21,14 @@ from validation.arguments import none_or_several, probability
 from validation.campaign import run_campaign
 from validation.comparison.bulk_distance import bulk_values
 from validation.gaps.gap_curves import FiniteSize, GapCurve, Quantity
-from validation.gaps.paired_gaps import Gap, PairedLevel, bulk_gap, outlier_gaps
-from validation.gaps.paired_levels import paired_levels, predictions_at
+from validation.gaps.pairing import (
+    Gap,
+    PairedLevel,
+    bulk_gap,
+    outlier_gaps,
+    paired_levels,
+    predictions_at,
+)
 from validation.gaps.power_law import fit_power_law
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples

@@ -10,8 +10,8 @@ from rmt.problem import Problem
 from validation.drawing import BATCHES, Panel, end_of_linear_axis
 from validation.gaps.gap_curves import FiniteSize
 from validation.report.evidence import CaseEvidence, Evidence
-from validation.report.features import features_svg
 from validation.report.figures import (
+    features_svg,
     gaps_svg,
     overlaps_svg,
     plane_svg,

@@ -28,8 +28,7 @@ from validation.weights.readings import (
     outlier_count,
     read_weights,
 )
-from validation.weights.rows import CheckRow
-from validation.weights.weight_check import Noise, WeightCheck
+from validation.weights.weight_check import CheckRow, Noise, WeightCheck
 
 __all__ = ["check"]
 

@@ -19,7 +19,7 @@ from validation.comparison.verdict import DEFAULT_CRITERIA
 from validation.simulation.bulk import FEWEST_VALUES, bulk_edge
 from validation.simulation.triplets import Triplets, leading_triplets
 from validation.weights.given import GivenWeights, RealArray
-from validation.weights.rows import FoundOutlier, OutlierCount
+from validation.weights.weight_check import FoundOutlier, OutlierCount
 
 __all__ = ["Reading", "bulk_of", "found_outliers", "outlier_count", "read_weights"]
 
