@@ -15,7 +15,7 @@ from validation.catalogue import CASES, Case, case
 from validation.comparison.comparison import Comparison
 from validation.comparison.verdict import Verdict
 from validation.demo import Demo, run_demo
-from validation.demo_figure import comparison_figure
+from validation.drawing import comparison_figure
 from validation.folders import prepare_folder
 
 

@@ -23,10 +23,12 @@ from validation.comparison.rows import FeatureRow
 from validation.comparison.verdict import Criteria, Verdict
 from validation.report.evidence import gather
 from validation.report.page import make_report
+from validation.report.tasks import THEORIES
 from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
 from validation.simulation.features import run_features
 from validation.simulation.plan import Plan
 from validation.store.file import FORMAT
+from validation.store.kinds import KINDS
 from validation.store.store import SampleStore
 from validation.suites import Entry, Section, Suite
 
@@ -79,6 +81,16 @@ def test_a_campaign_gives_what_run_features_gives(samples, tmp_path):
     with ThreadPoolExecutor(2) as pool:
         (found,) = run_campaign([PLAN], path, executor=pool)
     assert_same(found, samples)
+
+
+def test_every_kind_has_a_table_and_a_theory():
+    plans = [kind.plan for kind in KINDS]
+    assert plans == list(THEORIES) == [Plan, FeaturePlan]
+    with SampleStore() as store:
+        for kind in KINDS:
+            made = store._connection.execute(f"SELECT * FROM {kind.table}").description
+            names = [name for name, *_ in made]
+            assert names == ["series", "number", *kind.columns, "made_with", "checksum"]
 
 
 def test_both_kinds_share_a_file(samples, tmp_path):

@@ -11,6 +11,7 @@ from concurrent.futures import (
     Future,
     wait,
 )
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from os import PathLike
@@ -129,6 +130,7 @@ def run_campaign(
     Examples
     --------
     >>> from rmt import Problem, Step
+    >>> from validation import Plan
     >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
     >>> plans = [Plan(problem, n_samples=3), Plan(problem.replace(width=80), n_samples=2)]
     >>> [samples.n_samples for samples in run_campaign(plans, workers=1)]
@@ -141,10 +143,9 @@ def run_campaign(
         integer("workers", workers, 1)
     if executor is None:
         find_device(device)
-    if isinstance(store, SampleStore):
-        return _run(chosen, store, executor, workers, device, progress)
-    with SampleStore(store) as opened:
-        return _run(chosen, opened, executor, workers, device, progress)
+    opened = nullcontext(store) if isinstance(store, SampleStore) else SampleStore(store)
+    with opened as place:
+        return _run(chosen, place, executor, workers, device, progress)
 
 
 def compute(job: Job) -> Outcome:
@@ -175,13 +176,12 @@ def _run(
     with progress_bar(plans, missing, progress) as advance:
 
         def keep(job: Job, outcome: Outcome) -> None:
-            if isinstance(outcome.result, Failure):
-                failures.append((job, outcome.result))
+            plan, index, result = job.plan, job.index, outcome.result
+            if isinstance(result, Failure):
+                failures.append((job, result))
             else:
-                store.put(
-                    job.plan, job.index, outcome.result, device=device, versions=outcome.versions
-                )
-            advance(job.plan, job.index)
+                store.put(plan, index, result, device=device, versions=outcome.versions)
+            advance(plan, index)
 
         try:
             if n_missing:
@@ -212,17 +212,16 @@ def _what_is_kept(plans: Sequence[AnyPlan], store: SampleStore, device: str, n_m
 
 def _missing(plans: Sequence[AnyPlan], store: SampleStore, device: str) -> list[list[int]]:
     """For each plan the samples to compute; one that several plans share belongs to the first."""
-    claimed: dict[tuple[str, int, str], set[int]] = {}
+    claimed: set[tuple[str, int, str, int]] = set()
     missing = []
     for plan in plans:
-        mine = []
-        for index in store.missing(plan, device):
-            key = (plan.problem.content_hash, plan.seed, recipe(plan, index, device))
-            others = claimed.setdefault(key, set())
-            if index not in others:
-                others.add(index)
-                mine.append(index)
-        missing.append(mine)
+        problem, seed = plan.problem.content_hash, plan.seed
+        keys = {
+            index: (problem, seed, recipe(plan, index, device), index)
+            for index in store.missing(plan, device)
+        }
+        missing.append([index for index, key in keys.items() if key not in claimed])
+        claimed.update(keys.values())
     return missing
 
 
@@ -294,11 +293,10 @@ def _convergence_error(
     # In the order of the plans, not in that in which workers finished.
     job, first = min(failures, key=lambda found: (plans.index(found[0].plan), found[0].index))
     count = f"{len(failures)} samples failed, the first is" if len(failures) > 1 else "failed:"
+    some = (len(store.missing(plan, device)) < plan.n_samples for plan in plans)
     best = [
-        store.samples(plan, device, partial=True)
-        if len(store.missing(plan, device)) < plan.n_samples
-        else None
-        for plan in plans
+        store.samples(plan, device, partial=True) if there else None
+        for plan, there in zip(plans, some, strict=True)
     ]
     return ConvergenceError(
         f"{count} sample {job.index} of seed {job.plan.seed} of {job.plan}: {first.message}",

@@ -42,10 +42,8 @@ class PredictedOutliers:
 
     Attributes
     ----------
-    singular_values, singular_value_errors : array (k,)
-        Of the outliers.
-    overlaps, overlap_errors : array (k, r)
-        Squared, with each target direction.
+    numbers, errors : array (k, 1 + r)
+        Of the outliers, as `numbers_of` gives them, and the theory's estimates of their errors.
     edge : float
         Upper edge of the bulk.
 
@@ -60,35 +58,32 @@ class PredictedOutliers:
     ((1,), (1, 1), 2.0)
     """
 
-    singular_values: Array
-    singular_value_errors: Array
-    overlaps: Array
-    overlap_errors: Array
+    numbers: Array
+    errors: Array
     edge: float
 
     @classmethod
     def of(cls, prediction: Prediction) -> PredictedOutliers:
         """Read a prediction."""
         outliers = sorted(prediction.outliers, key=lambda spike: -spike.singular_value)
-        shape = (len(outliers), prediction.problem.n_directions)
-        errors = [spike.error for spike in outliers]
+        numbers = [(one.singular_value, *one.target_overlaps) for one in outliers]
+        errors = [(one.error.singular_value, *one.error.target_overlaps) for one in outliers]
+        shape = len(outliers), 1 + prediction.problem.n_directions
         return cls(
-            np.array([spike.singular_value for spike in outliers], dtype=np.float64),
-            np.array([error.singular_value for error in errors], dtype=np.float64),
-            np.array([spike.target_overlaps for spike in outliers], np.float64).reshape(shape),
-            np.array([error.target_overlaps for error in errors], np.float64).reshape(shape),
+            np.array(numbers, dtype=np.float64).reshape(shape),
+            np.array(errors, dtype=np.float64).reshape(shape),
             float(max(upper for _, upper in prediction.bulk.edges)),
         )
 
     @property
-    def numbers(self) -> Array:
-        """As `numbers_of` gives them, shape (k, 1 + r)."""
-        return numbers_of(self.singular_values, self.overlaps)
+    def singular_values(self) -> Array:
+        """Shape (k,)."""
+        return self.numbers[:, 0]
 
     @property
-    def errors(self) -> Array:
-        """Of the `numbers`."""
-        return numbers_of(self.singular_value_errors, self.overlap_errors)
+    def overlaps(self) -> Array:
+        """Squared, with each target direction, shape (k, r)."""
+        return self.numbers[:, 1:]
 
 
 def numbers_of(singular_values: Array, overlaps: Array) -> Array:

@@ -20,15 +20,9 @@ from rmt.status import InvalidInputError
 from validation.arguments import none_or_several, probability
 from validation.campaign import run_campaign
 from validation.comparison.bulk_distance import bulk_values
+from validation.gaps import pairing
 from validation.gaps.gap_curves import FiniteSize, GapCurve, Quantity
-from validation.gaps.pairing import (
-    Gap,
-    PairedLevel,
-    bulk_gap,
-    outlier_gaps,
-    paired_levels,
-    predictions_at,
-)
+from validation.gaps.pairing import Gap, PairedLevel
 from validation.gaps.power_law import fit_power_law
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples
@@ -151,14 +145,16 @@ def finite_size(
         for grown, m in zip(problems, counts, strict=True)
     ]
 
-    laws = [predictions_at(grown, levels, forms) for grown in problems]
+    laws = [pairing.predictions_at(grown, levels, forms) for grown in problems]
     n_outliers = min(len(prediction.outliers) for prediction in laws[-1].values())
     plans = [replace(plan, n_outliers=max(n_outliers, 1)) for plan in plans]
     campaign = run_campaign(plans, store, executor=executor, workers=workers, progress=progress)
 
     gaps: list[dict[_Seen, Gap]] = []
     for samples, of_law in zip(campaign, laws, strict=True):
-        predicted = paired_levels(samples, of_law, forms, n_outliers, paired, int(n_own), executor)
+        predicted = pairing.paired_levels(
+            samples, of_law, forms, n_outliers, paired, int(n_own), executor
+        )
         gaps.append(_gaps(samples, of_law, predicted))
     observables = list(np.ndindex(n_outliers, 1 + problem.n_directions))
     curves = [
@@ -179,16 +175,18 @@ def finite_size(
 
 
 def _gaps(
-    samples: Samples, of_law: Mapping[Method, Prediction], levels: Mapping[Method, PairedLevel]
+    samples: Samples,
+    of_law: Mapping[Method, Prediction],
+    levels: Mapping[Method, PairedLevel],
 ) -> dict[_Seen, Gap]:
     """Gaps of all levels in all observables at one width."""
     found: dict[_Seen, Gap] = {}
     values = bulk_values(samples)
     for method, law in of_law.items():
-        for observable, gap in outlier_gaps(samples, levels[method]).items():
+        for observable, gap in pairing.outlier_gaps(samples, levels[method]).items():
             found[method, observable] = gap
         if values is not None:
-            found[method, None] = bulk_gap(law, values)
+            found[method, None] = pairing.bulk_gap(law, values)
     return found
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from rmt.arrays import Array
 from rmt.regression import ridge
 from rmt.spectra.laws.law import SpectralLaw
+from validation.drawing import points_between
 from validation.simulation.feature_plan import FeaturePlan
 
 __all__ = ["DensityCurve", "LearningCurves"]
@@ -42,10 +43,9 @@ class DensityCurve:
 
     @classmethod
     def of(cls, law: SpectralLaw) -> DensityCurve:
-        """Points are closest at the ends of each interval, where densities bend most."""
-        bends = (1.0 - np.cos(np.linspace(0.0, np.pi, _POINTS))) / 2.0
+        """Of points that are closest at the ends of each interval."""
         edges = tuple((float(low), float(high)) for low, high in law.edges)
-        points = np.concatenate([low + (high - low) * bends for low, high in edges])
+        points = np.concatenate([points_between(low, high, _POINTS) for low, high in edges])
         return cls(edges, points, np.asarray(law.pdf(points), dtype=np.float64))
 
     def pdf(self, x: ArrayLike) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -29,7 +29,8 @@ NOT_COMPARED = "not compared"
 IN_GAPS = "in the gaps below"
 # What a test of an outlier says beside the others: its quantity without the direction.
 _OF_OUTLIERS = ("spike", "quantity", "direction", "in_margin")
-_STATUSES = (*(verdict.value for verdict in Verdict), NOT_COMPARED, NOT_SIMULATED)
+_VERDICTS = tuple(verdict.value for verdict in Verdict)
+_STATUSES = (*_VERDICTS, NOT_COMPARED, NOT_SIMULATED)
 
 
 def report_data(evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
@@ -58,24 +59,26 @@ def report_data(evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
     sections = [_section(section, evidence, criteria) for section in evidence.suite.sections]
     cases = [case for section in sections for case in section["cases"]]
     tests = [test for case in cases for test in case["tests"]]
-    by_case = Counter(case["status"] for case in cases)
-    by_test = Counter(test["verdict"] for test in tests)
-    by_bulk = Counter(case["bulk"]["verdict"] for case in cases if case["bulk"])
     data = {
         "format": _FORMAT,
         "suite": evidence.suite.name,
         "title": evidence.suite.title,
         "criteria": criteria.to_dict(),
         "n_tests": evidence.n_tests,
-        "cases_by_status": {status: by_case[status] for status in _STATUSES},
-        "tests_by_verdict": {verdict.value: by_test[verdict.value] for verdict in Verdict},
-        "bulks_by_verdict": {verdict.value: by_bulk[verdict.value] for verdict in Verdict},
+        "cases_by_status": _tally((case["status"] for case in cases), _STATUSES),
+        "tests_by_verdict": _tally(test["verdict"] for test in tests),
+        "bulks_by_verdict": _tally(case["bulk"]["verdict"] for case in cases if case["bulk"]),
         "versions": _versions(),
         "made_with": list(evidence.made_with),
         "sections": sections,
     }
     numbers: dict[str, Any] = plain(data)
     return numbers
+
+
+def _tally(found: Iterable[str], names: Sequence[str] = _VERDICTS) -> dict[str, int]:
+    counts = Counter(found)
+    return {name: counts[name] for name in names}
 
 
 def _section(section: Section, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:

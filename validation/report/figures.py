@@ -256,11 +256,9 @@ def features_svg(name: str, found: CaseEvidence) -> str:
 def _count_legend(axes: Axes) -> None:
     from matplotlib.lines import Line2D
 
-    labels = ("none", "1", "2", "3 or more")
-    handles = [
-        Line2D([], [], marker="o", ls="", ms=8, color=colour, mec=INK, mew=0.6, label=label)
-        for colour, label in zip(_COUNT_COLOURS, labels, strict=True)
-    ]
+    style: Any = {"marker": "o", "ls": "", "ms": 8, "mec": INK, "mew": 0.6}
+    numbers = zip(_COUNT_COLOURS, ("none", "1", "2", "3 or more"), strict=True)
+    handles = [Line2D([], [], color=colour, label=label, **style) for colour, label in numbers]
     axes.legend(
         handles=handles, title="predicted outliers at this width", title_fontsize=8,
         loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4,

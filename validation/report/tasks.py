@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from rmt.features import FeatureSpikes
@@ -25,7 +26,6 @@ from validation.report.curves import DensityCurve, LearningCurves
 from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.observe import Observation
 from validation.simulation.plan import Plan
-from validation.simulation.samples import Samples
 from validation.store.kinds import AnyPlan
 from validation.store.store import SampleStore
 from validation.suites import Section
@@ -83,10 +83,6 @@ def _predicted(plan: Plan) -> tuple[Prediction]:
     return (predict(plan.problem, "deformed", forms=_FORMS, max_seconds=None),)
 
 
-def _compared(prediction: Prediction, samples: Samples) -> Comparison:
-    return compare(prediction, samples, edge_margin=DEFORMED_MARGIN)
-
-
 def _features_to_dict(spikes: FeatureSpikes, errors: RidgeErrors) -> dict[str, Any]:
     return {"features": spikes.to_dict(), "ridge": errors.to_dict()}
 
@@ -95,7 +91,7 @@ def _features_to_dict(spikes: FeatureSpikes, errors: RidgeErrors) -> dict[str, A
 THEORIES: dict[type[AnyPlan], Theory] = {
     Plan: Theory(
         _predicted,
-        _compared,
+        partial(compare, edge_margin=DEFORMED_MARGIN),
         Prediction.to_dict,
         lambda plan, prediction: DensityCurve.of(prediction.bulk),
     ),

@@ -65,7 +65,7 @@ def run_features(
     Examples
     --------
     >>> from rmt import Problem, Step
-    >>> from validation import FeatureObservation, FeaturePlan, FeatureSamples
+    >>> from validation import FeaturePlan
     >>> problem = Problem("tanh(z)", "z", width=40, dim=30, samples=80, steps=[Step(2, 0.3)])
     >>> plan = FeaturePlan(problem, 3, inputs=(60, 120), regularisations=(1e-2,), n_spikes=2)
     >>> run_features(plan).test_error.shape

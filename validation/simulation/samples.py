@@ -173,16 +173,13 @@ class Samples(Shown):
         return self.spectra
 
     def _parts(self) -> list[Part]:
+        means, errors = self.mean_target_overlaps, self.target_overlap_errors
+        values = zip(self.mean_singular_values, self.singular_value_errors, strict=True)
         rows = []
-        for i in range(self.n_observed):
-            value, error = self.mean_singular_values[i], self.singular_value_errors[i]
-            overlaps = "  ".join(
-                f"{o:.4f} ({e:.4f})"
-                for o, e in zip(
-                    self.mean_target_overlaps[i], self.target_overlap_errors[i], strict=True
-                )
-            )
-            rows.append([f"{i}", f"{value:.4f} ({error:.4f})", overlaps])
+        for i, (value, error) in enumerate(values):
+            overlaps = zip(means[i], errors[i], strict=True)
+            told = "  ".join(f"{mean:.4f} ({sem:.4f})" for mean, sem in overlaps)
+            rows.append([f"{i}", f"{value:.4f} ({error:.4f})", told])
         head = f"{self.n_samples} samples, seed {self.seed}, standard errors in brackets"
         return [head, Table("rrl", ["spike", "singular value", "squared overlaps"], rows)]
 

@@ -8,7 +8,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -61,15 +61,9 @@ def to_npz(path: Path, contents: Contents) -> None:
             for name, array in arrays.items():
                 with archive.open(f"{number}/{name}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)
-            titles.append(
-                {
-                    "problem": series.problem,
-                    "description": series.description,
-                    "seed": series.seed,
-                    "recipe": series.recipe,
-                    "made_with": list(series.made_with),
-                }
-            )
+            title = asdict(series)
+            del title["n_samples"]
+            titles.append(title)
         with archive.open("series.npy", "w") as file:
             np.lib.format.write_array(file, np.array(json.dumps(titles)), allow_pickle=False)
 

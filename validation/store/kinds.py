@@ -189,7 +189,6 @@ KINDS = (
         from_values=_features_of,
     ),
 )
-_BY_PLAN = {kind.plan: kind for kind in KINDS}
 
 
 def kind_of(plan: AnyPlan) -> Kind:
@@ -207,9 +206,10 @@ def kind_of(plan: AnyPlan) -> Kind:
     >>> kind_of(Plan(problem, 3)).table
     'samples'
     """
-    if type(plan) not in _BY_PLAN:
-        raise InvalidInputError(f"plans must hold Plan objects, got {type(plan).__name__}")
-    return _BY_PLAN[type(plan)]
+    for kind in KINDS:
+        if isinstance(plan, kind.plan):
+            return kind
+    raise InvalidInputError(f"plans must hold Plan objects, got {type(plan).__name__}")
 
 
 def observe_sample(

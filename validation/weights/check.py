@@ -19,7 +19,7 @@ from rmt.spikes.deformed.outliers import Forms
 from validation.arguments import none_or_several
 from validation.comparison.compare import PredictedOutliers, level, numbers_of
 from validation.simulation.weights import run_samples
-from validation.weights.given import GivenWeights, WeightsLike, given_weights
+from validation.weights.given import WeightsLike, given_weights
 from validation.weights.notes import odd_weights
 from validation.weights.readings import (
     Reading,
@@ -133,17 +133,20 @@ def check(
     if spectrum is None:
         spectrum = min(problem.width, problem.dim) <= _SPECTRUM_SIZE
 
-    groups = _groups(problem, given)
-    with time_limit(seconds):
-        predictions = [predict(one, method, forms=forms, max_seconds=None) for one, _ in groups]
     n_weights = len(given.matrices)
-    prediction_of = {
-        number: prediction
-        for (_, numbers), prediction in zip(groups, predictions, strict=True)
-        for number in numbers
-    }
+    problems = [problem] * n_weights
+    if given.readouts is not None:
+        problems = [problem.replace(readout=g) for g in given.readouts]
+    distinct = {one.content_hash: one for one in problems}
+    with time_limit(seconds):
+        prediction_of = {
+            key: predict(one, method, forms=forms, max_seconds=None)
+            for key, one in distinct.items()
+        }
+    predictions = list(prediction_of.values())
     readings = [
-        read_weights(given, number, prediction_of[number], spectrum) for number in range(n_weights)
+        read_weights(given, number, prediction_of[one.content_hash], spectrum)
+        for number, one in enumerate(problems)
     ]
     references = _references(predictions, n_reference, seed, progress)
     noise: Noise = "reference" if n_reference else "weights" if n_weights > 1 else "unknown"
@@ -164,17 +167,6 @@ def check(
     )
     with time_limit(seconds):
         return replace(found, notes=odd_weights(readings, found.agrees()))
-
-
-def _groups(problem: Problem, given: GivenWeights) -> list[tuple[Problem, list[int]]]:
-    """The problems conditional on the readouts, each with the matrices that share it."""
-    everyone = range(len(given.matrices))
-    if given.readouts is None:
-        return [(problem, list(everyone))]
-    same: dict[bytes, list[int]] = {}
-    for i in everyone:
-        same.setdefault(given.readouts[i].tobytes(), []).append(i)
-    return [(problem.replace(readout=given.readouts[one[0]]), one) for one in same.values()]
 
 
 def _references(

@@ -92,20 +92,13 @@ class Seen:
 
     def scaled(self, factor: float) -> Seen:
         """Of the weights times a number."""
-        return replace(
-            self,
-            values=factor * self.values,
-            floor=factor * self.floor,
-            drift=None if self.drift is None else factor * self.drift,
-            initial_noise=factor * self.initial_noise,
-        )
+        one = self.with_readout_times(factor)
+        return replace(one, values=factor * self.values, floor=factor * self.floor)
 
     def with_readout_times(self, factor: float) -> Seen:
         """Of the same weights, with a multiple of the readout."""
-        if self.drift is None:
-            return self
-        noise = factor * self.initial_noise
-        return replace(self, drift=factor * self.drift, initial_noise=noise)
+        drift = None if self.drift is None else factor * self.drift
+        return replace(self, drift=drift, initial_noise=factor * self.initial_noise)
 
     def misfit(self, prediction: Prediction) -> Misfit:
         """How far a prediction is from what is seen."""

@@ -51,13 +51,7 @@ def odd_weights(readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
     agrees : bool
         Whether the verdict is that they do, so that no other explanation is looked for.
     """
-    shown: tuple[_Judge, ...] = (
-        _transposed,
-        _whole_scale,
-        _other_readout,
-        _other_directions,
-        _backwards,
-    )
+    shown = (_transposed, _whole_scale, _other_readout, _other_directions, _backwards)
     notes = (
         _readout(readings)
         or _judged(shown, readings)
@@ -115,10 +109,8 @@ def _whole_scale(reading: Reading) -> str | None:
     if abs(math.log(ratio)) <= math.log1p(_OFF):
         return None
     text = _bulk_text(ratio)
-    for name, scale in (
-        ("sqrt(d)", math.sqrt(problem.dim)),
-        ("sqrt(N)", math.sqrt(problem.width)),
-    ):
+    for name, size in (("sqrt(d)", problem.dim), ("sqrt(N)", problem.width)):
+        scale = math.sqrt(size)
         if abs(ratio / scale - 1) < _RECOGNISED:
             return f"{text}. That is about {name} = {scale:.3g}: divide the weights by it"
         if abs(ratio * scale - 1) < _RECOGNISED:

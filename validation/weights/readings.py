@@ -194,7 +194,7 @@ def _predicted_numbers(
     scatter = np.array([deviations.get(i, math.nan) for i in range(values.size)])
     scatter = np.where(np.isfinite(scatter), scatter, values / math.sqrt(problem.width))
     slack = DEFAULT_CRITERIA.allowance * values + _DOUBTFUL * scatter
-    slack = slack + outliers.singular_value_errors
+    slack = slack + outliers.errors[:, 0]
     sure, possible = np.sum(values - slack > limit), np.sum(values + slack > limit)
     return float(values.size), float(sure), float(possible)
 
