@@ -12,7 +12,8 @@ import numpy as np
 
 from benchmarks.common import Effort, Row, clock, race, row
 from rmt import Problem, Step, ridge
-from validation.simulation.features import FeaturePlan, run_features
+from validation.simulation.feature_plan import FeaturePlan
+from validation.simulation.features import run_features
 
 TITLE = "A learning curve against its points, and against simulation"
 

@@ -25,7 +25,8 @@ from validation import campaign
 from validation.campaign import CampaignError, Job, compute, run_campaign
 from validation.executors import connect_dask
 from validation.simulation.plan import Plan
-from validation.simulation.samples import Samples, run_samples
+from validation.simulation.samples import Samples
+from validation.simulation.weights import run_samples
 from validation.store.store import SampleStore
 
 PROBLEM = Problem("tanh(z + 7/10)", "z1 + z1*z2", 120, 100, 300, [Step(4, 0.3), Step(4, 0.4)])

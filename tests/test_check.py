@@ -17,8 +17,7 @@ from rmt.status import InvalidInputError
 from validation import simulate
 from validation.comparison.verdict import Criteria, Verdict
 from validation.weights.check import check
-from validation.weights.result import WeightCheck
-from validation.weights.rows import CheckRow
+from validation.weights.weight_check import CheckRow, WeightCheck
 
 N = 240
 PROBLEM = Problem(

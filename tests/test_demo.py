@@ -12,10 +12,10 @@ from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation.__main__ import main
 from validation.catalogue import CASES, Case, case
-from validation.comparison.result import Comparison
+from validation.comparison.comparison import Comparison
 from validation.comparison.verdict import Verdict
 from validation.demo import Demo, run_demo
-from validation.demo_figure import comparison_figure
+from validation.drawing import comparison_figure
 from validation.folders import prepare_folder
 
 

@@ -19,14 +19,16 @@ from validation.comparison.feature_comparison import (
     neighbours,
     predicted_features,
 )
-from validation.comparison.feature_rows import FeatureRow
+from validation.comparison.rows import FeatureRow
 from validation.comparison.verdict import Criteria, Verdict
 from validation.report.evidence import gather
 from validation.report.page import make_report
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples, run_features
+from validation.report.tasks import THEORIES
+from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
+from validation.simulation.features import run_features
 from validation.simulation.plan import Plan
 from validation.store.file import FORMAT
+from validation.store.kinds import KINDS
 from validation.store.store import SampleStore
 from validation.suites import Entry, Section, Suite
 
@@ -79,6 +81,16 @@ def test_a_campaign_gives_what_run_features_gives(samples, tmp_path):
     with ThreadPoolExecutor(2) as pool:
         (found,) = run_campaign([PLAN], path, executor=pool)
     assert_same(found, samples)
+
+
+def test_every_kind_has_a_table_and_a_theory():
+    plans = [kind.plan for kind in KINDS]
+    assert plans == list(THEORIES) == [Plan, FeaturePlan]
+    with SampleStore() as store:
+        for kind in KINDS:
+            made = store._connection.execute(f"SELECT * FROM {kind.table}").description
+            names = [name for name, *_ in made]
+            assert names == ["series", "number", *kind.columns, "made_with", "checksum"]
 
 
 def test_both_kinds_share_a_file(samples, tmp_path):
@@ -253,7 +265,7 @@ def test_a_section_of_features(evidence):
     report = make_report(evidence)
     (section,) = report.data["sections"]
     first, second, missing = section["cases"]
-    compared = evidence.features["f-independent"].comparison
+    compared = evidence.cases["f-independent"].held.comparison
     assert report.data["n_tests"] == 2 * compared.n_tests
     assert [test["quantity"] for test in first["tests"]] == [row.label for row in compared.rows]
     assert first["learned"] == list(compared.learned)
@@ -266,10 +278,8 @@ def test_a_section_of_features(evidence):
 
 
 def test_a_failed_prediction_of_features_is_shown(evidence):
-    failed = replace(
-        evidence.features["f-reused"], comparison=None, curves=None, failure="did not converge"
-    )
-    changed = replace(evidence, features={**evidence.features, "f-reused": failed})
+    failed = replace(evidence.cases["f-reused"], held=None, failure="did not converge")
+    changed = replace(evidence, cases={**evidence.cases, "f-reused": failed})
     report = make_report(changed)
     assert report.data["cases_by_status"]["not compared"] == 1
     assert "did not converge" in report.html

@@ -13,9 +13,9 @@ from problems import IE1
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation import FiniteSize, finite_size, fit_power_law, run_samples
-from validation.gaps import paired_levels
-from validation.gaps.paired_gaps import bulk_gap, paired_gap
-from validation.gaps.result import GapCurve
+from validation.gaps import pairing
+from validation.gaps.gap_curves import GapCurve
+from validation.gaps.pairing import bulk_gap, paired_gap
 from validation.simulation.draws import sample_readout
 
 WIDTHS = np.array([125, 250, 500, 1000, 2000])
@@ -242,14 +242,14 @@ def test_levels_can_be_held_against_networks_without_pairing(small):
 @pytest.mark.parametrize("n_own", [0, 2, 4])
 def test_the_deformed_level_pairs_through_the_resummed_one(n_own, monkeypatch):
     """Were both the same level, so were their gaps, whoever was predicted on its own readout."""
-    predict = paired_levels.predict
+    predict = pairing.predict
     seen = []
 
     def stand_in(problem, method, **_):
         seen.append((method, isinstance(problem.readout, str)))
         return predict(problem, "resummed")
 
-    monkeypatch.setattr(paired_levels, "predict", stand_in)
+    monkeypatch.setattr(pairing, "predict", stand_in)
     problem = PROBLEM.replace(readout="uniform")
     found = finite_size(
         problem, [60, 90], 4, methods=["deformed", "resummed"], n_own=n_own, workers=1

@@ -18,7 +18,7 @@ import rmt
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from validation.catalogue import COUNTS, LEVELS
 from validation.simulation.bulk import bulk_edge, kolmogorov_distance
-from validation.simulation.samples import run_samples
+from validation.simulation.weights import run_samples
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,10 @@ from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation import observe as observe_function
 from validation.simulation.observe import Histogram, observe
-from validation.simulation.samples import Samples, run_samples
+from validation.simulation.samples import Samples
 from validation.simulation.simulate import simulate
 from validation.simulation.triplets import leading_triplets
+from validation.simulation.weights import run_samples
 
 
 def with_spectrum(shape: tuple[int, int], top: list[float], seed: int = 0) -> np.ndarray:

@@ -13,8 +13,8 @@ import pytest
 import rmt
 from validation.comparison.compare import compare
 from validation.comparison.verdict import Criteria
-from validation.simulation.samples import run_samples
 from validation.simulation.simulate import simulate
+from validation.simulation.weights import run_samples
 
 CASES = {
     "independent": {

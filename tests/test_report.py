@@ -17,8 +17,8 @@ from rmt.status import InvalidInputError, RmtError
 from validation.campaign import run_campaign
 from validation.catalogue import Case
 from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict
+from validation.report.curves import DensityCurve
 from validation.report.data import report_data
-from validation.report.density_curve import DensityCurve
 from validation.report.evidence import gather
 from validation.report.page import Report, make_report
 from validation.report.svg import blank_figure, svg_style, to_svg
@@ -224,15 +224,15 @@ def test_numbers_of_page_and_json_are_the_same(report, page):
 
 def test_numbers_are_those_of_the_comparisons(evidence, report):
     by_name = {case["name"]: case for case in cases_of(report)}
-    compared = [one for one in evidence.cases.values() if one.comparison is not None]
+    compared = {name: one.held.comparison for name, one in evidence.cases.items() if one.held}
     assert len(compared) == 6
-    assert report.data["n_tests"] == sum(one.comparison.n_tests for one in compared)
-    for one in compared:
-        case = by_name[one.entry.case.name]
-        found = one.comparison.verdicts(DEFAULT_CRITERIA, report.data["n_tests"])
+    assert report.data["n_tests"] == sum(one.n_tests for one in compared.values())
+    for name, comparison in compared.items():
+        case = by_name[name]
+        found = comparison.verdicts(DEFAULT_CRITERIA, report.data["n_tests"])
         assert case["status"] == found.overall.value
         assert [test["verdict"] for test in case["tests"][:-1]] == [v.value for v in found.rows]
-        for test, row in zip(case["tests"][:-1], one.comparison.rows, strict=True):
+        for test, row in zip(case["tests"][:-1], comparison.rows, strict=True):
             assert (test["predicted"], test["simulated"]) == (row.predicted, row.simulated)
             assert test["adjusted_p_value"] == min(1.0, report.data["n_tests"] * row.p_value)
     counts = report.data["cases_by_status"]
@@ -305,9 +305,11 @@ def test_half_of_the_networks_are_enough(evidence):
 def test_a_difference_leads_the_page(pairs):
     name = "pair-reused"
     before = pairs.cases[name]
-    row = replace(before.comparison.rows[0], simulated=99.0, standard_error=1e-9)
-    comparison = replace(before.comparison, rows=(row, *before.comparison.rows[1:]))
-    cases = {**pairs.cases, name: replace(before, comparison=comparison)}
+    first, *others = before.held.comparison.rows
+    row = replace(first, simulated=99.0, standard_error=1e-9)
+    comparison = replace(before.held.comparison, rows=(row, *others))
+    held = replace(before.held, comparison=comparison)
+    cases = {**pairs.cases, name: replace(before, held=held)}
     changed = make_report(replace(pairs, cases=cases))
     (case,) = [one for one in cases_of(changed) if one["name"] == name]
     assert case["status"] == "differs"
@@ -318,7 +320,7 @@ def test_a_difference_leads_the_page(pairs):
 
 def test_a_failed_prediction_is_shown(pairs):
     name = "pair-reused"
-    failed = replace(pairs.cases[name], comparison=None, bulk=None, failure="did not <converge>")
+    failed = replace(pairs.cases[name], held=None, failure="did not <converge>")
     changed = make_report(replace(pairs, cases={**pairs.cases, name: failed}))
     assert "did not &lt;converge&gt;" in changed.html
     assert changed.data["cases_by_status"]["not compared"] == 1
@@ -332,7 +334,7 @@ def test_a_prediction_with_more_outliers_than_observed_is_a_failure_of_its_case(
     with SampleStore() as store:
         run_campaign(suite.plans, store, workers=1)
         found = gather(suite, store, workers=1).cases["few"]
-    assert found.comparison is None
+    assert found.held is None
     assert "at least the 2 predicted outliers" in found.failure
 
 

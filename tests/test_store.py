@@ -20,7 +20,7 @@ from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
 from validation.simulation.observe import Observation
 from validation.simulation.plan import Plan
-from validation.simulation.samples import run_samples
+from validation.simulation.weights import run_samples
 from validation.store.file import FORMAT
 from validation.store.recipe import SIMULATION_VERSION, made_with, recipe
 from validation.store.store import SampleStore

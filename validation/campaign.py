@@ -11,22 +11,20 @@ from concurrent.futures import (
     Future,
     wait,
 )
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from os import PathLike
-from typing import Any, TypeAlias, overload
+from typing import TypeAlias, TypeVar
 
 from rmt.arguments import integer
-from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
+from rmt.status import ConvergenceError, RmtError, Status
 from validation.executors import worker_processes
 from validation.progress import progress_bar
 from validation.simulation.devices import find_device
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples, observe_feature_sample
-from validation.simulation.plan import Plan
-from validation.simulation.samples import Samples, observe_sample
+from validation.simulation.planned import PlanOf
 from validation.simulation.threads import available_cores
-from validation.store.kinds import AnyObservation, AnyPlan, AnySamples
+from validation.store.kinds import AnyObservation, AnyPlan, kind_of, observe_sample
 from validation.store.recipe import made_with, recipe
 from validation.store.store import SampleStore
 
@@ -37,6 +35,8 @@ _TASKS_PER_WORKER = 4
 # Tasks handed at a time to an executor whose number of workers is not known: enough for a cluster.
 _TASKS = 1024
 
+O = TypeVar("O")  # noqa: E741
+S = TypeVar("S")
 Keep: TypeAlias = "Callable[[Job, Outcome], None]"
 
 
@@ -78,45 +78,15 @@ class Outcome:
     versions: str
 
 
-@overload
 def run_campaign(
-    plans: Iterable[Plan],
+    plans: Iterable[PlanOf[O, S]],
     store: SampleStore | str | PathLike[str] | None = None,
     *,
     executor: Executor | None = None,
     workers: int | None = None,
     device: str = "cpu",
     progress: bool | str = False,
-) -> list[Samples]: ...
-@overload
-def run_campaign(
-    plans: Iterable[FeaturePlan],
-    store: SampleStore | str | PathLike[str] | None = None,
-    *,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    device: str = "cpu",
-    progress: bool | str = False,
-) -> list[FeatureSamples]: ...
-@overload
-def run_campaign(
-    plans: Iterable[AnyPlan],
-    store: SampleStore | str | PathLike[str] | None = None,
-    *,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    device: str = "cpu",
-    progress: bool | str = False,
-) -> list[AnySamples]: ...
-def run_campaign(
-    plans: Iterable[AnyPlan],
-    store: SampleStore | str | PathLike[str] | None = None,
-    *,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    device: str = "cpu",
-    progress: bool | str = False,
-) -> list[Any]:
+) -> list[S]:
     """Simulate and observe every sample of the plans that is not stored yet.
 
     Each is stored as soon as it is there. A campaign that ended early, for whatever reason, goes
@@ -160,6 +130,7 @@ def run_campaign(
     Examples
     --------
     >>> from rmt import Problem, Step
+    >>> from validation import Plan
     >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
     >>> plans = [Plan(problem, n_samples=3), Plan(problem.replace(width=80), n_samples=2)]
     >>> [samples.n_samples for samples in run_campaign(plans, workers=1)]
@@ -167,39 +138,33 @@ def run_campaign(
     """
     chosen = tuple(plans)
     for plan in chosen:
-        if not isinstance(plan, Plan | FeaturePlan):
-            raise InvalidInputError(f"plans must hold Plan objects, got {type(plan).__name__}")
+        kind_of(plan)
     if workers is not None:
         integer("workers", workers, 1)
     if executor is None:
         find_device(device)
-    if isinstance(store, SampleStore):
-        return _run(chosen, store, executor, workers, device, progress)
-    with SampleStore(store) as opened:
-        return _run(chosen, opened, executor, workers, device, progress)
+    opened = nullcontext(store) if isinstance(store, SampleStore) else SampleStore(store)
+    with opened as place:
+        return _run(chosen, place, executor, workers, device, progress)
 
 
 def compute(job: Job) -> Outcome:
     """What a worker does: one sample, on one thread."""
     try:
-        result: AnyObservation | Failure
-        if isinstance(job.plan, FeaturePlan):
-            result = observe_feature_sample(job.plan, job.index, threads=1, device=job.device)
-        else:
-            result = observe_sample(job.plan, job.index, threads=1, device=job.device)
+        seen = observe_sample(job.plan, job.index, threads=1, device=job.device)
     except ConvergenceError as error:
-        result = Failure(str(error), error.status)
-    return Outcome(result, made_with())
+        return Outcome(Failure(str(error), error.status), made_with())
+    return Outcome(seen, made_with())
 
 
 def _run(
-    plans: Sequence[AnyPlan],
+    plans: Sequence[PlanOf[O, S]],
     store: SampleStore,
     executor: Executor | None,
     workers: int | None,
     device: str,
     progress: bool | str,
-) -> list[AnySamples]:
+) -> list[S]:
     missing = _missing(plans, store, device)
     n_missing = sum(map(len, missing))
     failures: list[tuple[Job, Failure]] = []
@@ -211,13 +176,12 @@ def _run(
     with progress_bar(plans, missing, progress) as advance:
 
         def keep(job: Job, outcome: Outcome) -> None:
-            if isinstance(outcome.result, Failure):
-                failures.append((job, outcome.result))
+            plan, index, result = job.plan, job.index, outcome.result
+            if isinstance(result, Failure):
+                failures.append((job, result))
             else:
-                store.put(
-                    job.plan, job.index, outcome.result, device=device, versions=outcome.versions
-                )
-            advance(job.plan, job.index)
+                store.put(plan, index, result, device=device, versions=outcome.versions)
+            advance(plan, index)
 
         try:
             if n_missing:
@@ -248,17 +212,16 @@ def _what_is_kept(plans: Sequence[AnyPlan], store: SampleStore, device: str, n_m
 
 def _missing(plans: Sequence[AnyPlan], store: SampleStore, device: str) -> list[list[int]]:
     """For each plan the samples to compute; one that several plans share belongs to the first."""
-    claimed: dict[tuple[str, int, str], set[int]] = {}
+    claimed: set[tuple[str, int, str, int]] = set()
     missing = []
     for plan in plans:
-        mine = []
-        for index in store.missing(plan, device):
-            key = (plan.problem.content_hash, plan.seed, recipe(plan, index, device))
-            others = claimed.setdefault(key, set())
-            if index not in others:
-                others.add(index)
-                mine.append(index)
-        missing.append(mine)
+        problem, seed = plan.problem.content_hash, plan.seed
+        keys = {
+            index: (problem, seed, recipe(plan, index, device), index)
+            for index in store.missing(plan, device)
+        }
+        missing.append([index for index, key in keys.items() if key not in claimed])
+        claimed.update(keys.values())
     return missing
 
 
@@ -330,11 +293,10 @@ def _convergence_error(
     # In the order of the plans, not in that in which workers finished.
     job, first = min(failures, key=lambda found: (plans.index(found[0].plan), found[0].index))
     count = f"{len(failures)} samples failed, the first is" if len(failures) > 1 else "failed:"
+    some = (len(store.missing(plan, device)) < plan.n_samples for plan in plans)
     best = [
-        store.samples(plan, device, partial=True)
-        if len(store.missing(plan, device)) < plan.n_samples
-        else None
-        for plan in plans
+        store.samples(plan, device, partial=True) if there else None
+        for plan, there in zip(plans, some, strict=True)
     ]
     return ConvergenceError(
         f"{count} sample {job.index} of seed {job.plan.seed} of {job.plan}: {first.message}",

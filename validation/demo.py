@@ -13,11 +13,10 @@ from validation.catalogue import CASES, Case
 from validation.comparison.compare import DEFORMED_MARGIN, compare
 from validation.comparison.rows import ComparisonRow
 from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict, Verdicts, worst
-from validation.demo_figure import comparison_figure, save_figure
-from validation.drawing import Panel
+from validation.drawing import Panel, comparison_figure, save_figure
 from validation.folders import write_files
 from validation.simulation.bar import bar_of
-from validation.simulation.samples import run_samples
+from validation.simulation.weights import run_samples
 from validation.words import paragraph
 
 if TYPE_CHECKING:
@@ -63,8 +62,13 @@ class Demo:
     def __str__(self) -> str:
         return "\n".join([*_table(self), "", *_conclusion(self)])
 
+    def disagreements(self, panel: Panel) -> tuple[str, ...]:
+        """One sentence for everything that differs in a case."""
+        return panel.comparison.disagreements(DEFAULT_CRITERIA, self.n_tests)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
+        found = zip(self.panels, self.predictions, self.verdicts, strict=True)
         return {
             "criteria": DEFAULT_CRITERIA.to_dict(),
             "n_tests": self.n_tests,
@@ -77,13 +81,9 @@ class Demo:
                     "prediction": prediction.to_dict(),
                     "comparison": panel.comparison.to_dict(),
                     "verdicts": verdicts.to_dict(),
-                    "disagreements": list(
-                        panel.comparison.disagreements(DEFAULT_CRITERIA, self.n_tests)
-                    ),
+                    "disagreements": list(self.disagreements(panel)),
                 }
-                for panel, prediction, verdicts in zip(
-                    self.panels, self.predictions, self.verdicts, strict=True
-                )
+                for panel, prediction, verdicts in found
             ],
         }
 
@@ -239,7 +239,7 @@ def _conclusion(demo: Demo) -> list[str]:
     found = [
         f"  {panel.case.name}: {sentence}"
         for panel in panels
-        for sentence in panel.comparison.disagreements(DEFAULT_CRITERIA, demo.n_tests)
+        for sentence in demo.disagreements(panel)
     ]
     sentences.append(
         {

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from validation.simulation.bar import bar_of
-from validation.simulation.feature_plan import FeaturePlan
-from validation.store.kinds import AnyPlan
+from validation.store.kinds import AnyPlan, kind_of
 
 __all__ = ["progress_bar"]
 
@@ -63,16 +62,7 @@ def progress_bar(
 
 
 def _work(plan: AnyPlan, index: int) -> float:
-    """Multiplications of a sample, about.
-
-    Two products a step, and three as large for a spectrum; of features at every stage the products
-    that give them and their Gram matrices.
-    """
+    """Multiplications of a sample, about: two products a step, and what its kind takes."""
     problem = plan.problem
-    work = 2.0 * problem.width * problem.dim * sum(problem.samples)
-    if isinstance(plan, FeaturePlan):
-        passed = problem.dim * (max(plan.inputs) + plan.n_test)
-        work += plan.n_stages * problem.width * (passed + problem.width * sum(plan.inputs))
-    elif plan.keeps_spectrum(index):
-        work += 6.0 * problem.width * problem.dim * min(problem.width, problem.dim)
-    return work
+    steps = 2.0 * problem.width * problem.dim * sum(problem.samples)
+    return steps + kind_of(plan).work(plan, index)

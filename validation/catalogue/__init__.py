@@ -5,14 +5,20 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from rmt.status import InvalidInputError
-from validation.catalogue.batches import BATCHES, CASES
 from validation.catalogue.case import Case
-from validation.catalogue.counts import COUNTS, PLANE, PLANE_EXPONENTS
 from validation.catalogue.features import FEATURES, SMALL_FEATURES
 from validation.catalogue.levels import LEVELS
-from validation.catalogue.one_step import ONE_STEP, TRANSITION
-from validation.catalogue.staircases import STAIRCASES
-from validation.catalogue.widths import WIDTHS
+from validation.catalogue.weights import (
+    BATCHES,
+    CASES,
+    COUNTS,
+    ONE_STEP,
+    PLANE,
+    PLANE_EXPONENTS,
+    STAIRCASES,
+    TRANSITION,
+    WIDTHS,
+)  # fmt: skip
 
 __all__ = [
     "ALL_CASES",
@@ -32,18 +38,8 @@ __all__ = [
     "case",
 ]
 
-ALL_CASES: dict[str, Case] = {
-    **BATCHES,
-    **TRANSITION,
-    **ONE_STEP,
-    **STAIRCASES,
-    **LEVELS,
-    **COUNTS,
-    **PLANE,
-    **FEATURES,
-    **SMALL_FEATURES,
-    **WIDTHS,
-}
+_OF_WEIGHTS = BATCHES | TRANSITION | ONE_STEP | STAIRCASES | LEVELS | COUNTS | PLANE
+ALL_CASES: dict[str, Case] = _OF_WEIGHTS | FEATURES | SMALL_FEATURES | WIDTHS
 
 
 def case(name: str) -> Case:

@@ -10,7 +10,6 @@ from rmt.cli.program import choice, command, flag, option
 from validation.cli.options import DEVICE, SUITE_NAMES, case_names, existing_store, store
 
 if TYPE_CHECKING:
-    from validation.catalogue import Case
     from validation.store.store import SampleStore
     from validation.suites import Entry
 
@@ -78,36 +77,27 @@ def show(options: argparse.Namespace) -> str:
             stored = "" if store is None else f", {_n_stored(entry, store, options.device)} stored"
             lines.append(f"suite {name}: {entry.plan}{stored}")
         if not options.no_prediction:
-            lines += ["", *_theory(found, list(entries.values()), store, options.device)]
+            lines += ["", *_theory(list(entries.values()), store, options.device)]
     return "\n".join(lines)
 
 
-def _theory(found: Case, entries: list[Entry], store: SampleStore | None, device: str) -> list[str]:
+def _theory(entries: list[Entry], store: SampleStore | None, device: str) -> list[str]:
     """The prediction, and the comparison with the largest number of stored networks."""
-    from validation.comparison.compare import DEFORMED_MARGIN, compare
-    from validation.comparison.feature_comparison import compare_features, predicted_features
-    from validation.report.tasks import predicted
-    from validation.simulation.feature_plan import FeaturePlan
+    from validation.report.tasks import THEORIES
+    from validation.simulation.samples import Samples
 
     best = max(entries, key=lambda entry: 0 if store is None else _n_stored(entry, store, device))
-    plan = best.plan
-    if isinstance(plan, FeaturePlan):
-        spikes, errors = predicted_features(plan)
-        lines = [str(spikes), "", str(errors)]
-    else:
-        prediction = predicted(found.problem)
-        lines = [str(prediction)]
+    theory = THEORIES[type(best.plan)]
+    results = theory.predict(best.plan)
+    lines = ["\n\n".join(map(str, results))]
     if store is None:
         return lines
     if _n_stored(best, store, device) < 2:
         return [*lines, "", "not simulated"]
-    if isinstance(plan, FeaturePlan):
-        seen = store.samples(plan, device, partial=True)
-        return [*lines, "", str(compare_features(spikes, errors, seen))]
-    samples = store.samples(plan, device, partial=True)
-    if samples.n_observed < len(prediction.outliers):
+    samples = store.samples(best.plan, device, partial=True)
+    if isinstance(samples, Samples) and samples.n_observed < len(results[0].outliers):
         return [*lines, "", "the stored networks keep fewer singular values than it has outliers"]
-    return [*lines, "", str(compare(prediction, samples, edge_margin=DEFORMED_MARGIN))]
+    return [*lines, "", str(theory.compare(*results, samples))]
 
 
 def _n_stored(entry: Entry, store: SampleStore, device: str) -> int:

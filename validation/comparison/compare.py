@@ -12,8 +12,8 @@ from rmt.arguments import not_negative
 from rmt.arrays import Array
 from rmt.status import InvalidInputError
 from validation.comparison.bulk_distance import BulkDistance, bulk_distance, bulk_values
-from validation.comparison.result import Comparison
-from validation.comparison.rows import BeyondBulk, ComparisonRow
+from validation.comparison.comparison import Comparison
+from validation.comparison.rows import BeyondBulk, ComparisonRow, Quantity, mean_of
 from validation.simulation.samples import Samples, standard_error
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "compare",
     "comparison_with",
     "level",
+    "numbers_of",
 ]
 
 
@@ -41,10 +42,8 @@ class PredictedOutliers:
 
     Attributes
     ----------
-    singular_values, singular_value_errors : array (k,)
-        Of the outliers.
-    overlaps, overlap_errors : array (k, r)
-        Squared, with each target direction.
+    numbers, errors : array (k, 1 + r)
+        Of the outliers, as `numbers_of` gives them, and the theory's estimates of their errors.
     edge : float
         Upper edge of the bulk.
 
@@ -59,26 +58,44 @@ class PredictedOutliers:
     ((1,), (1, 1), 2.0)
     """
 
-    singular_values: Array
-    singular_value_errors: Array
-    overlaps: Array
-    overlap_errors: Array
+    numbers: Array
+    errors: Array
     edge: float
 
     @classmethod
     def of(cls, prediction: Prediction) -> PredictedOutliers:
         """Read a prediction."""
         outliers = sorted(prediction.outliers, key=lambda spike: -spike.singular_value)
-        shape = (len(outliers), prediction.problem.n_directions)
+        numbers = [(one.singular_value, *one.target_overlaps) for one in outliers]
+        errors = [(one.error.singular_value, *one.error.target_overlaps) for one in outliers]
+        shape = len(outliers), 1 + prediction.problem.n_directions
         return cls(
-            np.array([spike.singular_value for spike in outliers], dtype=np.float64),
-            np.array([spike.error.singular_value for spike in outliers], dtype=np.float64),
-            np.array([spike.target_overlaps for spike in outliers], np.float64).reshape(shape),
-            np.array([spike.error.target_overlaps for spike in outliers], np.float64).reshape(
-                shape
-            ),
+            np.array(numbers, dtype=np.float64).reshape(shape),
+            np.array(errors, dtype=np.float64).reshape(shape),
             float(max(upper for _, upper in prediction.bulk.edges)),
         )
+
+    @property
+    def singular_values(self) -> Array:
+        """Shape (k,)."""
+        return self.numbers[:, 0]
+
+    @property
+    def overlaps(self) -> Array:
+        """Squared, with each target direction, shape (k, r)."""
+        return self.numbers[:, 1:]
+
+
+def numbers_of(singular_values: Array, overlaps: Array) -> Array:
+    """One array (..., k, 1 + r) of all that is compared of outliers.
+
+    Parameters
+    ----------
+    singular_values : array (..., k)
+    overlaps : array (..., k, r)
+        The column ``j`` of the result, from 1, is of target direction ``j``.
+    """
+    return np.concatenate([singular_values[..., None], overlaps], axis=-1)
 
 
 def compare(
@@ -190,17 +207,17 @@ def comparison_with(
         )
 
     counted = _count(predicted, samples, edge_margin)
+    numbers = np.array([each.numbers[:n_rows] for each in predicted])
+    errors = np.array([each.errors[:n_rows] for each in predicted])
+    seen = numbers_of(samples.singular_values, samples.target_overlaps)
     rows: list[ComparisonRow] = []
     for i in range(n_rows):
-        values = np.array([each.singular_values[i] for each in predicted])
-        in_margin = values.mean() <= counted.threshold
+        in_margin = numbers[:, i, 0].mean() <= counted.threshold
         margin = (counted.edge, counted.threshold) if in_margin else None
-        errors = np.array([each.singular_value_errors[i] for each in predicted])
-        rows.append(_row(i, None, values, errors, samples.singular_values[:, i], margin))
-        for j in range(samples.problem.n_directions):
-            overlaps = np.array([each.overlaps[i, j] for each in predicted])
-            errors = np.array([each.overlap_errors[i, j] for each in predicted])
-            rows.append(_row(i, j + 1, overlaps, errors, samples.target_overlaps[:, i, j], margin))
+        for j in range(1 + samples.problem.n_directions):
+            mean = mean_of(seen[:, i, j], numbers[:, i, j], errors[:, i, j])
+            quantity: Quantity = "squared overlap" if j else "singular value"
+            rows.append(ComparisonRow(i, quantity, j or None, **mean, margin=margin))
     return Comparison(
         samples.problem, n, samples.seed, tuple(rows), counted, method, bulk, conditional, n_dropped
     )
@@ -220,44 +237,19 @@ def level(prediction: Prediction) -> str:
     return f"{prediction.method}{forms}"
 
 
-def _row(
-    spike: int,
-    direction: int | None,
-    predicted: Array,
-    errors: Array,
-    simulated: Array,
-    margin: tuple[float, float] | None,
-) -> ComparisonRow:
-    """One number: predicted once for all samples, or once for each."""
-    return ComparisonRow(
-        spike,
-        "singular value" if direction is None else "squared overlap",
-        direction,
-        float(predicted.mean()),
-        float(errors.mean()),
-        float(simulated.mean()),
-        float(standard_error(simulated - predicted)),
-        simulated.size,
-        margin,
-    )
-
-
 def _count(
     predicted: Sequence[PredictedOutliers], samples: Samples, edge_margin: float
 ) -> BeyondBulk:
     edge = float(np.mean([each.edge for each in predicted]))
     threshold = edge * (1 + edge_margin)
     simulated = samples.count_beyond(threshold).astype(np.float64)
-    expected = [
-        min(np.count_nonzero(each.singular_values > threshold), samples.n_observed)
-        for each in predicted
-    ]
+    expected = [np.count_nonzero(each.singular_values > threshold) for each in predicted]
     return BeyondBulk(
         edge,
         edge_margin,
         tuple(tuple(each.singular_values.tolist()) for each in predicted),
         float(simulated.mean()),
-        float(standard_error(simulated - np.array(expected))),
+        float(standard_error(simulated - np.minimum(expected, samples.n_observed))),
         samples.n_samples,
         samples.n_observed,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,28 +16,14 @@ from rmt.problem import Problem
 from rmt.spikes.deformed.outliers import Forms
 from validation.comparison.bulk_distance import bulk_distance, bulk_values
 from validation.comparison.compare import RESUMMED_MARGIN, PredictedOutliers, comparison_with, level
-from validation.comparison.result import Comparison
+from validation.comparison.comparison import Comparison
 from validation.simulation.draws import sample_readout
 from validation.simulation.samples import Samples
 
-__all__ = ["compare_conditional"]
+__all__ = ["compare_conditional", "own_problems"]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Task:
-    """A prediction to make, and where its bulk's distribution function is wanted."""
-
-    problem: Problem
-    method: Method
-    forms: Forms | None
-    points: Array | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    outliers: PredictedOutliers
-    level: str
-    distribution: Array | None
+# The outliers of a prediction, its level, and where it is wanted its bulk's distribution function.
+_Found: TypeAlias = tuple[PredictedOutliers, str, Array | None]
 
 
 def compare_conditional(
@@ -114,38 +101,42 @@ def compare_conditional(
     points = None if values is None else np.sort(values, axis=None)
     n_spectra = 0 if values is None else len(values)
 
-    tasks = [_Task(problem, method, forms, points if given else None)]
-    if not given:
-        # Whole spectra are kept of the first samples.
-        for position, index in enumerate(samples.indices.tolist()):
-            own = problem.replace(readout=sample_readout(problem, samples.seed, index))
-            tasks.append(_Task(own, method, forms, points if position < n_spectra else None))
-    found = list(_in_order(tasks, samples.indices, executor))
+    problems = [problem] if given else [problem, *own_problems(samples)]
+    # Whole spectra are kept of the first samples.
+    wanted = [given, *(position < n_spectra for position in range(len(problems) - 1))]
+    at = [points if one else None for one in wanted]
+    predicted = partial(_predicted, method, forms)
+    results = iter((map if executor is None else executor.map)(predicted, problems, at))
+    outliers, levels, laws = zip(*_in_order(results, samples.indices, len(problems)), strict=True)
 
     bulk = None
     if values is not None:
-        laws = [each.distribution for each in found if each.distribution is not None]
         # The sorted values are the points at which the workers have evaluated their laws.
-        mean_law = np.mean(laws, axis=0)
+        mean_law = np.mean([law for law in laws if law is not None], axis=0)
         bulk = bulk_distance(lambda _: mean_law, values, problem.aspect_ratio)
-    own_outliers = [each.outliers for each in found[1:]] or [found[0].outliers]
-    counts = [each.outliers.singular_values.size for each in found]
+    counts = [each.singular_values.size for each in outliers]
     return comparison_with(
-        own_outliers,
+        outliers[1:] or outliers,
         samples,
         edge_margin,
         n_rows=min(counts),
-        method=found[0].level,
+        method=levels[0],
         bulk=bulk,
         conditional=True,
         n_dropped=max(counts) - min(counts),
     )
 
 
-def _in_order(tasks: list[_Task], indices: Integers, executor: Executor | None) -> Iterator[_Found]:
+def own_problems(samples: Samples) -> list[Problem]:
+    """The problem of each sample, with the readout that it has drawn."""
+    problem, seed = samples.problem, samples.seed
+    readouts = (sample_readout(problem, seed, index) for index in samples.indices.tolist())
+    return [problem.replace(readout=readout) for readout in readouts]
+
+
+def _in_order(results: Iterator[_Found], indices: Integers, count: int) -> Iterator[_Found]:
     """The law's prediction, then those for the samples; an error says which it came from."""
-    results = iter(map(_predicted, tasks) if executor is None else executor.map(_predicted, tasks))
-    for position in range(len(tasks)):
+    for position in range(count):
         try:
             yield next(results)
         except ArithmeticError as error:
@@ -154,10 +145,10 @@ def _in_order(tasks: list[_Task], indices: Integers, executor: Executor | None) 
             raise
 
 
-def _predicted(task: _Task) -> _Found:
+def _predicted(
+    method: Method, forms: Forms | None, problem: Problem, points: Array | None
+) -> _Found:
     """What is needed of a prediction, small enough to be sent between processes."""
-    prediction = predict(task.problem, task.method, forms=task.forms, max_seconds=None)
-    distribution = None
-    if task.points is not None:
-        distribution = np.asarray(prediction.bulk.cdf(task.points), dtype=np.float64)
-    return _Found(PredictedOutliers.of(prediction), level(prediction), distribution)
+    prediction = predict(problem, method, forms=forms, max_seconds=None)
+    law = None if points is None else np.asarray(prediction.bulk.cdf(points), dtype=np.float64)
+    return PredictedOutliers.of(prediction), level(prediction), law

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,10 @@ from rmt.features.polynomial import hermite_name
 from rmt.problem import Problem
 from rmt.regression import RidgeErrors, ridge
 from rmt.status import InvalidInputError
-from validation.comparison.feature_rows import FeatureQuantity, FeatureRow
+from validation.comparison.rows import DERIVED, FeatureQuantity, FeatureRow, mean_of
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, worst
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples
-from validation.simulation.samples import standard_error
+from validation.json_form import with_derived
+from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
 from validation.words import paragraph
 
 __all__ = ["FeatureComparison", "compare_features", "predicted_features"]
@@ -89,7 +89,6 @@ class FeatureComparison(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
-        derived = ("difference", "sigmas", "p_value")
         return {
             "problem": self.problem.to_dict(),
             "n_samples": self.n_samples,
@@ -97,10 +96,7 @@ class FeatureComparison(Shown):
             "n_inputs": self.n_inputs,
             "bulk_edge": self.bulk_edge,
             "learned": list(self.learned),
-            "rows": [
-                {**asdict(row), "derived": {name: getattr(row, name) for name in derived}}
-                for row in self.rows
-            ],
+            "rows": [with_derived(row, *DERIVED) for row in self.rows],
         }
 
     def table(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> str:
@@ -115,14 +111,8 @@ class FeatureComparison(Shown):
             *(f"outlier {i}: {text}" for i, text in enumerate(self.learned)),
         ]
         header = ["quantity", "predicted", "simulated", "std. error", "difference", "sigma"]
-        rows = [
-            [
-                *(row.label, f"{row.predicted:.4f}", f"{row.simulated:.4f}"),
-                *(f"{row.standard_error:.4f}", f"{row.difference:+.4f}", f"{row.sigmas:+.1f}"),
-                str(verdict),
-            ]
-            for row, verdict in zip(self.rows, self.verdicts(criteria, n_tests), strict=True)
-        ]
+        judged = zip(self.rows, self.verdicts(criteria, n_tests), strict=True)
+        rows = [[*row.cells, str(verdict)] for row, verdict in judged]
         said = criteria.describe(self.n_samples, self.n_tests if n_tests is None else n_tests)
         table = Table("lrrrrrl", [*header, "verdict"], rows)
         return [*lines, table, paragraph(said)]
@@ -236,24 +226,22 @@ def compare_features(
             f"samples must observe at least the {len(clear)} predicted outliers, got "
             f"{samples.singular_values.shape[1]} triplets"
         )
-    values = np.array([spike.singular_value for spike in clear])
+    values = [spike.singular_value for spike in clear]
     rows = [*_error_rows(errors, samples)]
     for i, spike in enumerate(clear):
-        seen = samples.singular_values[:, i]
         own = spike.error * spike.singular_value
-        rows.append(_row("singular value", f"outlier {i}", spike.singular_value, own, seen))
+        mean = mean_of(samples.singular_values[:, i], spike.singular_value, own)
+        rows.append(FeatureRow("singular value", f"outlier {i}", **mean))
     for group in neighbours(values):
+        which = f"outlier{'s' * (len(group) > 1)} {' and '.join(map(str, group))}"
         for k, beta in enumerate(plan.monomials):
-            rows.append(
-                _row(
-                    "squared overlap",
-                    f"outlier{'s' * (len(group) > 1)} {' and '.join(map(str, group))} with "
-                    f"{hermite_name(beta, 'z', 1)}",
-                    sum(clear[i].target_overlaps[beta] for i in group),
-                    sum(clear[i].error for i in group),
-                    samples.overlaps[:, list(group), k].sum(axis=1),
-                )
+            mean = mean_of(
+                samples.overlaps[:, list(group), k].sum(axis=1),
+                sum(clear[i].target_overlaps[beta] for i in group),
+                sum(clear[i].error for i in group),
             )
+            of = f"{which} with {hermite_name(beta, 'z', 1)}"
+            rows.append(FeatureRow("squared overlap", of, **mean))
     return FeatureComparison(
         plan.problem,
         samples.n_samples,
@@ -265,7 +253,7 @@ def compare_features(
     )
 
 
-def neighbours(values: Sequence[float] | Array) -> list[tuple[int, ...]]:
+def neighbours(values: Sequence[float]) -> list[tuple[int, ...]]:
     """Ranks of singular values in decreasing order, those that may trade places together.
 
     Examples
@@ -289,28 +277,9 @@ def _error_rows(errors: RidgeErrors, samples: FeatureSamples) -> Iterator[Featur
         ("training error", errors.training_error, samples.training_error),
     )
     for quantity, predicted, simulated in kinds:
-        for i, m in enumerate(plan.inputs):
-            for j, lam in enumerate(plan.regularisations):
-                for stage, name in enumerate(errors.stages):
-                    at = (stage, i, j)
-                    yield _row(
-                        quantity,
-                        f"{name}, m = {m}, lambda = {lam:g}",
-                        float(predicted[at]),
-                        float(errors.error[at] * predicted[at]),
-                        simulated[:, stage, i, j],
-                    )
-
-
-def _row(
-    quantity: FeatureQuantity, of: str, predicted: float, own_error: float, simulated: Array
-) -> FeatureRow:
-    return FeatureRow(
-        quantity,
-        of,
-        predicted,
-        own_error,
-        float(simulated.mean()),
-        float(standard_error(simulated)),
-        simulated.size,
-    )
+        for (i, m), (j, lam), (stage, name) in product(
+            enumerate(plan.inputs), enumerate(plan.regularisations), enumerate(errors.stages)
+        ):
+            number = predicted[stage, i, j]
+            mean = mean_of(simulated[:, stage, i, j], number, errors.error[stage, i, j] * number)
+            yield FeatureRow(quantity, f"{name}, m = {m}, lambda = {lam:g}", **mean)

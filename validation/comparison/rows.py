@@ -5,19 +5,153 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
+import numpy as np
+
+from rmt.arrays import Array
 from rmt.display import InNotebooks
 from rmt.status import InvalidInputError
 from validation.comparison.verdict import Criteria, Verdict, classify, student_p_value
+from validation.simulation.samples import standard_error
 
-__all__ = ["BeyondBulk", "ComparisonRow", "Quantity", "beyond", "in_standard_errors", "row_at"]
+__all__ = [
+    "DERIVED",
+    "BeyondBulk",
+    "ComparisonRow",
+    "FeatureQuantity",
+    "FeatureRow",
+    "PredictedMean",
+    "Quantity",
+    "TestedMean",
+    "mean_of",
+    "row_at",
+]
+
+# Of a row, what its plain form holds beside the fields.
+DERIVED = ("difference", "sigmas", "p_value")
 
 Quantity: TypeAlias = Literal["singular value", "squared overlap"]
+FeatureQuantity: TypeAlias = Literal[
+    "test error", "training error", "singular value", "squared overlap"
+]
+
+
+class TestedMean(InNotebooks):
+    """Base of what a comparison tests: a simulated mean with its standard error.
+
+    What has it says by how much the mean lies beyond the prediction (`excess`), and what of that
+    finite size accounts for (`allowance`).
+    """
+
+    __slots__ = ()
+
+    simulated: float
+    standard_error: float
+    n_samples: int
+
+    @property
+    def excess(self) -> float:
+        """How far the mean lies, with a sign, from what the theory states."""
+        raise NotImplementedError
+
+    def allowance(self, criteria: Criteria) -> float:
+        """What the excess may be beyond the noise."""
+        raise NotImplementedError
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p-value of this test alone, by Student's law; undefined numbers have none."""
+        return student_p_value(abs(self.excess), self.standard_error, self.n_samples)
+
+    def verdict(self, criteria: Criteria, n_tests: int) -> Verdict:
+        """Whether the mean agrees, as one of several tests.
+
+        Parameters
+        ----------
+        criteria : Criteria
+            Of noise and allowance.
+        n_tests : int
+            Number of tests that share the significance.
+        """
+        noise = criteria.quantile(self.n_samples, n_tests) * self.standard_error
+        return classify(abs(self.excess), noise, self.allowance(criteria))
+
+
+class PredictedMean(TestedMean):
+    """Base of a test of one number that the theory predicts."""
+
+    __slots__ = ()
+
+    predicted: float
+    predicted_error: float
+
+    @property
+    def label(self) -> str:
+        """The quantity in words."""
+        raise NotImplementedError
+
+    @property
+    def difference(self) -> float:
+        """Simulated minus predicted."""
+        return self.simulated - self.predicted
+
+    @property
+    def _stated(self) -> tuple[float, float]:
+        """Where the theory says that the mean lies: the interval of its error estimate."""
+        return self.predicted - self.predicted_error, self.predicted + self.predicted_error
+
+    @property
+    def excess(self) -> float:
+        """How far the mean lies, with a sign, from the interval that the theory states."""
+        if not all(map(math.isfinite, (self.simulated, self.predicted, self.predicted_error))):
+            return math.nan
+        low, high = self._stated
+        return min(self.simulated - low, 0.0) + max(self.simulated - high, 0.0)
+
+    @property
+    def sigmas(self) -> float:
+        """`excess` in standard errors: Student's t statistic."""
+        if self.excess == 0:
+            return 0.0
+        if self.standard_error == 0:  # and the excess does not vanish
+            return math.copysign(math.inf, self.excess)
+        return self.excess / self.standard_error
+
+    @property
+    def cells(self) -> list[str]:
+        """For a table: label, both numbers, standard error, difference and sigmas."""
+        return [
+            *(self.label, f"{self.predicted:.4f}", f"{self.simulated:.4f}"),
+            *(f"{self.standard_error:.4f}", f"{self.difference:+.4f}", f"{self.sigmas:+.1f}"),
+        ]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.label}: predicted {self.predicted:.4f}, simulated {self.simulated:.4f} +- "
+            f"{self.standard_error:.4f} ({self.sigmas:+.1f} sigma)"
+        )
+
+
+def mean_of(simulated: Array, predicted: Array | float, error: Array | float) -> dict[str, Any]:
+    """The numbers of a `PredictedMean`, predicted once for all samples or once for each.
+
+    Examples
+    --------
+    >>> mean_of(np.array([1.0, 3.0]), 1.5, 0.1)["simulated"]
+    2.0
+    """
+    return {
+        "predicted": float(np.mean(predicted)),
+        "predicted_error": float(np.mean(error)),
+        "simulated": float(simulated.mean()),
+        "standard_error": float(standard_error(simulated - predicted)),
+        "n_samples": simulated.size,
+    }
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonRow(InNotebooks):
+class ComparisonRow(PredictedMean):
     """One predicted number and its simulated mean.
 
     Attributes
@@ -60,35 +194,19 @@ class ComparisonRow(InNotebooks):
     margin: tuple[float, float] | None = None
 
     @property
-    def difference(self) -> float:
-        """Simulated minus predicted."""
-        return self.simulated - self.predicted
-
-    @property
     def in_margin(self) -> bool:
         """Whether the outlier is predicted within the margin of the bulk's edge."""
         return self.margin is not None
 
     @property
-    def excess(self) -> float:
-        """How far the mean lies, with a sign, from what the theory states.
+    def _stated(self) -> tuple[float, float]:
+        """The interval of the error estimate, a bound on its bias, around the prediction.
 
-        That is the interval of its error estimate, a bound on its bias, around the prediction; or
-        the margin of the bulk's edge, for the singular value of an outlier predicted there.
+        Or the margin of the bulk's edge, for the singular value of an outlier predicted there.
         """
-        if not all(map(math.isfinite, (self.simulated, self.predicted, self.predicted_error))):
-            return math.nan
-        return beyond(self.simulated, *self._stated)
-
-    @property
-    def sigmas(self) -> float:
-        """`excess` in standard errors: Student's t statistic."""
-        return in_standard_errors(self.excess, self.standard_error)
-
-    @property
-    def p_value(self) -> float:
-        """Two-sided p-value of this row alone, by Student's law; undefined numbers have none."""
-        return student_p_value(abs(self.excess), self.standard_error, self.n_samples)
+        if self.margin is not None and self.quantity == "singular value":
+            return self.margin
+        return self.predicted - self.predicted_error, self.predicted + self.predicted_error
 
     @property
     def label(self) -> str:
@@ -97,41 +215,70 @@ class ComparisonRow(InNotebooks):
             return self.quantity
         return f"{self.quantity} with e_{self.direction}"
 
-    def verdict(self, criteria: Criteria, n_tests: int) -> Verdict:
-        """Whether the mean agrees, as one of several tests.
-
-        Parameters
-        ----------
-        criteria : Criteria
-            Of a singular value the allowance is relative: to the prediction, or to the end of the
-            margin that the mean lies beyond.
-        n_tests : int
-            Number of tests that share the significance.
-        """
-        noise = criteria.quantile(self.n_samples, n_tests) * self.standard_error
+    def allowance(self, criteria: Criteria) -> float:
+        """Of a singular value relative to the prediction, or to the end of the margin."""
         if self.quantity == "squared overlap":
-            allowance = criteria.overlap_allowance
-        elif self.margin is None:
-            allowance = criteria.allowance * abs(self.predicted)
-        else:
-            allowance = criteria.allowance * self.margin[0 if self.excess < 0 else 1]
-        return classify(abs(self.excess), noise, allowance)
+            return criteria.overlap_allowance
+        if self.margin is None:
+            return criteria.allowance * abs(self.predicted)
+        return criteria.allowance * self.margin[0 if self.excess < 0 else 1]
 
     def __str__(self) -> str:
-        return (
-            f"spike {self.spike}, {self.label}: predicted {self.predicted:.4f}, simulated "
-            f"{self.simulated:.4f} +- {self.standard_error:.4f} ({self.sigmas:+.1f} sigma)"
-        )
-
-    @property
-    def _stated(self) -> tuple[float, float]:
-        if self.margin is not None and self.quantity == "singular value":
-            return self.margin
-        return self.predicted - self.predicted_error, self.predicted + self.predicted_error
+        return f"spike {self.spike}, {PredictedMean.__str__(self)}"
 
 
 @dataclass(frozen=True, slots=True)
-class BeyondBulk(InNotebooks):
+class FeatureRow(PredictedMean):
+    """One predicted number and its simulated mean.
+
+    Attributes
+    ----------
+    quantity : {"test error", "training error", "singular value", "squared overlap"}
+        Of ridge regression, of an outlier of the features, of left singular vectors.
+    of : str
+        The stage, number of inputs and regularisation of an error; the outlier of a singular
+        value; the outliers and the monomial of an overlap.
+    predicted, predicted_error : float
+        The theory's number and its own error estimate.
+    simulated, standard_error : float
+        Mean over the networks with its standard error.
+    n_samples : int
+        How many networks; their spread has one degree of freedom less.
+
+    Examples
+    --------
+    >>> row = FeatureRow("test error", "step 2, m = 3000, lambda = 0.001", 0.19, 0, 0.2, 0.005, 12)
+    >>> round(row.sigmas, 6), str(row.verdict(Criteria(), n_tests=1))
+    (2.0, 'agrees')
+    """
+
+    quantity: FeatureQuantity
+    of: str
+    predicted: float
+    predicted_error: float
+    simulated: float
+    standard_error: float
+    n_samples: int
+
+    @property
+    def label(self) -> str:
+        """The quantity in words."""
+        return f"{self.quantity}, {self.of}"
+
+    @property
+    def is_overlap(self) -> bool:
+        """Whether it is a squared overlap, whose allowance is absolute."""
+        return self.quantity == "squared overlap"
+
+    def allowance(self, criteria: Criteria) -> float:
+        """Of an overlap absolute, of the others relative to the prediction."""
+        if self.is_overlap:
+            return criteria.feature_overlap_allowance
+        return criteria.allowance * abs(self.predicted)
+
+
+@dataclass(frozen=True, slots=True)
+class BeyondBulk(TestedMean):
     """Outliers counted beyond the bulk with a finite-size margin: the same threshold for both.
 
     Attributes
@@ -187,23 +334,14 @@ class BeyondBulk(InNotebooks):
         """Simulated minus predicted number."""
         return self.simulated - self.n_predicted
 
-    @property
-    def p_value(self) -> float:
-        """Two-sided p-value of the difference, by Student's law; undefined numbers have none."""
-        return student_p_value(abs(self.excess), self.standard_error, self.n_samples)
+    def allowance(self, criteria: Criteria) -> float:
+        """Half an outlier, and every predicted outlier that may be counted or not.
 
-    def verdict(self, criteria: Criteria, n_tests: int) -> Verdict:
-        """Whether the counts agree, as one of several tests.
-
-        The allowance is half an outlier, and every predicted outlier within the criteria's
-        allowance of the threshold, which may be counted or not.
+        That is each one within the criteria's allowance of the threshold.
         """
-        noise = criteria.quantile(self.n_samples, n_tests) * self.standard_error
         if self.excess < 0:
-            doubtful = self.n_predicted - self._n_beyond(1 - criteria.allowance)
-        else:
-            doubtful = self._n_beyond(1 + criteria.allowance) - self.n_predicted
-        return classify(abs(self.excess), noise, 0.5 + doubtful)
+            return 0.5 + self.n_predicted - self._n_beyond(1 - criteria.allowance)
+        return 0.5 + self._n_beyond(1 + criteria.allowance) - self.n_predicted
 
     def __str__(self) -> str:
         return (
@@ -219,42 +357,7 @@ class BeyondBulk(InNotebooks):
         return sum(min(number, self.observed) for number in numbers) / len(self.predicted)
 
 
-def beyond(value: float, low: float, high: float) -> float:
-    """How far a value lies outside of an interval, with a sign; 0 within.
-
-    Examples
-    --------
-    >>> beyond(0.7, 1.0, 2.0), beyond(1.5, 1.0, 2.0)
-    (-0.30000000000000004, 0.0)
-    """
-    return min(value - low, 0.0) + max(value - high, 0.0)
-
-
-def in_standard_errors(excess: float, standard_error: float) -> float:
-    """The ratio, infinite where the error vanishes and the excess does not.
-
-    Examples
-    --------
-    >>> in_standard_errors(-0.5, 0.25), in_standard_errors(-0.5, 0.0), in_standard_errors(0.0, 0.0)
-    (-2.0, -inf, 0.0)
-    """
-    if excess == 0:
-        return 0.0
-    if standard_error == 0:
-        return math.copysign(math.inf, excess)
-    return excess / standard_error
-
-
-class _Ranked(Protocol):
-    """What a row is found by."""
-
-    @property
-    def spike(self) -> int: ...
-    @property
-    def direction(self) -> int | None: ...
-
-
-_Row = TypeVar("_Row", bound=_Ranked)
+_Row = TypeVar("_Row", bound=Any)  # has a spike and a direction
 
 
 def row_at(rows: Sequence[_Row], spike: int, direction: int | None, n_directions: int) -> _Row:

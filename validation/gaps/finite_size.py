@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from os import PathLike
@@ -20,18 +20,18 @@ from rmt.spikes.deformed.outliers import FORMS, Forms
 from rmt.status import InvalidInputError
 from validation.campaign import run_campaign
 from validation.comparison.bulk_distance import bulk_values
-from validation.gaps.paired_gaps import Gap, PairedLevel, bulk_gap, outlier_gaps
-from validation.gaps.paired_levels import paired_levels, predictions_at
+from validation.gaps import pairing
+from validation.gaps.gap_curves import FiniteSize, GapCurve, Quantity
+from validation.gaps.pairing import Gap, PairedLevel
 from validation.gaps.power_law import fit_power_law
-from validation.gaps.result import FiniteSize, GapCurve, Quantity
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples
 from validation.store.store import SampleStore
 
 __all__ = ["finite_size"]
 
-# Quantity, spike, direction.
-_Observable: TypeAlias = tuple[Quantity, int | None, int | None]
+# A level, and the rank and column of an outlier's number (`numbers_of`), or None for the bulk.
+_Seen: TypeAlias = tuple[Method, tuple[int, ...] | None]
 
 _FEWEST_WIDTHS = 2
 
@@ -145,18 +145,21 @@ def finite_size(
         for grown, m in zip(problems, counts, strict=True)
     ]
 
-    laws = [predictions_at(grown, levels, forms) for grown in problems]
+    laws = [pairing.predictions_at(grown, levels, forms) for grown in problems]
     n_outliers = min(len(prediction.outliers) for prediction in laws[-1].values())
     plans = [replace(plan, n_outliers=max(n_outliers, 1)) for plan in plans]
     campaign = run_campaign(plans, store, executor=executor, workers=workers, progress=progress)
 
-    at_width = []
+    gaps: list[dict[_Seen, Gap]] = []
     for samples, of_law in zip(campaign, laws, strict=True):
-        predicted = paired_levels(samples, of_law, forms, n_outliers, paired, int(n_own), executor)
-        at_width.append(_gaps(samples, of_law, predicted, n_outliers))
+        predicted = pairing.paired_levels(
+            samples, of_law, forms, n_outliers, paired, int(n_own), executor
+        )
+        gaps.append(_gaps(samples, of_law, predicted))
+    observables = list(np.ndindex(n_outliers, 1 + problem.n_directions))
     curves = [
-        _curve(method, seen, sizes, [gaps[method, seen] for gaps in at_width], confidence)
-        for seen in _observables(problem, n_outliers, bool(n_spectra))
+        _curve(sizes, [at_width[method, seen] for at_width in gaps], confidence, method, seen)
+        for seen in [*observables, *([None] if n_spectra else [])]
         for method in levels
     ]
     return FiniteSize(
@@ -175,45 +178,36 @@ def _gaps(
     samples: Samples,
     of_law: Mapping[Method, Prediction],
     levels: Mapping[Method, PairedLevel],
-    n_outliers: int,
-) -> dict[tuple[Method, _Observable], Gap]:
+) -> dict[_Seen, Gap]:
     """Gaps of all levels in all observables at one width."""
-    found: dict[tuple[Method, _Observable], Gap] = {}
+    found: dict[_Seen, Gap] = {}
     values = bulk_values(samples)
     for method, law in of_law.items():
-        for (i, j), gap in outlier_gaps(samples, levels[method], n_outliers).items():
-            found[method, ("singular value" if j is None else "squared overlap", i, j)] = gap
+        for observable, gap in pairing.outlier_gaps(samples, levels[method]).items():
+            found[method, observable] = gap
         if values is not None:
-            found[method, ("bulk distance", None, None)] = bulk_gap(law, values)
+            found[method, None] = pairing.bulk_gap(law, values)
     return found
 
 
-def _observables(problem: Problem, n_outliers: int, bulk: bool) -> Iterator[_Observable]:
-    for i in range(n_outliers):
-        yield "singular value", i, None
-        for j in range(problem.n_directions):
-            yield "squared overlap", i, j + 1
-    if bulk:
-        yield "bulk distance", None, None
-
-
 def _curve(
-    method: Method,
-    observable: _Observable,
     widths: tuple[int, ...],
     gaps: Sequence[Gap],
     confidence: float,
+    method: Method,
+    observable: tuple[int, ...] | None,
 ) -> GapCurve:
     means, errors = [each.gap for each in gaps], [each.error for each in gaps]
     usable = len(widths) > 2 and all(math.isfinite(g) for g in means)
     usable = usable and all(0 < e < math.inf for e in errors)
     fit = fit_power_law(widths, means, errors, confidence=confidence) if usable else None
-    quantity, spike, direction = observable
+    spike, direction = observable or (None, None)
+    quantity: Quantity = "squared overlap" if direction else "singular value"
     return GapCurve(
         method=method,
-        quantity=quantity,
+        quantity=quantity if observable else "bulk distance",
         spike=spike,
-        direction=direction,
+        direction=direction or None,
         widths=widths,
         gaps=tuple(means),
         errors=tuple(errors),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -10,24 +11,26 @@ from typing import Any
 import numpy as np
 
 from rmt.problem import Problem
-from validation.comparison.feature_comparison import FeatureComparison
-from validation.comparison.feature_rows import FeatureRow
-from validation.comparison.result import Comparison
-from validation.comparison.rows import BeyondBulk, ComparisonRow
+from validation.comparison.comparison import Comparison
+from validation.comparison.rows import ComparisonRow, TestedMean
 from validation.comparison.verdict import Criteria, Verdict, worst
-from validation.gaps.result import FiniteSize
+from validation.gaps.gap_curves import FiniteSize
 from validation.json_form import plain
 from validation.report.evidence import CaseEvidence, Evidence
-from validation.report.feature_evidence import FeatureEvidence
-from validation.suites import Section
+from validation.report.tasks import AnyComparison
+from validation.suites import Entry, Section
 from validation.words import in_words, network_of
 
-__all__ = ["NOT_COMPARED", "NOT_SIMULATED", "report_data"]
+__all__ = ["IN_GAPS", "NOT_COMPARED", "NOT_SIMULATED", "report_data"]
 
 _FORMAT = 1
 NOT_SIMULATED = "not simulated"
 NOT_COMPARED = "not compared"
-_STATUSES = (*(verdict.value for verdict in Verdict), NOT_COMPARED, NOT_SIMULATED)
+IN_GAPS = "in the gaps below"
+# What a test of an outlier says beside the others: its quantity without the direction.
+_OF_OUTLIERS = ("spike", "quantity", "direction", "in_margin")
+_VERDICTS = tuple(verdict.value for verdict in Verdict)
+_STATUSES = (*_VERDICTS, NOT_COMPARED, NOT_SIMULATED)
 
 
 def report_data(evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
@@ -56,18 +59,15 @@ def report_data(evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
     sections = [_section(section, evidence, criteria) for section in evidence.suite.sections]
     cases = [case for section in sections for case in section["cases"]]
     tests = [test for case in cases for test in case["tests"]]
-    by_case = Counter(case["status"] for case in cases)
-    by_test = Counter(test["verdict"] for test in tests)
-    by_bulk = Counter(case["bulk"]["verdict"] for case in cases if case["bulk"])
     data = {
         "format": _FORMAT,
         "suite": evidence.suite.name,
         "title": evidence.suite.title,
         "criteria": criteria.to_dict(),
         "n_tests": evidence.n_tests,
-        "cases_by_status": {status: by_case[status] for status in _STATUSES},
-        "tests_by_verdict": {verdict.value: by_test[verdict.value] for verdict in Verdict},
-        "bulks_by_verdict": {verdict.value: by_bulk[verdict.value] for verdict in Verdict},
+        "cases_by_status": _tally((case["status"] for case in cases), _STATUSES),
+        "tests_by_verdict": _tally(test["verdict"] for test in tests),
+        "bulks_by_verdict": _tally(case["bulk"]["verdict"] for case in cases if case["bulk"]),
         "versions": _versions(),
         "made_with": list(evidence.made_with),
         "sections": sections,
@@ -76,82 +76,53 @@ def report_data(evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
     return numbers
 
 
+def _tally(found: Iterable[str], names: Sequence[str] = _VERDICTS) -> dict[str, int]:
+    counts = Counter(found)
+    return {name: counts[name] for name in names}
+
+
 def _section(section: Section, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
-    if section.kind == "widths":
-        found = evidence.gaps[section.name]
-        cases = [
-            _without_verdict(CaseEvidence(entry), evidence.stored[entry.case.name])
-            for entry in section.entries
-        ]
-        for case in cases:
-            case["status"] = "in the gaps below" if case["n_stored"] >= 2 else NOT_SIMULATED
-    else:
-        found = None
-        names = [entry.case.name for entry in section.entries]
-        if section.kind == "features":
-            cases = [_feature_case(evidence.features[name], evidence, criteria) for name in names]
-        else:
-            cases = [_case(evidence.cases[name], evidence, criteria) for name in names]
+    found = evidence.gaps.get(section.name)
     return {
         "name": section.name,
         "title": section.title,
         "text": section.text,
         "kind": section.kind,
-        "cases": cases,
+        "cases": [_case(section, entry, evidence, criteria) for entry in section.entries],
         "gaps": found.to_dict() if isinstance(found, FiniteSize) else None,
         "gaps_failure": found if isinstance(found, str) else None,
     }
 
 
-def _case(found: CaseEvidence, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
-    case = _without_verdict(found, evidence.stored[found.entry.case.name])
-    if found.comparison is None:
-        case["status"] = NOT_SIMULATED if found.samples is None else NOT_COMPARED
-        return case
-    n_tests = evidence.n_tests
-    verdicts = found.comparison.verdicts(criteria, n_tests)
-    judged = (*verdicts.rows, verdicts.beyond_bulk)
-    tests = _judged(_tests(found.comparison), judged, n_tests)
-    return {
-        **case,
-        "status": verdicts.overall.value,
-        "tests": tests,
-        "worst": _worst(tests, judged, verdicts.bulk),
-        "bulk": _bulk(found.comparison, verdicts.bulk),
-        "edge": {"predicted": found.comparison.beyond_bulk.edge, "margin": _margin(found)},
-        "prediction": found.prediction,
-    }
-
-
-def _feature_case(found: FeatureEvidence, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
-    case = _without_verdict(found, evidence.stored[found.entry.case.name])
-    if found.comparison is None:
-        case["status"] = NOT_SIMULATED if found.samples is None else NOT_COMPARED
-        return case
-    judged = found.comparison.verdicts(criteria, evidence.n_tests)
-    tests = _judged(_feature_tests(found.comparison), judged, evidence.n_tests)
-    return {
-        **case,
-        "status": worst(judged).value,
-        "tests": tests,
-        "worst": _worst(tests, judged, None),
-        "learned": list(found.comparison.learned),
-        "prediction": found.prediction,
-    }
-
-
-def _judged(
-    tests: list[dict[str, Any]], verdicts: tuple[Verdict, ...], n_tests: int
-) -> list[dict[str, Any]]:
-    """Tests with their verdicts and adjusted p-values; an undefined one stays undefined."""
-    return [
-        {
-            **test,
-            "adjusted_p_value": float(np.minimum(1.0, n_tests * test["p_value"])),
-            "verdict": verdict.value,
+def _case(section: Section, entry: Entry, evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
+    found = evidence.cases.get(entry.case.name, CaseEvidence(entry))
+    case = _without_verdict(found, evidence.stored[entry.case.name])
+    if section.kind == "widths":
+        return {**case, "status": IN_GAPS if case["n_stored"] >= 2 else NOT_SIMULATED}
+    if found.held is None:
+        return {**case, "status": NOT_SIMULATED if found.samples is None else NOT_COMPARED}
+    comparison, n_tests = found.held.comparison, evidence.n_tests
+    bulk: Verdict | None = None
+    if isinstance(comparison, Comparison):
+        verdicts = comparison.verdicts(criteria, n_tests)
+        judged, bulk = (*verdicts.rows, verdicts.beyond_bulk), verdicts.bulk
+        beyond = comparison.beyond_bulk
+        own: dict[str, Any] = {
+            "bulk": _bulk(comparison, bulk),
+            "edge": {"predicted": beyond.edge, "margin": beyond.margin},
         }
-        for test, verdict in zip(tests, verdicts, strict=True)
-    ]
+    else:
+        judged = comparison.verdicts(criteria, n_tests)
+        own = {"learned": list(comparison.learned)}
+    tests = _tests(comparison, judged, n_tests)
+    return {
+        **case,
+        "status": worst(judged if bulk is None else (*judged, bulk)).value,
+        "tests": tests,
+        "worst": _worst(tests, judged, bulk),
+        **own,
+        "prediction": found.held.prediction,
+    }
 
 
 def _worst(
@@ -167,7 +138,7 @@ def _worst(
     return found
 
 
-def _without_verdict(found: CaseEvidence | FeatureEvidence, n_stored: int) -> dict[str, Any]:
+def _without_verdict(found: CaseEvidence, n_stored: int) -> dict[str, Any]:
     case, plan = found.entry.case, found.entry.plan
     activation, target = network_of(case.problem)
     return {
@@ -195,48 +166,47 @@ def _without_verdict(found: CaseEvidence | FeatureEvidence, n_stored: int) -> di
     }
 
 
-def _tests(comparison: Comparison) -> list[dict[str, Any]]:
-    """One for every row, and one for the number of outliers; without their verdicts."""
-    found = [
-        {
-            **_test(row.quantity, row, row.predicted, row.predicted_error, row.difference),
-            "spike": row.spike,
-            "direction": row.direction,
-            "in_margin": row.in_margin,
-        }
-        for row in comparison.rows
-    ]
-    counted = comparison.beyond_bulk
-    number = _test("number of outliers", counted, counted.n_predicted, 0.0, counted.excess)
-    return [*found, number]
-
-
-def _feature_tests(comparison: FeatureComparison) -> list[dict[str, Any]]:
-    """One for every row, in the form of the other tests; without their verdicts."""
-    return [
-        _test(row.label, row, row.predicted, row.predicted_error, row.difference)
-        for row in comparison.rows
-    ]
+def _tests(
+    comparison: AnyComparison, judged: Sequence[Verdict], n_tests: int
+) -> list[dict[str, Any]]:
+    """One for every row, and one for the number of outliers."""
+    found = []
+    for row, verdict in zip(comparison.rows, judged, strict=False):
+        numbers = row.predicted, row.predicted_error, row.difference
+        test = _test(row.label, row, numbers, verdict, n_tests)
+        if isinstance(row, ComparisonRow):
+            test |= {name: getattr(row, name) for name in _OF_OUTLIERS}
+        found.append(test)
+    if isinstance(comparison, Comparison):
+        counted = comparison.beyond_bulk
+        numbers = counted.n_predicted, 0.0, counted.excess
+        found.append(_test("number of outliers", counted, numbers, judged[-1], n_tests))
+    return found
 
 
 def _test(
     quantity: str,
-    tested: ComparisonRow | BeyondBulk | FeatureRow,
-    predicted: float,
-    predicted_error: float,
-    difference: float,
+    tested: TestedMean,
+    numbers: tuple[float, float, float],
+    verdict: Verdict,
+    n_tests: int,
 ) -> dict[str, Any]:
+    """``numbers`` are the prediction, its own error and the difference from it."""
+    predicted, error, difference = numbers
     return {
         "spike": None,
         "quantity": quantity,
         "direction": None,
         "predicted": predicted,
-        "predicted_error": predicted_error,
+        "predicted_error": error,
         "simulated": tested.simulated,
         "standard_error": tested.standard_error,
         "difference": difference,
         "in_margin": False,
         "p_value": tested.p_value,
+        # An undefined one stays undefined.
+        "adjusted_p_value": float(np.minimum(1.0, n_tests * tested.p_value)),
+        "verdict": verdict.value,
     }
 
 
@@ -250,11 +220,6 @@ def _bulk(comparison: Comparison, verdict: Verdict | None) -> dict[str, Any] | N
         "n_spectra": comparison.bulk.n_spectra,
         "verdict": verdict.value,
     }
-
-
-def _margin(found: CaseEvidence) -> float:
-    assert found.comparison is not None, "called with a comparison"
-    return found.comparison.beyond_bulk.margin
 
 
 def _limiting_count(problem: Problem) -> int:

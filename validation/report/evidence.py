@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from rmt.blas import one_blas_thread
-from validation.comparison.result import Comparison
 from validation.executors import worker_processes
-from validation.gaps.result import FiniteSize
-from validation.report.density_curve import DensityCurve
-from validation.report.feature_evidence import CompareFeatures, FeatureEvidence
-from validation.report.tasks import CompareCase, FindGaps, Width, stored_widths
+from validation.gaps.gap_curves import FiniteSize
+from validation.report.tasks import CompareCase, FindGaps, Held, stored_widths
 from validation.simulation.bar import bar_of
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureSamples
-from validation.simulation.samples import Samples
 from validation.simulation.threads import available_cores
 from validation.store.store import SampleStore
 from validation.suites import Entry, Suite
 
 __all__ = ["CaseEvidence", "Evidence", "gather"]
-
-_E = TypeVar("_E")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,23 +28,17 @@ class CaseEvidence:
     ----------
     entry : Entry
         The case and the networks that its suite asks for.
-    samples : Samples or None
+    samples : Samples, FeatureSamples or None
         Those that are stored; None with fewer than two.
-    comparison : Comparison or None
-        With the prediction, where there are samples and the prediction succeeded.
-    prediction : dict or None
-        Of `Prediction.to_dict`.
-    bulk : DensityCurve or None
-        Predicted.
+    held : Held or None
+        Where there are samples and the prediction succeeded.
     failure : str or None
         Why there is no comparison of the samples.
     """
 
     entry: Entry
-    samples: Samples | None = None
-    comparison: Comparison | None = None
-    prediction: dict[str, Any] | None = None
-    bulk: DensityCurve | None = None
+    samples: Any = None
+    held: Held | None = None
     failure: str | None = None
 
 
@@ -64,10 +50,7 @@ class Evidence:
     ----------
     suite : Suite
     cases : dict of CaseEvidence
-        By name, in the suite's order; sections of kind ``widths`` are in `gaps` and those of kind
-        ``features`` in `features` instead.
-    features : dict of FeatureEvidence
-        By the name of the case.
+        By name, in the suite's order; sections of kind ``widths`` are in `gaps` instead.
     gaps : dict of FiniteSize, str or None
         By the name of the section: the gaps, why there are none, or None where fewer than two
         widths have been simulated.
@@ -79,7 +62,6 @@ class Evidence:
 
     suite: Suite
     cases: dict[str, CaseEvidence]
-    features: dict[str, FeatureEvidence]
     gaps: dict[str, FiniteSize | str | None]
     stored: dict[str, int]
     made_with: tuple[str, ...]
@@ -87,11 +69,7 @@ class Evidence:
     @property
     def n_tests(self) -> int:
         """Of all comparisons together: they share the significance."""
-        compared = (
-            *(one.comparison for one in self.cases.values()),
-            *(one.comparison for one in self.features.values()),
-        )
-        return sum(one.n_tests for one in compared if one is not None)
+        return sum(one.held.comparison.n_tests for one in self.cases.values() if one.held)
 
 
 def gather(
@@ -140,54 +118,39 @@ def gather(
         entry.case.name: entry.plan.n_samples - len(store.missing(entry.plan, device))
         for entry in suite.entries
     }
-    samples: dict[str, Samples] = {}
-    features: dict[str, FeatureSamples] = {}
-    studies: dict[str, list[Width]] = {}
-    for section in suite.sections:
-        if section.kind == "widths":
-            studies[section.name] = stored_widths(section, store, device)
-            continue
-        for entry in section.entries:
-            name, plan = entry.case.name, entry.plan
-            if stored[name] < 2:
-                continue
-            if isinstance(plan, FeaturePlan):
-                features[name] = store.samples(plan, device, partial=True)
-            else:
-                samples[name] = store.samples(plan, device, partial=True)
+    studies = {
+        section.name: stored_widths(section, store, device)
+        for section in suite.sections
+        if section.kind == "widths"
+    }
+    entries = {
+        entry.case.name: entry
+        for section in suite.sections
+        if section.kind != "widths"
+        for entry in section.entries
+    }
+    samples = {
+        name: store.samples(entry.plan, device, partial=True)
+        for name, entry in entries.items()
+        if stored[name] >= 2
+    }
     tasks: dict[str, Callable[[], Any]] = {
         **{
             f"gaps {name}": FindGaps(tuple(widths))
             for name, widths in studies.items()
             if len(widths) >= 2
         },
-        **{f"case {name}": CompareCase(one) for name, one in samples.items()},
-        **{f"case {name}": CompareFeatures(one) for name, one in features.items()},
+        **{f"case {name}": CompareCase(entries[name].plan, one) for name, one in samples.items()},
     }
     results = _run_all(tasks, workers, progress)
 
-    cases, of_features = {}, {}
-    for section in suite.sections:
-        if section.kind == "widths":
-            continue
-        for entry in section.entries:
-            name = entry.case.name
-            held = results.get(f"case {name}")
-            if isinstance(entry.plan, FeaturePlan):
-                of_features[name] = _held(FeatureEvidence, entry, features.get(name), held)
-            else:
-                cases[name] = _held(CaseEvidence, entry, samples.get(name), held)
+    cases = {}
+    for name, entry in entries.items():
+        found = results.get(f"case {name}")
+        held, failure = (None, found) if isinstance(found, str) else (found, None)
+        cases[name] = CaseEvidence(entry, samples.get(name), held, failure)
     gaps = {name: results.get(f"gaps {name}") for name in studies}
-    return Evidence(suite, cases, of_features, gaps, stored, store.summary().made_with)
-
-
-def _held(kind: Callable[..., _E], entry: Entry, samples: Any, held: Any) -> _E:
-    """Evidence of either kind, from what its task has found: results, or why there are none."""
-    if held is None:
-        return kind(entry)
-    return (
-        kind(entry, samples, failure=held) if isinstance(held, str) else kind(entry, samples, *held)
-    )
+    return Evidence(suite, cases, gaps, stored, store.summary().made_with)
 
 
 def _run_all(
@@ -204,18 +167,12 @@ def _run_all(
                     advance()
             return results
         with worker_processes(count) as pool:
-            return _run_on(pool, tasks, advance)
-
-
-def _run_on(
-    pool: Executor, tasks: dict[str, Callable[[], Any]], advance: Callable[[], object]
-) -> dict[str, Any]:
-    futures: dict[Future[Any], str] = {pool.submit(task): name for name, task in tasks.items()}
-    results = {}
-    for future in as_completed(futures):
-        results[futures[future]] = future.result()
-        advance()
-    return results
+            futures = {pool.submit(task): name for name, task in tasks.items()}
+            results = {}
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                advance()
+            return results
 
 
 @contextmanager

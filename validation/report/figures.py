@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from validation.comparison.feature_comparison import FeatureComparison
 from validation.drawing import COLOURS, FAINT, INK, Panel, draw_overlaps, draw_spectrum
-from validation.gaps.result import FiniteSize
+from validation.gaps.gap_curves import FiniteSize
+from validation.report.curves import LearningCurves
 from validation.report.evidence import CaseEvidence
 from validation.report.svg import blank_figure, svg_style, to_svg
+from validation.simulation.feature_plan import FeatureSamples
+from validation.simulation.samples import standard_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["gaps_svg", "overlaps_svg", "plane_svg", "spectrum_svg", "transition_svg"]
+__all__ = [
+    "features_svg",
+    "gaps_svg",
+    "overlaps_svg",
+    "plane_svg",
+    "spectrum_svg",
+    "transition_svg",
+]
 
 # Okabe and Ito again, by the predicted number of outliers: none, one, two, more.
 _COUNT_COLOURS = ("#999999", "#56B4E9", "#E69F00", "#009E73")
@@ -24,6 +35,11 @@ _LEVELS = {
     "resummed": ("#E69F00", "^"),
     "deformed": ("#009E73", "o"),
 }
+# Of the stages before the last, which has the colour of its batch.
+_STAGE_COLOURS = {"untrained": FAINT, "step 1": "#E69F00"}
+_DASHES: Sequence[Any] = ("-", (0, (4, 2)), (0, (1, 1.5)))
+_MARKERS = "osD"
+_SHOWN = 0.01  # overlaps below it, predicted and simulated, have no bar
 
 
 def spectrum_svg(name: str, panel: Panel, linear_to: float, top: float) -> str:
@@ -46,14 +62,12 @@ def spectrum_svg(name: str, panel: Panel, linear_to: float, top: float) -> str:
         draw_spectrum(figure.subplots(), panel, linear_to, top)
         rows = [row for row in panel.comparison.rows if row.quantity == "singular value"]
         outliers = "; ".join(f"{row.predicted:.3g} and {row.simulated:.3g}" for row in rows)
-        return to_svg(
-            figure,
-            name,
-            f"Singular values: {panel.case}",
+        told = (
             f"Histogram of the singular values of {panel.samples.n_samples} networks, with the "
             f"predicted bulk up to {panel.bulk.edges[-1][1]:.3g}. "
-            + (f"Outliers, predicted and simulated: {outliers}." if rows else "No outlier."),
         )
+        told += f"Outliers, predicted and simulated: {outliers}." if rows else "No outlier."
+        return to_svg(figure, name, f"Singular values: {panel.case}", told)
 
 
 def overlaps_svg(name: str, panels: Sequence[Panel]) -> str:
@@ -76,23 +90,19 @@ def overlaps_svg(name: str, panels: Sequence[Panel]) -> str:
             for row in panel.comparison.rows
             if row.direction
         )
-        return to_svg(
-            figure,
-            name,
-            f"Squared overlaps: {panels[0].case.title}",
-            f"Predicted and simulated: {told or 'no outlier'}.",
-        )
+        title = f"Squared overlaps: {panels[0].case.title}"
+        return to_svg(figure, name, title, f"Predicted and simulated: {told or 'no outlier'}.")
 
 
-def plane_svg(name: str, cases: Sequence[CaseEvidence]) -> str:
+def plane_svg(name: str, panels: Sequence[Panel]) -> str:
     """Simulated number of outliers over the exponents, on the regions of the limit.
 
     Parameters
     ----------
     name : str
         See `to_svg`.
-    cases : sequence of CaseEvidence
-        With comparisons, of two steps.
+    panels : sequence of Panel
+        Of two steps.
     """
     with svg_style(name):
         figure = blank_figure(5.2, 4.6)
@@ -104,20 +114,13 @@ def plane_svg(name: str, cases: Sequence[CaseEvidence]) -> str:
             axes.plot(alpha_1, k * (0.5 - alpha_1), color=FAINT, lw=0.8)
         for at, count in (((0.08, 0.08), 1), ((0.08, 0.48), 2), ((0.285, 0.48), 3)):
             axes.annotate(f"limit {count}", at, fontsize=8, color=INK, va="center", ha="center")
-        for case in cases:
-            assert case.comparison is not None, "only cases that were compared"
-            counted = case.comparison.beyond_bulk
-            first, second = (step.exponent for step in case.comparison.problem.steps)
+        for panel in panels:
+            counted = panel.comparison.beyond_bulk
+            first, second = (step.exponent for step in panel.samples.problem.steps)
             colour = _COUNT_COLOURS[min(round(counted.n_predicted), 3)]
             axes.plot(first, second, "o", ms=23, color=colour, mec=INK, mew=0.6)
-            axes.annotate(
-                f"{counted.simulated:.1f}",
-                (first, second),
-                ha="center",
-                va="center",
-                fontsize=8.5,
-                color="black",
-            )
+            style: Any = {"ha": "center", "va": "center", "fontsize": 8.5, "color": "black"}
+            axes.annotate(f"{counted.simulated:.1f}", (first, second), **style)
         axes.set_xlim(0, 0.5)
         axes.set_ylim(0, 0.5)
         axes.set_aspect("equal")
@@ -133,36 +136,31 @@ def plane_svg(name: str, cases: Sequence[CaseEvidence]) -> str:
         )
 
 
-def transition_svg(name: str, cases: Sequence[CaseEvidence]) -> str:
+def transition_svg(name: str, panels: Sequence[Panel]) -> str:
     """Largest singular value and its overlap against the size of one step.
 
     Parameters
     ----------
     name : str
         See `to_svg`.
-    cases : sequence of CaseEvidence
-        With comparisons, of one step whose size does not depend on the width.
+    panels : sequence of Panel
+        Of one step whose size does not depend on the width.
     """
     with svg_style(name):
         figure = blank_figure(7.6, 2.9)
         left, right = figure.subplots(1, 2)
-        steps, predicted, simulated = [], [], []
-        for case in cases:
-            assert case.comparison is not None, "only cases that were compared"
-            assert case.samples is not None, "only cases that were compared"
-            rows = case.comparison.rows[:2]
-            edge = case.comparison.beyond_bulk.edge
-            steps.append(case.comparison.problem.steps[0].scale)
-            predicted.append([row.predicted for row in rows] or [edge, 0.0])
-            simulated.append(
-                [
-                    float(case.samples.mean_singular_values[0]),
-                    float(case.samples.mean_target_overlaps[0].sum()),
-                    float(case.samples.singular_value_errors[0]),
-                    float(np.hypot.reduce(case.samples.target_overlap_errors[0])),
-                ]
+        steps = [panel.samples.problem.steps[0].scale for panel in panels]
+        theory, seen = np.empty((len(panels), 2)), np.empty((len(panels), 4))
+        for i, panel in enumerate(panels):
+            rows, samples = panel.comparison.rows[:2], panel.samples
+            none = panel.comparison.beyond_bulk.edge, 0.0
+            theory[i] = [row.predicted for row in rows] or none
+            seen[i] = (
+                samples.mean_singular_values[0],
+                samples.mean_target_overlaps[0].sum(),
+                samples.singular_value_errors[0],
+                np.hypot.reduce(samples.target_overlap_errors[0]),
             )
-        theory, seen = np.array(predicted), np.array(simulated)
         colour = COLOURS["independent"]
         for i, axes in enumerate((left, right)):
             axes.plot(steps, theory[:, i], "o-", color=INK, mfc="none", ms=7, lw=0.9)
@@ -177,12 +175,8 @@ def transition_svg(name: str, cases: Sequence[CaseEvidence]) -> str:
             f"step {c:g}: {t[0]:.3g} and {s[0]:.3g}, overlap {t[1]:.3f} and {s[1]:.3f}"
             for c, t, s in zip(steps, theory, seen, strict=True)
         )
-        return to_svg(
-            figure,
-            name,
-            "The outlier of one step against its size",
-            f"Predicted and simulated largest singular value: {numbers}.",
-        )
+        told = f"Predicted and simulated largest singular value: {numbers}."
+        return to_svg(figure, name, "The outlier of one step against its size", told)
 
 
 def gaps_svg(name: str, found: FiniteSize, observable: str) -> str:
@@ -206,18 +200,13 @@ def gaps_svg(name: str, found: FiniteSize, observable: str) -> str:
             curve = found.curve(method, observable)
             colour, marker = _LEVELS[method]
             gaps, errors = np.abs(curve.gaps), np.array(curve.errors)
+            # A bar that reaches zero has no lower end on this axis.
+            bars = [np.minimum(errors, 0.9 * gaps), errors]
+            label = f"{method}: {curve.fit}" if curve.fit else method
             axes.errorbar(
-                widths,
-                gaps,
-                # A bar that reaches zero has no lower end on this axis.
-                [np.minimum(errors, 0.9 * gaps), errors],
-                fmt=marker,
-                ms=5,
-                color=colour,
-                capsize=2.5,
-                elinewidth=0.9,
-                label=f"{method}: {curve.fit}" if curve.fit else method,
-            )
+                widths, gaps, bars, fmt=marker, ms=5, color=colour, capsize=2.5, elinewidth=0.9,
+                label=label,
+            )  # fmt: skip
             if curve.fit is not None and curve.fit.resolved:
                 axes.plot(fine, np.abs(curve.fit(fine)), color=colour, lw=1.0)
             highest = max(highest, float((gaps + errors).max()))
@@ -238,19 +227,88 @@ def gaps_svg(name: str, found: FiniteSize, observable: str) -> str:
         return to_svg(figure, name, f"Gap against width: {observable}", told)
 
 
+def features_svg(name: str, found: CaseEvidence) -> str:
+    """Learning curves of every stage, beside what the leading left singular vectors have learned.
+
+    Parameters
+    ----------
+    name : str
+        See `to_svg`.
+    found : CaseEvidence
+        With a comparison.
+    """
+    held = found.held
+    assert held is not None, "only cases that were compared"
+    with svg_style(name):
+        figure = blank_figure(8.6, 3.1)
+        left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
+        _draw_curves(left, held.curves, found.samples)
+        _draw_overlaps(right, held.comparison)
+        told = "; ".join(
+            f"{row.label}: {row.predicted:.3g} and {row.simulated:.3g}"
+            for row in held.comparison.rows
+            if row.quantity != "training error"
+        )
+        title = f"Learning curves and learned features: {found.entry.case}"
+        return to_svg(figure, name, title, f"Predicted and simulated: {told}.")
+
+
 def _count_legend(axes: Axes) -> None:
     from matplotlib.lines import Line2D
 
-    labels = ("none", "1", "2", "3 or more")
-    handles = [
-        Line2D([], [], marker="o", ls="", ms=8, color=colour, mec=INK, mew=0.6, label=label)
-        for colour, label in zip(_COUNT_COLOURS, labels, strict=True)
-    ]
+    style: Any = {"marker": "o", "ls": "", "ms": 8, "mec": INK, "mew": 0.6}
+    numbers = zip(_COUNT_COLOURS, ("none", "1", "2", "3 or more"), strict=True)
+    handles = [Line2D([], [], color=colour, label=label, **style) for colour, label in numbers]
     axes.legend(
-        handles=handles,
-        title="predicted outliers at this width",
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
-        ncols=4,
-        title_fontsize=8,
-    )
+        handles=handles, title="predicted outliers at this width", title_fontsize=8,
+        loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4,
+    )  # fmt: skip
+
+
+def _draw_curves(axes: Axes, curves: LearningCurves, samples: FeatureSamples) -> None:
+    """Lines for the theory, points with standard errors for the networks."""
+    plan, dim = samples.plan, samples.plan.problem.dim
+    ratios = [m / dim for m in plan.inputs]
+    colours = {**dict.fromkeys(curves.stages, COLOURS[plan.problem.batch]), **_STAGE_COLOURS}
+    if len(plan.problem.steps) == 1:
+        colours["step 1"] = COLOURS["independent"]
+    mean, error = samples.test_error.mean(axis=0), standard_error(samples.test_error)
+    for i, stage in enumerate(curves.stages):
+        for j, ridge in enumerate(plan.regularisations):
+            kind = j % len(_DASHES)
+            axes.plot(
+                curves.inputs / dim, curves.test_error[i, j], color=colours[stage],
+                ls=_DASHES[kind], lw=1.2, label=rf"{stage}, $\lambda$ = {ridge:g}",
+            )  # fmt: skip
+            axes.errorbar(
+                ratios, mean[i, :, j], error[i, :, j], fmt=_MARKERS[kind], ms=4, capsize=2.0,
+                color=colours[stage], mfc="none" if kind else colours[stage],
+            )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xticks(ratios, [f"{ratio:g}" for ratio in ratios])
+    axes.set_xticks([], minor=True)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("inputs per dimension, m/d")
+    axes.set_ylabel("test error")
+    axes.legend(fontsize=6.5, loc="lower left", ncols=2)
+
+
+def _draw_overlaps(axes: Axes, comparison: FeatureComparison) -> None:
+    colour = COLOURS[comparison.problem.batch]
+    rows = [
+        row
+        for row in comparison.rows
+        if row.is_overlap and max(row.predicted, row.simulated) > _SHOWN
+    ]
+    for place, row in enumerate(rows):
+        axes.barh(
+            place - 0.19, row.predicted, 0.36, facecolor="none", edgecolor=colour, hatch="//////"
+        )
+        axes.barh(
+            place + 0.19, row.simulated, 0.36, facecolor=colour, edgecolor=colour,
+            xerr=row.standard_error, error_kw={"ecolor": INK, "capsize": 2.0, "elinewidth": 0.9},
+        )  # fmt: skip
+    axes.set_yticks(range(len(rows)), [row.of for row in rows], fontsize=7)
+    axes.set_ylim(max(len(rows), 2) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("squared overlap of left singular vectors")

@@ -13,7 +13,7 @@ from typing import Any
 from rmt.status import RmtError
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict
 from validation.folders import write_files
-from validation.report.data import NOT_COMPARED, NOT_SIMULATED, report_data
+from validation.report.data import IN_GAPS, NOT_COMPARED, NOT_SIMULATED, report_data
 from validation.report.evidence import Evidence
 from validation.report.parts import case_groups, gap_curves, section_figures
 
@@ -25,7 +25,7 @@ _MARKS = {
     Verdict.DIFFERS.value: "\u2717",
     NOT_SIMULATED: "\u25cb",
     NOT_COMPARED: "\u2013",
-    "in the gaps below": "\u2193",
+    IN_GAPS: "\u2193",
 }
 
 
@@ -138,30 +138,25 @@ def require_jinja2() -> None:
 
 def _headline(data: dict[str, Any]) -> str:
     counts = data["cases_by_status"]
-    compared = {verdict: counts[verdict.value] for verdict in Verdict}
-    n_compared = sum(compared.values())
-    if not n_compared:
+    agreeing, within, differing = (counts[verdict.value] for verdict in Verdict)
+    total = agreeing + within + differing
+    if not total:
         said = "Nothing has been compared yet"
-    elif compared[Verdict.DIFFERS]:
-        said = f"Theory and simulation differ in {_of(compared[Verdict.DIFFERS], n_compared)}"
-    elif compared[Verdict.WITHIN_ALLOWANCE]:
+    elif differing:
+        said = f"Theory and simulation differ in {differing} of {total} cases"
+    elif within:
         said = (
-            f"Theory and simulation agree in {_of(compared[Verdict.AGREES], n_compared)}, and "
-            "within the allowance for finite size in the other "
-            f"{compared[Verdict.WITHIN_ALLOWANCE]}"
+            f"Theory and simulation agree in {agreeing} of {total} cases, and within the allowance "
+            f"for finite size in the other {within}"
         )
     else:
-        said = f"Theory and simulation agree in all {n_compared} cases"
+        said = f"Theory and simulation agree in all {total} cases"
     without = [
         f"{counts[status]} {'case is' if counts[status] == 1 else 'cases are'} {status}"
         for status in (NOT_COMPARED, NOT_SIMULATED)
         if counts[status]
     ]
     return "; ".join([said, *without]) + "."
-
-
-def _of(count: int, total: int) -> str:
-    return f"{count} of {total} cases"
 
 
 def _shown(value: float, digits: str) -> str:

@@ -8,11 +8,10 @@ from typing import Any
 
 from rmt.problem import Problem
 from validation.drawing import BATCHES, Panel, end_of_linear_axis
-from validation.gaps.result import FiniteSize
+from validation.gaps.gap_curves import FiniteSize
 from validation.report.evidence import CaseEvidence, Evidence
-from validation.report.feature_evidence import FeatureEvidence
-from validation.report.features import features_svg
 from validation.report.figures import (
+    features_svg,
     gaps_svg,
     overlaps_svg,
     plane_svg,
@@ -37,16 +36,12 @@ def section_figures(section: Section, evidence: Evidence) -> list[dict[str, Any]
             _figure(gaps_svg(f"{section.name}-{i}", found, label), label)
             for i, label in enumerate(shown)
         ]
-    compared = [
-        evidence.cases[entry.case.name]
-        for entry in section.entries
-        if evidence.cases[entry.case.name].comparison is not None
-    ]
-    if not compared:
+    panels = _panels([evidence.cases[entry.case.name] for entry in section.entries])
+    if not panels:
         return []
     if section.kind == "plane":
-        return [_figure(plane_svg(f"figure-{section.name}", compared), shape="plane")]
-    return [_figure(transition_svg(f"figure-{section.name}", compared), shape="wide")]
+        return [_figure(plane_svg(f"figure-{section.name}", panels), shape="plane")]
+    return [_figure(transition_svg(f"figure-{section.name}", panels), shape="wide")]
 
 
 def case_groups(
@@ -77,38 +72,32 @@ def case_groups(
     groups = []
     for (title, _), members in groupby(pairs, key=problem):
         entries, cases = zip(*members, strict=True)
-        names = [entry.case.name for entry in entries]
+        found = [evidence.cases[entry.case.name] for entry in entries]
         if section.kind == "features":
-            figures = _feature_figures([evidence.features[name] for name in names])
+            figures = [_feature_figure(one) for one in found if one.held]
         else:
-            panels = [_panel(evidence.cases[name]) for name in names]
-            figures = _case_figures([panel for panel in panels if panel is not None])
+            figures = _case_figures([p for p in _panels(found) if len(p.samples.spectra)])
         groups.append({"title": title, "cases": cases, "figures": figures})
     return groups
 
 
-def _feature_figures(members: Sequence[FeatureEvidence]) -> list[dict[str, Any]]:
-    return [
-        _figure(
-            features_svg(f"features-{found.entry.case.name}", found),
-            _caption(found.entry.case.problem),
-            shape="wide",
-        )
-        for found in members
-        if found.comparison is not None
-    ]
+def _feature_figure(found: CaseEvidence) -> dict[str, Any]:
+    case = found.entry.case
+    svg = features_svg(f"features-{case.name}", found)
+    return _figure(svg, _caption(case.problem), shape="wide")
 
 
 def _caption(problem: Problem) -> str:
     return BATCHES[problem.batch] if len(problem.steps) > 1 else "one step"
 
 
-def _panel(found: CaseEvidence) -> Panel | None:
-    if found.samples is None or found.comparison is None or found.bulk is None:
-        return None
-    if not len(found.samples.spectra):
-        return None
-    return Panel(found.entry.case, found.bulk, found.samples, found.comparison)
+def _panels(cases: Sequence[CaseEvidence]) -> list[Panel]:
+    """Of the cases that were compared."""
+    return [
+        Panel(one.entry.case, one.held.curves, one.samples, one.held.comparison)
+        for one in cases
+        if one.held
+    ]
 
 
 def _case_figures(panels: Sequence[Panel]) -> list[dict[str, Any]]:

@@ -2,36 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
+from rmt.features import FeatureSpikes
 from rmt.predict import predict
 from rmt.prediction import Prediction
-from rmt.problem import Problem
+from rmt.regression import RidgeErrors
 from rmt.spikes.deformed.outliers import Forms
 from rmt.status import RmtError
 from validation.comparison.compare import DEFORMED_MARGIN, compare
-from validation.comparison.result import Comparison
+from validation.comparison.comparison import Comparison
+from validation.comparison.feature_comparison import (
+    FeatureComparison,
+    compare_features,
+    predicted_features,
+)
 from validation.gaps.finite_size import finite_size
-from validation.gaps.result import FiniteSize
-from validation.report.density_curve import DensityCurve
+from validation.gaps.gap_curves import FiniteSize
+from validation.report.curves import DensityCurve, LearningCurves
+from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.observe import Observation
 from validation.simulation.plan import Plan
-from validation.simulation.samples import Samples
+from validation.store.kinds import AnyPlan
 from validation.store.store import SampleStore
 from validation.suites import Section
 
-__all__ = ["CompareCase", "FindGaps", "Held", "Width", "predicted", "stored_widths"]
+__all__ = ["THEORIES", "AnyComparison", "CompareCase", "FindGaps", "Held", "Width", "stored_widths"]
 
 _FORMS: Forms = "linked"
 
-Held: TypeAlias = tuple[Comparison, dict[str, Any], DensityCurve]
+AnyComparison: TypeAlias = Comparison | FeatureComparison
 
 
-def predicted(problem: Problem) -> Prediction:
-    """The prediction that evidence is held against: the deformed level with linked forms."""
-    return predict(problem, "deformed", forms=_FORMS, max_seconds=None)
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Samples that were held against a prediction.
 
+    Attributes
+    ----------
+    comparison : Comparison or FeatureComparison
+    prediction : dict
+        Of `Prediction.to_dict`; of features ``features`` and ``ridge``, of `FeatureSpikes.to_dict`
+        and `RidgeErrors.to_dict`.
+    curves : DensityCurve or LearningCurves
+        The predicted bulk, or the predicted errors against the number of inputs.
+    """
+
+    comparison: Any
+    prediction: dict[str, Any]
+    curves: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Theory:
+    """How what one kind of plan observes is predicted, and held against it.
+
+    Attributes
+    ----------
+    predict : callable
+        What is predicted for a plan: a tuple of results, each of which prints.
+    compare : callable
+        These results and samples of the plan as a comparison.
+    to_dict : callable
+        The results in plain form.
+    curves : callable
+        What a report draws, of a plan and its results.
+    """
+
+    predict: Callable[[Any], tuple[Any, ...]]
+    compare: Callable[..., AnyComparison]
+    to_dict: Callable[..., dict[str, Any]]
+    curves: Callable[..., DensityCurve | LearningCurves]
+
+
+def _predicted(plan: Plan) -> tuple[Prediction]:
+    """The deformed level with linked forms."""
+    return (predict(plan.problem, "deformed", forms=_FORMS, max_seconds=None),)
+
+
+def _features_to_dict(spikes: FeatureSpikes, errors: RidgeErrors) -> dict[str, Any]:
+    return {"features": spikes.to_dict(), "ridge": errors.to_dict()}
+
+
+# By the type of plan: one for every kind that a store knows (`validation.store.kinds`).
+THEORIES: dict[type[AnyPlan], Theory] = {
+    Plan: Theory(
+        _predicted,
+        partial(compare, edge_margin=DEFORMED_MARGIN),
+        Prediction.to_dict,
+        lambda plan, prediction: DensityCurve.of(prediction.bulk),
+    ),
+    FeaturePlan: Theory(
+        predicted_features,
+        compare_features,
+        _features_to_dict,
+        lambda plan, *results: LearningCurves.of(plan),
+    ),
+}
 
 # A width's plan and the observations of its first networks.
 Width: TypeAlias = tuple[Plan, tuple[Observation, ...]]
@@ -41,15 +111,18 @@ Width: TypeAlias = tuple[Plan, tuple[Observation, ...]]
 class CompareCase:
     """Predict and compare one case, wherever this is called."""
 
-    samples: Samples
+    plan: AnyPlan
+    samples: Any
 
     def __call__(self) -> Held | str:
+        theory = THEORIES[type(self.plan)]
         try:
-            prediction = predicted(self.samples.problem)
-            comparison = compare(prediction, self.samples, edge_margin=DEFORMED_MARGIN)
+            results = theory.predict(self.plan)
+            comparison = theory.compare(*results, self.samples)
+            curves = theory.curves(self.plan, *results)
         except RmtError as error:
             return " ".join(str(error).split())
-        return comparison, prediction.to_dict(), DensityCurve.of(prediction.bulk)
+        return Held(comparison, theory.to_dict(*results), curves)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

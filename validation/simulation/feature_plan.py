@@ -1,25 +1,49 @@
-"""Which networks to simulate for their features, and what to fit to these."""
+"""Which networks to simulate for their features, what to fit to these, and what came of it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from itertools import product
 from numbers import Integral, Real
 
 import numpy as np
 
-from rmt.arguments import integer, precision
-from rmt.display import InNotebooks
+from rmt.arrays import Array
+from rmt.display import Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
+from validation.simulation.planned import PlanOf
+from validation.simulation.samples import standard_error
 
-__all__ = ["FeaturePlan"]
+__all__ = ["FeatureObservation", "FeaturePlan", "FeatureSamples"]
 
 _MONOMIAL_DEGREE = 3
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureObservation:
+    """What was seen in the features of one network.
+
+    Attributes
+    ----------
+    singular_values : array (k,)
+        Largest singular values of the features after the last step, at the largest ``m``.
+    overlaps : array (k, n_monomials)
+        Squared overlaps of the left singular vectors with the normalised samples of the monomials.
+    test_error, training_error : array (n_stages, n_inputs, n_regularisations)
+        Mean squares; the test error's share of label noise is the noise variance itself.
+    """
+
+    singular_values: Array
+    overlaps: Array
+    test_error: Array
+    training_error: Array
+
+
 @dataclass(frozen=True, slots=True)
-class FeaturePlan(InNotebooks):
+class FeaturePlan(PlanOf[FeatureObservation, "FeatureSamples"]):
     """Which networks to simulate, and which regressions to fit on their features.
 
     Attributes
@@ -67,8 +91,7 @@ class FeaturePlan(InNotebooks):
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        for name, least in (("n_samples", 1), ("seed", 0), ("n_spikes", 1), ("n_test", 2)):
-            object.__setattr__(self, name, integer(name, getattr(self, name), least))
+        self._check(n_samples=1, seed=0, n_spikes=1, n_test=2)
         inputs, regularisations = tuple(self.inputs), tuple(self.regularisations)
         if not inputs or not all(isinstance(m, Integral) and m > 0 for m in inputs):
             raise InvalidInputError(f"inputs must be positive integers, got {self.inputs!r}")
@@ -77,21 +100,10 @@ class FeaturePlan(InNotebooks):
             raise InvalidInputError(
                 f"regularisations must be positive numbers, got {self.regularisations!r}"
             )
-        object.__setattr__(self, "dtype", precision(self.dtype))
-        object.__setattr__(self, "inputs", tuple(map(int, inputs)))
-        object.__setattr__(self, "regularisations", tuple(map(float, regularisations)))
+        self._set("inputs", tuple(map(int, inputs)))
+        self._set("regularisations", tuple(map(float, regularisations)))
         # The features have no more at the largest number of inputs.
-        object.__setattr__(self, "n_spikes", min(self.n_spikes, self.problem.width, max(inputs)))
-
-    @property
-    def indices(self) -> range:
-        """The sample indices."""
-        return range(self.n_samples)
-
-    @property
-    def parts(self) -> tuple[range, ...]:
-        """The indices, in one range: all are observed alike."""
-        return (self.indices,)
+        self._set("n_spikes", min(self.n_spikes, self.problem.width, max(inputs)))
 
     @property
     def n_stages(self) -> int:
@@ -101,11 +113,8 @@ class FeaturePlan(InNotebooks):
     @property
     def monomials(self) -> tuple[tuple[int, ...], ...]:
         """The Hermite monomials of the target's directions that overlaps are taken with."""
-        r = self.problem.n_directions
-        every = np.stack(
-            np.meshgrid(*[np.arange(_MONOMIAL_DEGREE + 1)] * r, indexing="ij"), axis=-1
-        ).reshape(-1, r)
-        kept = [tuple(int(b) for b in beta) for beta in every if 0 < sum(beta) <= _MONOMIAL_DEGREE]
+        every = product(range(_MONOMIAL_DEGREE + 1), repeat=self.problem.n_directions)
+        kept = [beta for beta in every if 0 < sum(beta) <= _MONOMIAL_DEGREE]
         return tuple(sorted(kept, key=lambda beta: (sum(beta), tuple(-b for b in beta))))
 
     def __str__(self) -> str:
@@ -117,3 +126,58 @@ class FeaturePlan(InNotebooks):
             f"{', '.join(f'{x:g}' for x in self.regularisations)}, {self.n_spikes} triplets, "
             f"{self.dtype}, seed {self.seed}"
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureSamples(Shown):
+    """Observations of several networks, the network first in every array.
+
+    Attributes
+    ----------
+    plan : FeaturePlan
+    singular_values : array (n, k)
+    overlaps : array (n, k, n_monomials)
+    test_error, training_error : array (n, n_stages, n_inputs, n_regularisations)
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> from validation import FeaturePlan, run_features
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> plan = FeaturePlan(problem, 3, inputs=(60, 120), regularisations=(1e-2,), n_spikes=2)
+    >>> samples = run_features(plan)
+    >>> samples.n_samples, samples.singular_values.shape, samples.test_error.shape
+    (3, (3, 2), (3, 2, 2, 1))
+    """
+
+    plan: FeaturePlan
+    singular_values: Array
+    overlaps: Array
+    test_error: Array
+    training_error: Array
+
+    @property
+    def n_samples(self) -> int:
+        """How many networks were observed."""
+        return len(self.singular_values)
+
+    @classmethod
+    def collect(cls, plan: FeaturePlan, seen: Iterable[FeatureObservation]) -> FeatureSamples:
+        """Put the observations of a plan's networks together, in the order given."""
+        every = list(seen)
+        names = (field.name for field in fields(FeatureObservation))
+        return cls(plan, *(np.array([getattr(one, name) for one in every]) for name in names))
+
+    def _parts(self) -> list[Part]:
+        p, n = self.plan.problem, len(self.singular_values)
+        test, error = self.test_error.mean(axis=0), standard_error(self.test_error)
+        head = (
+            f"features of {n} networks, N = {p.width}, d = {p.dim}, seed {self.plan.seed}: leading "
+            f"singular values {', '.join(f'{s:.2f}' for s in self.singular_values.mean(axis=0))}"
+        )
+        rows = []
+        for stage, i, j in np.ndindex(test.shape):
+            at = [f"{stage}", f"{self.plan.inputs[i]}", f"{self.plan.regularisations[j]:.3g}"]
+            rows.append([*at, f"{test[stage, i, j]:.5f} ({error[stage, i, j]:.5f})"])
+        header = ["stage", "m", "lambda", "test error (standard error)"]
+        return [head, Table("rrrl", header, rows)]

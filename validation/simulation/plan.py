@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rmt.arguments import integer, precision
-from rmt.display import InNotebooks
 from rmt.problem import Problem
+from validation.simulation.observe import Observation
+from validation.simulation.planned import PlanOf
+from validation.simulation.samples import Samples
 from validation.words import sizes
 
 __all__ = ["Plan"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan(InNotebooks):
+class Plan(PlanOf[Observation, Samples]):
     """A number of networks of one problem, and what to keep of each.
 
     Attributes
@@ -52,25 +53,13 @@ class Plan(InNotebooks):
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        smallest = {"n_samples": 1, "seed": 0, "n_outliers": 1, "n_spectra": 0}
-        for name, least in smallest.items():
-            object.__setattr__(self, name, integer(name, getattr(self, name), least))
-        cut = {
-            "n_outliers": min(self.n_outliers, self.problem.width, self.problem.dim),
-            "n_spectra": min(self.n_spectra, self.n_samples),
-            "dtype": precision(self.dtype),
-        }
-        for name, value in cut.items():
-            object.__setattr__(self, name, value)
-
-    @property
-    def indices(self) -> range:
-        """The sample indices."""
-        return range(self.n_samples)
+        self._check(n_samples=1, seed=0, n_outliers=1, n_spectra=0)
+        self._set("n_outliers", min(self.n_outliers, self.problem.width, self.problem.dim))
+        self._set("n_spectra", min(self.n_spectra, self.n_samples))
 
     @property
     def parts(self) -> tuple[range, ...]:
-        """The indices, those of samples that are observed alike together: with spectra, without."""
+        """The indices, those with spectra and those without."""
         every = range(self.n_spectra), range(self.n_spectra, self.n_samples)
         return tuple(part for part in every if part)
 

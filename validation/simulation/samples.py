@@ -6,20 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike
 
-from rmt.arguments import integer, precision
 from rmt.arrays import Array, Integers
 from rmt.display import Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
-from validation.simulation.bar import bar_of
 from validation.simulation.bulk import BulkEdge, bulk_edge
-from validation.simulation.observe import Histogram, Observation, observe
-from validation.simulation.plan import Plan
-from validation.simulation.simulate import simulate
+from validation.simulation.observe import Histogram, Observation
 
-__all__ = ["Samples", "observe_sample", "run_samples", "standard_error"]
+__all__ = ["Samples", "standard_error"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,38 +74,31 @@ class Samples(Shown):
     ) -> Samples:
         """Put observations of the same problem together, in the order given.
 
-        ``indices`` says which samples they are, and is read after the observations.
+        ``indices`` says which samples they are, by default the first ones.
 
         Raises
         ------
         InvalidInputError
             Without any observation, or for observations of different sizes.
         """
-        values: list[Array] = []
-        overlaps: list[Array] = []
-        spectra: list[Array] = []
-        residual = 0.0
-        for seen in observations:
-            if values and seen.target_overlaps.shape != overlaps[0].shape:
+        seen = list(observations)
+        if not seen:
+            raise InvalidInputError("observations must hold at least one, got none")
+        first = seen[0].target_overlaps.shape
+        for shape in (one.target_overlaps.shape for one in seen):
+            if shape != first:
                 raise InvalidInputError(
                     "observations must all have the same numbers of triplets and directions, got "
-                    f"{seen.target_overlaps.shape} after {overlaps[0].shape}"
+                    f"{shape} after {first}"
                 )
-            values.append(seen.singular_values)
-            overlaps.append(seen.target_overlaps)
-            residual = max(residual, seen.residual)
-            if seen.spectrum is not None:
-                spectra.append(seen.spectrum)
-        if not values:
-            raise InvalidInputError("observations must hold at least one, got none")
-        width = min(problem.width, problem.dim)
+        spectra = [one.spectrum for one in seen if one.spectrum is not None]
         return cls(
             problem,
             seed,
-            np.array(values),
-            np.array(overlaps),
-            residual,
-            np.array(spectra).reshape(-1, width),
+            np.array([one.singular_values for one in seen]),
+            np.array([one.target_overlaps for one in seen]),
+            max(one.residual for one in seen),
+            np.array(spectra).reshape(-1, min(problem.width, problem.dim)),
             np.array(indices, dtype=np.int64),
         )
 
@@ -184,112 +173,15 @@ class Samples(Shown):
         return self.spectra
 
     def _parts(self) -> list[Part]:
+        means, errors = self.mean_target_overlaps, self.target_overlap_errors
+        values = zip(self.mean_singular_values, self.singular_value_errors, strict=True)
         rows = []
-        for i in range(self.n_observed):
-            value, error = self.mean_singular_values[i], self.singular_value_errors[i]
-            overlaps = "  ".join(
-                f"{o:.4f} ({e:.4f})"
-                for o, e in zip(
-                    self.mean_target_overlaps[i], self.target_overlap_errors[i], strict=True
-                )
-            )
-            rows.append([f"{i}", f"{value:.4f} ({error:.4f})", overlaps])
+        for i, (value, error) in enumerate(values):
+            overlaps = zip(means[i], errors[i], strict=True)
+            told = "  ".join(f"{mean:.4f} ({sem:.4f})" for mean, sem in overlaps)
+            rows.append([f"{i}", f"{value:.4f} ({error:.4f})", told])
         head = f"{self.n_samples} samples, seed {self.seed}, standard errors in brackets"
         return [head, Table("rrl", ["spike", "singular value", "squared overlaps"], rows)]
-
-
-def run_samples(
-    problem: Problem,
-    n_samples: int,
-    seed: int = 0,
-    *,
-    n_outliers: int = 4,
-    n_spectra: int = 0,
-    dtype: DTypeLike = np.float64,
-    threads: int | None = None,
-    progress: bool | str = False,
-) -> Samples:
-    """Simulate several networks of a problem, one after the other, and observe each.
-
-    Parameters
-    ----------
-    problem, n_samples, seed, n_outliers, n_spectra, dtype
-        As in `Plan`.
-    threads : int, optional
-        Threads that share the work on each network, by default every core.
-    progress : bool or str
-        Whether to show a progress bar on standard error; a string is its label.
-
-    Returns
-    -------
-    Samples
-
-    Raises
-    ------
-    InvalidInputError
-        For counts out of range.
-    ConvergenceError
-        When the weights of a sample overflow; a note says which sample it was.
-
-    Examples
-    --------
-    >>> from rmt import Problem, Step
-    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
-    >>> samples = run_samples(problem, 5, n_outliers=2)
-    >>> samples.singular_values.shape, samples.target_overlaps.shape
-    ((5, 2), (5, 2, 1))
-    """
-    plan = Plan(problem, n_samples, seed, n_outliers, n_spectra, precision(dtype))
-    if threads is not None:
-        integer("threads", threads, 1)
-    observations = (
-        observe_sample(plan, index, threads=threads)
-        for index in _with_progress(plan.indices, progress)
-    )
-    return Samples.collect(problem, plan.seed, observations)
-
-
-def observe_sample(
-    plan: Plan, index: int, *, threads: int | None = None, device: str = "cpu"
-) -> Observation:
-    """Simulate one network of a plan and observe it.
-
-    Parameters
-    ----------
-    plan : Plan
-        What to simulate and to observe.
-    index : int
-        Which sample.
-    threads : int, optional
-        Threads that share the work, by default every core.
-    device : str
-        As in `simulate`.
-
-    Raises
-    ------
-    ConvergenceError
-        When the weights overflow; a note says which sample it was.
-
-    Examples
-    --------
-    >>> from rmt import Problem, Step
-    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
-    >>> observe_sample(Plan(problem, n_samples=5, n_outliers=2), 3).singular_values.shape
-    (2,)
-    """
-    try:
-        sample = simulate(
-            plan.problem, plan.seed, index, plan.dtype, threads=threads, device=device
-        )
-    except ArithmeticError as error:
-        error.add_note(f"in sample {index} of seed {plan.seed}")
-        raise
-    return observe(
-        sample.weights[-1],
-        plan.n_outliers,
-        n_directions=plan.problem.n_directions,
-        spectrum=plan.keeps_spectrum(index),
-    )
 
 
 def standard_error(values: Array) -> Array:
@@ -298,11 +190,3 @@ def standard_error(values: Array) -> Array:
     if n < 2:
         return np.full(values.shape[1:], np.inf)
     return np.asarray(values.std(axis=0, ddof=1) / np.sqrt(n))
-
-
-def _with_progress(indices: range, progress: bool | str) -> Iterable[int]:
-    if progress is False:
-        return indices
-    label = progress if isinstance(progress, str) else None
-    bar: Iterable[int] = bar_of(indices, desc=label, unit="network", dynamic_ncols=True)
-    return bar

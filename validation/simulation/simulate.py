@@ -26,6 +26,7 @@ from validation.simulation.draws import (
     sample_readout,
     step_batch,
 )
+from validation.simulation.planned import PlanOf
 from validation.simulation.threads import (
     CACHE_ELEMENTS,
     MapRows,
@@ -33,7 +34,7 @@ from validation.simulation.threads import (
     rows_in_parallel,
 )
 
-__all__ = ["Sample", "simulate"]
+__all__ = ["Sample", "simulate", "simulate_planned"]
 
 # A floating array of NumPy, or of the library of the device that the simulation runs on.
 Array: TypeAlias = Any
@@ -197,6 +198,23 @@ def simulate(
                 )
             weights.append(update)
     return Sample(problem, int(seed), int(index), tuple(weights), readout, tuple(batches))
+
+
+def simulate_planned(
+    plan: PlanOf[Any, Any], index: int, threads: int | None, device: str = "cpu"
+) -> Sample:
+    """Sample ``index`` of a plan; arguments as in `simulate`.
+
+    Raises
+    ------
+    ConvergenceError
+        When the weights overflow; a note says which sample it was.
+    """
+    try:
+        return simulate(plan.problem, plan.seed, index, plan.dtype, threads=threads, device=device)
+    except ArithmeticError as error:
+        error.add_note(f"in sample {index} of seed {plan.seed}")
+        raise
 
 
 def _gradient(

@@ -8,6 +8,8 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, fields
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,8 +18,8 @@ from numpy.typing import NDArray
 
 from rmt.frames import frame_of
 from rmt.status import InvalidInputError
-from validation.simulation.features import FeatureObservation
 from validation.simulation.observe import Observation
+from validation.store.kinds import AnyObservation
 from validation.store.series import Series
 
 if TYPE_CHECKING:
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["Contents", "to_csv", "to_frame", "to_npz"]
 
 # Every series of a store with its samples, each to be read before the next.
-Contents: TypeAlias = (
-    "Iterator[tuple[Series, Iterator[tuple[int, Observation | FeatureObservation]]]]"
-)
+Contents: TypeAlias = Iterator[tuple[Series, Iterator[tuple[int, AnyObservation]]]]
 
 _DESCRIBED = ("activation", "target", "width", "dim", "batch", "noise_std")
+_COLUMNS = ("problem", *_DESCRIBED, "seed", "recipe", "sample", "spike", "singular_value")
+# Of the arrays of several samples, where these are not called like that of one.
+_PLURALS = {"residual": "residuals", "spectrum": "spectra"}
 
 
 def to_frame(contents: Contents) -> pandas.DataFrame:
@@ -40,16 +43,8 @@ def to_frame(contents: Contents) -> pandas.DataFrame:
 
 def to_csv(path: Path, contents: Callable[[], Contents]) -> None:
     """See `SampleStore.to_csv`; reads contents twice, since the first line names all columns."""
-    directions = 0
-    for _, samples in contents():
-        for _, seen in samples:
-            if isinstance(seen, Observation):
-                directions = max(directions, seen.target_overlaps.shape[1])
-            break
-    names = [
-        *("problem", *_DESCRIBED, "seed", "recipe", "sample", "spike", "singular_value"),
-        *(f"target_overlap_{j}" for j in range(directions)),
-    ]
+    firsts = ((series, islice(samples, 1)) for series, samples in contents())
+    names = dict.fromkeys(chain(_COLUMNS, *_rows(firsts)))
     with _replacing(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names, restval="")
         writer.writeheader()
@@ -66,54 +61,39 @@ def to_npz(path: Path, contents: Contents) -> None:
             for name, array in arrays.items():
                 with archive.open(f"{number}/{name}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)
-            titles.append(
-                {
-                    "problem": series.problem,
-                    "description": series.description,
-                    "seed": series.seed,
-                    "recipe": series.recipe,
-                    "made_with": list(series.made_with),
-                }
-            )
+            title = asdict(series)
+            del title["n_samples"]
+            titles.append(title)
         with archive.open("series.npy", "w") as file:
             np.lib.format.write_array(file, np.array(json.dumps(titles)), allow_pickle=False)
 
 
 def _arrays(seen: Sequence[Any]) -> dict[str, NDArray[Any]]:
     """Those of one series, whose observations are all of one kind."""
-    if isinstance(seen[0], FeatureObservation):
-        names = ("singular_values", "overlaps", "test_error", "training_error")
-        return {name: np.array([getattr(one, name) for one in seen]) for name in names}
+    names = [field.name for field in fields(seen[0])]
+    kept = {name: [getattr(one, name) for one in seen] for name in names}
     return {
-        "singular_values": np.array([one.singular_values for one in seen]),
-        "target_overlaps": np.array([one.target_overlaps for one in seen]),
-        "residuals": np.array([one.residual for one in seen]),
-        "spectra": np.array([one.spectrum for one in seen if one.spectrum is not None]),
+        _PLURALS.get(name, name): np.array([value for value in values if value is not None])
+        for name, values in kept.items()
     }
 
 
 def _rows(contents: Contents) -> Iterator[dict[str, Any]]:
     for series, samples in contents:
-        common = {
-            "problem": series.problem,
-            **{name: series.description[name] for name in _DESCRIBED},
-            "seed": series.seed,
-            "recipe": series.recipe,
-        }
+        described = {name: series.description[name] for name in _DESCRIBED}
         for index, seen in samples:
-            if isinstance(seen, FeatureObservation):
+            if not isinstance(seen, Observation):
                 break
-            for spike, value in enumerate(seen.singular_values):
-                overlaps = {
-                    f"target_overlap_{j}": float(overlap)
-                    for j, overlap in enumerate(seen.target_overlaps[spike])
-                }
+            for spike, overlaps in enumerate(seen.target_overlaps.tolist()):
                 yield {
-                    **common,
+                    "problem": series.problem,
+                    **described,
+                    "seed": series.seed,
+                    "recipe": series.recipe,
                     "sample": index,
                     "spike": spike,
-                    "singular_value": float(value),
-                    **overlaps,
+                    "singular_value": float(seen.singular_values[spike]),
+                    **{f"target_overlap_{j}": overlap for j, overlap in enumerate(overlaps)},
                 }
 
 

@@ -61,10 +61,22 @@ _TABLES = (
 # How long to wait for another campaign that writes to the same file.
 _PATIENCE = 60.0
 
-_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-_NO_ACCESS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_DAMAGED = "the file is damaged; restore it from a copy, or give another path"
+_NO_ROOM = (
+    "nothing can be added; make room on the disk and go on, the samples that are already in it are "
+    "kept"
+)
+_NO_ACCESS = "file and folder must both be writable"
+# By the kinds of error.
+_REMEDIES = {
+    **dict.fromkeys((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB), _DAMAGED),
+    **dict.fromkeys((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR), _NO_ROOM),
+    **dict.fromkeys(
+        (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM), _NO_ACCESS
+    ),
+    **dict.fromkeys(_BUSY, f"another program has kept it locked for {_PATIENCE:g} s"),
+}
 
 
 def in_memory() -> sqlite3.Connection:
@@ -114,33 +126,18 @@ def reported(path: Path | None) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:  # of a message of SQLite's that quotes what it cannot read
-        raise InvalidInputError(
-            f"store {path}: the file is damaged; restore it from a copy, or give another path"
-        ) from error
+        raise InvalidInputError(f"store {path}: {_DAMAGED}") from error
     except (sqlite3.DatabaseError, OSError) as error:
         where = "in memory" if path is None else str(path)
         # The lower byte is the kind of error, the upper ones its details.
         kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if kind in _DAMAGED:
-            remedy = "the file is damaged; restore it from a copy, or give another path"
-        elif kind in _NO_ROOM:
-            remedy = (
-                "nothing can be added; make room on the disk and go on, the samples that are "
-                "already in it are kept"
-            )
-        elif kind in _NO_ACCESS:
-            remedy = "file and folder must both be writable"
-        elif kind in _BUSY:
-            remedy = f"another program has kept it locked for {_PATIENCE:g} s"
+        if kind in _REMEDIES:
+            said = f"{' '.join(str(error).split())}: {_REMEDIES[kind]}"
         elif isinstance(error, OSError):
-            raise InvalidInputError(
-                f"store {where}: {error.strerror or error}; file and folder must both be writable"
-            ) from error
+            said = f"{error.strerror or error}; {_NO_ACCESS}"
         else:
             raise
-        raise InvalidInputError(
-            f"store {where}: {' '.join(str(error).split())}: {remedy}"
-        ) from error
+        raise InvalidInputError(f"store {where}: {said}") from error
 
 
 @contextmanager

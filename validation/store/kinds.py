@@ -1,82 +1,203 @@
-"""The two kinds of samples that a store holds: what was observed in weights, and in features."""
+"""The kinds of observations that there are: in weights, and in features.
+
+A kind is one record. For a third one write its plan (a `PlanOf`) with what is seen in a network and
+in several, then its record here, its table in `validation.store.file`, and how it is held against
+the theory in `validation.report.tasks`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from io import BytesIO
 from typing import Any, TypeAlias
 
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureObservation, FeatureSamples
+import numpy as np
+
+from rmt.arrays import Array
+from rmt.status import InvalidInputError
+from validation.simulation.feature_plan import FeatureObservation, FeaturePlan, FeatureSamples
+from validation.simulation.features import observe_features
 from validation.simulation.observe import Observation
 from validation.simulation.plan import Plan
+from validation.simulation.planned import PlanOf
 from validation.simulation.samples import Samples
-from validation.store import stored_features, stored_sample
+from validation.simulation.simulate import Sample, simulate_planned
+from validation.simulation.weights import observe_weights
 
-__all__ = ["KINDS", "AnyObservation", "AnyPlan", "AnySamples", "Kind", "kind_of"]
+__all__ = ["KINDS", "AnyObservation", "AnyPlan", "Kind", "kind_of", "observe_sample"]
 
-AnyPlan: TypeAlias = Plan | FeaturePlan
+AnyPlan: TypeAlias = PlanOf[Any, Any]
 AnyObservation: TypeAlias = Observation | FeatureObservation
-AnySamples: TypeAlias = Samples | FeatureSamples
+
+# Raised with every change of what is observed in features that changes numbers beyond rounding:
+# samples of another version are not used.
+_FEATURES_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How the observations of one kind of plan are stored.
+    """How the networks of one kind of plan are observed and stored.
 
     Attributes
     ----------
+    plan, observation : type
+        The plan, and what is observed in one network. The fields of the latter are the columns of
+        the table, in order.
     table : str
-        Their table in the file.
-    columns : tuple of str
-        Its columns beside keys, versions and checksum.
-    check_belongs : callable
-        Raises for an observation that is not what the plan says of its sample.
-    to_values, from_values : callable
-        An observation as the contents of the columns, and back.
+        In the file.
+    observe : callable
+        What a plan observes in a `Sample`.
     collect : callable
-        Samples of a plan, its observations, and their indices, which are read after these.
+        Samples of a plan, of its observations and their indices.
+    shapes : callable
+        Of the arrays that a plan observes in the sample of an index; None for one that is not kept.
+    details : callable
+        What the numbers of a sample depend on beside what all kinds do; see `recipe`.
+    work : callable
+        Multiplications in a sample of a plan, about, beside those of its steps.
+    to_bytes : callable
+        An array, or a number, as it is stored: little-endian 64-bit floats.
+    from_values : callable
+        The observation that gave the contents of the columns.
     """
 
+    plan: type
+    observation: type
     table: str
-    columns: tuple[str, ...]
-    check_belongs: Callable[[Any, int, Any], None]
-    to_values: Callable[[Any], Sequence[bytes | None]]
+    observe: Callable[[Any, Sample], Any]
+    collect: Callable[[Any, Sequence[Any], Sequence[int]], Any]
+    shapes: Callable[[Any, int], tuple[tuple[int, ...] | None, ...]]
+    details: Callable[[Any, int], str]
+    work: Callable[[Any, int], float]
+    to_bytes: Callable[[Any], bytes]
     from_values: Callable[..., Any]
-    collect: Callable[[Any, Iterable[Any], Sequence[int]], Any]
 
     @property
-    def marks(self) -> str:
-        """Of all columns in an SQL statement."""
-        return ", ".join("?" * (len(self.columns) + 4))
+    def columns(self) -> tuple[str, ...]:
+        """Of the table, beside keys, versions and checksum."""
+        return tuple(field.name for field in fields(self.observation))
 
-    @property
-    def selected(self) -> str:
-        """The columns of an SQL query: number, contents, versions and checksum."""
-        return ", ".join(("number", *self.columns, "made_with", "checksum"))
+    def to_values(self, observation: Any) -> tuple[bytes | None, ...]:
+        """An observation as the contents of the columns."""
+        values = (getattr(observation, name) for name in self.columns)
+        return tuple(None if value is None else self.to_bytes(value) for value in values)
+
+    def check_belongs(self, plan: Any, index: int, observation: Any) -> None:
+        """See that an observation is what the plan says of its sample ``index``.
+
+        Raises
+        ------
+        InvalidInputError
+            When it is not.
+        """
+        if index not in plan.indices:
+            raise InvalidInputError(
+                f"index must be one of the {plan.n_samples} of the plan, got {index}"
+            )
+        expected = self.shapes(plan, index)
+        values = (getattr(observation, name, None) for name in self.columns)
+        found = tuple(None if value is None else np.shape(value) for value in values)
+        if found != expected:
+            raise InvalidInputError(
+                f"observation must have arrays of shapes {expected} for {', '.join(self.columns)}, "
+                f"as the plan says of sample {index}; got {found}"
+            )
 
 
-_WEIGHTS = Kind(
-    "samples",
-    stored_sample.COLUMNS,
-    stored_sample.check_belongs,
-    stored_sample.to_values,
-    stored_sample.from_values,
-    lambda plan, seen, indices: Samples.collect(plan.problem, plan.seed, seen, indices),
+def _floats(values: Any) -> bytes:
+    return np.asarray(values, dtype="<f8").tobytes()
+
+
+def _weights_of(
+    values: bytes, overlaps: bytes, residual: bytes, spectrum: bytes | None
+) -> Observation:
+    # Copies: the caller may write to them, and they have the byte order of this machine.
+    columns = (values, overlaps, residual, spectrum or b"")
+    s, o, (error,), whole = (np.frombuffer(one, "<f8").astype(np.float64) for one in columns)
+    return Observation(s, o.reshape(s.size, -1), float(error), None if spectrum is None else whole)
+
+
+def _weights_shapes(plan: Plan, index: int) -> tuple[tuple[int, ...] | None, ...]:
+    whole = (min(plan.problem.width, plan.problem.dim),) if plan.keeps_spectrum(index) else None
+    return (plan.n_outliers,), (plan.n_outliers, plan.problem.n_directions), (), whole
+
+
+def _weights_work(plan: Plan, index: int) -> float:
+    """Three times as many as a product takes, for a spectrum."""
+    n, d = plan.problem.width, plan.problem.dim
+    return 6.0 * n * d * min(n, d) if plan.keeps_spectrum(index) else 0.0
+
+
+def _npy(values: Array) -> bytes:
+    buffer = BytesIO()
+    np.lib.format.write_array(buffer, np.asarray(values, dtype="<f8", order="C"), version=(1, 0))
+    return buffer.getvalue()
+
+
+def _features_of(*columns: bytes) -> FeatureObservation:
+    arrays = (np.lib.format.read_array(BytesIO(one), allow_pickle=False) for one in columns)
+    # In the byte order of this machine.
+    return FeatureObservation(*(np.asarray(array, np.float64) for array in arrays))
+
+
+def _features_shapes(plan: FeaturePlan, index: int) -> tuple[tuple[int, ...], ...]:
+    errors = (plan.n_stages, len(plan.inputs), len(plan.regularisations))
+    return (plan.n_spikes,), (plan.n_spikes, len(plan.monomials)), errors, errors
+
+
+def _features_details(plan: FeaturePlan, index: int) -> str:
+    return (
+        f"{plan.n_spikes} triplets, features v{_FEATURES_VERSION} "
+        f"m={','.join(map(str, plan.inputs))} "
+        f"lambda={','.join(map(repr, plan.regularisations))} test={plan.n_test}"
+    )
+
+
+def _features_work(plan: FeaturePlan, index: int) -> float:
+    """At every stage, of the products that give the features and of their Gram matrices."""
+    width, dim = plan.problem.width, plan.problem.dim
+    passed = dim * (max(plan.inputs) + plan.n_test)
+    return float(plan.n_stages * width * (passed + width * sum(plan.inputs)))
+
+
+KINDS = (
+    Kind(
+        plan=Plan,
+        observation=Observation,
+        table="samples",
+        observe=observe_weights,
+        collect=lambda plan, seen, indices: Samples.collect(plan.problem, plan.seed, seen, indices),
+        shapes=_weights_shapes,
+        details=lambda plan, index: (
+            f"{plan.n_outliers} triplets" + (", spectrum" if plan.keeps_spectrum(index) else "")
+        ),
+        work=_weights_work,
+        to_bytes=_floats,
+        from_values=_weights_of,
+    ),
+    Kind(
+        plan=FeaturePlan,
+        observation=FeatureObservation,
+        table="features",
+        observe=observe_features,
+        collect=lambda plan, seen, indices: FeatureSamples.collect(plan, seen),
+        shapes=_features_shapes,
+        details=_features_details,
+        work=_features_work,
+        to_bytes=_npy,
+        from_values=_features_of,
+    ),
 )
-_FEATURES = Kind(
-    "features",
-    stored_features.COLUMNS,
-    stored_features.check_belongs,
-    stored_features.to_values,
-    stored_features.from_values,
-    lambda plan, seen, indices: FeatureSamples.collect(plan, seen),
-)
-KINDS = (_WEIGHTS, _FEATURES)
 
 
 def kind_of(plan: AnyPlan) -> Kind:
     """The kind that a plan's samples are of.
+
+    Raises
+    ------
+    InvalidInputError
+        For what is no plan.
 
     Examples
     --------
@@ -85,4 +206,38 @@ def kind_of(plan: AnyPlan) -> Kind:
     >>> kind_of(Plan(problem, 3)).table
     'samples'
     """
-    return _FEATURES if isinstance(plan, FeaturePlan) else _WEIGHTS
+    for kind in KINDS:
+        if isinstance(plan, kind.plan):
+            return kind
+    raise InvalidInputError(f"plans must hold Plan objects, got {type(plan).__name__}")
+
+
+def observe_sample(
+    plan: AnyPlan, index: int, *, threads: int | None = None, device: str = "cpu"
+) -> AnyObservation:
+    """Simulate one network of a plan and observe it.
+
+    Parameters
+    ----------
+    plan : Plan or FeaturePlan
+        What to simulate and to observe.
+    index : int
+        Which sample.
+    threads, device
+        As in `simulate`.
+
+    Raises
+    ------
+    ConvergenceError
+        When the weights overflow; a note says which sample it was.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> observe_sample(Plan(problem, n_samples=5, n_outliers=2), 3).singular_values.shape
+    (2,)
+    """
+    sample = simulate_planned(plan, index, threads, device)
+    seen: AnyObservation = kind_of(plan).observe(plan, sample)
+    return seen

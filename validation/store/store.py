@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from rmt.status import InvalidInputError
-from validation.simulation.feature_plan import FeaturePlan
-from validation.simulation.features import FeatureObservation, FeatureSamples
-from validation.simulation.observe import Observation
 from validation.simulation.plan import Plan
-from validation.simulation.samples import Samples
+from validation.simulation.planned import PlanOf
 from validation.store import export
 from validation.store.file import FORMAT, in_memory, open_file, reported, transaction
-from validation.store.kinds import KINDS, AnyObservation, AnyPlan, AnySamples, Kind, kind_of
+from validation.store.kinds import KINDS, AnyObservation, AnyPlan, Kind, kind_of
 from validation.store.recipe import made_with, recipe
 from validation.store.running_moments import RunningMoments
 from validation.store.series import Series, StoreSummary, describes
-from validation.store.stored_sample import Key, checksum_of
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["SampleStore"]
+
+O = TypeVar("O")  # noqa: E741
+S = TypeVar("S")
+# Content hash of the problem, seed, recipe.
+Key: TypeAlias = tuple[str, str, str]
 
 
 class SampleStore:
@@ -79,12 +80,7 @@ class SampleStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def missing(self, plan: AnyPlan, device: str = "cpu") -> list[int]:
@@ -131,11 +127,10 @@ class SampleStore:
         """
         kind = kind_of(plan)
         kind.check_belongs(plan, index, observation)
-        problem, made = plan.problem, recipe(plan, index, device)
-        key = (problem.content_hash, str(plan.seed), made)
+        problem, key = plan.problem, _key(plan, index, device)
         values = kind.to_values(observation)
         versions = made_with() if versions is None else versions
-        checksum = checksum_of(key, index, values, versions)
+        row = (int(index), *values, versions, _checksum(key, index, values, versions))
         with reported(self.path), transaction(self._connection):
             run = self._connection.execute
             run(
@@ -144,22 +139,12 @@ class SampleStore:
             )
             run("INSERT OR IGNORE INTO series (problem, seed, recipe) VALUES (?, ?, ?)", key)
             added = run(
-                f"INSERT OR IGNORE INTO {kind.table} VALUES ({kind.marks})",
-                (self._series(key), int(index), *values, versions, checksum),
+                f"INSERT OR IGNORE INTO {kind.table} VALUES (?{', ?' * len(row)})",
+                (self._series(key), *row),
             )
             return added.rowcount == 1
 
-    @overload
-    def samples(self, plan: Plan, device: str = "cpu", *, partial: bool = False) -> Samples: ...
-    @overload
-    def samples(
-        self, plan: FeaturePlan, device: str = "cpu", *, partial: bool = False
-    ) -> FeatureSamples: ...
-    @overload
-    def samples(
-        self, plan: AnyPlan, device: str = "cpu", *, partial: bool = False
-    ) -> AnySamples: ...
-    def samples(self, plan: AnyPlan, device: str = "cpu", *, partial: bool = False) -> AnySamples:
+    def samples(self, plan: PlanOf[O, S], device: str = "cpu", *, partial: bool = False) -> S:
         """The plan's samples, in the order of their indices.
 
         Parameters
@@ -184,14 +169,8 @@ class SampleStore:
                 f"store {self.place}: holds {present} of the {plan.n_samples} samples of: {plan}; "
                 "run the campaign to its end first"
             )
-        indices: list[int] = []
-
-        def observations() -> Iterator[AnyObservation]:
-            for index, seen in self.observations(plan, device):
-                indices.append(index)
-                yield seen
-
-        collected: AnySamples = kind_of(plan).collect(plan, observations(), indices)
+        indices, seen = zip(*self.observations(plan, device), strict=True)
+        collected: S = kind_of(plan).collect(plan, seen, indices)
         return collected
 
     def moments(self, plan: Plan, device: str = "cpu") -> tuple[RunningMoments, RunningMoments]:
@@ -205,21 +184,7 @@ class SampleStore:
             values, overlaps = values.add(seen.singular_values), overlaps.add(seen.target_overlaps)
         return values, overlaps
 
-    @overload
-    def observations(
-        self, plan: Plan, device: str = "cpu"
-    ) -> Iterator[tuple[int, Observation]]: ...
-    @overload
-    def observations(
-        self, plan: FeaturePlan, device: str = "cpu"
-    ) -> Iterator[tuple[int, FeatureObservation]]: ...
-    @overload
-    def observations(
-        self, plan: AnyPlan, device: str = "cpu"
-    ) -> Iterator[tuple[int, AnyObservation]]: ...
-    def observations(
-        self, plan: AnyPlan, device: str = "cpu"
-    ) -> Iterator[tuple[int, AnyObservation]]:
+    def observations(self, plan: PlanOf[O, S], device: str = "cpu") -> Iterator[tuple[int, O]]:
         """Index and observation of the plan's stored samples, one at a time, by index.
 
         Raises
@@ -228,8 +193,7 @@ class SampleStore:
             On reaching a sample that is damaged.
         """
         for series, part in self._parts(plan, device):
-            key = (plan.problem.content_hash, str(plan.seed), recipe(plan, part.start, device))
-            yield from self._read(kind_of(plan), series, key, part)
+            yield from self._read(kind_of(plan), series, _key(plan, part.start, device), part)
 
     def summary(self) -> StoreSummary:
         """What is in the store: every series with its number of samples.
@@ -284,8 +248,7 @@ class SampleStore:
     def _parts(self, plan: AnyPlan, device: str) -> Iterator[tuple[int, range]]:
         """The stored series that a plan's samples are in, with their indices."""
         for part in plan.parts:
-            made = recipe(plan, part.start, device)
-            series = self._series((plan.problem.content_hash, str(plan.seed), made))
+            series = self._series(_key(plan, part.start, device))
             if series is not None:
                 yield series, part
 
@@ -301,11 +264,11 @@ class SampleStore:
         first, last = (0, 2**63 - 1) if part is None else (part.start, part.stop - 1)
         with reported(self.path):
             for number, *values, versions, checksum in self._connection.execute(
-                f"SELECT {kind.selected} FROM {kind.table} WHERE series = ? "
-                "AND number BETWEEN ? AND ? ORDER BY number",
+                f"SELECT number, {', '.join(kind.columns)}, made_with, checksum FROM {kind.table} "
+                "WHERE series = ? AND number BETWEEN ? AND ? ORDER BY number",
                 (series, first, last),
             ):
-                if checksum != checksum_of(key, number, values, versions):
+                if checksum != _checksum(key, number, values, versions):
                     raise InvalidInputError(
                         f"store {self.place}: sample {number} of seed {key[1]} of problem "
                         f"{key[0][:10]} ({key[2]}) is damaged, its checksum differs; restore the "
@@ -332,19 +295,29 @@ class SampleStore:
                             f"SELECT made_with, count(*) FROM {kind.table} WHERE series = ? "
                             "GROUP BY made_with ORDER BY made_with",
                             (number,),
-                        ).fetchall()
-                    )
-                    if counts:
-                        total, versions = sum(counts.values()), tuple(counts)
-                        yield (
-                            number,
-                            kind,
-                            Series(
-                                problem, json.loads(description), int(seed), made, total, versions
-                            ),
                         )
+                    )
+                    total, versions = sum(counts.values()), tuple(counts)
+                    about = problem, json.loads(description), int(seed), made, total, versions
+                    if counts:
+                        yield number, kind, Series(*about)
 
     def _contents(self) -> export.Contents:
         for number, kind, series in self._all_series():
             key = (series.problem, str(series.seed), series.recipe)
             yield series, self._read(kind, number, key)
+
+
+def _key(plan: AnyPlan, index: int, device: str) -> Key:
+    return plan.problem.content_hash, str(plan.seed), recipe(plan, index, device)
+
+
+def _checksum(key: Key, index: int, values: Sequence[bytes | None], versions: str) -> bytes:
+    """Of a whole row with its key, every part with its length, so that no two rows look alike."""
+    digest = hashlib.sha256()
+    for part in (*key, str(index), *values, versions):
+        # Damage may change even the type of a value.
+        data = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(f"{type(part).__name__} {len(data)} ".encode())
+        digest.update(data)
+    return digest.digest()

@@ -101,7 +101,7 @@ class Suite:
 
         def scaled(entry: Entry) -> Entry:
             n_samples = max(2, round(factor * entry.plan.n_samples))
-            return replace(entry, plan=replace(entry.plan, n_samples=n_samples))
+            return replace(entry, plan=entry.plan.with_samples(n_samples))
 
         return replace(
             self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from validation.catalogue import Case
 from validation.simulation.feature_plan import FeaturePlan
@@ -103,7 +103,7 @@ def section(name: str, cases: Iterable[tuple[Case, int]], n_spectra: int | None 
     Examples
     --------
     >>> from validation.catalogue import LEVELS
-    >>> made = section("levels", each(LEVELS.values(), 5))
+    >>> made = section("levels", each(LEVELS, 5))
     >>> made.title, len(made.entries), made.entries[0].plan.n_samples
     ('Twenty-four problems of all kinds', 24, 5)
     """
@@ -124,6 +124,6 @@ def section(name: str, cases: Iterable[tuple[Case, int]], n_spectra: int | None 
     return Section(name, title, text, kind, entries)
 
 
-def each(cases: Iterable[Case], n_samples: int) -> list[tuple[Case, int]]:
-    """The same number of networks for every case."""
-    return [(case, n_samples) for case in cases]
+def each(cases: Mapping[str, Case], n_samples: int, *names: str) -> list[tuple[Case, int]]:
+    """The same number of networks for every case, or for those of these names."""
+    return [(cases[name], n_samples) for name in names or cases]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,9 +17,9 @@ from rmt.predict import predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
 from rmt.spikes.deformed.outliers import Forms
-from validation.comparison.compare import PredictedOutliers, level
-from validation.simulation.samples import run_samples
-from validation.weights.given import GivenWeights, WeightsLike, given_weights
+from validation.comparison.compare import PredictedOutliers, level, numbers_of
+from validation.simulation.weights import run_samples
+from validation.weights.given import WeightsLike, given_weights
 from validation.weights.notes import odd_weights
 from validation.weights.readings import (
     Reading,
@@ -29,8 +28,7 @@ from validation.weights.readings import (
     outlier_count,
     read_weights,
 )
-from validation.weights.result import Noise, WeightCheck
-from validation.weights.rows import CheckRow
+from validation.weights.weight_check import CheckRow, Noise, WeightCheck
 
 __all__ = ["check"]
 
@@ -135,23 +133,24 @@ def check(
     if spectrum is None:
         spectrum = min(problem.width, problem.dim) <= _SPECTRUM_SIZE
 
-    groups = _groups(problem, given)
-    with time_limit(seconds):
-        predictions = [
-            predict(group.problem, method, forms=forms, max_seconds=None) for group in groups
-        ]
     n_weights = len(given.matrices)
-    prediction_of = {
-        number: prediction
-        for group, prediction in zip(groups, predictions, strict=True)
-        for number in group.numbers
-    }
+    problems = [problem] * n_weights
+    if given.readouts is not None:
+        problems = [problem.replace(readout=g) for g in given.readouts]
+    distinct = {one.content_hash: one for one in problems}
+    with time_limit(seconds):
+        prediction_of = {
+            key: predict(one, method, forms=forms, max_seconds=None)
+            for key, one in distinct.items()
+        }
+    predictions = list(prediction_of.values())
     readings = [
-        read_weights(given, number, prediction_of[number], spectrum) for number in range(n_weights)
+        read_weights(given, number, prediction_of[one.content_hash], spectrum)
+        for number, one in enumerate(problems)
     ]
-    simulated = _references(groups, predictions, n_reference, seed, progress)
+    references = _references(predictions, n_reference, seed, progress)
     noise: Noise = "reference" if n_reference else "weights" if n_weights > 1 else "unknown"
-    rows = _rows(readings, simulated)
+    rows = _rows(readings, references)
     deviations = {row.spike: row.deviation for row in rows if row.direction is None}
     found = WeightCheck(
         problem=problem,
@@ -167,113 +166,56 @@ def check(
         notes=(),
     )
     with time_limit(seconds):
-        return replace(found, notes=odd_weights(given, readings, found.agrees()))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Group:
-    """Matrices that share a readout, and the problem conditional on it."""
-
-    problem: Problem
-    numbers: tuple[int, ...]
-
-
-def _groups(problem: Problem, given: GivenWeights) -> list[_Group]:
-    everyone = tuple(range(len(given.matrices)))
-    if given.readouts is None:
-        return [_Group(problem, everyone)]
-    same: dict[bytes, list[int]] = {}
-    for i in everyone:
-        same.setdefault(given.readouts[i].tobytes(), []).append(i)
-    return [
-        _Group(problem.replace(readout=given.readouts[numbers[0]]), tuple(numbers))
-        for numbers in same.values()
-    ]
-
-
-class _Observed(Protocol):
-    """The leading singular values and overlaps of one network, and its prediction."""
-
-    @property
-    def prediction(self) -> Prediction: ...
-    @property
-    def values(self) -> Array: ...
-    @property
-    def overlaps(self) -> Array: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reference:
-    prediction: Prediction
-    values: Array
-    overlaps: Array
+        return replace(found, notes=odd_weights(readings, found.agrees()))
 
 
 def _references(
-    groups: Sequence[_Group],
-    predictions: Sequence[Prediction],
-    n_reference: int,
-    seed: int,
-    progress: bool | str,
-) -> list[_Reference]:
-    """Simulated networks, shared between the readouts."""
-    shares = [part.size for part in np.array_split(np.arange(n_reference), len(groups))]
+    predictions: Sequence[Prediction], n_reference: int, seed: int, progress: bool | str
+) -> list[tuple[Prediction, Array]]:
+    """Simulated networks, shared between the readouts, each as its prediction and `numbers_of`."""
     n_outliers = max(1, *(len(prediction.outliers) for prediction in predictions))
     found = []
-    for group, prediction, share in zip(groups, predictions, shares, strict=True):
-        if share:
+    shares = np.array_split(np.arange(n_reference), len(predictions))
+    for prediction, share in zip(predictions, shares, strict=True):
+        if share.size:
             drawn = run_samples(
-                group.problem, share, seed, n_outliers=n_outliers, progress=progress
+                prediction.problem, share.size, seed, n_outliers=n_outliers, progress=progress
             )
-            pairs = zip(drawn.singular_values, drawn.target_overlaps, strict=True)
-            found += [_Reference(prediction, values, overlaps) for values, overlaps in pairs]
+            numbers = numbers_of(drawn.singular_values, drawn.target_overlaps)
+            found += [(prediction, one) for one in numbers]
     return found
 
 
-def _rows(readings: Sequence[Reading], references: Sequence[_Reference]) -> tuple[CheckRow, ...]:
+def _rows(
+    readings: Sequence[Reading], references: Sequence[tuple[Prediction, Array]]
+) -> tuple[CheckRow, ...]:
     """Of the outliers that every prediction has."""
     outliers = {id(one.prediction): PredictedOutliers.of(one.prediction) for one in readings}
     n_rows = min(each.singular_values.size for each in outliers.values())
-    r = readings[0].overlaps.shape[1]
 
-    def differences(seen: Sequence[_Observed], spike: int, direction: int | None) -> Array:
-        """Of each network from its own prediction."""
-        if direction is None:
-            return np.array(
-                [
-                    one.values[spike] - outliers[id(one.prediction)].singular_values[spike]
-                    for one in seen
-                ]
-            )
-        j = direction - 1
-        return np.array(
-            [
-                one.overlaps[spike, j] - outliers[id(one.prediction)].overlaps[spike, j]
-                for one in seen
-            ]
-        )
+    def differences(seen: Sequence[tuple[Prediction, Array]]) -> Array:
+        """Of each network from its own prediction, shape (n, n_rows, 1 + r)."""
+        pairs = ((numbers, outliers[id(prediction)].numbers) for prediction, numbers in seen)
+        return np.array([numbers[:n_rows] - predicted[:n_rows] for numbers, predicted in pairs])
 
-    def row(spike: int, direction: int | None) -> CheckRow:
-        own = [outliers[id(one.prediction)] for one in readings]
-        if direction is None:
-            predicted = np.mean([each.singular_values[spike] for each in own])
-            error = np.mean([each.singular_value_errors[spike] for each in own])
-        else:
-            predicted = np.mean([each.overlaps[spike, direction - 1] for each in own])
-            error = np.mean([each.overlap_errors[spike, direction - 1] for each in own])
-        ours = differences(readings, spike, direction)
-        theirs = differences(references, spike, direction)
-        scatter = theirs if theirs.size else ours
-        return CheckRow(
-            spike=spike,
-            direction=direction,
-            predicted=float(predicted),
-            predicted_error=float(error),
-            observed=float(predicted + ours.mean()),
-            deviation=float(scatter.std(ddof=1)) if scatter.size > 1 else math.nan,
-            reference=float(predicted + theirs.mean()) if theirs.size else math.nan,
-        )
-
+    own = [outliers[id(one.prediction)] for one in readings]
+    predicted = np.mean([each.numbers[:n_rows] for each in own], axis=0)
+    errors = np.mean([each.errors[:n_rows] for each in own], axis=0)
+    ours = differences([(one.prediction, numbers_of(one.values, one.overlaps)) for one in readings])
+    theirs = differences(references)
+    observed = predicted + ours.mean(axis=0)
+    reference = predicted + theirs.mean(axis=0) if len(theirs) else None
+    scatter = theirs if len(theirs) else ours
+    deviation = scatter.std(axis=0, ddof=1) if len(scatter) > 1 else None
     return tuple(
-        row(spike, direction) for spike in range(n_rows) for direction in (None, *range(1, r + 1))
+        CheckRow(
+            spike=spike,
+            direction=j or None,
+            predicted=float(predicted[spike, j]),
+            predicted_error=float(errors[spike, j]),
+            observed=float(observed[spike, j]),
+            deviation=math.nan if deviation is None else float(deviation[spike, j]),
+            reference=math.nan if reference is None else float(reference[spike, j]),
+        )
+        for spike, j in np.ndindex(predicted.shape)
     )

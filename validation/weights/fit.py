@@ -14,7 +14,6 @@ from rmt.problem import Problem
 from rmt.spikes.constants import constants
 from validation.comparison.compare import PredictedOutliers
 from validation.simulation.bulk import FEWEST_VALUES, bulk_edge
-from validation.weights.given import GivenWeights
 from validation.weights.readings import Reading
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "bulk_ratio",
     "fluctuation",
     "predicted_drift",
-    "readout_of",
     "seen_of",
 ]
 
@@ -94,20 +92,13 @@ class Seen:
 
     def scaled(self, factor: float) -> Seen:
         """Of the weights times a number."""
-        return replace(
-            self,
-            values=factor * self.values,
-            floor=factor * self.floor,
-            drift=None if self.drift is None else factor * self.drift,
-            initial_noise=factor * self.initial_noise,
-        )
+        one = self.with_readout_times(factor)
+        return replace(one, values=factor * self.values, floor=factor * self.floor)
 
     def with_readout_times(self, factor: float) -> Seen:
         """Of the same weights, with a multiple of the readout."""
-        if self.drift is None:
-            return self
-        noise = factor * self.initial_noise
-        return replace(self, drift=factor * self.drift, initial_noise=noise)
+        drift = None if self.drift is None else factor * self.drift
+        return replace(self, drift=drift, initial_noise=factor * self.initial_noise)
 
     def misfit(self, prediction: Prediction) -> Misfit:
         """How far a prediction is from what is seen."""
@@ -176,27 +167,21 @@ class Seen:
         return factor, self.initial_noise / scale, self.gradient_noise / scale
 
 
-def readout_of(reading: Reading) -> Array | None:
-    """The values ``g_i`` that a matrix is held against the prediction for, if they are known."""
-    readout = reading.prediction.problem.readout
-    return None if isinstance(readout, str) else readout
-
-
-def seen_of(given: GivenWeights, number: int, reading: Reading) -> Seen:
+def seen_of(reading: Reading) -> Seen:
     """Read off one matrix what `Seen` holds."""
-    problem, matrix = reading.prediction.problem, given.matrices[number]
+    problem, given = reading.prediction.problem, reading.given
     untrained = problem.width / min(problem.width, problem.dim)
-    ratio = bulk_ratio(given, number, reading, reading.n_outliers, untrained)
+    ratio = bulk_ratio(reading, reading.n_outliers, untrained)
     edge = (1 + math.sqrt(problem.aspect_ratio)) * max(1.0, ratio)
     # Large steps leave a bulk that no law predicts; many leading values were read off then.
     known = reading.values if reading.spectrum is None else reading.spectrum
     if known.size >= FEWEST_VALUES:
         edge = max(edge, bulk_edge(known).position)
-    labels = _label_moments(problem)
+    scatter, along = _label_moments(problem)
     drift, initial = None, math.inf
-    g = readout_of(reading)
+    g = reading.readout
     if g is not None:
-        drift = given.along(matrix.T @ g.astype(matrix.dtype), problem.n_directions)
+        drift = given.along(reading.matrix.T @ g.astype(reading.matrix.dtype), problem.n_directions)
         drift = drift / math.sqrt(problem.width)
         initial = math.sqrt(float(np.mean(g**2)) / problem.dim) * max(1.0, ratio)
     return Seen(
@@ -205,29 +190,27 @@ def seen_of(given: GivenWeights, number: int, reading: Reading) -> Seen:
         floor=_CLEAR * edge,
         drift=drift,
         initial_noise=initial,
-        gradient_noise=_gradient_noise(problem, labels),
+        gradient_noise=_gradient_noise(problem, along),
         signs=given.directions is None,
-        scatter=labels.scatter,
+        scatter=scatter,
     )
 
 
-def bulk_ratio(
-    given: GivenWeights, number: int, reading: Reading, left_out: int, mean_square: float
-) -> float:
+def bulk_ratio(reading: Reading, left_out: int, mean_square: float) -> float:
     """Root mean square of the bulk of singular values over a predicted one.
 
     From the sum of squares, which needs no decomposition.
 
     Parameters
     ----------
-    given, number, reading
+    reading : Reading
         The matrix and what was read off it.
     left_out : int
         Outliers, which do not belong to the bulk.
     mean_square : float
         Of the predicted singular values.
     """
-    matrix = given.matrices[number]
+    matrix = reading.matrix
     size = min(matrix.shape)
     outliers = reading.values[: min(left_out, size - 1)]
     total = float(np.square(matrix, dtype=np.float64).sum() - np.sum(outliers**2))
@@ -242,16 +225,8 @@ def predicted_drift(prediction: Prediction) -> Array:
     return drift
 
 
-@dataclass(frozen=True, slots=True)
-class _LabelMoments:
-    """Of the labels: what the mean of their squares, and of ``z y``, scatter by."""
-
-    scatter: float
-    along: float
-
-
-def _label_moments(problem: Problem) -> _LabelMoments:
-    """What a network scatters by on account of its labels.
+def _label_moments(problem: Problem) -> tuple[float, float]:
+    """What a network scatters by on account of its labels: ``scatter`` and ``along``.
 
     ``scatter``: about the relative standard deviation of its largest singular value, from the
     rows, ``1/min(N, d)``, and from the means of the squared labels, a quarter of
@@ -263,16 +238,16 @@ def _label_moments(problem: Problem) -> _LabelMoments:
     noise = problem.noise_std**2 / c.Ey2
     square = np.square(problem.target(*rule.nodes) / math.sqrt(c.Ey2))
     fourth = float(rule.weights @ (square**2 + 6 * square * noise)) + 3 * noise**2
-    along = float((rule.nodes**2 @ (rule.weights * (square + noise))).max()) * c.Ey2
+    square_along = float((rule.nodes**2 @ (rule.weights * (square + noise))).max()) * c.Ey2
     size = min(problem.width, problem.dim)
     readout = _READOUT_SCATTER.get(str(problem.readout), 0.0) / problem.width
-    return _LabelMoments(math.sqrt(1 / size + fourth / (4 * n) + readout), math.sqrt(along / n))
+    return math.sqrt(1 / size + fourth / (4 * n) + readout), math.sqrt(square_along / n)
 
 
-def _gradient_noise(problem: Problem, labels: _LabelMoments) -> float:
+def _gradient_noise(problem: Problem, along: float) -> float:
     """Of the drift: ``eta mu_1`` times what the mean of ``z y`` over a batch scatters by."""
     slope = constants(problem).rms_slope
-    return slope * labels.along * math.hypot(*problem.learning_rates)
+    return slope * along * math.hypot(*problem.learning_rates)
 
 
 def fluctuation(problem: Problem) -> float:

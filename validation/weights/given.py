@@ -13,13 +13,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 
-__all__ = ["GivenWeights", "WeightsLike", "given_weights"]
+__all__ = ["GivenWeights", "RealArray", "WeightsLike", "given_weights"]
 
 RealArray: TypeAlias = NDArray[np.floating[Any]]
-FloatArray: TypeAlias = NDArray[np.float64]
 # An array, several of them, or a file.
 WeightsLike: TypeAlias = "ArrayLike | Sequence[ArrayLike] | str | os.PathLike[str]"
 
@@ -44,14 +44,14 @@ class GivenWeights:
     """
 
     matrices: tuple[RealArray, ...]
-    readouts: FloatArray | None
-    directions: FloatArray | None
+    readouts: Array | None
+    directions: Array | None
 
-    def overlaps(self, right: RealArray, n_directions: int) -> FloatArray:
+    def overlaps(self, right: RealArray, n_directions: int) -> Array:
         """Squared overlaps (m, r) of ``m`` right singular vectors, in columns, with the targets."""
         return np.square(self.along(right, n_directions).T)
 
-    def along(self, right: RealArray, n_directions: int) -> FloatArray:
+    def along(self, right: RealArray, n_directions: int) -> Array:
         """Components (r,) or (r, m) of a vector, or of vectors in columns, along the targets."""
         vectors = np.asarray(right, dtype=np.float64)
         return vectors[:n_directions] if self.directions is None else self.directions @ vectors
@@ -165,15 +165,19 @@ def _matrices(problem: Problem, weights: Any) -> tuple[RealArray, ...]:
             raise InvalidInputError(
                 f"{which} must have the shape (width, dim) = {shape}, got {matrix.shape}{advice}"
             )
-        bad = int(np.count_nonzero(~np.isfinite(matrix)))
-        if bad:
-            raise InvalidInputError(
-                f"{which} must be finite, got {bad} infinite or undefined entries of {matrix.size}"
-            )
-        if not matrix.any():
-            raise InvalidInputError(f"{which} must not be zero everywhere")
+        _check_entries(which, matrix)
     _check_different(stack)
     return tuple(stack)
+
+
+def _check_entries(name: str, array: RealArray) -> None:
+    bad = int(np.count_nonzero(~np.isfinite(array)))
+    if bad:
+        raise InvalidInputError(
+            f"{name} must be finite, got {bad} infinite or undefined entries of {array.size}"
+        )
+    if not array.any():
+        raise InvalidInputError(f"{name} must not be zero everywhere")
 
 
 def _check_different(stack: Sequence[RealArray]) -> None:
@@ -187,7 +191,7 @@ def _check_different(stack: Sequence[RealArray]) -> None:
             )
 
 
-def _readouts(problem: Problem, readout: Any, n_networks: int) -> FloatArray:
+def _readouts(problem: Problem, readout: Any, n_networks: int) -> Array:
     width = problem.width
     a = np.asarray(_numbers("readout", readout), dtype=np.float64)
     if a.shape == (1, width) or a.shape == (width,):
@@ -198,11 +202,8 @@ def _readouts(problem: Problem, readout: Any, n_networks: int) -> FloatArray:
             f"readout must have the shape {wanted} for {n_networks} "
             f"{'matrix' if n_networks == 1 else 'matrices'} of weights, got {a.shape}"
         )
-    if not np.isfinite(a).all():
-        raise InvalidInputError("readout must be finite, got infinite or undefined entries")
+    _check_entries("readout", a)
     mean_square = float(np.mean(a**2))
-    if mean_square == 0:
-        raise InvalidInputError("readout must not be zero everywhere")
     if width >= _TELLING_WIDTH and mean_square > 1 / math.sqrt(width):
         raise InvalidInputError(
             "readout must be the second layer a_i = g_i / sqrt(N), of mean square about 1/N = "
@@ -212,7 +213,7 @@ def _readouts(problem: Problem, readout: Any, n_networks: int) -> FloatArray:
     return np.asarray(a * math.sqrt(width))
 
 
-def _directions(problem: Problem, directions: Any) -> FloatArray:
+def _directions(problem: Problem, directions: Any) -> Array:
     shape = (problem.n_directions, problem.dim)
     rows = np.atleast_2d(np.asarray(_numbers("directions", directions), dtype=np.float64))
     if rows.shape != shape:
@@ -220,8 +221,7 @@ def _directions(problem: Problem, directions: Any) -> FloatArray:
             f"directions must have the shape (r, dim) = {shape}, a target direction in each row, "
             f"got {np.shape(directions)}"
         )
-    if not np.isfinite(rows).all():
-        raise InvalidInputError("directions must be finite, got infinite or undefined entries")
+    _check_entries("directions", rows)
     off = float(np.abs(rows @ rows.T - np.eye(shape[0])).max())
     if off > _ORTHONORMAL:
         raise InvalidInputError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from rmt.prediction import Prediction
 from rmt.problem import Problem, Step
 from rmt.status import RmtError
 from validation.weights.fit import Seen, seen_of
-from validation.weights.given import GivenWeights
 from validation.weights.readings import Reading
 
 __all__ = ["likely_mistake", "readout_advice"]
@@ -44,15 +43,7 @@ _SIGMAS = 5.0  # at which the drift of weights that look untrained is a drift
 _REACH = 1.15  # of the edge of untrained weights, up to where a singular value may be theirs
 
 
-@dataclass(frozen=True, slots=True)
-class _Slip:
-    """A way to be wrong: what the weights then are, and what would be right."""
-
-    text: str
-    misfit: float
-
-
-def likely_mistake(given: GivenWeights, readings: Sequence[Reading], agrees: bool) -> list[str]:
+def likely_mistake(readings: Sequence[Reading], agrees: bool) -> list[str]:
     """The likely mistake behind weights that differ from their prediction, in a sentence.
 
     Of several matrices the one that is furthest from its prediction is looked at. Empty when no
@@ -60,38 +51,35 @@ def likely_mistake(given: GivenWeights, readings: Sequence[Reading], agrees: boo
 
     Parameters
     ----------
-    given : GivenWeights
     readings : sequence of Reading
         Of every matrix, in order.
     agrees : bool
         Whether the verdict is that they agree. Then nothing is predicted, unless one of several
         matrices is clearly off: their scatter is no measure of noise any more.
     """
-    seen = [seen_of(given, number, reading) for number, reading in enumerate(readings)]
+    seen = [seen_of(reading) for reading in readings]
     misfits = [one.misfit(reading.prediction) for one, reading in zip(seen, readings, strict=True)]
     worst = max(range(len(seen)), key=lambda number: misfits[number].size)
     if agrees and misfits[worst].size < _DIFFERS:
         return []
-    base = _predicted(readings[worst].prediction.problem)
+    reading = readings[worst]
+    base = _predicted(reading.prediction.problem)
     if base is None:
         return []
     one = _with_sensitivity(seen[worst], base)
     # The level asked for may be the one that is far off.
-    misfit = min(
-        one.misfit(readings[worst].prediction), one.misfit(base), key=lambda each: each.size
-    )
-    which = f"matrix {worst}" if len(readings) > 1 else "the weights"
-    found = _untrained(one, base, given.matrices[worst])
+    misfit = min(one.misfit(reading.prediction), one.misfit(base), key=lambda each: each.size)
+    found = _untrained(one, base, reading.matrix)
     if found is None and misfit.size >= _DIFFERS:
         found = _trained(one, base, min(_FITS, _BETTER * misfit.size))
     if found is None and misfit.size >= _FAR:
         found = _other_problem(one, base)
-    return [] if found is None else [f"{which}: {misfit.text}, {found}"]
+    return [] if found is None else [f"{reading.name}: {misfit.text}, {found}"]
 
 
-def readout_advice(given: GivenWeights, number: int, reading: Reading, g: Array) -> str:
+def readout_advice(reading: Reading, g: Array) -> str:
     """Whether weights were trained with the given ``g_i``, too small by ``sqrt(N)``, or not."""
-    problem, seen = reading.prediction.problem, seen_of(given, number, reading)
+    problem, seen = reading.prediction.problem, seen_of(reading)
     root = math.sqrt(problem.width)
     as_given = _misfit(seen, problem)
     multiplied = _misfit(seen.with_readout_times(root), problem.replace(readout=root * g))
@@ -157,8 +145,7 @@ def _trained(seen: Seen, base: Prediction, bar: float) -> str | None:
 
     ``bar`` is the largest misfit of one that does.
     """
-    found = sorted(_fixed_slips(seen, base.problem, bar), key=lambda slip: slip.misfit)
-    texts = [slip.text for slip in found]
+    texts = [text for _, text in sorted(_fixed_slips(seen, base.problem, bar))]
     factor = _fitted_factor(seen, base, bar)
     # A number can be fitted to much: beside another slip it counts if it is a usual one.
     if factor is not None and (not texts or _usual(base.problem, factor, 2 * seen.scatter)):
@@ -183,8 +170,8 @@ def _small_drift(seen: Seen, base: Prediction) -> str | None:
     return _learning_rate(base.problem, factor, tolerance)
 
 
-def _fixed_slips(seen: Seen, problem: Problem, bar: float) -> Iterator[_Slip]:
-    """The slips of two-step training that leave nothing to fit."""
+def _fixed_slips(seen: Seen, problem: Problem, bar: float) -> Iterator[tuple[float, str]]:
+    """The slips of two-step training that leave nothing to fit: their misfits and texts."""
     if len(problem.steps) < 2:
         return
     c = [step.scale for step in problem.steps]
@@ -201,7 +188,7 @@ def _fixed_slips(seen: Seen, problem: Problem, bar: float) -> Iterator[_Slip]:
     for other, text in alternatives:
         misfit = math.inf if other == problem else _misfit(seen, other)
         if misfit <= bar:
-            yield _Slip(text, misfit)
+            yield misfit, text
 
 
 def _fitted_factor(seen: Seen, base: Prediction, bar: float) -> float | None:
@@ -249,35 +236,26 @@ def _scaled(problem: Problem, factor: float) -> Problem:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Factor:
-    """A usual factor of a learning rate, and where it comes from."""
-
-    size: float
-    name: str
-    cause: str
-
-
-def _usual(problem: Problem, factor: float, tolerance: float) -> _Factor | None:
-    """The usual factor that is nearest, if it is within the tolerance."""
+def _usual(problem: Problem, factor: float, tolerance: float) -> tuple[float, str, str] | None:
+    """The usual factor that is nearest, if it is within the tolerance: size, name and cause."""
     root, alphas = math.sqrt(problem.width), {step.exponent for step in problem.steps}
     usual = [
-        _Factor(2.0, "2", "as with a loss |y - h|^2/n instead of |y - h|^2/(2n)"),
-        _Factor(0.5, "1/2", "as with a loss |y - h|^2/(4n) instead of |y - h|^2/(2n)"),
-        _Factor(root, "sqrt(N)", "as with g_i in place of a_i, or with a factor sqrt(N) twice"),
-        _Factor(
+        (2.0, "2", "as with a loss |y - h|^2/n instead of |y - h|^2/(2n)"),
+        (0.5, "1/2", "as with a loss |y - h|^2/(4n) instead of |y - h|^2/(2n)"),
+        (root, "sqrt(N)", "as with g_i in place of a_i, or with a factor sqrt(N) twice"),
+        (
             1 / root,
             "1/sqrt(N)",
             "as with the gradient in place of G = -sqrt(N) gradient, or with a readout a_i too "
             "small by sqrt(N) in training",
         ),
-        _Factor(problem.samples[0], "n", "as with a sum over samples in place of their mean"),
+        (problem.samples[0], "n", "as with a sum over samples in place of their mean"),
     ]
     if len(alphas) == 1 and (alpha := alphas.pop()) > 0:
         size, cause = problem.width**-alpha, "as with a learning rate without the factor N**alpha"
-        usual.append(_Factor(size, f"N**-{alpha:g}", cause))
-    nearest = min(usual, key=lambda each: abs(math.log(factor / each.size)))
-    return nearest if abs(math.log(factor / nearest.size)) <= tolerance else None
+        usual.append((size, f"N**-{alpha:g}", cause))
+    nearest = min(usual, key=lambda each: abs(math.log(factor / each[0])))
+    return nearest if abs(math.log(factor / nearest[0])) <= tolerance else None
 
 
 def _learning_rate(problem: Problem, factor: float, tolerance: float) -> str:
@@ -288,9 +266,10 @@ def _learning_rate(problem: Problem, factor: float, tolerance: float) -> str:
     usual = _usual(problem, factor, tolerance)
     if usual is None:
         return f"{text}: another learning rate, or another problem (activation, target, samples)"
-    number = usual.name if len(usual.name) <= 3 else f"{usual.name} = {usual.size:.2g}"
+    size, name, cause = usual
+    number = name if len(name) <= 3 else f"{name} = {size:.2g}"
     return (
-        f"{text}, {number} within the scatter of one network: {usual.cause} (another "
+        f"{text}, {number} within the scatter of one network: {cause} (another "
         "activation or target can look the same)"
     )
 

@@ -11,15 +11,14 @@ from scipy.stats import chi2
 
 from rmt.notes import of_readout_scale
 from validation.comparison.compare import PredictedOutliers
-from validation.weights.fit import bulk_ratio, fluctuation, readout_of, seen_of
-from validation.weights.given import GivenWeights
+from validation.weights.fit import bulk_ratio, fluctuation, seen_of
 from validation.weights.mistakes import likely_mistake, readout_advice
 from validation.weights.readings import Reading
 
 __all__ = ["odd_weights"]
 
-# What is wrong with one matrix, of the given name and number; None if it is not this.
-_Judge: TypeAlias = Callable[[str, GivenWeights, int, Reading], str | None]
+# What is wrong with one matrix, after its name; None if it is not this.
+_Judge: TypeAlias = Callable[[Reading], str | None]
 
 # Relative difference of the bulk's root mean square at which the weights have another scale, and
 # within which a scale is recognised.
@@ -38,7 +37,7 @@ _NEAR, _CHANCE = 0.1, 1e-3
 _SURE, _BACKWARDS = 8.0, -0.4
 
 
-def odd_weights(given: GivenWeights, readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
+def odd_weights(readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
     """The likely mistake if there is one, then what is to know of the prediction.
 
     One mistake makes the next test fail too, so the first that is found is named alone: a readout
@@ -47,24 +46,17 @@ def odd_weights(given: GivenWeights, readings: Sequence[Reading], agrees: bool) 
 
     Parameters
     ----------
-    given : GivenWeights
     readings : sequence of Reading
         Of every matrix, in order.
     agrees : bool
         Whether the verdict is that they do, so that no other explanation is looked for.
     """
-    shown: tuple[_Judge, ...] = (
-        _transposed,
-        _whole_scale,
-        _other_readout,
-        _other_directions,
-        _backwards,
-    )
+    shown = (_transposed, _whole_scale, _other_readout, _other_directions, _backwards)
     notes = (
-        _readout(given, readings)
-        or _judged(shown, given, readings)
-        or likely_mistake(given, readings, agrees)
-        or _judged((_bulk_scale,), given, readings)
+        _readout(readings)
+        or _judged(shown, readings)
+        or likely_mistake(readings, agrees)
+        or _judged((_bulk_scale,), readings)
     )
     prediction = readings[0].prediction
     if prediction.method != "deformed":
@@ -83,17 +75,14 @@ def odd_weights(given: GivenWeights, readings: Sequence[Reading], agrees: bool) 
     return (*notes, *(note for note in prediction.notes if note not in told))
 
 
-def _judged(
-    judges: Sequence[_Judge], given: GivenWeights, readings: Sequence[Reading]
-) -> list[str]:
+def _judged(judges: Sequence[_Judge], readings: Sequence[Reading]) -> list[str]:
     """The first note on the first odd matrix, and which others are odd too."""
     found: dict[int, str] = {}
-    for number, reading in enumerate(readings):
-        which = f"matrix {number}" if len(readings) > 1 else "the weights"
-        notes = (judge(which, given, number, reading) for judge in judges)
+    for reading in readings:
+        notes = (judge(reading) for judge in judges)
         note = next((each for each in notes if each is not None), None)
         if note is not None:
-            found[number] = note
+            found[reading.number] = f"{reading.name}: {note}"
     if not found:
         return []
     first, *others = found
@@ -103,28 +92,25 @@ def _judged(
     return [f"{found[first]} (there is a note on {noun} {rest} too)"]
 
 
-def _readout(given: GivenWeights, readings: Sequence[Reading]) -> list[str]:
+def _readout(readings: Sequence[Reading]) -> list[str]:
     """On a readout of another scale, whose prediction is one of another network."""
-    for number, reading in enumerate(readings):
-        found, g = of_readout_scale(reading.prediction.problem), readout_of(reading)
-        if g is None or not found:
-            continue
-        advice = readout_advice(given, number, reading, g) if "multiply" in found[0] else ""
-        which = f" (matrix {number})" if len(readings) > 1 else ""
-        return [f"{found[0]}{advice}{which}"]
+    for reading in readings:
+        found, g = of_readout_scale(reading.prediction.problem), reading.readout
+        if g is not None and found:
+            advice = readout_advice(reading, g) if "multiply" in found[0] else ""
+            which = f" ({reading.name})" if len(readings) > 1 else ""
+            return [f"{found[0]}{advice}{which}"]
     return []
 
 
-def _whole_scale(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+def _whole_scale(reading: Reading) -> str | None:
     """Where bulk and outliers are all larger by one number, or by one that is known."""
-    problem, ratio = reading.prediction.problem, _bulk_ratio(given, number, reading)
+    problem, ratio = reading.prediction.problem, _bulk_ratio(reading)
     if abs(math.log(ratio)) <= math.log1p(_OFF):
         return None
-    text = _bulk_text(which, ratio)
-    for name, scale in (
-        ("sqrt(d)", math.sqrt(problem.dim)),
-        ("sqrt(N)", math.sqrt(problem.width)),
-    ):
+    text = _bulk_text(ratio)
+    for name, size in (("sqrt(d)", problem.dim), ("sqrt(N)", problem.width)):
+        scale = math.sqrt(size)
         if abs(ratio / scale - 1) < _RECOGNISED:
             return f"{text}. That is about {name} = {scale:.3g}: divide the weights by it"
         if abs(ratio * scale - 1) < _RECOGNISED:
@@ -134,7 +120,7 @@ def _whole_scale(which: str, given: GivenWeights, number: int, reading: Reading)
         return None
     # Another learning rate moves outliers more than the bulk; another scale moves all alike.
     place = float(reading.values[0] / outliers[0])
-    scaled = seen_of(given, number, reading).scaled(1 / place).misfit(reading.prediction)
+    scaled = seen_of(reading).scaled(1 / place).misfit(reading.prediction)
     if abs(math.log(ratio / place)) > _OFF or scaled.size > 1:
         return None
     return (
@@ -143,13 +129,13 @@ def _whole_scale(which: str, given: GivenWeights, number: int, reading: Reading)
     )
 
 
-def _bulk_scale(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+def _bulk_scale(reading: Reading) -> str | None:
     """A bulk that is off, where nothing better is known."""
-    ratio = _bulk_ratio(given, number, reading)
+    ratio = _bulk_ratio(reading)
     allowed = math.log1p(_OFF) if _is_predicted(reading) else _largest_widening(reading)
     if abs(math.log(ratio)) <= allowed:
         return None
-    return f"{_bulk_text(which, ratio)}: another scale, other learning rates or another problem"
+    return f"{_bulk_text(ratio)}: another scale, other learning rates or another problem"
 
 
 def _is_predicted(reading: Reading) -> bool:
@@ -164,22 +150,22 @@ def _largest_widening(reading: Reading) -> float:
     return _SCALED + math.log1p(fluctuation(reading.prediction.problem))
 
 
-def _bulk_ratio(given: GivenWeights, number: int, reading: Reading) -> float:
+def _bulk_ratio(reading: Reading) -> float:
     prediction = reading.prediction
     square = prediction.bulk.moment(2)
     if prediction.method != "deformed":
         square *= 1 + fluctuation(prediction.problem)
-    return bulk_ratio(given, number, reading, len(prediction.outliers), square)
+    return bulk_ratio(reading, len(prediction.outliers), square)
 
 
-def _bulk_text(which: str, ratio: float) -> str:
+def _bulk_text(ratio: float) -> str:
     return (
-        f"{which}: the bulk's root mean square is {ratio:.3g} times the predicted one; rows "
+        f"the bulk's root mean square is {ratio:.3g} times the predicted one; rows "
         "w_i of untrained weights have norm 1 (see Problem)"
     )
 
 
-def _transposed(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+def _transposed(reading: Reading) -> str | None:
     """From the sides of the outliers: the readout is on the left, targets are on the right."""
     left = np.asarray(reading.triplets.left, dtype=np.float64)
     right = np.asarray(reading.triplets.right, dtype=np.float64)
@@ -189,20 +175,20 @@ def _transposed(which: str, given: GivenWeights, number: int, reading: Reading) 
     large = max(_LARGE, float(chi2.isf(_CHANCE / 10, r)) / left.shape[0])
     expected = max(len(reading.prediction.outliers), 1)
     for k in range(min(expected, max(reading.n_outliers, 1))):
-        for name, here, there in _sides(given, number, reading, left[:, k], right[:, k]):
+        for name, here, there in _sides(reading, left[:, k], right[:, k]):
             if there > large and there > _TIMES * here:
                 return (
-                    f"{which}: singular vector {k} follows {name}: W may be transposed (N = d, so "
+                    f"singular vector {k} follows {name}: W may be transposed (N = d, so "
                     "its shape does not tell)"
                 )
     return None
 
 
 def _sides(
-    given: GivenWeights, number: int, reading: Reading, left: np.ndarray, right: np.ndarray
+    reading: Reading, left: np.ndarray, right: np.ndarray
 ) -> Iterator[tuple[str, float, float]]:
     """Squared overlaps of a triplet with what it should follow, on its side and on the other."""
-    g = readout_of(reading)
+    g = reading.readout
     if g is not None:
         g = g / np.linalg.norm(g)
         yield (
@@ -213,14 +199,14 @@ def _sides(
     r = reading.overlaps.shape[1]
     yield (
         "the target on the left, and not on the right",
-        float(given.overlaps(right[:, None], r).sum()),
-        float(given.overlaps(left[:, None], r).sum()),
+        float(reading.given.overlaps(right[:, None], r).sum()),
+        float(reading.given.overlaps(left[:, None], r).sum()),
     )
 
 
-def _other_readout(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+def _other_readout(reading: Reading) -> str | None:
     """A leading left vector that should follow the readout, neuron by neuron, and does not."""
-    prediction, g = reading.prediction, readout_of(reading)
+    prediction, g = reading.prediction, reading.readout
     if g is None or not prediction.outliers or not reading.n_outliers:
         return None
     g = g / np.linalg.norm(g)
@@ -232,17 +218,17 @@ def _other_readout(which: str, given: GivenWeights, number: int, reading: Readin
     if prediction.outliers[0].left_overlap * along <= _MATCHED or here >= _UNMATCHED:
         return None
     return (
-        f"{which}: the leading left singular vector has squared overlap {here:.2g} with the "
+        f"the leading left singular vector has squared overlap {here:.2g} with the "
         "readout, which it should follow: the readout may be that of another network, or have its "
         "neurons in another order"
     )
 
 
-def _backwards(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+def _backwards(reading: Reading) -> str | None:
     """Steps taken the wrong way: singular values and squared overlaps after one are the same."""
-    if given.directions is not None:
+    if reading.given.directions is not None:
         return None
-    seen = seen_of(given, number, reading)
+    seen = seen_of(reading)
     known = seen.drift_factor(reading.prediction)
     if known is None:
         return None
@@ -251,18 +237,18 @@ def _backwards(which: str, given: GivenWeights, number: int, reading: Reading) -
     if 1 - factor < _SURE * noise or not 1 / _BACKWARDS <= factor <= _BACKWARDS:
         return None
     return (
-        f"{which}: along the target they follow the readout with the opposite sign, {factor:.2g} "
+        f"along the target they follow the readout with the opposite sign, {factor:.2g} "
         "times the predicted amount: the steps were taken uphill (W - eta G for W + eta G), or the "
         "labels or the readout have the opposite sign"
     )
 
 
-def _other_directions(which: str, given: GivenWeights, number: int, reading: Reading) -> str | None:
+def _other_directions(reading: Reading) -> str | None:
     """Outliers in their places that have nothing of the first axes: trained on other directions."""
     predicted = PredictedOutliers.of(reading.prediction)
     n_outliers, r = predicted.overlaps.shape
     n_outliers = min(n_outliers, reading.values.size)
-    if given.directions is not None or not n_outliers:
+    if reading.given.directions is not None or not n_outliers:
         return None
     expected = predicted.overlaps[:n_outliers].sum(axis=1)
     spike = int(expected.argmax())
@@ -279,7 +265,7 @@ def _other_directions(which: str, given: GivenWeights, number: int, reading: Rea
         return None
     axes = "e_1" if r == 1 else f"e_1 to e_{r}"
     return (
-        f"{which}: singular value {spike} is where it was predicted, but its squared overlap with "
+        f"singular value {spike} is where it was predicted, but its squared overlap with "
         f"{axes} is {overlaps[spike].sum():.2g}, like that of a random direction (about "
         f"{r / dim:.2g}), instead of {expected[spike]:.2g}: the weights may have been trained on "
         f"another target direction than {axes}; `directions` says which (--directions in a shell)"

@@ -18,8 +18,8 @@ from validation.comparison.compare import PredictedOutliers
 from validation.comparison.verdict import DEFAULT_CRITERIA
 from validation.simulation.bulk import FEWEST_VALUES, bulk_edge
 from validation.simulation.triplets import Triplets, leading_triplets
-from validation.weights.given import GivenWeights
-from validation.weights.rows import FoundOutlier, OutlierCount
+from validation.weights.given import GivenWeights, RealArray
+from validation.weights.weight_check import FoundOutlier, OutlierCount
 
 __all__ = ["Reading", "bulk_of", "found_outliers", "outlier_count", "read_weights"]
 
@@ -38,6 +38,9 @@ class Reading:
 
     Attributes
     ----------
+    given : GivenWeights
+    number : int
+        Which matrix of these it is.
     prediction : Prediction
         For this matrix's readout.
     triplets : Triplets
@@ -55,12 +58,30 @@ class Reading:
         All singular values, in decreasing order, when they were asked for.
     """
 
+    given: GivenWeights
+    number: int
     prediction: Prediction
     triplets: Triplets
     overlaps: Array
     p_values: Array
     edge: float
     spectrum: Array | None
+
+    @property
+    def matrix(self) -> RealArray:
+        """Shape (N, d)."""
+        return self.given.matrices[self.number]
+
+    @property
+    def name(self) -> str:
+        """What the matrix is called in sentences."""
+        return "the weights" if len(self.given.matrices) == 1 else f"matrix {self.number}"
+
+    @property
+    def readout(self) -> Array | None:
+        """The values ``g_i`` that the prediction is for, if they are known."""
+        readout = self.prediction.problem.readout
+        return None if isinstance(readout, str) else readout
 
     @property
     def is_soft(self) -> bool:
@@ -105,6 +126,8 @@ def read_weights(
         # same chances to first order.
         lowered = triplets.values - (edge - prediction.bulk.upper_edge)
         reading = Reading(
+            given,
+            number,
             prediction,
             triplets,
             given.overlaps(triplets.right, problem.n_directions),
@@ -171,7 +194,7 @@ def _predicted_numbers(
     scatter = np.array([deviations.get(i, math.nan) for i in range(values.size)])
     scatter = np.where(np.isfinite(scatter), scatter, values / math.sqrt(problem.width))
     slack = DEFAULT_CRITERIA.allowance * values + _DOUBTFUL * scatter
-    slack = slack + outliers.singular_value_errors
+    slack = slack + outliers.errors[:, 0]
     sure, possible = np.sum(values - slack > limit), np.sum(values + slack > limit)
     return float(values.size), float(sure), float(possible)
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from rmt.display import InNotebooks, Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.gaps.power_law import PowerLaw
-from validation.json_form import fields, from_text, plain, reading, to_text
+from validation.json_form import InJson, fields
 
 __all__ = ["FiniteSize", "GapCurve"]
 
 Quantity: TypeAlias = Literal["singular value", "squared overlap", "bulk distance"]
-
-_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +83,14 @@ class GapCurve(InNotebooks):
         return f"{self.label}, {self.method}: {gaps}; {self.fit or 'no fit'}"
 
 
+def _curve(data: Mapping[str, Any]) -> GapCurve:
+    parts = fields(data, "spike", "direction", "fit")
+    fit = parts.pop("fit")
+    return GapCurve(**parts, fit=fit and PowerLaw(**fields(fit)))
+
+
 @dataclass(frozen=True, slots=True)
-class FiniteSize(Shown):
+class FiniteSize(InJson, Shown):
     """Gaps between theory and simulation against the width; prints as a table.
 
     Attributes
@@ -121,6 +125,13 @@ class FiniteSize(Shown):
     True
     """
 
+    _FORMAT: ClassVar[int] = 1
+    _KEEP_INFINITE: ClassVar[bool] = True
+    _READ: ClassVar[Any] = {
+        "problem": Problem.from_dict,
+        "curves": lambda curves: tuple(map(_curve, curves)),
+    }
+
     problem: Problem
     widths: tuple[int, ...]
     n_samples: tuple[int, ...]
@@ -150,50 +161,6 @@ class FiniteSize(Shown):
             f"no gaps of {method!r} in {observable!r}; levels are {', '.join(self.methods)}, "
             f"observables {', '.join(self.observables)}"
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists; `from_dict` gives the result back exactly."""
-        return {
-            "format": _FORMAT,
-            "problem": self.problem.to_dict(),
-            "widths": list(self.widths),
-            "n_samples": list(self.n_samples),
-            "seed": self.seed,
-            "methods": list(self.methods),
-            "forms": self.forms,
-            "paired": self.paired,
-            "curves": [plain(asdict(curve), keep_infinite=True) for curve in self.curves],
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> FiniteSize:
-        """Inverse of `to_dict`.
-
-        Raises
-        ------
-        InvalidInputError
-            For data of another format, or with missing keys.
-        """
-        with reading("FiniteSize", _FORMAT, data):
-            return cls(
-                problem=Problem.from_dict(data["problem"]),
-                widths=tuple(data["widths"]),
-                n_samples=tuple(data["n_samples"]),
-                seed=data["seed"],
-                methods=tuple(data["methods"]),
-                forms=data["forms"],
-                paired=data["paired"],
-                curves=tuple(_curve(curve) for curve in data["curves"]),
-            )
-
-    def to_json(self) -> str:
-        """`to_dict` as JSON text; infinite numbers are texts, undefined ones null."""
-        return to_text(self.to_dict())
-
-    @classmethod
-    def from_json(cls, text: str) -> FiniteSize:
-        """Inverse of `to_json`."""
-        return cls.from_dict(from_text("FiniteSize", text))
 
     def _parts(self) -> list[Part]:
         networks = ", ".join(
@@ -228,9 +195,3 @@ def _with_error(gap: float, error: float, resolution: float) -> str:
     if last == 1:  # one more digit where it says most
         digits, last = digits + 1, round(error * 10 ** (digits + 1))
     return f"{mark}{gap:.{digits}f} ({last})"
-
-
-def _curve(data: Mapping[str, Any]) -> GapCurve:
-    parts = fields(data, "spike", "direction", "fit")
-    fit = parts.pop("fit")
-    return GapCurve(**parts, fit=fit and PowerLaw(**fields(fit)))

@@ -1,32 +1,169 @@
-"""The result of `check`: a user's weights beside the prediction."""
+"""The result of `check`: predicted numbers beside a user's weights, outliers found, their count."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from rmt.display import Part, Shown, Table, as_text
 from rmt.problem import Problem
 from validation.comparison.bulk_distance import BulkDistance
 from validation.comparison.rows import row_at
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, classify, worst
-from validation.json_form import fields, from_text, plain, reading, to_text
-from validation.weights.rows import CheckRow, FoundOutlier, OutlierCount
+from validation.json_form import InJson, fields
 from validation.words import paragraph, sizes
 
-__all__ = ["Noise", "WeightCheck"]
+__all__ = ["CheckRow", "FoundOutlier", "Noise", "OutlierCount", "WeightCheck"]
 
 # Where the standard deviation of one network comes from.
 Noise: TypeAlias = Literal["reference", "weights", "unknown"]
 
-_FORMAT = 1
 _MOST_LINES = 8  # of found singular values in the table
 
 
 @dataclass(frozen=True, slots=True)
-class WeightCheck(Shown):
+class FoundOutlier:
+    """A singular value of the weights: an outlier, or the first that lies in the predicted bulk.
+
+    Attributes
+    ----------
+    singular_value : float
+        Mean over the matrices.
+    overlaps : tuple of r floats
+        Squared, of the right singular vector with each target direction; means too.
+    p_value : float
+        Chance that the largest singular value of the predicted bulk is as large (Tracy-Widom); of
+        several matrices the largest.
+    is_outlier : bool
+        Whether the p-value, and that of every larger singular value, is below the significance.
+    """
+
+    singular_value: float
+    overlaps: tuple[float, ...]
+    p_value: float
+    is_outlier: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One predicted number, and the same of the given weights.
+
+    Attributes
+    ----------
+    spike : int
+        Rank of the outlier, from 0, in decreasing order of singular values.
+    direction : int or None
+        The target direction, from 1, of a squared overlap; None for a singular value.
+    predicted, predicted_error : float
+        Means over the matrices, where each has a prediction of its own readout.
+    observed : float
+        Mean over the matrices.
+    deviation : float
+        Standard deviation of one network around its prediction; nan when it is not known.
+    reference : float
+        Mean of the reference networks, moved by their predictions to these weights' own; nan
+        without any.
+    """
+
+    spike: int
+    direction: int | None
+    predicted: float
+    predicted_error: float
+    observed: float
+    deviation: float
+    reference: float
+
+    @property
+    def label(self) -> str:
+        """The quantity in words."""
+        return "singular value" if self.direction is None else f"overlap with e_{self.direction}"
+
+    @property
+    def difference(self) -> float:
+        """Observed minus predicted."""
+        return self.observed - self.predicted
+
+    @property
+    def excess(self) -> float:
+        """How far, beyond the prediction's own error estimate."""
+        # An undefined difference stays undefined.
+        distance = abs(self.difference) - self.predicted_error
+        return 0.0 if distance <= 0 else distance
+
+    def allowance(self, criteria: Criteria) -> float:
+        """What finite size accounts for."""
+        if self.direction is None:
+            return criteria.allowance * abs(self.predicted)
+        return criteria.overlap_allowance
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierCount:
+    """How many singular values leave the bulk.
+
+    Attributes
+    ----------
+    predicted : float
+        Mean over the predictions.
+    least, most : float
+        The same where those that the theory cannot tell from the bulk are left out, or counted.
+    found : tuple of int
+        Of each matrix by the Tracy-Widom test at the edge.
+    clear : tuple of int
+        Of these the ones that stand beyond the edge by more than the finite-size allowance of a
+        singular value.
+    by_spectrum : tuple of int or None
+        Of each matrix by its own spectrum, without any theory (`bulk_edge`).
+    edge : float
+        Where the predicted bulk ends, its error estimate included (`Reading.edge`).
+    edge_by_spectrum : float or None
+        The same read off the spectra.
+    """
+
+    predicted: float
+    least: float
+    most: float
+    found: tuple[int, ...]
+    clear: tuple[int, ...]
+    by_spectrum: tuple[int, ...] | None
+    edge: float
+    edge_by_spectrum: float | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the mean number found is a possible one, to half an outlier.
+
+        Within the allowance, when it is once those next to the edge are left out.
+        """
+        found = sum(self.found) / len(self.found)
+        clear = sum(self.clear) / len(self.clear)
+        if self.least - 0.5 <= found <= self.most + 0.5:
+            return Verdict.AGREES
+        possible = found >= self.least - 0.5 and clear <= self.most + 0.5
+        return Verdict.WITHIN_ALLOWANCE if possible else Verdict.DIFFERS
+
+    def __str__(self) -> str:
+        text = (
+            f"outliers: predicted {self.predicted:g}, found {_counts(self.found)} beyond the "
+            f"bulk's edge {self.edge:.4g} (Tracy-Widom)"
+        )
+        if self.by_spectrum is not None:
+            text += (
+                f", {_counts(self.by_spectrum)} beyond the spectrum's own edge "
+                f"{self.edge_by_spectrum:.4g}"
+            )
+        return text
+
+
+def _counts(numbers: tuple[int, ...]) -> str:
+    if len(set(numbers)) == 1:
+        return str(numbers[0])
+    return f"{sum(numbers) / len(numbers):.2f} (from {min(numbers)} to {max(numbers)})"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightCheck(InJson, Shown):
     """A user's weights held against the prediction; prints as a table.
 
     Attributes
@@ -67,6 +204,15 @@ class WeightCheck(Shown):
     ['singular value', 'overlap with e_1']
     """
 
+    _FORMAT: ClassVar[int] = 1
+    _READ: ClassVar[Any] = {
+        "problem": Problem.from_dict,
+        "rows": lambda rows: tuple(CheckRow(**fields(row, "direction")) for row in rows),
+        "found": lambda found: tuple(FoundOutlier(**fields(each)) for each in found),
+        "count": lambda c: OutlierCount(**fields(c, "by_spectrum", "edge_by_spectrum")),
+        "bulk": lambda bulk: bulk and BulkDistance(**fields(bulk)),
+    }
+
     problem: Problem
     n_weights: int
     method: str
@@ -106,32 +252,28 @@ class WeightCheck(Shown):
         A single network may well be further from the prediction than the allowance: without
         reference networks nothing says whether that is chance.
         """
-        if self.noise == "unknown":
-            found = classify(row.excess, 0.0, row.allowance(criteria))
-            return None if found is Verdict.DIFFERS else found
-        return classify(row.excess, self.noise_of(row, criteria), row.allowance(criteria))
+        unknown = self.noise == "unknown"
+        noise = 0.0 if unknown else self.noise_of(row, criteria)
+        found = classify(row.excess, noise, row.allowance(criteria))
+        return None if unknown and found is Verdict.DIFFERS else found
+
+    def _judged(self, criteria: Criteria) -> list[tuple[str, Verdict | None]]:
+        """Rows, the number of outliers and the bulk in words, each with its verdict."""
+        rows = [(f"{row.label} of spike {row.spike}", self.verdict_of(row, criteria))
+                for row in self.rows]  # fmt: skip
+        bulk = [] if self.bulk is None else [("bulk", self.bulk.verdict(criteria))]
+        return [*rows, ("number of outliers", self.count.verdict), *bulk]
 
     def verdict(self, criteria: Criteria = DEFAULT_CRITERIA) -> Verdict | None:
         """The worst verdict on rows, outliers' number and bulk; None when that is undecided."""
-        found = [self.verdict_of(row, criteria) for row in self.rows]
-        known = [each for each in found if each is not None]
-        known.append(self.count.verdict)
-        if self.bulk is not None:
-            known.append(self.bulk.verdict(criteria))
-        overall = worst(known)
-        undecided = len(known) < len(found) + 1 + (self.bulk is not None)
-        return None if undecided and overall is not Verdict.DIFFERS else overall
+        verdicts = [verdict for _, verdict in self._judged(criteria)]
+        overall = worst(verdict for verdict in verdicts if verdict is not None)
+        return None if None in verdicts and overall is not Verdict.DIFFERS else overall
 
     def differing(self, criteria: Criteria = DEFAULT_CRITERIA) -> tuple[str, ...]:
         """What differs, in words: rows, the number of outliers, the bulk."""
-        judged = [(self._name(row), self.verdict_of(row, criteria)) for row in self.rows]
-        judged.append(("number of outliers", self.count.verdict))
-        if self.bulk is not None:
-            judged.append(("bulk", self.bulk.verdict(criteria)))
+        judged = self._judged(criteria)
         return tuple(name for name, verdict in judged if verdict is Verdict.DIFFERS)
-
-    def _name(self, row: CheckRow) -> str:
-        return f"{row.label} of spike {row.spike}"
 
     def _conclusion(self, criteria: Criteria) -> str:
         verdict = self.verdict(criteria)
@@ -139,7 +281,7 @@ class WeightCheck(Shown):
             return f"differs in: {', '.join(self.differing(criteria))}"
         if verdict is not None:
             return str(verdict)
-        undecided = [self._name(row) for row in self.rows if self.verdict_of(row, criteria) is None]
+        undecided = [name for name, verdict in self._judged(criteria) if verdict is None]
         return f"undecided, noise unknown: {', '.join(undecided)}"
 
     def agrees(self, criteria: Criteria = DEFAULT_CRITERIA) -> bool:
@@ -165,54 +307,6 @@ class WeightCheck(Shown):
             When there is no such row.
         """
         return row_at(self.rows, spike, direction, self.problem.n_directions)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists; `from_dict` gives the result back exactly."""
-        return {
-            "format": _FORMAT,
-            "problem": self.problem.to_dict(),
-            "n_weights": self.n_weights,
-            "method": self.method,
-            "conditional": self.conditional,
-            "noise": self.noise,
-            "n_noise": self.n_noise,
-            "rows": [plain(asdict(row)) for row in self.rows],
-            "found": [plain(asdict(each)) for each in self.found],
-            "count": plain(asdict(self.count)),
-            "bulk": None if self.bulk is None else plain(asdict(self.bulk)),
-            "notes": list(self.notes),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> WeightCheck:
-        """Inverse of `to_dict`.
-
-        Raises
-        ------
-        InvalidInputError
-            For data of another format, or with missing keys.
-        """
-        with reading("WeightCheck", _FORMAT, data):
-            bulk = data["bulk"]
-            return cls(
-                problem=Problem.from_dict(data["problem"]),
-                **{name: data[name] for name in ("n_weights", "method", "conditional", "noise")},
-                n_noise=data["n_noise"],
-                rows=tuple(CheckRow(**fields(row, "direction")) for row in data["rows"]),
-                found=tuple(FoundOutlier(**fields(each)) for each in data["found"]),
-                count=OutlierCount(**fields(data["count"], "by_spectrum", "edge_by_spectrum")),
-                bulk=None if bulk is None else BulkDistance(**fields(bulk)),
-                notes=tuple(data["notes"]),
-            )
-
-    def to_json(self) -> str:
-        """`to_dict` as JSON text; an undefined number is null."""
-        return to_text(self.to_dict())
-
-    @classmethod
-    def from_json(cls, text: str) -> WeightCheck:
-        """Inverse of `to_json`."""
-        return cls.from_dict(from_text("WeightCheck", text))
 
     def table(self, criteria: Criteria = DEFAULT_CRITERIA) -> str:
         """Everything compared, each with its verdict."""

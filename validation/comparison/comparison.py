@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from rmt.display import Part, Shown, Table, as_text
 from rmt.problem import Problem
 from validation.comparison.bulk_distance import BulkDistance
-from validation.comparison.rows import BeyondBulk, ComparisonRow, row_at
+from validation.comparison.rows import DERIVED, BeyondBulk, ComparisonRow, row_at
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, Verdicts
-from validation.json_form import fields, from_text, plain, reading, to_text
+from validation.json_form import InJson, fields
 from validation.words import paragraph, sizes
 
 __all__ = ["Comparison"]
 
-_FORMAT = 2
-
 
 @dataclass(frozen=True, slots=True)
-class Comparison(Shown):
+class Comparison(InJson, Shown):
     """A prediction against samples; prints as a table with verdicts by the default `Criteria`.
 
     Attributes
@@ -55,6 +53,25 @@ class Comparison(Shown):
     >>> print(comparison.verdicts().overall)
     within allowance
     """
+
+    _FORMAT: ClassVar[int] = 2
+    _WRITTEN: ClassVar[tuple[str, ...]] = (
+        *("problem", "n_samples", "seed", "method", "conditional", "n_dropped"),
+        *("rows", "beyond_bulk", "bulk"),
+    )
+    _DERIVED: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "rows": DERIVED,
+        "beyond_bulk": ("threshold", "n_predicted", "p_value"),
+        "bulk": ("resolution",),
+    }
+    _READ: ClassVar[Any] = {
+        "problem": Problem.from_dict,
+        "rows": lambda rows: tuple(
+            ComparisonRow(**fields(row, "direction", "margin")) for row in rows
+        ),
+        "beyond_bulk": lambda counted: BeyondBulk(**fields(counted)),
+        "bulk": lambda bulk: bulk and BulkDistance(**fields(bulk)),
+    }
 
     problem: Problem
     n_samples: int
@@ -132,69 +149,6 @@ class Comparison(Shown):
         """
         return row_at(self.rows, spike, direction, self.problem.n_directions)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists; `from_dict` gives the comparison back exactly."""
-        derived = ("difference", "sigmas", "p_value")
-        counted = self.beyond_bulk
-        return {
-            "format": _FORMAT,
-            "problem": self.problem.to_dict(),
-            "n_samples": self.n_samples,
-            "seed": self.seed,
-            "method": self.method,
-            "conditional": self.conditional,
-            "n_dropped": self.n_dropped,
-            "rows": [
-                plain({**asdict(row), "derived": {name: getattr(row, name) for name in derived}})
-                for row in self.rows
-            ],
-            "beyond_bulk": plain(
-                {
-                    **asdict(counted),
-                    "derived": {
-                        "threshold": counted.threshold,
-                        "n_predicted": counted.n_predicted,
-                        "p_value": counted.p_value,
-                    },
-                }
-            ),
-            "bulk": None
-            if self.bulk is None
-            else plain({**asdict(self.bulk), "derived": {"resolution": self.bulk.resolution}}),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Comparison:
-        """Inverse of `to_dict`.
-
-        Raises
-        ------
-        InvalidInputError
-            For data of another format, or with missing keys.
-        """
-        with reading("Comparison", _FORMAT, data):
-            bulk = data["bulk"]
-            return cls(
-                Problem.from_dict(data["problem"]),
-                data["n_samples"],
-                data["seed"],
-                tuple(ComparisonRow(**fields(row, "direction", "margin")) for row in data["rows"]),
-                BeyondBulk(**fields(data["beyond_bulk"])),
-                data["method"],
-                None if bulk is None else BulkDistance(**fields(bulk)),
-                data["conditional"],
-                data["n_dropped"],
-            )
-
-    def to_json(self) -> str:
-        """`to_dict` as JSON text; an infinite or undefined number is null."""
-        return to_text(self.to_dict())
-
-    @classmethod
-    def from_json(cls, text: str) -> Comparison:
-        """Inverse of `to_json`."""
-        return cls.from_dict(from_text("Comparison", text))
-
     def table(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> str:
         """Everything compared, each with its verdict, and the criteria below; see `verdicts`."""
         return as_text(self._table(criteria, n_tests))
@@ -210,10 +164,9 @@ class Comparison(Shown):
         header = ["spike", "quantity", "predicted", "simulated", "std. error", "difference"]
         rows = [
             [
-                *(f"{row.spike}{'*' if row.in_margin else ' '}", row.label),
-                *(f"{row.predicted:.4f}", f"{row.simulated:.4f}", f"{row.standard_error:.4f}"),
-                *(f"{row.difference:+.4f}", f"{row.sigmas:+.1f}", f"{row.p_value:.2g}"),
-                str(verdict),
+                f"{row.spike}{'*' if row.in_margin else ' '}",
+                *row.cells,
+                *(f"{row.p_value:.2g}", str(verdict)),
             ]
             for row, verdict in zip(self.rows, found.rows, strict=True)
         ]
