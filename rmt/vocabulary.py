@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 __all__ = ["FORMS", "METHODS", "NUMBERS", "TEXTS", "Batch", "Forms", "Init", "Method", "ReadoutLaw"]
 
@@ -13,9 +13,9 @@ Init: TypeAlias = Literal["sphere", "gaussian"]
 
 # Of `predict`: the level of theory, and the outlier equation of the level ``deformed``.
 Method: TypeAlias = Literal["scaling", "resummed", "deformed"]
-METHODS = ("scaling", "resummed", "deformed")
+METHODS = get_args(Method)
 Forms: TypeAlias = Literal["simple", "exact", "linked"]
-FORMS = ("simple", "exact", "linked")
+FORMS = get_args(Forms)
 
 # Of `sweep`: the parameters that it runs over, numbers and texts.
 NUMBERS = (

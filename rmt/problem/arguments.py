@@ -5,7 +5,7 @@ Errors name the argument, what was given and what is allowed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from rmt.arguments import checked_choice, checked_size, is_sequence
 from rmt.arrays import Array
 from rmt.functions import ExpressionError, ScalarFunction
 from rmt.status import InvalidInputError
+from rmt.vocabulary import ReadoutLaw
 
 __all__ = [
     "checked_counts",
@@ -41,7 +42,7 @@ def checked_counts(value: Any, n_steps: int, batch: str) -> tuple[int, ...]:
 def checked_readout(value: Any, width: int) -> str | Array:
     """The name of a law, or the values themselves, which cannot be written to."""
     if isinstance(value, str):
-        return checked_choice("readout", value, ("gaussian", "rademacher", "uniform"))
+        return checked_choice("readout", value, get_args(ReadoutLaw))
     try:
         numbers = np.asarray(value)
     except (TypeError, ValueError):  # ragged

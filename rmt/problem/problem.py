@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, get_args
 
 from numpy.typing import ArrayLike
 
@@ -156,7 +156,7 @@ class Problem(InNotebooks):
         put(self, "width", checked_size("width", width))
         put(self, "dim", checked_size("dim", dim))
         put(self, "steps", _steps(steps))
-        put(self, "batch", checked_choice("batch", batch, ("reused", "independent")))
+        put(self, "batch", checked_choice("batch", batch, get_args(Batch)))
         put(self, "samples", checked_counts(samples, len(self.steps), self.batch))
         put(self, "readout", checked_readout(readout, self.width))
         put(self, "noise_std", checked_real("noise_std", noise_std))
@@ -164,7 +164,7 @@ class Problem(InNotebooks):
             raise InvalidInputError(
                 f"noise_std must lie between 0 and 1e100, got {self.noise_std!r}"
             )
-        put(self, "init", checked_choice("init", init, ("sphere", "gaussian")))
+        put(self, "init", checked_choice("init", init, get_args(Init)))
         put(self, "activation", checked_function("activation", activation))
         put(self, "target", checked_function("target", target))
         check_activation(self.activation)
