@@ -21,7 +21,7 @@ from rmt.functions import ScalarFunction
 from rmt.hermite import general_term, hermite_expansion
 from rmt.moments.exact.closed_form import exact_coefficients, exact_second_moment
 from rmt.moments.exact.real_special import ImagErf, OwenT, RealErf, bivariate_normal_cdf
-from rmt.moments.precise.coefficients import certified_coefficients
+from rmt.moments.precise.coefficients import precise_coefficients
 from rmt.status import ConvergenceError, InvalidInputError
 
 ORDER = 30
@@ -57,7 +57,7 @@ def test_fifty_digits(text: str) -> None:
 def test_exact_and_certified_routes_agree(text: str) -> None:
     f = ScalarFunction.parse(text)
     exact = exact_coefficients(f, 8)
-    certified = certified_coefficients(f, 8, 30)
+    certified = precise_coefficients(f, 8, 30)
     assert exact is not None
     for mu, value, error in zip(exact, certified.values, certified.errors, strict=True):
         assert (
@@ -162,7 +162,7 @@ def close(a: Any, b: Any, scale: Any = 1) -> bool:
 @given(functions)
 def test_routes_agree_on_random_functions(text: str) -> None:
     f = ScalarFunction.parse(text)
-    certified = certified_coefficients(f, 6, 25)
+    certified = precise_coefficients(f, 6, 25)
     for mu, value, error in zip(exact(text, 6), certified.values, certified.errors, strict=True):
         assert abs(mu - mp.mpf(value)) <= mp.mpf(error) + mp.mpf(10) ** -35 * abs(mu)
 
@@ -217,7 +217,7 @@ def test_parseval(text: str) -> None:
     f = ScalarFunction.parse(text)
     second = exact_second_moment(f)
     if second is None:
-        second = sympy.Float(str(certified_coefficients(f, 0, 30).second_moment), 30)
+        second = sympy.Float(str(precise_coefficients(f, 0, 30).second_moment), 30)
     total, order = number(second, 40), 12
     mu = exact(text, order)
     rest = total - mp.fsum(m**2 / mp.factorial(k) for k, m in enumerate(mu))
@@ -434,7 +434,7 @@ def test_bad_input(
 def test_work_limit() -> None:
     """A function with structure on too fine a scale: the limit is named, the best is attached."""
     with pytest.raises(ConvergenceError, match="evaluations") as caught:
-        certified_coefficients(ScalarFunction.parse("tanh(1000*z)"), 3, 60, max_evaluations=2_000)
+        precise_coefficients(ScalarFunction.parse("tanh(1000*z)"), 3, 60, max_evaluations=2_000)
     assert caught.value.best is not None
 
 

@@ -11,7 +11,7 @@ from rmt.hermite.number_conversions import double_above, sympy_float
 from rmt.hermite.symmetry import even_or_odd_part
 from rmt.moments.hermite_quadrature import double_coefficients
 from rmt.moments.integrability import check_square_integrable
-from rmt.moments.precise.coefficients import certified_coefficients
+from rmt.moments.precise.coefficients import precise_coefficients
 
 __all__ = ["Coefficients", "coefficients"]
 
@@ -85,16 +85,16 @@ def _to_digits(function: ScalarFunction, order: int, digits: int) -> Coefficient
     import mpmath
     import sympy
 
-    certified = certified_coefficients(function, order, digits)
+    found = precise_coefficients(function, order, digits)
     precision = math.ceil((digits + 2) * math.log2(10))
     values, errors = [], []
     with mpmath.workdps(digits + 5):
-        for k, (mu, error) in enumerate(zip(certified.values, certified.errors, strict=True)):
+        for k, (mu, error) in enumerate(zip(found.values, found.errors, strict=True)):
             values.append(sympy_float(mu, precision) if mu or error else sympy.Integer(0))
             errors.append(double_above(error / mpmath.sqrt(mpmath.factorial(k))))
     return Coefficients(
         tuple(values),
         tuple(errors),
-        sympy_float(certified.second_moment, precision),
-        double_above(certified.second_moment_error),
+        sympy_float(found.second_moment, precision),
+        double_above(found.second_moment_error),
     )

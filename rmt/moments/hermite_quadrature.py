@@ -66,7 +66,7 @@ def double_coefficients(function: ScalarFunction, order: int) -> DoubleCoefficie
     ``Z`` is standard normal and ``He_k`` the probabilists' Hermite polynomial; ``E[f^2]`` is the
     sum of the squares of all ``c_k``. The resolution grows until two agree to rounding: about
     ``1e-15 sqrt(E[f^2])``, whatever the size of the coefficient. For relative accuracy of small
-    coefficients see `rmt.moments.precise.coefficients.certified_coefficients`.
+    coefficients see `rmt.moments.precise.coefficients.precise_coefficients`.
 
     Parameters
     ----------

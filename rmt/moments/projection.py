@@ -10,7 +10,7 @@ from rmt.expressions.catalogue import MAX_HERMITE_DEGREE, hermite_polynomial
 from rmt.expressions.printing import INEXACT_BITS, INEXACT_DIGITS
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
 from rmt.moments.integrability import check_square_integrable
-from rmt.moments.precise.coefficients import certified_coefficients
+from rmt.moments.precise.coefficients import precise_coefficients
 from rmt.status import ConvergenceError, InvalidInputError
 
 __all__ = ["remove_hermite"]
@@ -91,7 +91,7 @@ def _decimal_moment(function: ScalarFunction, degree: int) -> Any:
     import sympy
 
     try:
-        moment = certified_coefficients(function, degree, DIGITS).values[degree]
+        moment = precise_coefficients(function, degree, DIGITS).values[degree]
     except ConvergenceError as error:
         raise ConvergenceError(f"remove_hermite: {error}", error.status, error.best) from error
     if moment == 0:

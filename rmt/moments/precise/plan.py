@@ -1,4 +1,4 @@
-"""How to integrate one function: precision, cut-off, pieces. What both certified rules work on."""
+"""How to integrate one function: precision, cut-off, pieces. What both rules work on."""
 
 from __future__ import annotations
 

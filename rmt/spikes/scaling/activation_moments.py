@@ -15,13 +15,13 @@ from rmt.spikes.scaling.number import DIGITS, Number
 from rmt.spikes.scaling.quadrature import ProductMoments, product_moments
 from rmt.status import InvalidInputError
 
-__all__ = ["ActivationMoments", "activation_moments", "hermite_numbers", "monomial_in_hermite"]
+__all__ = ["ExactActivationMoments", "activation_moments", "hermite_numbers", "monomial_in_hermite"]
 
 Powers: TypeAlias = tuple[int, ...]
 """Powers of ``sigma', sigma'', ..``; trailing zeros are left out."""
 
 
-class ActivationMoments:
+class ExactActivationMoments:
     """Moments of an activation ``sigma`` and its derivatives; ``Z`` is standard normal.
 
     Each is a closed form where there is one, otherwise known to 30 digits.
@@ -192,7 +192,7 @@ class ActivationMoments:
 
 
 @cached(64)
-def activation_moments(sigma: ScalarFunction, highest: int, reused: bool) -> ActivationMoments:
+def activation_moments(sigma: ScalarFunction, highest: int, reused: bool) -> ExactActivationMoments:
     """Moments for spikes up to an order, which are kept.
 
     Examples
@@ -202,7 +202,7 @@ def activation_moments(sigma: ScalarFunction, highest: int, reused: bool) -> Act
     >>> moments.moment(2, 2, 0)
     Number(-80*sqrt(7)/(49*pi**(3/2)))
     """
-    return ActivationMoments(sigma, highest, reused)
+    return ExactActivationMoments(sigma, highest, reused)
 
 
 def _adjoint(factor: dict[tuple[Powers, int], int]) -> dict[tuple[Powers, int], int]:

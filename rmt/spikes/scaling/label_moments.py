@@ -19,7 +19,7 @@ from rmt.hermite import tensor_hermite_expansion
 from rmt.hermite.exponents.target_exponents import rounding_of_decimals
 from rmt.problem import Problem
 from rmt.spikes.scaling.activation_moments import (
-    ActivationMoments,
+    ExactActivationMoments,
     activation_moments,
     hermite_numbers,
     monomial_in_hermite,
@@ -47,14 +47,14 @@ class FirstStep:
         Whether there is a second step, on the same batch.
     phi : tuple of Number
         ``d / n`` of each batch.
-    activation : ActivationMoments
+    activation : ExactActivationMoments
     """
 
     def __init__(self, problem: Problem, highest: int) -> None:
         self.problem, self.highest = problem, highest
         self.reused = len(problem.steps) == 2 and problem.batch == "reused"
         self.phi = tuple(Number.of(Fraction(problem.dim, n)) for n in problem.samples)
-        self.activation: ActivationMoments = activation_moments(
+        self.activation: ExactActivationMoments = activation_moments(
             problem.activation, highest, self.reused
         )
         self._noise = Number.of(decimal_fraction(problem.noise_std) ** 2)

@@ -11,7 +11,7 @@ import pytest
 from rmt.functions import ScalarFunction
 from rmt.moments.hermite_quadrature import double_coefficients
 from rmt.moments.integrability import check_square_integrable
-from rmt.moments.precise.coefficients import CertifiedCoefficients, certified_coefficients
+from rmt.moments.precise.coefficients import PreciseCoefficients, precise_coefficients
 from rmt.pieces.ends import refined_end, singular_at
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 
@@ -76,13 +76,13 @@ FUNCTIONS = {
 @pytest.mark.parametrize("text", FUNCTIONS)
 def test_fifty_digits_are_correct(text):
     f, places, orders = FUNCTIONS[text]
-    found = certified_coefficients(ScalarFunction.parse(text), 9, 50)
+    found = precise_coefficients(ScalarFunction.parse(text), 9, 50)
     assert_digits(found, orders, *reference(f, orders, places, 62), 50, 62)
 
 
 def test_eighty_digits_are_correct():
     places = (-35, -20, -12, -6, -2, 2, 6, 12, 20, 35)
-    found = certified_coefficients(ScalarFunction.parse("sigmoid(z)"), 3, 80)
+    found = precise_coefficients(ScalarFunction.parse("sigmoid(z)"), 3, 80)
     orders = (1, 3)
     moments, square = reference(lambda z: 1 / (1 + mpmath.exp(-z)), orders, places, 95)
     assert_digits(found, orders, moments, square, 80, 95)
@@ -91,7 +91,7 @@ def test_eighty_digits_are_correct():
 @pytest.mark.parametrize("digits", [5, 50])
 def test_exponential_against_its_closed_form(digits):
     # mu_k = a**k exp(a**2/2): coefficients that are tiny beside sqrt(k! E[f^2]).
-    found = certified_coefficients(ScalarFunction.parse("exp(z/3)"), 30, digits)
+    found = precise_coefficients(ScalarFunction.parse("exp(z/3)"), 30, digits)
     lost = 0
     with mpmath.workdps(130):
         a = mpmath.mpf(1) / 3
@@ -111,7 +111,7 @@ def test_exponential_against_its_closed_form(digits):
 
 def test_shifted_relu_against_its_closed_form():
     # E[(Z + b)_+ He_k] = (-1)**k He_{k-2}(b) phi(b) for k >= 2.
-    found = certified_coefficients(ScalarFunction.parse("relu(z + 7/10)"), 25, 60)
+    found = precise_coefficients(ScalarFunction.parse("relu(z + 7/10)"), 25, 60)
     with mpmath.workdps(90):
         b = mpmath.mpf(7) / 10
         for k in range(2, 26):
@@ -125,7 +125,7 @@ def test_shifted_relu_against_its_closed_form():
 def test_powers_with_an_infinite_slope_or_value():
     # E|Z|**p = 2**(p/2) Gamma((p+1)/2) / sqrt(pi)
     for text, power in (("abs(z)**(1/2)", "0.5"), ("abs(z)**(-1/4)", "-0.25")):
-        found = certified_coefficients(ScalarFunction.parse(text), 2, 30)
+        found = precise_coefficients(ScalarFunction.parse(text), 2, 30)
         with mpmath.workdps(60):
             p = mpmath.mpf(power)
 
@@ -139,7 +139,7 @@ def test_powers_with_an_infinite_slope_or_value():
 
 
 def test_singular_point_that_has_no_exact_form():
-    found = certified_coefficients(ScalarFunction.parse("sqrt(abs(cos(z)-z))"), 1, 30)
+    found = precise_coefficients(ScalarFunction.parse("sqrt(abs(cos(z)-z))"), 1, 30)
     f = lambda z: mpmath.sqrt(abs(mpmath.cos(z) - z))  # noqa: E731
     moments, square = reference(f, (0, 1), (-20, -9, -3, ROOT, 3, 9, 20), 45)
     with mpmath.workdps(45):
@@ -150,22 +150,22 @@ def test_singular_point_that_has_no_exact_form():
 
 
 def test_zero_by_parity_and_numerical_zero():
-    odd = certified_coefficients(ScalarFunction.parse("tanh(z)"), 4, 20)
+    odd = precise_coefficients(ScalarFunction.parse("tanh(z)"), 4, 20)
     assert [odd.values[k] for k in (0, 2, 4)] == [0, 0, 0]
     assert [odd.errors[k] for k in (0, 2, 4)] == [0, 0, 0]
     # E[f He_2] = 0, which no symmetry shows.
-    found = certified_coefficients(ScalarFunction.parse("z**3 + exp(z) - z**2*exp(1/2)/2"), 2, 20)
+    found = precise_coefficients(ScalarFunction.parse("z**3 + exp(z) - z**2*exp(1/2)/2"), 2, 20)
     assert found.values[2] == 0
     with mpmath.workdps(40):
         size = mpmath.sqrt(2 * found.second_moment)
         assert 0 < found.errors[2] <= size * mpmath.mpf("1.01e-30")
-    nothing = certified_coefficients(ScalarFunction.parse("0"), 2, 20)
+    nothing = precise_coefficients(ScalarFunction.parse("0"), 2, 20)
     assert nothing.values == nothing.errors == (0, 0, 0)
 
 
 def test_growth_near_the_limit():
     # E[exp(a Z**2)] = (1 - 2a)**(-1/2)
-    found = certified_coefficients(ScalarFunction.parse("exp(z**2/5)"), 4, 40)
+    found = precise_coefficients(ScalarFunction.parse("exp(z**2/5)"), 4, 40)
     with mpmath.workdps(60):
         assert abs(found.values[0] - mpmath.sqrt(mpmath.mpf(5) / 3)) <= found.errors[0]
         assert abs(found.second_moment - mpmath.sqrt(5)) <= found.second_moment_error
@@ -173,11 +173,11 @@ def test_growth_near_the_limit():
 
 
 def test_scale_of_the_function_does_not_matter():
-    small = certified_coefficients(ScalarFunction.parse("tanh(z)/10**200"), 5, 30)
-    plain = certified_coefficients(ScalarFunction.parse("tanh(z)"), 5, 30)
+    small = precise_coefficients(ScalarFunction.parse("tanh(z)/10**200"), 5, 30)
+    plain = precise_coefficients(ScalarFunction.parse("tanh(z)"), 5, 30)
     for k in (1, 3, 5):
         assert abs(small.values[k] * mpmath.mpf(10) ** 200 / plain.values[k] - 1) < 1e-14
-    far = certified_coefficients(ScalarFunction.parse("relu(z - 12)"), 3, 25)
+    far = precise_coefficients(ScalarFunction.parse("relu(z - 12)"), 3, 25)
     with mpmath.workdps(50):
         assert abs(far.values[2] - mpmath.npdf(12)) <= far.errors[2]
         assert far.errors[2] <= far.values[2] * mpmath.mpf(10) ** -25
@@ -185,7 +185,7 @@ def test_scale_of_the_function_does_not_matter():
 
 def test_function_that_begins_far_out():
     # E[f] = E[f^2] = erfc(a/sqrt(2))/2, so that E[f] is nothing beside sqrt(E[f^2]).
-    found = certified_coefficients(ScalarFunction.parse("heaviside(z - 60)"), 1, 15)
+    found = precise_coefficients(ScalarFunction.parse("heaviside(z - 60)"), 1, 15)
     with mpmath.workdps(30):
         mean = mpmath.erfc(60 / mpmath.sqrt(2)) / 2
         error = found.second_moment_error
@@ -193,11 +193,11 @@ def test_function_that_begins_far_out():
         assert found.values[0] == 0
         assert mean <= found.errors[0] <= mpmath.sqrt(mean) * mpmath.mpf("1.01e-25")
     with pytest.raises(ConvergenceError, match="zero wherever"):
-        certified_coefficients(ScalarFunction.parse("heaviside(z - 10**6)"), 1, 15)
+        precise_coefficients(ScalarFunction.parse("heaviside(z - 10**6)"), 1, 15)
 
 
 def test_nothing_narrow_is_passed_over():
-    found = certified_coefficients(ScalarFunction.parse("exp(-10000*(z-1/3)**2)"), 1, 15)
+    found = precise_coefficients(ScalarFunction.parse("exp(-10000*(z-1/3)**2)"), 1, 15)
     with mpmath.workdps(30):
         s = mpmath.mpf(1) + 20000
         mean = mpmath.exp(-mpmath.mpf(10000) / 9 / s) / mpmath.sqrt(s)
@@ -227,7 +227,7 @@ COMPARED = (
 @pytest.mark.parametrize("text", COMPARED)
 def test_double_precision_agrees_to_its_stated_errors(text):
     function = ScalarFunction.parse(text)
-    exact = certified_coefficients(function, 12, 17)
+    exact = precise_coefficients(function, 12, 17)
     found = double_coefficients(function, 12)
     with mpmath.workdps(30):
         for k in range(13):
@@ -272,7 +272,7 @@ def test_refused_quickly(text, message):
     with pytest.raises(InvalidInputError, match=message):
         check_square_integrable(function)
     with pytest.raises(InvalidInputError, match=message):
-        certified_coefficients(function, 3, 20)
+        precise_coefficients(function, 3, 20)
     with pytest.raises(InvalidInputError, match=message):
         double_coefficients(function, 3)
     assert time.process_time() - start < 5
@@ -307,20 +307,18 @@ def test_accepted(text):
 )
 def test_counts_that_are_not_allowed(order, digits, limit):
     with pytest.raises(InvalidInputError, match=r"order|digits|max_evaluations"):
-        certified_coefficients(
-            ScalarFunction.parse("tanh(z)"), order, digits, max_evaluations=limit
-        )
+        precise_coefficients(ScalarFunction.parse("tanh(z)"), order, digits, max_evaluations=limit)
 
 
 def test_limit_of_the_work():
     function = ScalarFunction.parse("softplus(z)")
-    exact = certified_coefficients(function, 6, 50)
+    exact = precise_coefficients(function, 6, 50)
     for limit in (50, 900, 2500):
         with pytest.raises(ConvergenceError, match=f"max_evaluations={limit} ") as caught:
-            certified_coefficients(function, 6, 50, max_evaluations=limit)
+            precise_coefficients(function, 6, 50, max_evaluations=limit)
         assert caught.value.status is Status.NOT_CONVERGED
         best = caught.value.best
-        assert isinstance(best, CertifiedCoefficients)
+        assert isinstance(best, PreciseCoefficients)
         for k in range(7):
             assert abs(best.values[k] - exact.values[k]) <= best.errors[k]
         assert abs(best.second_moment - exact.second_moment) <= best.second_moment_error
@@ -328,7 +326,7 @@ def test_limit_of_the_work():
 
 def test_hopeless_function_ends():
     with pytest.raises(ConvergenceError) as caught:
-        certified_coefficients(ScalarFunction.parse("sin(1/z)"), 2, 20, max_evaluations=1000)
+        precise_coefficients(ScalarFunction.parse("sin(1/z)"), 2, 20, max_evaluations=1000)
     found = double_coefficients(ScalarFunction.parse("sin(1/z)*sign(z)"), 2)
     assert found.errors.max() < 1e-3
     assert isinstance(caught.value, RmtError)
@@ -336,7 +334,7 @@ def test_hopeless_function_ends():
 
 def test_kinks_beyond_those_known_are_not_passed_over():
     with pytest.raises(ConvergenceError, match="fewer digits"):
-        certified_coefficients(ScalarFunction.parse("abs(sin(z))"), 2, 400)
+        precise_coefficients(ScalarFunction.parse("abs(sin(z))"), 2, 400)
 
 
 # Ends of pieces in any precision
