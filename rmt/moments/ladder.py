@@ -7,7 +7,6 @@ the errors in one unit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,12 +76,10 @@ def hermite_moments(
         return HermiteMoments(exact, (0.0,) * (order + 1))
     # f = g + c + s z, g even or odd: one coefficient of g and E[g^2] differ from those of f.
     rest, constant, slope = even_or_odd_part(function)
-    found = _integrated(rest, order, digits)
+    values, errors, (square, error) = _integrated(rest, order, digits)
     line = (constant, slope, *(0,) * order)
-    values = tuple(mu + c if c else mu for mu, c in zip(found.values, line, strict=False))
-    assert found.square is not None
-    square, error = found.square
-    return HermiteMoments(values, found.errors, (square + constant**2 + slope**2, error))
+    sums = tuple(mu + c if c else mu for mu, c in zip(values, line, strict=False))
+    return HermiteMoments(sums, errors, (square + constant**2 + slope**2, error))
 
 
 def second_moment(function: ScalarFunction, digits: int | None = None) -> Estimate:
@@ -92,44 +89,37 @@ def second_moment(function: ScalarFunction, digits: int | None = None) -> Estima
     exact = exact_second_moment(function)
     if exact is not None:
         return exact, 0.0
-    square = _integrated(function, 0, digits).square
-    assert square is not None
-    return square
+    return _integrated(function, 0, digits)[2]
 
 
-def _integrated(function: ScalarFunction, order: int, digits: int | None) -> HermiteMoments:
+def _integrated(
+    function: ScalarFunction, order: int, digits: int | None
+) -> tuple[tuple[Any, ...], tuple[float, ...], Estimate]:
+    """``mu_k``, errors and ``E[f^2]`` in double precision, or to so many digits."""
     import mpmath
+    import sympy
 
-    orders = range(order + 1)
     if digits is None:
         double = double_coefficients(function, order)
+        bits, errors = 53, double.errors.tolist()
+        square, square_error = mpmath.mpf(double.second_moment), double.second_moment_error
         with mpmath.workdps(_DOUBLE_DIGITS + 5):
             values = [
                 mpmath.mpf(c) * mpmath.sqrt(mpmath.factorial(k))
-                for k, c in zip(orders, double.orthonormal.tolist(), strict=True)
+                for k, c in enumerate(double.orthonormal.tolist())
             ]
-        errors = double.errors.tolist()
-        square = mpmath.mpf(double.second_moment), double.second_moment_error
-        return _as_sympy(values, errors, *square, 53)
-    precise = precise_coefficients(function, order, digits)
-    with mpmath.workdps(digits + 5):
-        errors = [
-            double_above(error / mpmath.sqrt(mpmath.factorial(k)))
-            for k, error in zip(orders, precise.errors, strict=True)
-        ]
-    bits = math.ceil((digits + 2) * math.log2(10))
-    square = precise.second_moment, double_above(precise.second_moment_error)
-    return _as_sympy(precise.values, errors, *square, bits)
-
-
-def _as_sympy(
-    values: Iterable[Any], errors: list[float], square: Any, square_error: float, bits: int
-) -> HermiteMoments:
-    """Of so many bits; what vanishes by parity is the integer 0."""
-    import sympy
-
-    numbers = (
+    else:
+        precise = precise_coefficients(function, order, digits)
+        bits, values = math.ceil((digits + 2) * math.log2(10)), list(precise.values)
+        square, square_error = precise.second_moment, double_above(precise.second_moment_error)
+        with mpmath.workdps(digits + 5):
+            errors = [
+                double_above(error / mpmath.sqrt(mpmath.factorial(k)))
+                for k, error in enumerate(precise.errors)
+            ]
+    # What vanishes by parity is the integer 0.
+    numbers = [
         sympy_float(mu, bits) if mu or error else sympy.Integer(0)
         for mu, error in zip(values, errors, strict=True)
-    )
-    return HermiteMoments(tuple(numbers), tuple(errors), (sympy_float(square, bits), square_error))
+    ]
+    return tuple(numbers), tuple(errors), (sympy_float(square, bits), square_error)
