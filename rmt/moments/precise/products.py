@@ -22,6 +22,7 @@ from rmt.functions import ScalarFunction
 from rmt.moments.precise.nodes import trapezoid_nodes
 from rmt.moments.precise.plan import Piece, Plan, right_half
 from rmt.moments.precise.sums import Budget, in_fixed_point, values_at
+from rmt.moments.precise.trapezoid import integral_and_change
 from rmt.pieces.ends import refined_end
 
 __all__ = ["ProductMoments", "product_moments"]
@@ -31,7 +32,7 @@ _DIGITS = 32
 _LOST_DIGITS = 40  # rounding and tail, relative to the natural size
 _TARGET = 42  # what is left out next to a kink
 _BITS = 160
-_FIRST_LEVEL, _LAST_LEVEL = 3, 7  # steps of 2**-level
+_FIRST_LEVEL, _MOST_LEVELS = 3, 5  # steps of 2**-3 to 2**-7
 _FARTHEST = 40.0
 _TAME = 1e4  # the largest argument of an exponential
 _CHECK = 512  # nodes per unit, in double precision: nothing narrow was passed over
@@ -74,7 +75,7 @@ class ProductMoments:
                 if change <= size * mpmath.mpf(10) ** -_DIGITS:
                     lost = max(abs(value), mpmath.mpf(scale)) * mpmath.mpf(10) ** -_LOST_DIGITS
                     return value, 2 * change + lost
-            if self._level == _LAST_LEVEL:
+            if len(self._added) == _MOST_LEVELS:
                 return None
             self._halve_step()
 
@@ -82,10 +83,6 @@ class ProductMoments:
         """``prod_j E[F_j^2]^{p_j/2} sqrt(n!)``."""
         factors = (size**power for size, power in zip(self._sizes, powers, strict=True))
         return math.sqrt(math.factorial(n)) * math.prod(factors)
-
-    @property
-    def _level(self) -> int:
-        return _FIRST_LEVEL + len(self._added) - 1
 
     def _sums(self, powers: Sequence[int], n: int) -> tuple[Any, Any]:
         """The moment, and its difference from that with twice the step."""
@@ -95,20 +92,20 @@ class ProductMoments:
                 for _ in range(power):
                     product = product * factor >> fixed
             sums.append(int(product.sum()))
-        fine, coarse = sum(sums), sum(sums[:-1])
-        unit, shift = 1 / mpmath.sqrt(2 * mpmath.pi), -fixed - self._level
-        return mpmath.ldexp(fine, shift) * unit, mpmath.ldexp(abs(fine - 2 * coarse), shift) * unit
+        unit = 1 / mpmath.sqrt(2 * mpmath.pi)
+        value, change = integral_and_change(sums, _FIRST_LEVEL)
+        return mpmath.ldexp(value, -fixed) * unit, mpmath.ldexp(change, -fixed) * unit
 
     def _halve_step(self) -> None:
         """Values at the nodes of the next level; the first time, of the first."""
-        plan, first = self._plan, not self._added
+        plan, level = self._plan, _FIRST_LEVEL + len(self._added)
         digits = math.ceil(plan.fixed * math.log10(2)) + 5
         with mpmath.workprec(plan.bits):
             rows = [
                 (z, density, *values)
                 for piece in plan.visible_pieces
                 for z, density, values in values_at(
-                    trapezoid_nodes(plan, piece, self._level + 1, first),
+                    trapezoid_nodes(plan, piece, level, not self._added),
                     piece.evaluate,
                     digits,
                     Budget(math.inf),
