@@ -13,7 +13,6 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from hermite_catalogue import CASES, moments, mp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,62 +20,15 @@ from rmt.functions import ScalarFunction
 from rmt.hermite import general_term, hermite_expansion
 from rmt.moments.exact.closed_form import exact_coefficients, exact_second_moment
 from rmt.moments.exact.real_special import ImagErf, OwenT, RealErf, bivariate_normal_cdf
-from rmt.moments.precise.coefficients import certified_coefficients
+from rmt.moments.precise.coefficients import precise_coefficients
 from rmt.status import ConvergenceError, InvalidInputError
 
-ORDER = 30
-DIGITS = 50
+mp = mpmath.mp.clone()
+mp.dps = 80
 
 
 def number(value: Any, digits: int = 60) -> Any:
     return mp.mpf(str(value.evalf(digits, maxn=4000))) if value else mp.mpf(0)
-
-
-# The bar: fifty digits
-
-
-@pytest.mark.parametrize("text", CASES)
-def test_fifty_digits(text: str) -> None:
-    """Coefficients up to order 30 and E[f^2] against panels in 80 digits."""
-    case = CASES[text]
-    expansion = hermite_expansion(text, ORDER, digits=DIGITS)
-    assert expansion.is_exact == case.is_exact
-    *expected, square = moments(case, ORDER)
-    for k, (mu, reference) in enumerate(zip(expansion.probabilists, expected, strict=True)):
-        if not mu:
-            assert not expansion.errors[k]
-            scale = mp.sqrt(mp.factorial(k) * square)
-            assert abs(reference) <= mp.mpf(10) ** -55 * scale, k
-        else:
-            assert abs(number(mu) - reference) <= mp.mpf(10) ** -DIGITS * abs(reference), k
-    second = number(expansion.second_moment)
-    assert abs(second - square) <= mp.mpf(10) ** -DIGITS * square
-
-
-@pytest.mark.parametrize("text", [text for text, case in CASES.items() if case.is_exact])
-def test_exact_and_certified_routes_agree(text: str) -> None:
-    f = ScalarFunction.parse(text)
-    exact = exact_coefficients(f, 8)
-    certified = certified_coefficients(f, 8, 30)
-    assert exact is not None
-    for mu, value, error in zip(exact, certified.values, certified.errors, strict=True):
-        assert (
-            abs(number(mu) - mp.mpf(value))
-            <= mp.mpf(error) + abs(mp.mpf(value)) * mp.mpf(10) ** -50
-        )
-
-
-@pytest.mark.parametrize("text", CASES)
-def test_double_precision(text: str) -> None:
-    """The error bounds of the doubles hold, and are small."""
-    from rmt.moments.hermite_quadrature import double_coefficients
-
-    double = double_coefficients(ScalarFunction.parse(text), 20)
-    exact = hermite_expansion(text, 20, digits=30)
-    error = np.abs(double.orthonormal - exact.orthonormal_array)
-    assert (error <= double.errors + 2e-16 * np.abs(double.orthonormal)).all()
-    assert double.errors.max() < 1e-13 * math.sqrt(double.second_moment)
-    assert double.second_moment == pytest.approx(float(exact.second_moment), rel=1e-13)
 
 
 # What everybody knows
@@ -158,12 +110,12 @@ def close(a: Any, b: Any, scale: Any = 1) -> bool:
     return bool(abs(a - b) <= mp.mpf(10) ** -30 * (abs(a) + abs(b) + abs(scale)))
 
 
-@settings(max_examples=12)  # the certified route takes a fifth of a second for each
+@settings(max_examples=12)  # the precise route takes a fifth of a second for each
 @given(functions)
 def test_routes_agree_on_random_functions(text: str) -> None:
     f = ScalarFunction.parse(text)
-    certified = certified_coefficients(f, 6, 25)
-    for mu, value, error in zip(exact(text, 6), certified.values, certified.errors, strict=True):
+    precise = precise_coefficients(f, 6, 25)
+    for mu, value, error in zip(exact(text, 6), precise.values, precise.errors, strict=True):
         assert abs(mu - mp.mpf(value)) <= mp.mpf(error) + mp.mpf(10) ** -35 * abs(mu)
 
 
@@ -217,7 +169,7 @@ def test_parseval(text: str) -> None:
     f = ScalarFunction.parse(text)
     second = exact_second_moment(f)
     if second is None:
-        second = sympy.Float(str(certified_coefficients(f, 0, 30).second_moment), 30)
+        second = sympy.Float(str(precise_coefficients(f, 0, 30).second_moment), 30)
     total, order = number(second, 40), 12
     mu = exact(text, order)
     rest = total - mp.fsum(m**2 / mp.factorial(k) for k, m in enumerate(mu))
@@ -434,7 +386,7 @@ def test_bad_input(
 def test_work_limit() -> None:
     """A function with structure on too fine a scale: the limit is named, the best is attached."""
     with pytest.raises(ConvergenceError, match="evaluations") as caught:
-        certified_coefficients(ScalarFunction.parse("tanh(1000*z)"), 3, 60, max_evaluations=2_000)
+        precise_coefficients(ScalarFunction.parse("tanh(1000*z)"), 3, 60, max_evaluations=2_000)
     assert caught.value.best is not None
 
 

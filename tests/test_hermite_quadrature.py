@@ -88,28 +88,6 @@ def test_parity_gives_zeros_without_error():
     assert not even.errors[1::2].any()
 
 
-@pytest.mark.parametrize(
-    ("text", "mean", "square"),
-    [
-        ("sqrt(abs(z))", 2**0.25 * math.gamma(0.75) / math.sqrt(math.pi), math.sqrt(2 / math.pi)),
-        (
-            "abs(z)**(-1/4)",
-            2**-0.125 * math.gamma(0.375) / math.sqrt(math.pi),
-            2**-0.25 * math.gamma(0.25) / math.sqrt(math.pi),
-        ),
-        (
-            "log(abs(z))",
-            -(np.euler_gamma + math.log(2)) / 2,
-            ((np.euler_gamma + math.log(2)) / 2) ** 2 + math.pi**2 / 8,
-        ),
-    ],
-)
-def test_singular_at_zero(text, mean, square):
-    found = double_coefficients(parse(text), 20)
-    assert abs(found.orthonormal[0] - mean) <= found.errors[0] < 1e-14
-    assert abs(found.second_moment - square) <= found.second_moment_error < 3e-14
-
-
 @pytest.mark.parametrize("width", [1e-2, 1e-3])
 def test_narrow_feature_is_seen(width):
     found = double_coefficients(parse(f"exp(-(z - 1/3)**2/(2*{width}**2))"), 3)

@@ -10,13 +10,13 @@ import sympy
 
 from rmt.functions import ScalarFunction
 from rmt.hermite import hermite_expansion
+from rmt.moments.precise.products import product_moments
 from rmt.problem import Problem
 from rmt.spikes.scaling import scaling
 from rmt.spikes.scaling.activation_moments import activation_moments
 from rmt.spikes.scaling.intervals import midpoint_and_radius
 from rmt.spikes.scaling.number import Number
 from rmt.spikes.scaling.number_fractions import cancelled
-from rmt.spikes.scaling.quadrature import product_moments
 from rmt.spikes.scaling.readout_moments import left_distance_square
 
 N = sympy.Symbol("N", positive=True)
@@ -121,24 +121,6 @@ def test_fractions_lose_common_factors():
 
 
 # Moments, by routes that share nothing
-
-
-@pytest.mark.parametrize("text", ["tanh(z + 1/3)", "mish(z)", "softsign(z)", "cos(z)*tanh(z)"])
-def test_product_moments(text):
-    f = ScalarFunction.parse(text)
-    slope = f.derivative_function
-    table = product_moments((f, slope), (3, 2), 2)
-    for powers, n in (((1, 0), 1), ((3, 0), 0), ((1, 2), 0), ((2, 1), 2)):
-        found = table.moment(powers, n)
-        z = f.symbols[0]
-        product = f.expression ** powers[0] * slope.expression ** powers[1] * z**n
-        expected = hermite_expansion(product, 0, digits=35).probabilists[0]
-        if not expected:
-            assert found.is_zero
-            continue
-        gap = abs(found.expression() - expected)
-        assert gap <= found.error + 1e-34 * abs(expected) + 1e-29 * abs(expected)
-        assert found.error < 1e-29
 
 
 def test_product_moments_where_the_rule_fails():

@@ -19,7 +19,7 @@ _LINEAR = frozenset({"const", "var", "add", "sub", "neg"})
 
 @dataclass(frozen=True, slots=True)
 class GuardedFunction:
-    """A function of one variable, in any precision.
+    """A function of one variable, or several of the same, in any precision.
 
     The arguments of its exponentials are kept within ``2**256`` in size: an exponential of more is
     no number that could be stored, and one of less is nothing.
@@ -28,7 +28,8 @@ class GuardedFunction:
     ----------
     graph : Graph
         Variable 0 is the argument; the constants are the other variables.
-    root : NodeId
+    roots : tuple of NodeId
+        One for each function.
     exponents : tuple of NodeId
         The arguments that are limited, before they are.
     constants : tuple of sympy numbers
@@ -37,14 +38,18 @@ class GuardedFunction:
     """
 
     graph: Graph
-    root: NodeId
+    roots: tuple[NodeId, ...]
     exponents: tuple[NodeId, ...]
     constants: tuple[Any, ...]
     known_constants: dict[int, list[Any]]
 
     def __call__(self, x: Any, digits: int) -> Any:
         """The value, an mpmath number computed with this many digits; nan where there is none."""
-        return precise_values(self.graph, (self.root,), self._point(x, digits), digits)[0]
+        return self.values(x, digits)[0]
+
+    def values(self, x: Any, digits: int) -> list[Any]:
+        """The values of all functions."""
+        return precise_values(self.graph, self.roots, self._point(x, digits), digits)
 
     def largest_exponent(self, x: Any) -> Any:
         """The largest size of the limited arguments at a point, roughly; 0 if there are none."""
@@ -60,14 +65,14 @@ class GuardedFunction:
 
 
 @cached(512)
-def guarded_function(expression: Any, symbol: Any) -> GuardedFunction:
-    """A sympy expression as a function that takes an mpmath number and digits.
+def guarded_function(symbol: Any, *expressions: Any) -> GuardedFunction:
+    """Sympy expressions as functions that take an mpmath number and digits.
 
     Examples
     --------
     >>> import mpmath, sympy
     >>> z = sympy.Symbol("z", real=True)
-    >>> f = guarded_function(sympy.exp(-sympy.exp(z**2)), z)
+    >>> f = guarded_function(z, sympy.exp(-sympy.exp(z**2)))
     >>> print(mpmath.nstr(f(mpmath.mpf(1), 30), 5))
     0.065988
     >>> f(mpmath.mpf(10) ** 6, 30) < mpmath.mpf(10) ** -(10**70)
@@ -76,7 +81,7 @@ def guarded_function(expression: Any, symbol: Any) -> GuardedFunction:
     import sympy
 
     source = Graph()
-    root = lower(source, expression, (symbol,))
+    roots = [lower(source, expression, (symbol,)) for expression in expressions]
     graph = Graph()
     constants: list[Any] = []
     renamed: dict[NodeId, NodeId] = {}
@@ -87,7 +92,7 @@ def guarded_function(expression: Any, symbol: Any) -> GuardedFunction:
         return graph.node("var", payload=len(constants))
 
     highest, lowest = constant(sympy.Integer(LARGE)), constant(sympy.Integer(-LARGE))
-    for node in source.ancestors([root]):
+    for node in source.ancestors(roots):
         operation, payload = source.operations[node], source.payloads[node]
         if operation == "const":
             renamed[node] = constant(payload)
@@ -100,7 +105,8 @@ def guarded_function(expression: Any, symbol: Any) -> GuardedFunction:
             below = graph.node("min", arguments[index], highest)
             arguments[index] = graph.node("max", below, lowest)
         renamed[node] = graph.node(operation, *arguments, payload=payload)
-    return GuardedFunction(graph, renamed[root], tuple(exponents), tuple(constants), {})
+    found = tuple(renamed[root] for root in roots)
+    return GuardedFunction(graph, found, tuple(exponents), tuple(constants), {})
 
 
 def _is_tame(graph: Graph, node: NodeId) -> bool:

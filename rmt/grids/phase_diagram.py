@@ -150,9 +150,9 @@ class PhaseDiagram(Shown):
         lasts = [] if self.largest_count is None else [self.largest_count - 1]
         kinked = None
         if self.problem.batch == "reused":
-            from rmt.spikes.scaling.activation_moments import ActivationMoments  # loads mpmath
+            from rmt.spikes.scaling.activation_moments import ExactActivationMoments  # loads mpmath
 
-            kinked = ActivationMoments(self.problem.activation, 0, reused=True).last_order
+            kinked = ExactActivationMoments(self.problem.activation, 0, reused=True).last_order
         return min([*lasts, *([] if kinked is None else [kinked])], default=None)
 
     def boundary(self, k: int) -> tuple[Array, Array]:

@@ -15,10 +15,10 @@ from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.caching import cached
 from rmt.display import Part, Shown, as_text, draw
 from rmt.functions import FunctionLike, ScalarFunction
-from rmt.hermite.coefficients import coefficients
 from rmt.hermite.decay import CoefficientDecay, coefficient_decay
 from rmt.hermite.expansion_text import expansion_latex, expansion_parts
-from rmt.hermite.number_conversions import is_exact, mpmath_number, over_root_factorial
+from rmt.moments.ladder import hermite_moments, second_moment
+from rmt.moments.number_conversions import is_exact, mpmath_number, over_root_factorial
 from rmt.status import ConvergenceError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -481,16 +481,9 @@ def _in_doubles(function: ScalarFunction, order: int) -> HermiteExpansion | None
 
 @cached(256)
 def _expansion(function: ScalarFunction, order: int, digits: int | None) -> HermiteExpansion:
-    found = coefficients(function, order, digits)
-    return HermiteExpansion(
-        function,
-        order,
-        found.probabilists,
-        found.errors,
-        found.second_moment,
-        found.second_moment_error,
-        digits,
-    )
+    found = hermite_moments(function, order, digits)
+    square, error = found.square or second_moment(function, digits)
+    return HermiteExpansion(function, order, found.values, found.errors, square, error, digits)
 
 
 def _exact_number(value: Any, name: str) -> Any:

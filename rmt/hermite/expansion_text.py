@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from rmt.display import Formula, Part, Table, equation, latex
-from rmt.hermite.number_conversions import is_exact
+from rmt.moments.number_conversions import is_exact
 
 if TYPE_CHECKING:
     from rmt.hermite.expansion import HermiteExpansion

@@ -18,7 +18,7 @@ from rmt.arrays import Array
 from rmt.caching import cached
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.moments.integrability import check_square_integrable
-from rmt.moments.rules import gauss_legendre, gaussian_rule
+from rmt.moments.rules import gaussian_rule, legendre_panels
 from rmt.moments.singular_ends import closeness, singular_ends, values_near_end
 from rmt.status import ConvergenceError, Status
 
@@ -66,7 +66,7 @@ def double_coefficients(function: ScalarFunction, order: int) -> DoubleCoefficie
     ``Z`` is standard normal and ``He_k`` the probabilists' Hermite polynomial; ``E[f^2]`` is the
     sum of the squares of all ``c_k``. The resolution grows until two agree to rounding: about
     ``1e-15 sqrt(E[f^2])``, whatever the size of the coefficient. For relative accuracy of small
-    coefficients see `rmt.moments.precise.coefficients.certified_coefficients`.
+    coefficients see `rmt.moments.precise.coefficients.precise_coefficients`.
 
     Parameters
     ----------
@@ -277,12 +277,10 @@ def _near_singular(
     count = math.ceil((high - low) * max(resolution / order, 1.0 / LOGARITHM_PANEL))
     if count * order > (MAX_EXACT_NODES if end.loss else MAX_NODES):
         return None
-    edges = np.linspace(low, high, count + 1)
-    x, u = gauss_legendre(order)
-    width = np.diff(edges)[:, None]
-    distances = np.exp(edges[:-1, None] + width * (x + 1.0) / 2.0).ravel()
+    logarithms, widths = legendre_panels(np.linspace(low, high, count + 1), order)
+    distances = np.exp(logarithms)
     nodes = place + side * distances
     density = np.exp(-(nodes**2) / 2.0) / math.sqrt(2.0 * math.pi)
-    weights = (width * u / 2.0).ravel() * distances * density
+    weights = widths * distances * density
     values = values_near_end(function, index, side, distances) if end.loss else function(nodes)
     return _Samples(nodes, weights, values)

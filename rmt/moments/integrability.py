@@ -90,7 +90,7 @@ def _runaway_points(function: ScalarFunction) -> list[float]:
     """Points at which the argument of an exponential is a number beyond measure."""
     import mpmath
 
-    guarded = guarded_function(function.expression, function.symbols[0])
+    guarded = guarded_function(*function.symbols, function.expression)
     if not guarded.exponents:
         return []
     near = [r for octave in _OCTAVES for r in octave if r < SEARCH_RADIUS + 1]
@@ -115,7 +115,7 @@ def _square_decays(function: ScalarFunction, side: int) -> bool:
     """Whether ``z f(z)^2 exp(-z^2/2)`` decays like a power of z, or faster, on one side."""
     import mpmath
 
-    evaluate = guarded_function(function.expression, function.symbols[0])
+    evaluate = guarded_function(*function.symbols, function.expression)
     profile = []
     for radii in _OCTAVES:
         values = [(r, evaluate(mpmath.mpf(side * r), 20)) for r in radii]

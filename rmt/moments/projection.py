@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rmt.arguments import whole_number
 from rmt.caching import cached
 from rmt.expressions.catalogue import MAX_HERMITE_DEGREE, hermite_polynomial
 from rmt.expressions.printing import INEXACT_BITS, INEXACT_DIGITS
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
-from rmt.moments.integrability import check_square_integrable
-from rmt.moments.precise.coefficients import certified_coefficients
+from rmt.moments.ladder import hermite_moments
 from rmt.status import ConvergenceError, InvalidInputError
 
 __all__ = ["remove_hermite"]
@@ -69,32 +66,20 @@ def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
 
 @cached(256)
 def _remove_hermite(function: ScalarFunction, degree: int) -> ScalarFunction:
+    import mpmath
     import sympy
 
     if function.parity * (-1) ** degree == -1:
         return function
-    from rmt.moments.exact.closed_form import exact_coefficients
-
-    check_square_integrable(function)
-    exact = exact_coefficients(function, degree)
-    moment = _decimal_moment(function, degree) if exact is None else exact[degree]
-    if moment == 0:
-        return function
-    (z,) = function.symbols
-    component = moment / sympy.factorial(degree) * hermite_polynomial(sympy, degree, z)
-    return ScalarFunction.parse(function.expression - component)
-
-
-def _decimal_moment(function: ScalarFunction, degree: int) -> Any:
-    """``E[f He_k]`` rounded to 25 digits, a sympy Float; 0 where it is zero to 40 digits."""
-    import mpmath
-    import sympy
-
     try:
-        moment = certified_coefficients(function, degree, DIGITS).values[degree]
+        moment = hermite_moments(function, degree, DIGITS).values[degree]
     except ConvergenceError as error:
         raise ConvergenceError(f"remove_hermite: {error}", error.status, error.best) from error
     if moment == 0:
-        return sympy.Integer(0)
-    with mpmath.workdps(DIGITS + 10):
-        return sympy.Float(mpmath.nstr(moment, INEXACT_DIGITS), precision=INEXACT_BITS)
+        return function
+    if moment.is_Float:
+        decimal = mpmath.nstr(mpmath.mp.make_mpf(moment._mpf_), INEXACT_DIGITS)
+        moment = sympy.Float(decimal, precision=INEXACT_BITS)
+    (z,) = function.symbols
+    component = moment / sympy.factorial(degree) * hermite_polynomial(sympy, degree, z)
+    return ScalarFunction.parse(function.expression - component)

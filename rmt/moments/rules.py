@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rmt.arrays import Array
 from rmt.caching import cached
@@ -22,6 +23,7 @@ __all__ = [
     "GaussianRule",
     "gauss_legendre",
     "gaussian_rule",
+    "legendre_panels",
     "negligible_beyond",
     "tensor_rule",
 ]
@@ -54,6 +56,14 @@ def gauss_legendre(order: int) -> tuple[Array, Array]:
     nodes, weights = np.polynomial.legendre.leggauss(order)
     nodes.flags.writeable = weights.flags.writeable = False
     return nodes, weights
+
+
+def legendre_panels(edges: ArrayLike, order: int) -> tuple[Array, Array]:
+    """Nodes and weights of Gauss-Legendre rules of one order between consecutive edges."""
+    edges = np.asarray(edges)
+    x, w = gauss_legendre(order)
+    half = np.diff(edges)[:, None] / 2.0
+    return (edges[:-1, None] + half * (x + 1.0)).ravel(), (half * w).ravel()
 
 
 def gaussian_rule(
@@ -90,10 +100,8 @@ def gaussian_rule(
         for kink in [*inside, half_width]:
             pieces = max(1, math.ceil((kink - edges[-1]) / _PANEL_WIDTH))
             edges.extend(np.linspace(edges[-1], kink, pieces + 1)[1:].tolist())
-        x, w = gauss_legendre(max(4, math.ceil(_PANEL_WIDTH * nodes_per_unit)))
-        low, width = np.array(edges[:-1]), np.diff(edges)
-        nodes = (low[:, None] + width[:, None] * (x + 1.0) / 2.0).ravel()
-        weights = (width[:, None] * w / 2.0).ravel()
+        order = max(4, math.ceil(_PANEL_WIDTH * nodes_per_unit))
+        nodes, weights = legendre_panels(edges, order)
     weights = weights * np.exp(-(nodes**2) / 2.0) / math.sqrt(2.0 * math.pi)
     return GaussianRule(nodes[None, :], weights)
 

@@ -69,7 +69,7 @@ def _end(function: ScalarFunction, piece: SmoothPiece, end: Any, side: int) -> S
         piece.expression, z, refined_end(function.expression, z, end, 45)
     ):
         return None
-    evaluate = guarded_function(piece.expression, z)
+    evaluate = guarded_function(z, piece.expression)
     with mpmath.workdps(60 + 40 * MAX_LOSS):
         place = refined_end(function.expression, z, end, 400)
         near, nearer = place + side * mpmath.mpf("1e-20"), place + side * mpmath.mpf("1e-40")
@@ -117,7 +117,7 @@ def values_near_end(function: ScalarFunction, index: int, side: int, distances: 
     loss = end.loss if end is not None else 0
     most = math.ceil(-math.log10(distances.min())) + 25
     place = refined_end(function.expression, z, piece.lower if side == 1 else piece.upper, 2 * most)
-    evaluate = guarded_function(piece.expression, z)
+    evaluate = guarded_function(z, piece.expression)
     values = []
     with mpmath.workdps(2 * most):
         for distance in distances.tolist():

@@ -21,7 +21,7 @@ from rmt.budget import count_work
 from rmt.caching import cached
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.moments.recurrence import Edge, exponential_coefficients, times_polynomial
-from rmt.moments.rules import gauss_legendre, gaussian_rule
+from rmt.moments.rules import gauss_legendre, gaussian_rule, legendre_panels
 from rmt.moments.spacing import CORE, spacings
 
 __all__ = ["smoothed"]
@@ -109,10 +109,8 @@ def _on_panels(
     edges = np.concatenate(
         [*(np.linspace(a, b, n, endpoint=False) for a, b, n in pieces), ends[-1:]]
     )
-    x, w = gauss_legendre(_ORDER)
-    half = np.diff(edges)[:, None] / 2.0
-    u = (edges[:-1, None] + half * (x + 1.0)).ravel()
-    parts = np.stack(function.value_and_derivative(u)) * (half * w).ravel() / (_ROOT_TWO_PI * std)
+    u, widths = legendre_panels(edges, _ORDER)
+    parts = np.stack(function.value_and_derivative(u)) * widths / (_ROOT_TWO_PI * std)
     total = np.zeros((2, m.size))
     order = np.argsort(m)
     # Means within a few standard deviations of each other share the nodes that they reach.

@@ -10,9 +10,9 @@ from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.hermite.expansion import hermite_expansion
 from rmt.hermite.exponents.exponent import Exponent, VanishingOrder, ZeroProof
-from rmt.hermite.symmetry import even_or_odd_part
 from rmt.hermite.tensor import MAX_DEGREE, tensor_hermite_expansion
 from rmt.moments.integrability import check_square_integrable
+from rmt.moments.symmetry import even_or_odd_part
 from rmt.status import ConvergenceError, InvalidInputError
 
 __all__ = ["information_exponent", "reuse_exponent"]

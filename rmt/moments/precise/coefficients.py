@@ -27,7 +27,7 @@ from rmt.moments.precise.sums import Budget, Exhausted
 from rmt.moments.precise.trapezoid import TrapezoidSum, halve_step, trapezoid_sums
 from rmt.status import ConvergenceError, Status
 
-__all__ = ["CertifiedCoefficients", "certified_coefficients"]
+__all__ = ["PreciseCoefficients", "precise_coefficients"]
 
 MAX_DIGITS = 1000
 ZERO_DIGITS = 10  # a numerical zero is known to this many digits more than were asked for
@@ -35,7 +35,7 @@ GUARD_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class CertifiedCoefficients:
+class PreciseCoefficients:
     """``mu_k = E[f(Z) He_k(Z)]`` for ``k = 0 .. order``, with bounds of the errors.
 
     Attributes
@@ -53,9 +53,9 @@ class CertifiedCoefficients:
     second_moment_error: Any
 
 
-def certified_coefficients(
+def precise_coefficients(
     function: ScalarFunction, order: int, digits: int, *, max_evaluations: int = 200_000
-) -> CertifiedCoefficients:
+) -> PreciseCoefficients:
     """``mu_k = E[f(Z) He_k(Z)]`` for ``k = 0 .. order``, each with ``digits`` correct digits.
 
     ``Z`` is standard normal and ``He_k`` the probabilists' Hermite polynomial, so that
@@ -82,13 +82,13 @@ def certified_coefficients(
         See `rmt.moments.integrability.check_square_integrable`; an order, a number of digits or a
         limit that is not allowed.
     ConvergenceError
-        The limit was reached first; ``best`` holds the `CertifiedCoefficients` so far, with their
+        The limit was reached first; ``best`` holds the `PreciseCoefficients` so far, with their
         errors (infinite where nothing is known yet). Also a tail that decays too slowly to cut off.
 
     Examples
     --------
     >>> import mpmath
-    >>> relu = certified_coefficients(ScalarFunction.parse("relu(z)"), 2, 40)
+    >>> relu = precise_coefficients(ScalarFunction.parse("relu(z)"), 2, 40)
     >>> with mpmath.workdps(40):
     ...     print(relu.values[2])
     ...     print(1 / mpmath.sqrt(2 * mpmath.pi))
@@ -105,21 +105,19 @@ def certified_coefficients(
     plan = make_plan(function, order, digits, digits + GUARD_DIGITS)
     while True:
         outcome = _two_rules(function, plan, budget)
-        if isinstance(outcome, CertifiedCoefficients):
+        if isinstance(outcome, PreciseCoefficients):
             return outcome
         plan = outcome
 
 
-def _zeros(order: int) -> CertifiedCoefficients:
+def _zeros(order: int) -> PreciseCoefficients:
     import mpmath
 
     zeros = (mpmath.mpf(0),) * (order + 1)
-    return CertifiedCoefficients(zeros, zeros, mpmath.mpf(0), mpmath.mpf(0))
+    return PreciseCoefficients(zeros, zeros, mpmath.mpf(0), mpmath.mpf(0))
 
 
-def _two_rules(
-    function: ScalarFunction, plan: Plan, budget: Budget
-) -> CertifiedCoefficients | Plan:
+def _two_rules(function: ScalarFunction, plan: Plan, budget: Budget) -> PreciseCoefficients | Plan:
     """The result; or a better plan with which to start again."""
     import mpmath
 
@@ -195,8 +193,8 @@ def _measured(plan: Plan, parts: Iterable[WholeNumbers | None]) -> WholeNumbers:
 
 def _result(
     plan: Plan, parts: list[TrapezoidSum], panels: tuple[WholeNumbers, WholeNumbers] | None
-) -> tuple[CertifiedCoefficients, bool]:
-    """The coefficients with their error bounds, and whether all of them are certified."""
+) -> tuple[PreciseCoefficients, bool]:
+    """The coefficients with their error bounds, and whether all of them are as precise as asked."""
     import mpmath
 
     mpf = mpmath.mpf
@@ -214,7 +212,7 @@ def _result(
     shared = mpf(10) ** -(plan.target + 1)
     bounds[-1] += shared * square
     tolerance = mpf(10) ** -plan.digits
-    certified = bool(bounds[-1] <= tolerance * square) and panels is not None and square > 0
+    settled = bool(bounds[-1] <= tolerance * square) and panels is not None and square > 0
     coefficients = [mpf(0)] * (plan.order + 1)
     errors = [mpf(0)] * (plan.order + 1)
     for k, value, bound in zip(plan.orders, values, bounds, strict=False):
@@ -224,7 +222,7 @@ def _result(
         if abs(value) + bound <= nothing:
             value, bound = mpf(0), nothing
         elif not bound <= tolerance * abs(value):
-            certified = False
+            settled = False
         coefficients[k], errors[k] = value, bound
-    result = CertifiedCoefficients(tuple(coefficients), tuple(errors), values[-1], bounds[-1])
-    return result, certified
+    result = PreciseCoefficients(tuple(coefficients), tuple(errors), values[-1], bounds[-1])
+    return result, settled

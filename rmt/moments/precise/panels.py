@@ -15,8 +15,9 @@ import numpy as np
 
 from rmt.arrays import WholeNumbers
 from rmt.caching import cached
+from rmt.moments.precise.nodes import Node, node_near_end
 from rmt.moments.precise.plan import Piece, Plan
-from rmt.moments.precise.sums import Budget, Node, moment_sums, node_near_end
+from rmt.moments.precise.sums import Budget, hermite_sums
 from rmt.moments.singular_ends import SingularEnd, closeness
 
 __all__ = ["panel_sums"]
@@ -37,7 +38,7 @@ def panel_sums(plan: Plan, budget: Budget) -> tuple[WholeNumbers, WholeNumbers]:
             def integrate(
                 low: Any, high: Any, piece: Piece = piece, segment: _Segment = segment
             ) -> WholeNumbers:
-                return moment_sums(plan, piece, _nodes(plan, segment, low, high), budget)
+                return hermite_sums(plan, piece, _nodes(plan, segment, low, high), budget)
 
             for halves, apart in _bisected(integrate, segment.edges(), tolerances):
                 total, change = total + halves, change + apart

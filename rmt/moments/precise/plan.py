@@ -1,8 +1,9 @@
-"""How to integrate one function: precision, cut-off, pieces. What both certified rules work on."""
+"""How to integrate one function: precision, cut-off, pieces. What both rules work on."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from rmt.moments.precise.reach import check_outermost, scale_and_reach
 from rmt.moments.singular_ends import SingularEnd, closeness, singular_ends
 from rmt.pieces.ends import refined_end
 
-__all__ = ["Piece", "Plan", "make_plan"]
+__all__ = ["Piece", "Plan", "make_plan", "right_half"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,26 +123,30 @@ def make_plan(
 @cached(64)
 def _pieces(function: ScalarFunction, digits: int) -> tuple[Piece, ...]:
     """The pieces that are not zero, with their ends to this many digits."""
-    import mpmath
-
     (z,) = function.symbols
-    kept: list[Piece] = []
     edges = [None, *(piece.upper for piece in function.smooth_pieces[:-1]), None]
     ends = [
         None if edge is None else refined_end(function.expression, z, edge, digits)
         for edge in edges
     ]
-    for piece, singular, low, high in zip(
-        function.smooth_pieces, singular_ends(function), ends, ends[1:], strict=False
-    ):
-        lower_end, upper_end = singular
-        if function.parity:
-            if high is not None and high <= 0:
-                continue
-            # A whole smooth line keeps its trapezoid rule.
-            if (low is None or low < 0) and len(function.smooth_pieces) > 1:
-                low, lower_end = mpmath.mpf(0), None
-        if piece.expression != 0:
-            evaluate = guarded_function(piece.expression, z)
-            kept.append(Piece(low, high, evaluate, lower_end, upper_end))
+    pieces = [
+        Piece(low, high, guarded_function(z, piece.expression), *singular)
+        for piece, singular, low, high in zip(
+            function.smooth_pieces, singular_ends(function), ends, ends[1:], strict=False
+        )
+        if piece.expression != 0
+    ]
+    return right_half(pieces) if function.parity else tuple(pieces)
+
+
+def right_half(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """The pieces cut at 0, but for a whole smooth line, which keeps its trapezoid rule."""
+    import mpmath
+
+    kept = []
+    for piece in pieces:
+        if piece.lower is not piece.upper and (piece.lower is None or piece.lower < 0):
+            piece = replace(piece, lower=mpmath.mpf(0), lower_end=None)
+        if piece.upper is None or piece.upper > 0:
+            kept.append(piece)
     return tuple(kept)

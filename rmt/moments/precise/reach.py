@@ -59,7 +59,7 @@ def _profile(function: ScalarFunction) -> Callable[[float], list[tuple[float, fl
     """``(z, log |f(z)|, width)`` on a grid of step 1/2 and in the middle of every piece."""
     import mpmath
 
-    evaluate = guarded_function(function.expression, function.symbols[0])
+    evaluate = guarded_function(*function.symbols, function.expression)
 
     @cache
     def size(z: float) -> float:
@@ -101,9 +101,9 @@ def check_outermost(function: ScalarFunction, reach: tuple[float, float]) -> Non
 
     (z,) = function.symbols
     pieces = function.smooth_pieces
-    whole = guarded_function(function.expression, z)
+    whole = guarded_function(z, function.expression)
     for side, piece, far in ((-1, pieces[0], reach[0]), (1, pieces[-1], reach[1])):
-        outermost = guarded_function(piece.expression, z)
+        outermost = guarded_function(z, piece.expression)
         for i in range(math.ceil(8 * max(0.0, far + 1 - SEARCH_RADIUS))):
             x = mpmath.mpf(side * (SEARCH_RADIUS + 0.0612345 + i / 8))
             if float(piece.lower) < x < float(piece.upper):

@@ -1,21 +1,19 @@
-"""Sums over nodes in fixed point: all Hermite moments from one evaluation a node."""
+"""Values at the nodes of a rule, and sums over them in fixed point."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
 from rmt.arrays import WholeNumbers
+from rmt.evaluation.guarded import GuardedFunction
+from rmt.moments.precise.nodes import Node
 from rmt.moments.precise.plan import Piece, Plan
-from rmt.moments.singular_ends import SingularEnd
 from rmt.status import ConvergenceError, Status
 
-__all__ = ["Budget", "Exhausted", "Node", "moment_sums", "node_near_end"]
-
-Node: TypeAlias = tuple[Any, int, Any]  # point, extra digits to evaluate with, weight
+__all__ = ["Budget", "Exhausted", "hermite_sums", "in_fixed_point", "values_at"]
 
 
 class Exhausted(Exception):
@@ -25,7 +23,7 @@ class Exhausted(Exception):
 class Budget:
     """Evaluations that may still be done."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: float) -> None:
         self.limit = self.left = limit
 
     def spend(self, cost: int) -> None:
@@ -34,51 +32,52 @@ class Budget:
         self.left -= cost
 
 
-def node_near_end(
-    place: Any, side: int, distance: Any, end: SingularEnd | None, weight: Any
-) -> Node:
-    """The node at a distance from an end, with the digits that cancel there."""
-    extra = 0
-    if end is not None and end.loss:
-        import mpmath
-
-        extra = max(0, math.ceil(-0.302 * mpmath.mp.mag(distance))) * end.loss
-    return place + side * distance, extra, weight
-
-
-def moment_sums(plan: Plan, piece: Piece, nodes: Iterable[Node], budget: Budget) -> WholeNumbers:
-    """``sum weight exp(-z^2/2) f (He_k, .., f)`` over nodes."""
+def values_at(
+    nodes: Iterable[Node], functions: GuardedFunction, digits: int, budget: Budget
+) -> Iterator[tuple[Any, Any, list[Any]]]:
+    """Point, weight times ``exp(-z^2/2)``, and the values of the functions, at every node."""
     import mpmath
-    from mpmath.libmp import to_fixed
 
-    orders, fixed, scale, digits = plan.orders, plan.fixed, plan.scale, plan.target + 5
-    exp, evaluate = mpmath.mp.exp, piece.evaluate
-    shifts = [(2 * k + 1) << fixed for k in orders]
-    sums = [0] * (len(orders) + 1)
     for z, extra, weight in nodes:
         budget.spend(1 + extra // (2 * digits))
-        value = evaluate(z, digits + extra)
-        if not mpmath.isfinite(value):
+        values = functions.values(z, digits + extra)
+        if not all(map(mpmath.isfinite, values)):
             raise ConvergenceError(
                 f"the function has no finite value at z = {float(z):.12g}", Status.NOT_FINITE
             )
-        density = value * exp(-z * z / 2) * weight
-        sums[-1] += to_fixed((value * density)._mpf_, fixed - 2 * scale)
-        x = to_fixed(z._mpf_, fixed)
-        previous, current = 0, to_fixed(density._mpf_, fixed - scale)
-        if orders.step == 1:
-            for k in orders:
-                sums[k] += current
-                previous, current = current, (x * current >> fixed) - k * previous
-        else:
-            # He_{k+2} = (z^2 - 2k - 1) He_k - k (k - 1) He_{k-2}
-            square = x * x >> fixed
-            if orders.start:
-                current = x * current >> fixed
-            for i, k in enumerate(orders):
-                sums[i] += current
-                previous, current = (
-                    current,
-                    ((square - shifts[i]) * current >> fixed) - k * (k - 1) * previous,
-                )
-    return np.array(sums, dtype=object)
+        yield z, mpmath.mp.exp(-z * z / 2) * weight, values
+
+
+def in_fixed_point(rows: Iterable[tuple[Any, ...]], bits: tuple[int, ...]) -> WholeNumbers:
+    """Columns of mpmath numbers as rows of whole ones, each with so many bits behind the point."""
+    from mpmath.libmp import to_fixed
+
+    columns = [
+        [to_fixed(x._mpf_, fixed) for x, fixed in zip(row, bits, strict=True)] for row in rows
+    ]
+    return np.array(columns, dtype=object).reshape(-1, len(bits)).T
+
+
+def hermite_sums(plan: Plan, piece: Piece, nodes: Iterable[Node], budget: Budget) -> WholeNumbers:
+    """``sum weight exp(-z^2/2) f (He_k, .., f)`` over nodes."""
+    orders, fixed, scale = plan.orders, plan.fixed, plan.scale
+    rows = []
+    for z, weight, (value,) in values_at(nodes, piece.evaluate, plan.target + 5, budget):
+        weighted = value * weight
+        rows.append((z, weighted, value * weighted))
+    x, current, squares = in_fixed_point(rows, (fixed, fixed - scale, fixed - 2 * scale))
+    previous, sums = 0 * current, []
+    if orders.step == 1:
+        for k in orders:
+            sums.append(current.sum())
+            previous, current = current, (x * current >> fixed) - k * previous
+    else:
+        # He_{k+2} = (z^2 - 2k - 1) He_k - k (k - 1) He_{k-2}
+        square = x * x >> fixed
+        if orders.start:
+            current = x * current >> fixed
+        for k in orders:
+            sums.append(current.sum())
+            factor = square - ((2 * k + 1) << fixed)
+            previous, current = current, (factor * current >> fixed) - k * (k - 1) * previous
+    return np.array([*sums, squares.sum()], dtype=object)

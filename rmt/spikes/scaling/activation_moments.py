@@ -9,19 +9,27 @@ from typing import Any, TypeAlias
 
 from rmt.caching import cached
 from rmt.functions import ScalarFunction
-from rmt.hermite import hermite_expansion
-from rmt.hermite.symmetry import even_or_odd_part
+from rmt.moments.ladder import hermite_moments
+from rmt.moments.precise.products import ProductMoments, product_moments
+from rmt.moments.symmetry import even_or_odd_part
 from rmt.spikes.scaling.number import DIGITS, Number
-from rmt.spikes.scaling.quadrature import ProductMoments, product_moments
 from rmt.status import InvalidInputError
 
-__all__ = ["ActivationMoments", "activation_moments", "hermite_numbers", "monomial_in_hermite"]
+__all__ = [
+    "ExactActivationMoments",
+    "activation_moments",
+    "hermite_numbers",
+    "monomial_in_hermite",
+    "tabulated",
+]
+
+_ZERO_DIGITS = 28  # of the natural size
 
 Powers: TypeAlias = tuple[int, ...]
 """Powers of ``sigma', sigma'', ..``; trailing zeros are left out."""
 
 
-class ActivationMoments:
+class ExactActivationMoments:
     """Moments of an activation ``sigma`` and its derivatives; ``Z`` is standard normal.
 
     Each is a closed form where there is one, otherwise known to 30 digits.
@@ -124,7 +132,7 @@ class ActivationMoments:
             # E[sigma He_k] = E[sigma' He_{k-1}]
             number = Number.of(self._line) if k == 1 else Number.of(0)
             for power, weight in _hermite_in_monomials(k - 1):
-                moment = table.moment(first, power)
+                moment = tabulated(table, first, power)
                 if moment is None:
                     return hermite_numbers(self.sigma, order)
                 number = number + weight * moment
@@ -184,7 +192,7 @@ class ActivationMoments:
         first, *others = (*powers, *(0 for _ in range(len(table.functions) - len(powers))))
         line, total = Number.of(self._line), Number.of(0)
         for j in range(first + 1) if not line.is_zero else (first,):
-            moment = table.moment((j, *others), n)
+            moment = tabulated(table, (j, *others), n)
             if moment is None:
                 return None
             total = total + math.comb(first, j) * line ** (first - j) * moment
@@ -192,7 +200,7 @@ class ActivationMoments:
 
 
 @cached(64)
-def activation_moments(sigma: ScalarFunction, highest: int, reused: bool) -> ActivationMoments:
+def activation_moments(sigma: ScalarFunction, highest: int, reused: bool) -> ExactActivationMoments:
     """Moments for spikes up to an order, which are kept.
 
     Examples
@@ -202,7 +210,7 @@ def activation_moments(sigma: ScalarFunction, highest: int, reused: bool) -> Act
     >>> moments.moment(2, 2, 0)
     Number(-80*sqrt(7)/(49*pi**(3/2)))
     """
-    return ActivationMoments(sigma, highest, reused)
+    return ExactActivationMoments(sigma, highest, reused)
 
 
 def _adjoint(factor: dict[tuple[Powers, int], int]) -> dict[tuple[Powers, int], int]:
@@ -230,24 +238,35 @@ def _raised(powers: Powers, order: int) -> Powers:
     return tuple(longer)
 
 
+def tabulated(table: ProductMoments, powers: Powers, n: int) -> Number | None:
+    """A moment of a product; below ``10**-28`` of its natural size it counts as zero."""
+    found = table.moment(powers, n)
+    if found is None:
+        return None
+    value, error = found
+    if not error:
+        return Number.of(0)
+    return Number.certified(value, error).settled(table.natural_size(powers, n), _ZERO_DIGITS)
+
+
 # Hermite polynomials
 
 
+@cached(256)
 def hermite_numbers(function: ScalarFunction, order: int) -> tuple[Number, ...]:
-    """``E[F(Z) He_k(Z)]`` for ``k = 0 .. order``, certified to 30 digits.
+    """``E[F(Z) He_k(Z)]`` for ``k = 0 .. order``, exact or to 30 digits.
 
     Raises
     ------
     InvalidInputError
         When the function is not square-integrable.
     """
-    expansion = hermite_expansion(function, order, digits=DIGITS, max_seconds=None)
+    found = hermite_moments(function, order, DIGITS)
     numbers = []
-    for k, (mu, error) in enumerate(zip(expansion.probabilists, expansion.errors, strict=True)):
+    for k, (mu, error) in enumerate(zip(found.values, found.errors, strict=True)):
         if error or mu.is_Float:
             bound = error * math.factorial(k) ** 0.5 * (1.0 + 1e-15)
-            number = Number.certified(mu, bound)
-            numbers.append(number if mu else Number.nearly_zero(bound))
+            numbers.append(Number.certified(mu, bound) if mu else Number.nearly_zero(bound))
         else:
             numbers.append(Number.of(mu))
     return tuple(numbers)

@@ -17,15 +17,16 @@ from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.hermite import tensor_hermite_expansion
 from rmt.hermite.exponents.target_exponents import rounding_of_decimals
+from rmt.moments.precise.products import ProductMoments, product_moments
 from rmt.problem import Problem
 from rmt.spikes.scaling.activation_moments import (
-    ActivationMoments,
+    ExactActivationMoments,
     activation_moments,
     hermite_numbers,
     monomial_in_hermite,
+    tabulated,
 )
 from rmt.spikes.scaling.number import Number
-from rmt.spikes.scaling.quadrature import ProductMoments, product_moments
 from rmt.status import InvalidInputError
 
 __all__ = ["FirstStep", "Polynomial", "decimal_fraction", "double_factorial"]
@@ -47,14 +48,14 @@ class FirstStep:
         Whether there is a second step, on the same batch.
     phi : tuple of Number
         ``d / n`` of each batch.
-    activation : ActivationMoments
+    activation : ExactActivationMoments
     """
 
     def __init__(self, problem: Problem, highest: int) -> None:
         self.problem, self.highest = problem, highest
         self.reused = len(problem.steps) == 2 and problem.batch == "reused"
         self.phi = tuple(Number.of(Fraction(problem.dim, n)) for n in problem.samples)
-        self.activation: ActivationMoments = activation_moments(
+        self.activation: ExactActivationMoments = activation_moments(
             problem.activation, highest, self.reused
         )
         self._noise = Number.of(decimal_fraction(problem.noise_std) ** 2)
@@ -198,7 +199,7 @@ def _computed_moment(f: ScalarFunction, a: int, index: Index, most: int, degree:
     if f.n_variables == 1:
         (n,) = index
         table = _table(f, most, degree)
-        moment = None if table is None else table.moment((a,), n)
+        moment = None if table is None else tabulated(table, (a,), n)
         if moment is not None:
             return moment
     power = _power(f, a)
@@ -210,7 +211,7 @@ def _computed_moment(f: ScalarFunction, a: int, index: Index, most: int, degree:
         if any(orders[r:]):
             continue
         if r == 1:
-            mu = _coefficients(power, max(degree, orders[0]))[orders[0]]
+            mu = hermite_numbers(power, max(degree, orders[0]))[orders[0]]
         else:
             mu = _tensor(power, max(degree, sum(orders)))[orders[:r]]
         total = total + weight * mu
@@ -230,19 +231,6 @@ def _table(f: ScalarFunction, most: int, degree: int) -> ProductMoments | None:
     if normal_pieces(f) is not None:
         return None
     return product_moments((f,), (most,), degree + 1)
-
-
-@cached(256)
-def _coefficients(power: ScalarFunction, degree: int) -> tuple[Number, ...]:
-    """``E[F He_k]``, in closed form if there is one."""
-    from rmt.moments.exact.closed_form import exact_coefficients
-    from rmt.moments.integrability import check_square_integrable
-
-    check_square_integrable(power)
-    exact = exact_coefficients(power, degree)
-    if exact is None:
-        return hermite_numbers(power, degree)
-    return tuple(map(Number.of, exact))
 
 
 @cached(256)
