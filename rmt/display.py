@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, TypeAlias, TypeVar
 
-from rmt.lazy import from_above
+from rmt.lazy import from_above, sympy
 
 __all__ = [
     "Block",
@@ -168,7 +168,6 @@ def latex(expression: Any) -> str:
     >>> latex(sympy.sqrt(3) * sympy.Symbol("N") ** sympy.Rational(1, 20))
     '\\sqrt{3} N^{1/20}'
     """
-    import sympy
     from sympy.printing.latex import LatexPrinter
 
     class Printer(LatexPrinter):  # type: ignore[misc]
@@ -211,8 +210,6 @@ def shortened(rows: Sequence[T]) -> list[T | str]:
 
 def equation(name: str, function: Any) -> tuple[Any, ...]:
     """The pieces of ``name(z) = ...`` for a `ScalarFunction`; decimals stay decimals."""
-    import sympy
-
     variables = ", ".join(map(latex, function.symbols))
     decimals = {
         number: sympy.Float(number, _DIGITS)

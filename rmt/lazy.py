@@ -1,4 +1,4 @@
-"""Public names of a package that are loaded when someone asks for them, and not before."""
+"""What is loaded when someone asks for it, and not before: public names, and slow libraries."""
 
 from __future__ import annotations
 
@@ -6,9 +6,24 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["from_above", "load_on_demand"]
+__all__ = ["from_above", "load_on_demand", "mpmath", "sympy"]
+
+if TYPE_CHECKING:
+    import mpmath
+    import sympy
+else:
+
+    class _Later(ModuleType):
+        """A library that is loaded when the first of its names is looked up."""
+
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(import_module(self.__name__), name)
+            setattr(self, name, found)
+            return found
+
+    mpmath, sympy = _Later("mpmath"), _Later("sympy")
 
 # Imports point downwards. What a floor asks of one above it is asked for by name, and listed here:
 # a result may draw itself, and reading a text may remove a Hermite component.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rmt.lazy import sympy
+
 __all__ = ["exponent_of", "exponential_terms", "two_exponentials"]
 
 
@@ -21,8 +23,6 @@ def two_exponentials(expr: Any) -> tuple[Any, Any, Any, Any] | None:
 
 def exponential_terms(expr: Any) -> list[tuple[Any, Any]] | None:
     """``[(c1, u), (c2, v)]`` when the expression is ``c1 exp(u) + c2 exp(v)``; ``u != 0``."""
-    import sympy
-
     if not expr.is_Add or len(expr.args) != 2:
         return None
     found = []
@@ -42,8 +42,6 @@ def exponential_terms(expr: Any) -> list[tuple[Any, Any]] | None:
 
 def exponent_of(factor: Any) -> Any:
     """``u`` for ``exp(u)``; ``u log(c)`` for ``c**u`` with a number ``c > 0``; else None."""
-    import sympy
-
     if isinstance(factor, sympy.exp):
         return factor.args[0]
     if factor.is_Pow and factor.base.is_positive and factor.base.is_number:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from rmt.lazy import sympy
+
 __all__ = ["Graph", "NodeId"]
 
 NodeId: TypeAlias = int
@@ -49,8 +51,6 @@ class Graph:
 
     def const(self, number: Any) -> NodeId:
         """A sympy number, or one of Python, taken as it is."""
-        import sympy
-
         exact = number if isinstance(number, sympy.Basic) else sympy.Rational(number)
         return self.node("const", payload=exact)
 
@@ -76,8 +76,6 @@ class Graph:
 
     def add(self, *terms: NodeId) -> NodeId:
         """The sum; negated terms become subtractions."""
-        import sympy
-
         constant = sympy.Integer(0)
         plus: list[NodeId] = []
         minus: list[NodeId] = []
@@ -119,8 +117,6 @@ class Graph:
 
     def mul(self, *factors: NodeId) -> NodeId:
         """The product, numbers collected into one factor that comes last."""
-        import sympy
-
         coefficient = sympy.Integer(1)
         others: list[NodeId] = []
         negative = False
@@ -179,8 +175,6 @@ class Graph:
         return a if a == b else self.node("where", condition, a, b)
 
     def log(self, a: NodeId) -> NodeId:
-        import sympy
-
         if self.is_const(a):
             return self.const(sympy.log(self.payloads[a]))
         return self.node("log", a)

@@ -10,6 +10,7 @@ from rmt.evaluation.graph import Graph, NodeId
 from rmt.evaluation.lowering import lower
 from rmt.evaluation.operations import OPERATIONS
 from rmt.evaluation.precise import precise_values
+from rmt.lazy import sympy
 
 __all__ = ["LARGE", "GuardedFunction", "guarded_function"]
 
@@ -78,8 +79,6 @@ def guarded_function(symbol: Any, *expressions: Any) -> GuardedFunction:
     >>> f(mpmath.mpf(10) ** 6, 30) < mpmath.mpf(10) ** -(10**70)
     True
     """
-    import sympy
-
     source = Graph()
     roots = [lower(source, expression, (symbol,)) for expression in expressions]
     graph = Graph()

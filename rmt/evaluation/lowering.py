@@ -8,16 +8,14 @@ evaluate: ``log(1 + exp(u))`` becomes softplus, ``1/(1 + exp(-u))`` the logistic
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rmt.caching import cached
 from rmt.evaluation.exponential_sums import exponent_of, exponential_terms, two_exponentials
 from rmt.evaluation.graph import Graph, NodeId
 from rmt.evaluation.operations import OPERATIONS, Formula
 from rmt.evaluation.terms import Functions, Term
-
-if TYPE_CHECKING:
-    import sympy
+from rmt.lazy import sympy
 
 __all__ = ["lower"]
 
@@ -29,8 +27,6 @@ def lower(graph: Graph, expr: sympy.Expr, symbols: tuple[sympy.Symbol, ...]) -> 
 
 class _Lowering:
     def __init__(self, graph: Graph, symbols: tuple[Any, ...]) -> None:
-        import sympy
-
         self.sp: Any = sympy
         self.graph = graph
         self.m = Functions(graph)
@@ -253,8 +249,6 @@ class _Lowering:
 @cached(256)
 def _pattern(formula: Formula) -> Any:
     """A formula of an operation, of a symbol that stands for any expression."""
-    import sympy
-
     return formula(sympy, sympy.Symbol("_", real=True))
 
 

@@ -19,6 +19,7 @@ import scipy
 
 from rmt.evaluation.bounds import Bounds, decreasing, increasing
 from rmt.evaluation.terms import Term
+from rmt.lazy import sympy
 
 __all__ = ["OPERATIONS", "Formula", "Operation"]
 
@@ -162,8 +163,6 @@ def _truth(name: str, standard: str, python: Callable[..., Any], **known: Any) -
 
 
 def _bump(m: Any, f: Any, u: Any) -> Any:
-    import sympy
-
     return m.exp(-(u**2)) * (2 / sympy.sqrt(sympy.pi))
 
 

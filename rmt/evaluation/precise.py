@@ -9,6 +9,7 @@ from rmt.budget import count_work
 from rmt.evaluation.graph import Graph, NodeId
 from rmt.evaluation.lowering import lower
 from rmt.evaluation.operations import OPERATIONS
+from rmt.lazy import mpmath
 
 __all__ = ["precise_value", "precise_values"]
 
@@ -28,8 +29,6 @@ def precise_values(
     an error in the last digit of their first term: a sum that cancels to zero would be zero at
     other precisions too, and look certain.
     """
-    import mpmath
-
     count_work(_WORK)
     with mpmath.workdps(digits + 10):
         values: dict[NodeId, Any] = {}

@@ -19,6 +19,7 @@ from rmt.evaluation.overflow import enclosures
 from rmt.evaluation.precise import precise_values
 from rmt.evaluation.schedule import schedule
 from rmt.evaluation.terms import Functions, Term
+from rmt.lazy import mpmath
 
 __all__ = ["Program"]
 
@@ -216,8 +217,6 @@ class Program:
 
 
 def _agree(a: Any, b: Any) -> bool:
-    import mpmath
-
     if mpmath.isnan(a) or mpmath.isnan(b):
         return bool(mpmath.isnan(a) and mpmath.isnan(b))
     # What is no double, with all its errors, is zero.

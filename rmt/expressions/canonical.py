@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rmt.expressions.construction import VARIABLE_NAMES, build_piecewise, build_relation, variable
 from rmt.expressions.error import ExpressionError
@@ -14,10 +14,8 @@ from rmt.expressions.printing import (
     to_text,
 )
 from rmt.expressions.source_text import MAX_LENGTH
+from rmt.lazy import sympy
 from rmt.status import InvalidInputError
-
-if TYPE_CHECKING:
-    import sympy
 
 __all__ = ["canonical_form", "normalised"]
 
@@ -62,8 +60,6 @@ def _infer_variables(names: set[str]) -> tuple[str, ...]:
 
 def normalised(expr: Any) -> Any:
     """Our own symbols, numbers and functions in place of sympy's variants of them."""
-    import sympy
-
     if expr.is_Symbol:
         return variable(expr.name)
     if expr.is_Float:
@@ -93,8 +89,6 @@ def normalised(expr: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    import sympy
-
     if value._prec <= _DOUBLE_BITS:
         return sympy.Rational(repr(float(value)))
     if value == 0:

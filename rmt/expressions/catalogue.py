@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import sympy
+from rmt.lazy import sympy
 
 __all__ = ["ALIASES", "CATALOGUE", "CONSTANTS", "FORMS", "NamedFunction", "hermite_polynomial"]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import sympy
+from rmt.lazy import sympy
 
 __all__ = ["VARIABLE_NAMES", "build_piecewise", "build_relation", "variable"]
 
@@ -15,8 +14,6 @@ VARIABLE_NAMES = ("z", "z1", "z2", "z3")
 
 def variable(name: str) -> sympy.Symbol:
     """The sympy symbol behind a variable name: real, so that ``sqrt(z**2)`` is ``|z|``."""
-    import sympy
-
     return sympy.Symbol(name, real=True)
 
 
@@ -25,8 +22,6 @@ def build_relation(symbol: str, left: Any, right: Any) -> Any:
 
     Evaluating it would fold a Piecewise on either side into conditions.
     """
-    import sympy
-
     decided = not (left.free_symbols or right.free_symbols)
     return sympy.Rel(left, right, symbol, evaluate=decided)
 
@@ -36,8 +31,6 @@ def build_piecewise(branches: Iterable[tuple[Any, Any]]) -> Any:
 
     ``sympy.Piecewise`` rewrites conditions on construction, so that its text would not read back.
     """
-    import sympy
-
     kept = []
     for value, condition in branches:
         if condition == sympy.false:

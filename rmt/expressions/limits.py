@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rmt.expressions.source_text import shortened
+from rmt.lazy import sympy
 
 __all__ = ["MAX_NUMBER", "TOO_LARGE", "is_too_large", "why_no_power", "why_not"]
 
@@ -20,8 +21,6 @@ TOO_LARGE = f"the expression is too large; at most {MAX_NODES} symbolic terms"
 
 def why_not(expr: Any, sizes: dict[Any, int]) -> str | None:
     """Why a sympy object is not allowed: not finite, not real, or too large; else None."""
-    import sympy
-
     if expr.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
         return "this is not finite (a division by zero or the like)"
     if expr.has(sympy.I) or (expr.is_number and expr.is_real is False):

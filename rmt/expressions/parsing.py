@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rmt.expressions.catalogue import CATALOGUE, CONSTANTS, FORMS
 from rmt.expressions.error import ExpressionError
 from rmt.expressions.reader import Reader, RemoveHermite
+from rmt.lazy import sympy
 from rmt.status import InvalidInputError
-
-if TYPE_CHECKING:
-    import sympy
 
 __all__ = ["read_expression"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import sympy
+from rmt.lazy import sympy
 
 __all__ = ["INEXACT_BITS", "INEXACT_DIGITS", "UnsupportedExpressionError", "to_text"]
 
@@ -47,8 +46,6 @@ def to_text(expr: sympy.Expr) -> str:
 
 def _write(expr: Any) -> tuple[str, int]:
     """Text of ``expr`` and how tightly it binds."""
-    import sympy
-
     if isinstance(expr, sympy.Symbol):
         return expr.name, _ATOM
     if isinstance(expr, sympy.Integer):
@@ -107,8 +104,6 @@ def _write_ratio(p: int, q: int) -> tuple[str, int]:
 
 
 def _write_float(value: Any) -> tuple[str, int]:
-    import sympy
-
     exact = abs(value)
     for digits in range(INEXACT_DIGITS, INEXACT_DIGITS + 6):
         text = _decimal(exact, digits)
@@ -132,8 +127,6 @@ def _decimal(value: Any, digits: int) -> str:
 
 
 def _write_sum(expr: Any) -> tuple[str, int]:
-    import sympy
-
     # Terms in descending powers where there are any, numbers last.
     text = ""
     for term in sympy.Add(*expr.args, evaluate=False).as_ordered_terms():
@@ -148,8 +141,6 @@ def _write_sum(expr: Any) -> tuple[str, int]:
 
 
 def _write_product(expr: Any) -> tuple[str, int]:
-    import sympy
-
     coefficient = sympy.Integer(1)
     above: list[str] = []
     below: list[str] = []
@@ -181,8 +172,6 @@ def _write_product(expr: Any) -> tuple[str, int]:
 
 
 def _write_power(expr: Any) -> tuple[str, int]:
-    import sympy
-
     base, exponent = expr.base, expr.exp
     if exponent == sympy.Rational(1, 2):
         return f"sqrt({to_text(base)})", _ATOM
@@ -192,16 +181,12 @@ def _write_power(expr: Any) -> tuple[str, int]:
 
 
 def _is_inverse(expr: Any) -> bool:
-    import sympy
-
     if not isinstance(expr, sympy.Pow) or isinstance(expr, sympy.exp):
         return False
     return isinstance(expr.exp, sympy.Rational) and bool(expr.exp < 0)
 
 
 def _write_inverse(power: Any) -> str:
-    import sympy
-
     base, exponent = power.base, -power.exp
     return _wrap(base if exponent == 1 else sympy.Pow(base, exponent, evaluate=False), _POWER)
 
@@ -212,8 +197,6 @@ def _write_piecewise(expr: Any) -> str:
 
 
 def _write_condition(condition: Any) -> str:
-    import sympy
-
     if condition == sympy.true:
         return "True"
     if condition == sympy.false:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from rmt.expressions.catalogue import CATALOGUE, CONSTANTS, FORMS
 from rmt.expressions.construction import VARIABLE_NAMES, build_piecewise, build_relation, variable
@@ -18,10 +18,8 @@ from rmt.expressions.limits import (
 from rmt.expressions.printing import INEXACT_BITS, INEXACT_DIGITS
 from rmt.expressions.refusals import refused_operator, refused_syntax, unknown_name
 from rmt.expressions.source_text import MAX_DEPTH, NUMBER, SourceText, syntax_tree
+from rmt.lazy import sympy
 from rmt.status import InvalidInputError
-
-if TYPE_CHECKING:
-    import sympy
 
 __all__ = ["Reader", "RemoveHermite"]
 
@@ -45,8 +43,6 @@ class Reader:
     def __init__(
         self, text: str, variables: tuple[str, ...], remove_hermite: RemoveHermite | None
     ) -> None:
-        import sympy
-
         self.sp: Any = sympy
         self.source = SourceText.of(text)
         self.line = self.source.line

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rmt.expressions.parsing import read_expression
-from rmt.lazy import from_above
-
-if TYPE_CHECKING:
-    import sympy
+from rmt.lazy import from_above, sympy
 
 __all__ = ["parse_expression"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from rmt.evaluation.program import Program
 from rmt.expressions.canonical import canonical_form, normalised
 from rmt.expressions.construction import VARIABLE_NAMES, variable
 from rmt.functions.reading import parse_expression
+from rmt.lazy import sympy
 from rmt.pieces.domain import point_without_value
 from rmt.pieces.kinks import (
     SmoothPiece,
@@ -29,9 +30,6 @@ from rmt.pieces.kinks import (
 from rmt.pieces.parity import apparent_parity, proved_parity
 from rmt.pieces.polynomial import PolynomialPiece, polynomial_pieces
 from rmt.status import InvalidInputError
-
-if TYPE_CHECKING:
-    import sympy
 
 __all__ = ["FunctionLike", "ScalarFunction"]
 
@@ -438,8 +436,6 @@ def _from_text(text: str) -> ScalarFunction:
 
 
 def _from_sympy(function: Any) -> ScalarFunction:
-    import sympy
-
     if not isinstance(function, sympy.Expr):
         raise InvalidInputError(
             "function: expected text, a sympy expression or a ScalarFunction; "

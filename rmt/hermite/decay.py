@@ -12,6 +12,7 @@ import numpy as np
 from rmt.arrays import Array
 from rmt.display import InNotebooks
 from rmt.functions import ScalarFunction
+from rmt.lazy import sympy
 
 __all__ = ["CoefficientDecay", "coefficient_decay"]
 
@@ -92,8 +93,6 @@ def _order_of_first_jump(function: ScalarFunction) -> int | None:
 
 
 def _jump_order(left: Any, right: Any, z: Any, kink: Any) -> int | None:
-    import sympy
-
     difference = right - left
     for order in range(MAX_DERIVATIVE + 1):
         value = difference.subs(z, kink)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rmt.hermite.tensor_tables import is_zero
+from rmt.lazy import sympy
 
 __all__ = ["Direction", "OrthogonalFrame", "axes", "directions", "principal_axes"]
 
@@ -25,8 +26,6 @@ def directions(expr: Any, symbols: Sequence[Any]) -> list[Direction]:
     >>> directions(sympy.tanh(2 * z1 - z2) + (2 * z1 - z2) ** 2, [z1, z2])
     [(1, -1/2)]
     """
-    import sympy
-
     if not expr.free_symbols:
         return []
     if isinstance(expr, sympy.core.relational.Relational):
@@ -46,8 +45,6 @@ def directions(expr: Any, symbols: Sequence[Any]) -> list[Direction]:
 
 
 def _polynomial_directions(expr: Any, symbols: Sequence[Any]) -> list[Direction]:
-    import sympy
-
     gradient = [sympy.expand(sympy.diff(expr, symbol)) for symbol in symbols]
     values = sympy.Rational(3, 7), sympy.Rational(5, 11), sympy.Rational(-2, 13)
     point = dict(zip(symbols, values, strict=False))
@@ -69,15 +66,11 @@ def _polynomial_directions(expr: Any, symbols: Sequence[Any]) -> list[Direction]
 
 
 def _is_zero_polynomial(expr: Any, symbols: Sequence[Any]) -> bool:
-    import sympy
-
     return not expr or all(map(is_zero, sympy.Poly(expr, *symbols).coeffs()))
 
 
 def principal_axes(quadratic: Any, symbols: Sequence[Any]) -> list[Direction]:
     """Directions in which the quadratic part has no cross terms, where they are simple numbers."""
-    import sympy
-
     matrix = sympy.hessian(sympy.expand(quadratic), symbols) / 2
     part = sympy.expand(
         sum(matrix[i, j] * x * y for i, x in enumerate(symbols) for j, y in enumerate(symbols))
@@ -93,8 +86,6 @@ def principal_axes(quadratic: Any, symbols: Sequence[Any]) -> list[Direction]:
 
 def axes(n_variables: int) -> list[Direction]:
     """The coordinate axes."""
-    import sympy
-
     return [tuple(sympy.Integer(i == j) for j in range(n_variables)) for i in range(n_variables)]
 
 
@@ -130,16 +121,12 @@ class OrthogonalFrame:
 
     def unit(self, j: int) -> list[Any]:
         """``c_j / |c_j|``."""
-        import sympy
-
         c = self.vectors[j]
         norm = sympy.sqrt(_dot(c, c))
         return [sympy.radsimp(x / norm) for x in c]
 
     def in_terms_of(self, units: Mapping[int, Any], symbols: Sequence[Any]) -> dict[Any, Any]:
         """Each variable as ``sum_j w_j c_j / |c_j|`` over the directions that are given."""
-        import sympy
-
         return {
             symbol: sympy.Add(*(w * self.unit(j)[i] for j, w in units.items()))
             for i, symbol in enumerate(symbols)
@@ -148,8 +135,6 @@ class OrthogonalFrame:
 
 def _primitive(vector: Sequence[Any]) -> Direction:
     """The same direction, its first non-zero component 1, what vanishes an exact zero."""
-    import sympy
-
     cleaned = [sympy.Integer(0) if is_zero(c) else c for c in vector]
     leading = next(c for c in cleaned if c)
     return tuple(sympy.radsimp(sympy.expand(c / leading)) for c in cleaned)
@@ -160,6 +145,4 @@ def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
 
 
 def _dot(a: Sequence[Any], b: Sequence[Any]) -> Any:
-    import sympy
-
     return sympy.expand(sum(x * y for x, y in zip(a, b, strict=True)))

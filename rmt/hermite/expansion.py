@@ -17,12 +17,12 @@ from rmt.display import Part, Shown, as_text, draw
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.hermite.decay import CoefficientDecay, coefficient_decay
 from rmt.hermite.expansion_text import expansion_latex, expansion_parts
+from rmt.lazy import mpmath, sympy
 from rmt.moments.ladder import hermite_moments, second_moment
 from rmt.moments.number_conversions import is_exact, mpmath_number, over_root_factorial
 from rmt.status import ConvergenceError, InvalidInputError
 
 if TYPE_CHECKING:
-    import sympy
     from matplotlib.figure import Figure
 
 __all__ = ["MAX_DIGITS", "MAX_ORDER", "HermiteExpansion", "hermite_expansion"]
@@ -98,8 +98,6 @@ class HermiteExpansion(Shown):
     @property
     def orthonormal_array(self) -> Array:
         """`orthonormal` in double precision."""
-        import mpmath
-
         return np.array(
             [
                 float(mpmath_number(mu) / mpmath.sqrt(mpmath.factorial(k)))
@@ -166,8 +164,6 @@ class HermiteExpansion(Shown):
         >>> hermite_expansion("relu(z)", 2).partial_sum()
         z/2 + sqrt(2)*(z**2 - 1)/(4*sqrt(pi)) + sqrt(2)/(2*sqrt(pi))
         """
-        import sympy
-
         from rmt.expressions.catalogue import hermite_polynomial
 
         (z,) = self.function.symbols
@@ -192,8 +188,6 @@ class HermiteExpansion(Shown):
         >>> round(hermite_expansion("relu(z)", 10).truncation_error(), 6)
         0.035707
         """
-        import mpmath
-
         order = self._order(order)
         with mpmath.workdps(30):
             slack = 2 * mpmath.fsum(
@@ -306,8 +300,6 @@ class HermiteExpansion(Shown):
         >>> hermite_expansion("abs(z)", 2).rescaled(variance=4).probabilists
         (2*sqrt(2)/sqrt(pi), 0, 2*sqrt(2)/sqrt(pi))
         """
-        import sympy
-
         q, m = _exact_number(variance, "variance"), _exact_number(mean, "mean")
         if not q.is_positive:
             raise InvalidInputError(f"variance: must be positive, got {variance!r}")
@@ -487,8 +479,6 @@ def _expansion(function: ScalarFunction, order: int, digits: int | None) -> Herm
 
 
 def _exact_number(value: Any, name: str) -> Any:
-    import sympy
-
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise InvalidInputError(f"{name}: must be finite, got {value!r}")

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from rmt.display import Formula, Part, Table, equation, latex
+from rmt.lazy import sympy
 from rmt.moments.number_conversions import is_exact
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ def expansion_parts(expansion: HermiteExpansion, orthonormal: bool = False) -> l
 
 def expansion_latex(expansion: HermiteExpansion) -> str:
     """The partial sum, coefficients in front of ``He_k``."""
-    import sympy
-
     terms = []
     for k, mu in enumerate(expansion.probabilists):
         if not mu:
@@ -63,8 +62,6 @@ def _ends_here(expansion: HermiteExpansion) -> bool:
     expression = expansion.function.expression
     if not expression.is_polynomial(z):
         return False
-    import sympy
-
     return bool(sympy.degree(expression, z) <= expansion.order)
 
 

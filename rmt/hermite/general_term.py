@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rmt.functions import FunctionLike, ScalarFunction
+from rmt.lazy import sympy
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
@@ -65,8 +66,6 @@ def general_term(function: FunctionLike, k: Any = None) -> Any:
     >>> general_term("heaviside(z - 1)").args[1]
     (sqrt(2)*exp(-1/2)*hermite_prob(k - 1, 1)/(2*sqrt(pi)), True)
     """
-    import sympy
-
     from rmt.moments.exact.closed_form import exact_coefficients, normal_pieces
 
     parsed = ScalarFunction.parse(function)
@@ -110,16 +109,12 @@ def _is_order(k: Any) -> bool:
 
 def _follows(general: Any, symbol: Any, order: int, value: Any) -> bool:
     """Whether the rule gives the right value at an order for which it was not derived."""
-    import sympy
-
     number = sympy.expand_func(general.subs(symbol, order))
     return bool(number.is_finite) and bool(sympy.expand(number - value) == 0)
 
 
 def _rule(pieces: tuple[Piece, ...]) -> tuple[Term, int] | None:
     """A rule for ``mu_k`` and the first order for which it holds."""
-    import sympy
-
     from rmt.moments.exact.gaussian_class import COS, ONE
 
     everywhere = _common_part(pieces)
@@ -157,14 +152,10 @@ def _common_part(pieces: tuple[Piece, ...]) -> NormalForm | None:
 
 
 def _density(x: Any) -> Any:
-    import sympy
-
     return sympy.exp(-(x**2) / 2) / sympy.sqrt(2 * sympy.pi)
 
 
 def _hermite(order: Any, x: Any) -> Any:
-    import sympy
-
     if order.is_negative:
         return sympy.Integer(0)
     if x == 0 and not order.is_Integer:
@@ -175,8 +166,6 @@ def _hermite(order: Any, x: Any) -> Any:
 
 def _jump_term(k: Any, at: Any, left: list[Any], right: list[Any]) -> Any:
     """``phi(c) sum_j J_j(c) He_{k-1-j}(c)``."""
-    import sympy
-
     x = sympy.Dummy()
     difference = sum(c * x**i for i, c in enumerate(right)) - sum(
         c * x**i for i, c in enumerate(left)
@@ -204,8 +193,6 @@ def _with_polynomial(term: Term, polynomial: list[Any]) -> Term:
 
 def _kernel_term(kernel: Kernel, part: int) -> tuple[Term, int] | None:
     """Rule for one kernel on the whole line and its first order."""
-    import sympy
-
     from rmt.moments.exact.gaussian_class import COS
     from rmt.moments.exact.gaussian_class import Kernel as make_kernel
 
@@ -246,8 +233,6 @@ def _kernel_term(kernel: Kernel, part: int) -> tuple[Term, int] | None:
 
 def _absolute_hermite_at_zero(k: Any) -> Any:
     """``|He_k(0)|``: ``(k - 1)!!`` for even ``k``, else 0."""
-    import sympy
-
     if k.is_Integer:
         return sympy.Abs(sympy.hermite_prob(k, 0))
     return sympy.cos(sympy.pi * k / 2) * _hermite(k, sympy.Integer(0))

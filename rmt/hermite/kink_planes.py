@@ -12,6 +12,7 @@ from rmt.arrays import Array, Bools, Indices
 from rmt.expressions.construction import variable
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.hermite.directions import directions
+from rmt.lazy import sympy
 from rmt.moments.rules import GaussianRule, gauss_legendre, gaussian_rule
 from rmt.pieces.kinks import axis_kinks
 from rmt.pieces.switches import singular_arguments, switch_arguments
@@ -96,8 +97,6 @@ def kink_planes(function: ScalarFunction) -> KinkPlanes:
 
 def _switching_planes(function: ScalarFunction) -> tuple[Array, bool]:
     """Planes where a branch changes or a root or the like is singular; whether all are planes."""
-    import sympy
-
     symbols, w = function.symbols, variable("z")
     planes: list[list[float]] = []
     are_all = True

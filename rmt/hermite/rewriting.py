@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from rmt.expressions.construction import build_piecewise, build_relation
+from rmt.lazy import sympy
 
 __all__ = ["rebuilt", "sign_symmetries", "substituted"]
 
@@ -16,7 +17,6 @@ def rebuilt(expr: Any, replacements: Mapping[Any, Any], change: Callable[[Any], 
 
     Conditions are rebuilt by hand: sympy rearranges them, some without end.
     """
-    import sympy
 
     def rebuild(e: Any) -> Any:
         if e in replacements:
@@ -35,8 +35,6 @@ def rebuilt(expr: Any, replacements: Mapping[Any, Any], change: Callable[[Any], 
 
 def substituted(expr: Any, replacements: Mapping[Any, Any], symbols: Sequence[Any]) -> Any:
     """Substitution, with every polynomial in the result multiplied out."""
-    import sympy
-
     return rebuilt(
         expr, replacements, lambda e: sympy.expand(e) if e.is_polynomial(*symbols) else e
     )
@@ -54,8 +52,6 @@ def sign_symmetries(expr: Any, symbols: Sequence[Any]) -> list[tuple[tuple[int, 
     >>> sign_symmetries(sympy.tanh(z1 * z2), [z1, z2])
     [((0, 1), -1), ((1, 0), -1), ((1, 1), 1)]
     """
-    import sympy
-
     found = []
     for flips in product((0, 1), repeat=len(symbols)):
         if not any(flips):

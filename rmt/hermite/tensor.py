@@ -26,6 +26,7 @@ from rmt.hermite.tensor_tables import (
     times,
 )
 from rmt.hermite.tensor_terms import coefficient_table
+from rmt.lazy import sympy
 from rmt.moments.hermite_values import orthonormal_hermite
 from rmt.moments.rules import negligible_beyond
 from rmt.status import InvalidInputError
@@ -78,8 +79,6 @@ class TensorHermiteExpansion(Shown):
     @property
     def orthonormal(self) -> dict[Index, Any]:
         """``c_alpha = mu_alpha / sqrt(alpha!)``; `errors` are theirs."""
-        import sympy
-
         return {
             alpha: mu / sympy.sqrt(sympy.Integer(factorial(alpha)))
             for alpha, mu in self.probabilists.items()
@@ -123,8 +122,6 @@ class TensorHermiteExpansion(Shown):
         >>> tensor_hermite_expansion("z1 + z1*z2", 1).truncation_error()
         Estimate(value=1, error=0.0)
         """
-        import sympy
-
         remainder = self.second_moment
         for alpha, mu in self.estimates.items():
             weight = Estimate(sympy.Rational(-1, factorial(alpha)))
@@ -293,8 +290,6 @@ def tensor_hermite_expansion(
     >>> expansion.is_exact
     True
     """
-    import sympy
-
     f = ScalarFunction.parse(function)
     if isinstance(degree, bool) or not isinstance(degree, (int, np.integer)):
         raise InvalidInputError(f"degree: expected an integer, got {degree!r}")
@@ -334,8 +329,6 @@ def _check_square_integrable(function: ScalarFunction) -> None:
 
 @cached(64)
 def _second_moment(function: ScalarFunction) -> Estimate:
-    import sympy
-
     from rmt.moments.exact.closed_form import exact_second_moment
 
     if function.n_variables == 1:

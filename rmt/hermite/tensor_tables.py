@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from rmt.lazy import sympy
+
 __all__ = [
     "EPSILON",
     "ZERO",
@@ -104,8 +106,6 @@ def settled(number: Estimate) -> Estimate:
 
     A number that is zero to 40 digits without being shown to be zero keeps an error of that size.
     """
-    import sympy
-
     if number.error:
         return number
     value = sympy.expand(sympy.Integer(0) + number.value)
@@ -121,8 +121,6 @@ def settled(number: Estimate) -> Estimate:
 
 def is_zero(value: Any) -> bool:
     """Whether a number is zero: to 40 digits, or to 12 where it is known in decimals only."""
-    import sympy
-
     if isinstance(value, float) or (isinstance(value, sympy.Basic) and value.has(sympy.Float)):
         return bool(abs(value) < 1e-12)
     return not settled(Estimate(value)).value
@@ -192,8 +190,6 @@ def transformed(
     coefficients: Iterable[tuple[Index, Estimate]], directions: Sequence[Sequence[Any]], degree: int
 ) -> Table:
     """``F(t)`` with ``t_j = directions[j] . s``: its coefficients in ``s`` from those in ``t``."""
-    import sympy
-
     powers = [
         [
             {

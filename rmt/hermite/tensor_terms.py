@@ -32,6 +32,7 @@ from rmt.hermite.tensor_tables import (
     times_polynomial,
     transformed,
 )
+from rmt.lazy import sympy
 
 __all__ = ["coefficient_table"]
 
@@ -84,8 +85,6 @@ def _terms(expr: Any, symbols: Sequence[Any]) -> list[tuple[_Factors, Table]]:
 
     Returns pairs: the factors with their powers, and the polynomial as exponents -> coefficient.
     """
-    import sympy
-
     names: dict[Any, Any] = {}
 
     def skeleton(e: Any) -> Any:
@@ -123,7 +122,6 @@ def _split_switches(expr: Any, symbols: Sequence[Any]) -> Any:
     ``max(a, b) = (a + b + |a - b|) / 2``; ``|u v| = |u| |v|``. Done where every factor depends on
     one linear combination and the whole does not.
     """
-    import sympy
 
     def split(e: Any) -> Any:
         if len(directions(e, symbols)) < 2 or len(e.args) > 2:
@@ -160,8 +158,6 @@ class _Group(NamedTuple):
 
 def _groups(factors: _Factors, symbols: Sequence[Any]) -> list[_Group]:
     """The factors, gathered into groups that depend on orthogonal directions."""
-    import sympy
-
     frame = OrthogonalFrame()
     located: list[tuple[Any, set[int]]] = []
     quadratics = []
@@ -200,8 +196,6 @@ def _exponentials(
     It falls apart over any frame in which it has no cross terms; the frame is completed to be one
     where that can be.
     """
-    import sympy
-
     for direction in [*principal_axes(quadratic, symbols), *axes(len(symbols))]:
         frame.add(direction, only_orthogonal=True)
     for direction in axes(len(symbols)):
@@ -219,8 +213,6 @@ def _exponentials(
 
 
 def _is_quadratic(expr: Any, symbols: Sequence[Any]) -> bool:
-    import sympy
-
     if not expr.is_polynomial(*symbols):
         return False
     return bool(sympy.Poly(expr, *symbols).total_degree() <= 2)

@@ -12,6 +12,7 @@ from rmt.evaluation.guarded import LARGE, guarded_function
 from rmt.evaluation.lowering import lower
 from rmt.evaluation.program import Program
 from rmt.functions.scalar_function import ScalarFunction
+from rmt.lazy import mpmath
 from rmt.moments.singular_ends import place_text, singular_ends
 from rmt.pieces.roots import SEARCH_RADIUS
 from rmt.status import InvalidInputError
@@ -88,8 +89,6 @@ def _check_growth(function: ScalarFunction) -> None:
 
 def _runaway_points(function: ScalarFunction) -> list[float]:
     """Points at which the argument of an exponential is a number beyond measure."""
-    import mpmath
-
     guarded = guarded_function(*function.symbols, function.expression)
     if not guarded.exponents:
         return []
@@ -113,8 +112,6 @@ def _check_evaluation(function: ScalarFunction, runaway: list[float]) -> None:
 
 def _square_decays(function: ScalarFunction, side: int) -> bool:
     """Whether ``z f(z)^2 exp(-z^2/2)`` decays like a power of z, or faster, on one side."""
-    import mpmath
-
     evaluate = guarded_function(*function.symbols, function.expression)
     profile = []
     for radii in _OCTAVES:

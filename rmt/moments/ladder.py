@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rmt.functions import ScalarFunction
+from rmt.lazy import mpmath, sympy
 from rmt.moments.hermite_quadrature import double_coefficients
 from rmt.moments.integrability import check_square_integrable
 from rmt.moments.number_conversions import double_above, sympy_float
@@ -96,8 +97,6 @@ def _integrated(
     function: ScalarFunction, order: int, digits: int | None
 ) -> tuple[tuple[Any, ...], tuple[float, ...], Estimate]:
     """``mu_k``, errors and ``E[f^2]`` in double precision, or to so many digits."""
-    import mpmath
-    import sympy
 
     if digits is None:
         double = double_coefficients(function, order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rmt.caching import cached
+from rmt.lazy import mpmath, sympy
 
 __all__ = ["double_above", "is_exact", "mpmath_number", "over_root_factorial", "sympy_float"]
 
@@ -20,23 +21,17 @@ def over_root_factorial(mu: Any, k: int) -> Any:
         return mu
     if not mu.is_Float:
         return mu * _inverse_root_factorial(k)
-    import mpmath
-
     with mpmath.workprec(mu._prec + 10):
         return sympy_float(mpmath.mpf(mu._mpf_) / mpmath.sqrt(mpmath.factorial(k)), mu._prec)
 
 
 @cached(512)
 def _inverse_root_factorial(k: int) -> Any:
-    import sympy
-
     return 1 / sympy.sqrt(sympy.factorial(k))
 
 
 def mpmath_number(value: Any, digits: int = 20) -> Any:
     """A sympy number as an mpmath one with this many correct digits, cancellation or not."""
-    import mpmath
-
     if not value.is_Float:
         value = value.evalf(digits, maxn=20_000)
     return mpmath.mpf(value._mpf_) if value.is_Float else mpmath.mpf(int(value.p)) / int(value.q)
@@ -44,8 +39,6 @@ def mpmath_number(value: Any, digits: int = 20) -> Any:
 
 def sympy_float(value: Any, precision: int) -> Any:
     """An mpmath number as a Float of this many bits; a zero stays a Float."""
-    import sympy
-
     return sympy.Float._new(value._mpf_, precision, zero=False)
 
 

@@ -7,6 +7,7 @@ from rmt.caching import cached
 from rmt.expressions.catalogue import MAX_HERMITE_DEGREE, hermite_polynomial
 from rmt.expressions.printing import INEXACT_BITS, INEXACT_DIGITS
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
+from rmt.lazy import mpmath, sympy
 from rmt.moments.ladder import hermite_moments
 from rmt.status import ConvergenceError, InvalidInputError
 
@@ -66,8 +67,6 @@ def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
 
 @cached(256)
 def _remove_hermite(function: ScalarFunction, degree: int) -> ScalarFunction:
-    import mpmath
-    import sympy
 
     if function.parity * (-1) ** degree == -1:
         return function

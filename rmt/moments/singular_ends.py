@@ -12,6 +12,7 @@ from rmt.arrays import Array
 from rmt.caching import cached
 from rmt.evaluation.guarded import guarded_function
 from rmt.functions.scalar_function import ScalarFunction
+from rmt.lazy import mpmath
 from rmt.pieces.ends import refined_end, singular_at
 from rmt.pieces.kinks import SmoothPiece
 from rmt.status import InvalidInputError
@@ -62,8 +63,6 @@ def singular_ends(
 
 
 def _end(function: ScalarFunction, piece: SmoothPiece, end: Any, side: int) -> SingularEnd | None:
-    import mpmath
-
     (z,) = function.symbols
     if not end.is_finite or not singular_at(
         piece.expression, z, refined_end(function.expression, z, end, 45)
@@ -109,8 +108,6 @@ def values_near_end(function: ScalarFunction, index: int, side: int, distances: 
     ``side`` is 1 at the lower end, -1 at the upper one. The place of the end and the function are
     computed with as many digits as the closest distance costs.
     """
-    import mpmath
-
     (z,) = function.symbols
     piece = function.smooth_pieces[index]
     end = singular_ends(function)[index][0 if side == 1 else 1]

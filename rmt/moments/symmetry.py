@@ -10,6 +10,7 @@ import numpy as np
 
 from rmt.caching import cached
 from rmt.functions import ScalarFunction
+from rmt.lazy import sympy
 from rmt.status import RmtError
 
 __all__ = ["even_or_odd_part"]
@@ -31,8 +32,6 @@ def even_or_odd_part(function: ScalarFunction) -> tuple[ScalarFunction, Any, Any
     >>> g.parity, constant, slope
     (1, 0, 1/2)
     """
-    import sympy
-
     zero = sympy.Integer(0)
     if function.parity:
         return function, zero, zero

@@ -6,6 +6,7 @@ from typing import Any
 
 from rmt.evaluation.operations import OPERATIONS
 from rmt.evaluation.precise import precise_value
+from rmt.lazy import mpmath, sympy
 
 __all__ = ["branch_at"]
 
@@ -16,8 +17,6 @@ def branch_at(expr: Any, symbol: Any, point: float) -> Any:
 
 
 def _branch_at(expr: Any, symbol: Any, point: float, done: dict[Any, Any]) -> Any:
-    import sympy
-
     if not expr.args or not expr.free_symbols:
         return expr
     if expr in done:
@@ -50,8 +49,6 @@ def _branch_at(expr: Any, symbol: Any, point: float, done: dict[Any, Any]) -> An
 
 
 def _holds(condition: Any, number: Any) -> bool:
-    import mpmath
-    import sympy
 
     if condition in (sympy.true, sympy.false):
         return bool(condition)
@@ -67,8 +64,6 @@ def _holds(condition: Any, number: Any) -> bool:
 
 def _number_at(expr: Any, symbol: Any, point: float) -> Any:
     """Value of a smooth expression at a point, in 40 digits."""
-    import mpmath
-
     if expr.is_Rational:
         return mpmath.mpf(int(expr.p)) / int(expr.q)
     return precise_value(expr, symbol, point, 40)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rmt.evaluation.derivative import derivative
 from rmt.evaluation.graph import Graph
 from rmt.evaluation.lowering import lower
 from rmt.evaluation.precise import precise_value, precise_values
+from rmt.lazy import mpmath, sympy
 from rmt.pieces.branches import branch_at
 from rmt.pieces.roots import root_gap
 from rmt.pieces.switches import singular_arguments, switch_arguments, vanishing_factors
 from rmt.status import ConvergenceError, Status
-
-if TYPE_CHECKING:
-    import sympy
 
 __all__ = ["refined_end", "singular_at"]
 
@@ -53,8 +51,6 @@ def refined_end(expr: sympy.Expr, symbol: sympy.Symbol, end: Any, digits: int) -
     ...     print(refined_end(sign, z, smooth_pieces(sign, z)[0].upper, 30))
     0.739085133215160641655312087674
     """
-    import mpmath
-
     with mpmath.workdps(digits + 10):
         if not end.is_Float:
             return end.evalf(digits + 10)._to_mpmath(mpmath.mp.prec)
@@ -78,8 +74,6 @@ def refined_end(expr: sympy.Expr, symbol: sympy.Symbol, end: Any, digits: int) -
 
 def _root_near(factor: Any, symbol: Any, guess: Any, gap: float, digits: int) -> Any:
     """A root within the gap, by Newton's method; None where it does not converge there."""
-    import mpmath
-
     graph = Graph()
     nodes = [lower(graph, factor, (symbol,))]
     for _ in range(MAX_MULTIPLICITY):
@@ -124,8 +118,6 @@ def singular_at(expr: sympy.Expr, symbol: sympy.Symbol, point: Any) -> bool:
     >>> singular_at(sympy.sqrt(z) + 1 / (z + 1), z, 0), singular_at(1 / (z + 1), z, 0)
     (True, False)
     """
-    import mpmath
-
     for argument in singular_arguments(expr):
         value = precise_value(argument, symbol, point, 40)
         if not mpmath.isfinite(value) or abs(value) <= mpmath.mpf("1e-18"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rmt.evaluation.precise import precise_value
 from rmt.expressions.construction import build_piecewise, build_relation
+from rmt.lazy import mpmath, sympy
 from rmt.pieces.branches import branch_at
 from rmt.pieces.roots import check_number, distinct, exact_roots, numerical_roots, root_gap
 from rmt.pieces.switches import (
@@ -16,9 +17,6 @@ from rmt.pieces.switches import (
     switch_arguments,
     vanishing_factors,
 )
-
-if TYPE_CHECKING:
-    import sympy
 
 __all__ = ["SmoothPiece", "axis_kinks", "derivative_expression", "jumps_among", "smooth_pieces"]
 
@@ -43,8 +41,6 @@ def smooth_pieces(expr: sympy.Expr, symbol: sympy.Symbol) -> tuple[SmoothPiece, 
     that expression is itself singular in between (a root or logarithm whose argument vanishes, a
     pole).
     """
-    import sympy
-
     switches = _roots_of_all(switch_arguments(expr), symbol)
     ends = [-sympy.oo, *switches, sympy.oo]
     kinks = [float(switch) for switch in switches]
@@ -73,8 +69,6 @@ def _split_at_singularities(piece: SmoothPiece, symbol: Any) -> list[SmoothPiece
 
 def derivative_expression(pieces: tuple[SmoothPiece, ...], symbol: sympy.Symbol) -> sympy.Expr:
     """The derivative between the kinks, without what a jump contributes."""
-    import sympy
-
     branches = []
     for piece in pieces:
         below = sympy.true
@@ -105,8 +99,6 @@ def axis_kinks(
 
 
 def _same(a: Any, b: Any) -> bool:
-    import sympy
-
     return bool(a == b or sympy.expand(a - b) == 0)
 
 
@@ -133,8 +125,6 @@ def _roots(argument: Any, symbol: Any) -> list[Any]:
 
     A root of a polynomial whose irreducible factor has degree above two is a sympy Float.
     """
-    import sympy
-
     if has_branches(argument):
         return [
             root
@@ -162,8 +152,6 @@ def jumps_among(pieces: tuple[SmoothPiece, ...], symbol: sympy.Symbol) -> tuple[
     Compares the values at a distance ``delta`` on both sides for ``delta = 1e-10 .. 1e-40``: the
     difference of a continuous function shrinks, that of a jump stays.
     """
-    import mpmath
-    import sympy
 
     found = []
     for left, right in pairwise(pieces):
@@ -190,8 +178,6 @@ def jumps_among(pieces: tuple[SmoothPiece, ...], symbol: sympy.Symbol) -> tuple[
 
 
 def _limit_value(expr: Any, symbol: Any, point: Any) -> Any:
-    import mpmath
-
     if expr is None or (not expr.is_finite and expr.is_number):
         return mpmath.nan
     return precise_value(expr, symbol, point, 100)

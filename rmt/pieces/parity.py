@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.arrays import Array
+from rmt.lazy import sympy
 from rmt.pieces.switches import switch_arguments
 
 if TYPE_CHECKING:
-    import sympy
-
     from rmt.pieces.kinks import SmoothPiece
 
 __all__ = ["apparent_parity", "proved_parity"]
@@ -57,8 +56,6 @@ def proved_parity(
 
 def _has_mirrored_switches(expr: Any, symbol: Any) -> bool:
     """Whether ``z -> -z`` maps the expressions whose zeros are kinks to one another."""
-    import sympy
-
     arguments = [sympy.expand(argument) for argument in switch_arguments(expr)]
     either = {*arguments, *(sympy.expand(-argument) for argument in arguments)}
     return all(sympy.expand(argument.subs(symbol, -symbol)) in either for argument in arguments)
@@ -66,8 +63,6 @@ def _has_mirrored_switches(expr: Any, symbol: Any) -> bool:
 
 def _is_zero(expr: Any, symbol: Any) -> bool:
     """Whether an expression is shown to vanish identically; False means only "not shown"."""
-    import sympy
-
     if expr == 0 or sympy.expand(expr) == 0:
         return True
     rational = _in_exponentials(expr, symbol)
@@ -80,8 +75,6 @@ def _in_exponentials(expr: Any, symbol: Any) -> Any:
 
     Every exponential is then a power of one symbol, so that the whole is a rational function.
     """
-    import sympy
-
     hyperbolic = (sympy.tanh, sympy.sech, sympy.sinh, sympy.cosh)
     expr = expr.replace(lambda e: isinstance(e, hyperbolic), lambda e: e.rewrite(sympy.exp))
     expr = expr.replace(lambda e: isinstance(e, sympy.erfc), lambda e: 1 - sympy.erf(e.args[0]))
@@ -103,8 +96,6 @@ def _in_exponentials(expr: Any, symbol: Any) -> Any:
 
 
 def _is_reflected_softplus(expr: Any) -> bool:
-    import sympy
-
     if not isinstance(expr, sympy.log) or not expr.args[0].is_Add or len(expr.args[0].args) != 2:
         return False
     other = expr.args[0] - 1
@@ -112,7 +103,5 @@ def _is_reflected_softplus(expr: Any) -> bool:
 
 
 def _reflect_softplus(expr: Any) -> Any:
-    import sympy
-
     u = (expr.args[0] - 1).args[0]
     return sympy.log(1 + sympy.exp(-u)) + u

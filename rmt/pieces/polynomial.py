@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from rmt.lazy import sympy
 from rmt.pieces.kinks import SmoothPiece
-
-if TYPE_CHECKING:
-    import sympy
 
 __all__ = ["PolynomialPiece", "polynomial_pieces"]
 
@@ -18,8 +16,6 @@ def polynomial_pieces(
     pieces: tuple[SmoothPiece, ...], symbol: sympy.Symbol
 ) -> tuple[PolynomialPiece, ...] | None:
     """``((lower, upper, ascending coefficients), ...)``; None where a piece is no polynomial."""
-    import sympy
-
     if not all(piece.expression.is_polynomial(symbol) for piece in pieces):
         return None
     polynomials = [sympy.Poly(piece.expression, symbol).all_coeffs()[::-1] for piece in pieces]

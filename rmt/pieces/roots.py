@@ -12,6 +12,7 @@ from rmt.evaluation.derivative import derivative
 from rmt.evaluation.graph import Graph
 from rmt.evaluation.lowering import lower
 from rmt.evaluation.program import Program
+from rmt.lazy import sympy
 from rmt.status import InvalidInputError
 
 __all__ = ["check_number", "distinct", "exact_roots", "numerical_roots", "root_gap"]
@@ -40,8 +41,6 @@ def root_gap(value: float) -> float:
 
 
 def exact_roots(argument: Any, symbol: Any) -> list[Any] | None:
-    import sympy
-
     if not argument.is_polynomial(symbol):
         return None
     polynomial = sympy.Poly(argument, symbol)

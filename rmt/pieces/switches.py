@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from rmt.lazy import sympy
+
 __all__ = ["has_branches", "singular_arguments", "switch_arguments", "vanishing_factors"]
 
 
 def has_branches(expr: Any) -> bool:
     """Whether there is an ``abs``, ``max``, ``Piecewise`` or the like anywhere in it."""
-    import sympy
-
     return bool(
         expr.has(sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.Piecewise)
     )
@@ -18,8 +18,6 @@ def has_branches(expr: Any) -> bool:
 
 def switch_arguments(expr: Any) -> list[Any]:
     """Expressions at whose zeros a branch changes, innermost included."""
-    import sympy
-
     found: dict[Any, None] = {}
 
     for node in sympy.preorder_traversal(expr):
@@ -37,8 +35,6 @@ def switch_arguments(expr: Any) -> list[Any]:
 
 def singular_arguments(expr: Any) -> list[Any]:
     """Expressions at whose zeros a root, a logarithm or a quotient is singular."""
-    import sympy
-
     found: dict[Any, None] = {}
     for node in sympy.preorder_traversal(expr):
         if isinstance(node, sympy.exp):
@@ -56,8 +52,6 @@ def singular_arguments(expr: Any) -> list[Any]:
 
 def vanishing_factors(argument: Any) -> list[Any]:
     """The factors of a product that can vanish, without their powers."""
-    import sympy
-
     factors = []
     for factor in sympy.Mul.make_args(argument):
         while factor.is_Pow and not isinstance(factor, sympy.exp) and factor.exp.is_positive:

@@ -12,6 +12,7 @@ from rmt.evaluation.derivative import derivative
 from rmt.evaluation.graph import Graph
 from rmt.evaluation.lowering import lower
 from rmt.evaluation.program import Program
+from rmt.lazy import mpmath
 
 __all__ = ["DIGITS", "SMALLEST_BOUND", "Moment", "clipped", "newton", "value_and_slope"]
 
@@ -51,8 +52,6 @@ def clipped(value: Any) -> float:
 
 def newton(program: Program, start: float, y: float) -> tuple[Any, Any] | None:
     """The solution of f(z) = y next to a point, and the slope there; None if it escapes."""
-    import mpmath
-
     z = mpmath.mpf(start)
     for _ in range(8):
         value, slope = program.evaluate([z], DIGITS)

@@ -14,6 +14,7 @@ from rmt.hermite.exponents.conditional_moment import (
     clipped,
     value_and_slope,
 )
+from rmt.lazy import mpmath, sympy
 from rmt.moments.hermite_values import hermite_value
 from rmt.pieces.ends import refined_end
 from rmt.pieces.kinks import SmoothPiece
@@ -59,8 +60,6 @@ class Atom:
     @cached_property
     def probability(self) -> Any:
         """That the label takes the value, in high precision."""
-        import mpmath
-
         with mpmath.workdps(DIGITS):
             return mpmath.fsum(_probability(a.value, b.value) for a, b in self.intervals)
 
@@ -76,8 +75,6 @@ class Atom:
 
     def moment(self, order: int) -> Moment:
         """The conditional moment in high precision."""
-        import mpmath
-
         with mpmath.workdps(DIGITS):
             terms, error = [], mpmath.mpf(0)
             for sign, end in self._signed_ends():
@@ -98,8 +95,6 @@ class Atom:
         return [(sign, end) for sign, end in ends if not end.exact.is_infinite]
 
     def _is_exactly_zero(self, order: int) -> bool:
-        import sympy
-
         ends = self._signed_ends()
         if not self.is_exact or any(end.exact.has(sympy.Float) for _, end in ends):
             return False
@@ -113,16 +108,12 @@ class Atom:
 
 
 def _probability(a: Any, b: Any) -> Any:
-    import mpmath
-
     # In the tail where ncdf is small, nothing cancels.
     return mpmath.ncdf(b) - mpmath.ncdf(a) if a + b <= 0 else mpmath.ncdf(-a) - mpmath.ncdf(-b)
 
 
 def atoms_of(flat: list[SmoothPiece], ends: dict[Any, End], symbol: Any) -> list[Atom]:
     """The flat pieces, those of equal value together."""
-    import mpmath
-    import sympy
 
     groups: list[tuple[Any, list[SmoothPiece]]] = []
     for piece in flat:
@@ -152,8 +143,6 @@ def piece_ends(f: ScalarFunction) -> dict[Any, End]:
 
 
 def _piece_end(end: Any, f: ScalarFunction) -> End:
-    import mpmath
-
     if end.is_infinite:
         return End(end, mpmath.inf if end > 0 else -mpmath.inf, 0.0)
     try:

@@ -14,6 +14,7 @@ from rmt.arrays import Array
 from rmt.evaluation.program import Program
 from rmt.hermite.exponents.conditional_moment import DIGITS, SMALLEST_BOUND, Moment, newton
 from rmt.hermite.exponents.monotone_branches import Branch
+from rmt.lazy import mpmath
 from rmt.moments.hermite_values import hermite_value
 
 __all__ = ["Level", "levels_of"]
@@ -74,8 +75,6 @@ class Level:
     @cached_property
     def refined(self) -> list[tuple[Any, Any]]:
         """The preimages and their weights in high precision; empty where that fails."""
-        import mpmath
-
         result = []
         with mpmath.workdps(DIGITS):
             for program, start in zip(self.programs, self.points.tolist(), strict=True):
@@ -88,8 +87,6 @@ class Level:
 
     def moment(self, order: int) -> Moment | None:
         """The conditional moment in high precision; None where that fails."""
-        import mpmath
-
         if not self.refined:
             return None
         with mpmath.workdps(DIGITS):

@@ -19,6 +19,7 @@ from rmt.hermite.exponents.conditional_moment import (
 )
 from rmt.hermite.exponents.exponent import Exponent
 from rmt.hermite.exponents.label_atoms import End
+from rmt.lazy import mpmath, sympy
 from rmt.pieces.kinks import SmoothPiece
 from rmt.pieces.roots import SEARCH_RADIUS, distinct, exact_roots, numerical_roots
 from rmt.status import ConvergenceError, InvalidInputError, Status
@@ -51,8 +52,6 @@ def flat_and_curved(f: ScalarFunction) -> tuple[list[SmoothPiece], list[SmoothPi
 
 def _is_constant(expression: Any, symbol: Any) -> bool:
     """Whether the derivative is shown to vanish identically."""
-    import sympy
-
     slope = sympy.diff(expression, symbol)
     if not slope or not sympy.expand(slope):
         return True
@@ -99,8 +98,6 @@ def monotone_branches(pieces: list[SmoothPiece], ends: dict[Any, End], symbol: A
 
 def _critical_points(expression: Any, symbol: Any) -> list[float]:
     """Zeros of the derivative in |z| <= SEARCH_RADIUS."""
-    import sympy
-
     found: list[float] = []
     for factor in sympy.Mul.make_args(sympy.factor_terms(sympy.diff(expression, symbol))):
         while factor.is_Pow and not isinstance(factor, sympy.exp) and factor.exp.is_positive:
@@ -124,8 +121,6 @@ def _critical_points(expression: Any, symbol: Any) -> list[float]:
 
 def _value_beside(program: Program, end: Any, side: int) -> float:
     """The limit of a function at the end of a piece, from inside; at SEARCH_RADIUS beyond it."""
-    import mpmath
-
     with mpmath.workdps(DIGITS):
         end = min(max(end, -mpmath.mpf(SEARCH_RADIUS)), mpmath.mpf(SEARCH_RADIUS))
         for distance in ("1e-40", "1e-12"):

@@ -21,6 +21,7 @@ from rmt.hermite.tensor_tables import (
     times,
     transformed,
 )
+from rmt.lazy import sympy
 
 __all__ = ["StaircaseProof"]
 
@@ -141,8 +142,6 @@ class StaircaseProof:
 
 def _exact_direction(column: Sequence[Estimate]) -> list[Any] | None:
     """The direction of a vector, if it is exact: a coordinate axis always is."""
-    import sympy
-
     present = [i for i, x in enumerate(column) if not _is_exact_zero(x)]
     if len(present) == 1:
         return [sympy.Integer(i == present[0]) for i in range(len(column))]

@@ -11,6 +11,7 @@ from rmt.functions import FunctionLike, ScalarFunction
 from rmt.hermite.expansion import hermite_expansion
 from rmt.hermite.exponents.exponent import Exponent, VanishingOrder, ZeroProof
 from rmt.hermite.tensor import MAX_DEGREE, tensor_hermite_expansion
+from rmt.lazy import sympy
 from rmt.moments.integrability import check_square_integrable
 from rmt.moments.symmetry import even_or_odd_part
 from rmt.status import ConvergenceError, InvalidInputError
@@ -193,8 +194,6 @@ def _as_zero(
             return VanishingOrder(order, ZeroProof.EXACT)
         size = float(expansion.second_moment) ** 0.5
         return VanishingOrder(order, ZeroProof.NUMERICAL, error / size if size else error)
-    import sympy
-
     size = float(expansion.second_moment) ** 0.5
     rounding = rounding_of_decimals(expansion.function, size)
     if rounding and abs(float(mu)) <= rounding:
@@ -211,8 +210,6 @@ def rounding_of_decimals(function: ScalarFunction, size: float) -> float:
 
     A coefficient that was removed comes back as the rounding of its decimal; 0 without decimals.
     """
-    import sympy
-
     decimals = function.expression.atoms(sympy.Float)
     return max((1e3 * 2.0**-d._prec * max(abs(float(d)), size) for d in decimals), default=0.0)
 

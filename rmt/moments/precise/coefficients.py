@@ -20,6 +20,7 @@ import numpy as np
 from rmt.arguments import whole_number
 from rmt.arrays import WholeNumbers
 from rmt.functions.scalar_function import ScalarFunction
+from rmt.lazy import mpmath
 from rmt.moments.integrability import check_square_integrable
 from rmt.moments.precise.panels import panel_sums
 from rmt.moments.precise.plan import Plan, make_plan
@@ -111,16 +112,12 @@ def precise_coefficients(
 
 
 def _zeros(order: int) -> PreciseCoefficients:
-    import mpmath
-
     zeros = (mpmath.mpf(0),) * (order + 1)
     return PreciseCoefficients(zeros, zeros, mpmath.mpf(0), mpmath.mpf(0))
 
 
 def _two_rules(function: ScalarFunction, plan: Plan, budget: Budget) -> PreciseCoefficients | Plan:
     """The result; or a better plan with which to start again."""
-    import mpmath
-
     with mpmath.workprec(plan.bits):
         parts = trapezoid_sums(plan)
         try:
@@ -164,8 +161,6 @@ def _settle(plan: Plan, parts: list[TrapezoidSum], budget: Budget) -> tuple[int,
 
 def _digits_lost(plan: Plan, parts: list[TrapezoidSum]) -> float:
     """``log10`` of the largest ``sqrt(k! E[f^2]) / |mu_k|`` among those that are not zero."""
-    import mpmath
-
     *values, square = _measured(plan, [part.value for part in parts])
     lost = 0.0
     for k, value in zip(plan.orders, values, strict=True):
@@ -177,8 +172,6 @@ def _digits_lost(plan: Plan, parts: list[TrapezoidSum]) -> float:
 
 def _measured(plan: Plan, parts: Iterable[WholeNumbers | None]) -> WholeNumbers:
     """The sum over the parts, from fixed point to numbers; infinite where a part is unknown."""
-    import mpmath
-
     count = len(plan.orders)
     total = np.zeros(count + 1, dtype=object)
     for sums in parts:
@@ -195,8 +188,6 @@ def _result(
     plan: Plan, parts: list[TrapezoidSum], panels: tuple[WholeNumbers, WholeNumbers] | None
 ) -> tuple[PreciseCoefficients, bool]:
     """The coefficients with their error bounds, and whether all of them are as precise as asked."""
-    import mpmath
-
     mpf = mpmath.mpf
     values = _measured(plan, [part.value for part in parts])
     changes = _measured(plan, [part.change for part in parts])

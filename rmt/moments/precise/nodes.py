@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from rmt.caching import cached
+from rmt.lazy import mpmath
 from rmt.moments.precise.plan import Piece, Plan
 from rmt.moments.singular_ends import SingularEnd, closeness
 
@@ -28,8 +29,6 @@ def node_near_end(
     """The node at a distance from an end, with the digits that cancel there."""
     extra = 0
     if end is not None and end.loss:
-        import mpmath
-
         extra = max(0, math.ceil(-0.302 * mpmath.mp.mag(distance))) * end.loss
     return place + side * distance, extra, weight
 
@@ -40,8 +39,6 @@ def trapezoid_nodes(plan: Plan, piece: Piece, level: int, first: bool) -> Iterat
     All of them the first time, afterwards those that the level before did not have. The weights
     are without the step.
     """
-    import mpmath
-
     mpf = mpmath.mp.mpf
     left, right = plan.reach
     if piece.lower is None and piece.upper is None:
@@ -81,8 +78,6 @@ def _half_line(
     closest: int, far: float, level: int, first: bool, bits: int
 ) -> list[tuple[Any, Any]]:
     """Distances ``exp(t - exp(-t))`` and weights: double exponential at 0, exponential far out."""
-    import mpmath
-
     high = math.log(far) + 0.25
     for _ in range(5):
         high = math.log(far) + math.exp(-high)
@@ -99,8 +94,6 @@ def _half_line(
 @cached(32)
 def _interval(closest: int, level: int, first: bool, side: int, bits: int) -> list[tuple[Any, Any]]:
     """Tanh-sinh nodes of the unit interval next to one end; the middle belongs to the lower."""
-    import mpmath
-
     nodes = []
     high = math.asinh(NATURAL * closest / math.pi)
     with mpmath.workprec(bits):

@@ -15,6 +15,7 @@ import numpy as np
 
 from rmt.arrays import WholeNumbers
 from rmt.caching import cached
+from rmt.lazy import mpmath
 from rmt.moments.precise.nodes import Node, node_near_end
 from rmt.moments.precise.plan import Piece, Plan
 from rmt.moments.precise.sums import Budget, hermite_sums
@@ -65,8 +66,6 @@ class _Segment:
 
 def _segments(plan: Plan, piece: Piece) -> list[_Segment]:
     """The neighbourhood of each singular end, and what is between them."""
-    import mpmath
-
     left, right = plan.reach
     low = mpmath.mpf(-left) if piece.lower is None else piece.lower
     high = mpmath.mpf(right) if piece.upper is None else piece.upper
@@ -86,8 +85,6 @@ def _segments(plan: Plan, piece: Piece) -> list[_Segment]:
 
 
 def _nodes(plan: Plan, segment: _Segment, low: Any, high: Any) -> Iterator[Node]:
-    import mpmath
-
     middle, half = (low + high) / 2, (high - low) / 2
     for x, u in _legendre(_panel_order(plan.target), plan.bits):
         t, weight = middle + half * x, plan.fold * half * u
@@ -124,8 +121,6 @@ def _panel_order(target: int) -> int:
 @cached(32)
 def _legendre(count: int, bits: int) -> list[tuple[Any, Any]]:
     """Gauss-Legendre nodes and weights on [-1, 1], by Newton's method in fixed point."""
-    import mpmath
-
     fixed = bits + 20
     one = 1 << fixed
     starts = np.polynomial.legendre.leggauss(count)[0]

@@ -13,6 +13,7 @@ from rmt.arrays import WholeNumbers
 from rmt.caching import cached
 from rmt.evaluation.guarded import GuardedFunction, guarded_function
 from rmt.functions.scalar_function import ScalarFunction
+from rmt.lazy import mpmath
 from rmt.moments.precise.reach import check_outermost, scale_and_reach
 from rmt.moments.singular_ends import SingularEnd, closeness, singular_ends
 from rmt.pieces.ends import refined_end
@@ -141,8 +142,6 @@ def _pieces(function: ScalarFunction, digits: int) -> tuple[Piece, ...]:
 
 def right_half(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     """The pieces cut at 0, but for a whole smooth line, which keeps its trapezoid rule."""
-    import mpmath
-
     kept = []
     for piece in pieces:
         if piece.lower is not piece.upper and (piece.lower is None or piece.lower < 0):

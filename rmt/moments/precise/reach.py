@@ -9,6 +9,7 @@ from functools import cache
 from rmt.caching import cached
 from rmt.evaluation.guarded import guarded_function
 from rmt.functions.scalar_function import ScalarFunction
+from rmt.lazy import mpmath
 from rmt.pieces.roots import SEARCH_RADIUS
 from rmt.status import ConvergenceError, Status
 
@@ -57,8 +58,6 @@ def scale_and_reach(
 @cached(64)
 def _profile(function: ScalarFunction) -> Callable[[float], list[tuple[float, float, float]]]:
     """``(z, log |f(z)|, width)`` on a grid of step 1/2 and in the middle of every piece."""
-    import mpmath
-
     evaluate = guarded_function(*function.symbols, function.expression)
 
     @cache
@@ -97,8 +96,6 @@ def _log_hermite(order: int, z: float) -> float:
 
 def check_outermost(function: ScalarFunction, reach: tuple[float, float]) -> None:
     """Kinks without a closed form are known up to a radius; raise where there are more beyond."""
-    import mpmath
-
     (z,) = function.symbols
     pieces = function.smooth_pieces
     whole = guarded_function(z, function.expression)

@@ -9,6 +9,7 @@ import numpy as np
 
 from rmt.arrays import WholeNumbers
 from rmt.evaluation.guarded import GuardedFunction
+from rmt.lazy import mpmath
 from rmt.moments.precise.nodes import Node
 from rmt.moments.precise.plan import Piece, Plan
 from rmt.status import ConvergenceError, Status
@@ -36,8 +37,6 @@ def values_at(
     nodes: Iterable[Node], functions: GuardedFunction, digits: int, budget: Budget
 ) -> Iterator[tuple[Any, Any, list[Any]]]:
     """Point, weight times ``exp(-z^2/2)``, and the values of the functions, at every node."""
-    import mpmath
-
     for z, extra, weight in nodes:
         budget.spend(1 + extra // (2 * digits))
         values = functions.values(z, digits + extra)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rmt.lazy import sympy
 from rmt.status import InvalidInputError
 
 __all__ = ["MAX_SPIKES", "alpha_symbols", "exact_exponents", "highest_order", "spike_count"]
@@ -15,8 +16,6 @@ _DEFAULT_SPIKES = 6
 
 def alpha_symbols() -> tuple[Any, Any]:
     """The symbols ``alpha_1``, ``alpha_2``."""
-    import sympy
-
     first, second = sympy.symbols("alpha_1 alpha_2", nonnegative=True)
     return first, second
 
@@ -34,8 +33,6 @@ def exact_exponents(values: Sequence[Any], steps: int) -> tuple[Any, ...]:
     >>> exact_exponents([0.3, "alpha_2"], 2)
     (3/10, alpha_2)
     """
-    import sympy
-
     if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != steps:
         raise InvalidInputError(f"alpha must hold {steps} exponent(s), got {values!r}")
     made = []
@@ -71,8 +68,6 @@ def highest_order(exponents: Sequence[Any]) -> int | None:
     ... )
     (2, 1)
     """
-    import sympy
-
     if any(a.free_symbols for a in exponents):
         return None
     if len(exponents) == 1:

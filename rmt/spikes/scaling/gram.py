@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import mpmath
 
+from rmt.lazy import sympy
 from rmt.spikes.scaling.label_moments import FirstStep, Polynomial, double_factorial
 from rmt.spikes.scaling.number import Number
 from rmt.spikes.scaling.powers import PowerSum
@@ -189,8 +190,6 @@ class RightVectors:
 
     def _weights(self, eta: Sequence[tuple[Any, Number]]) -> dict[Name, tuple[Any, Number]]:
         """The direction of ``w_0``: exponents of ``N`` and coefficients of ``beta_1`` and ``u``."""
-        import sympy
-
         if self.first.activation.coefficient(1).is_zero:
             return {}
         zero, one = sympy.Integer(0), Number.of(1)

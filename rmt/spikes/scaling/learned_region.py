@@ -9,6 +9,7 @@ from rmt.display import Formula, InNotebooks, Part
 from rmt.functions import ScalarFunction
 from rmt.functions.scalar_function import FunctionLike
 from rmt.hermite import Exponent, information_exponent, reuse_exponent
+from rmt.lazy import sympy
 from rmt.problem import Batch, Problem
 from rmt.spikes.scaling.exponents import alpha_symbols, exact_exponents
 from rmt.status import InvalidInputError
@@ -54,8 +55,6 @@ class LearnedRegion(InNotebooks):
         >>> learned_region(3, "independent").condition()
         False
         """
-        import sympy
-
         first, second = alpha if alpha is not None else alpha_symbols()
         if self.order is None:
             return sympy.false

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from rmt.caching import cached
+from rmt.lazy import sympy
 
 __all__ = [
     "ONE",
@@ -55,16 +56,12 @@ def normal_powers(powers: Mapping[Any, Fraction]) -> tuple[Monomial, Fraction]:
 
 
 def monomial_expression(monomial: Monomial, coefficient: Fraction) -> Any:
-    import sympy
-
     powers = (base ** sympy.Rational(e.numerator, e.denominator) for base, e in monomial)
     return sympy.Mul(sympy.Rational(coefficient.numerator, coefficient.denominator), *powers)
 
 
 def as_powers(factor: Any) -> Iterable[tuple[Any, Fraction]]:
     """A factor as powers of primes, of e, or of itself."""
-    import sympy
-
     base, exponent = factor.as_base_exp()
     if isinstance(factor, sympy.exp):
         base, exponent = sympy.E, factor.args[0]
@@ -81,8 +78,6 @@ def as_powers(factor: Any) -> Iterable[tuple[Any, Fraction]]:
 
 def prime_factors(value: Fraction) -> list[tuple[Any, int]]:
     """The primes of a positive rational, with their powers."""
-    import sympy
-
     above, below = sympy.factorint(value.numerator), sympy.factorint(value.denominator)
     return [
         *((sympy.Integer(p), int(m)) for p, m in above.items()),

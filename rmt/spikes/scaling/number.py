@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import mpmath
 
+from rmt.lazy import sympy
 from rmt.spikes.scaling.intervals import (
     PRECISION,
     Interval,
@@ -254,8 +255,6 @@ class Number:
 
     def expression(self) -> Any:
         """A sympy number: the closed form, or a Float of 30 digits."""
-        import sympy
-
         if self.is_zero:
             return sympy.Integer(0)
         if self.terms is not None:
@@ -267,8 +266,6 @@ class Number:
 
     def decimal(self) -> Any:
         """A sympy Float of 30 digits; the integer 0 for what counts as zero."""
-        import sympy
-
         if self.is_zero:
             return sympy.Integer(0)
         with mpmath.workprec(PRECISION):
@@ -289,8 +286,6 @@ class Number:
 
     def _split(self) -> tuple[tuple[Monomial, Fraction], Any]:
         """What all terms have in common, and the sum of what is left as a sympy number."""
-        import sympy
-
         assert self.terms is not None
         shared, common = content([self])
         rest = (self / Number({shared: common})).terms
@@ -324,8 +319,6 @@ def content(numbers: Iterable[Number]) -> tuple[Monomial, Fraction]:
 
 def _from_sympy(value: Any) -> Number:
     """A closed form, expanded."""
-    import sympy
-
     terms: dict[Monomial, Fraction] = {}
     for term in sympy.Add.make_args(sympy.expand(value)):
         coefficient = Fraction(1)

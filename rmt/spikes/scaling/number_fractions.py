@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias
 
+from rmt.lazy import sympy
 from rmt.spikes.scaling.number import Number
 
 __all__ = ["cancelled", "width_symbol"]
@@ -20,8 +21,6 @@ WidthTerms: TypeAlias = Sequence[tuple[Any, Number]]
 
 def width_symbol() -> Any:
     """The positive sympy symbol ``N`` of the results."""
-    import sympy
-
     return sympy.Symbol("N", positive=True)
 
 
@@ -106,8 +105,6 @@ def _made(
     part: Sequence[tuple[tuple[int, ...], Fraction]], powers: Sequence[tuple[Any, Fraction]]
 ) -> WidthTerms:
     """Back from a polynomial."""
-    import sympy
-
     n = width_symbol()
     terms = []
     for key, c in part:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from rmt.lazy import sympy
 from rmt.spikes.scaling.intervals import Interval, exact_interval, midpoint_and_radius, root
 from rmt.spikes.scaling.number import MAX_OPERATIONS, Number, content
 from rmt.spikes.scaling.number_fractions import cancelled, width_symbol
@@ -35,8 +36,6 @@ class PowerSum:
     @classmethod
     def of(cls, terms: Sequence[tuple[Any, Number]]) -> PowerSum:
         """Terms of equal exponents are added up."""
-        import sympy
-
         total: dict[Any, Number] = {}
         for exponent, coefficient in terms:
             key = sympy.expand(exponent)
@@ -47,8 +46,6 @@ class PowerSum:
     @classmethod
     def constant(cls, value: Number | int) -> PowerSum:
         """``c N^0``."""
-        import sympy
-
         return cls.of([(sympy.Integer(0), Number.of(value))])
 
     @property
@@ -75,15 +72,11 @@ class PowerSum:
 
     def expression(self) -> Any:
         """In the symbol ``N``."""
-        import sympy
-
         n = width_symbol()
         return sympy.Add(*(c.expression() * n**e for e, c in self.terms))
 
     def monic(self) -> tuple[Any, Number, Any]:
         """``(e, c, s)`` with the sum equal to ``c N^e s``: ``s`` is 1 plus terms in decimals."""
-        import sympy
-
         n = width_symbol()
         e, c = next((e, c) for e, c in self.terms if not c.is_zero)
         rest = ((d / c).decimal() * n ** sympy.expand(f - e) for f, d in self.terms if f != e)
@@ -99,8 +92,6 @@ class PowerSum:
 
     def leading(self) -> tuple[Any, Number]:
         """The largest exponent, and its coefficient; the exponents must be rational."""
-        import sympy
-
         kept = [(e, c) for e, c in self.terms if not c.is_zero]
         return max(kept, key=lambda term: term[0], default=(sympy.Integer(0), Number.of(0)))
 
@@ -140,8 +131,6 @@ class RootRatio:
 
     def expression(self) -> Any:
         """As a sympy expression in ``N``: exact where every number is, and not too long."""
-        import sympy
-
         if self.is_zero:
             return sympy.Integer(0)
         parts = (self.outside, self.divisor, self.over, self.under)
@@ -157,8 +146,6 @@ class RootRatio:
         return self._in_decimals()
 
     def _in_decimals(self) -> Any:
-        import sympy
-
         n = width_symbol()
         outside, divisor, over, under = (
             part.monic() for part in (self.outside, self.divisor, self.over, self.under)
@@ -181,8 +168,6 @@ class RootRatio:
 
     def leading(self) -> tuple[Any, Any]:
         """``(e, c)`` such that the value tends to ``c N^e``; the exponents must be rational."""
-        import sympy
-
         if self.is_zero:
             return sympy.Integer(0), sympy.Integer(0)
         parts = [part.leading() for part in (self.outside, self.over, self.under, self.divisor)]
@@ -193,8 +178,6 @@ class RootRatio:
 
 def _root(value: Any) -> Any:
     """A square root; that of a sum as it is, since looking for factors of it takes long."""
-    import sympy
-
     return sympy.Pow(value, sympy.Rational(1, 2), evaluate=not value.is_Add)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from rmt.arrays import Array
 from rmt.display import Formula, InNotebooks, Part, Shown, Table, latex
 from rmt.frames import plain_fields
+from rmt.lazy import sympy
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 
@@ -93,8 +94,6 @@ class ScalingSpike(InNotebooks):
     @property
     def is_exact(self) -> bool:
         """Whether all of its numbers are closed forms."""
-        import sympy
-
         shown = (self.strength, self.right_distance, self.left_distance)
         return not any(e.has(sympy.Float) for e in (*shown, *self.overlap, *self.alignment))
 
@@ -170,8 +169,6 @@ class Scaling(Shown):
 
         What it is for symbols, too; 0 after one step.
         """
-        import sympy
-
         if len(self.alpha) == 1:
             return sympy.Integer(0)
         first, second = self.alpha
@@ -186,8 +183,6 @@ class Scaling(Shown):
         """
         if self.highest_order is not None:
             return sum(bool(s.is_outlier) for s in self.spikes)
-        import sympy
-
         zero, one = sympy.Integer(0), sympy.Integer(1)
         return sympy.Add(
             *(
@@ -205,8 +200,6 @@ class Scaling(Shown):
     @property
     def threshold(self) -> Any:
         """``(N/d)^{1/4}``, for spikes of size O(1)."""
-        import sympy
-
         return sympy.Rational(self.problem.width, self.problem.dim) ** sympy.Rational(1, 4)
 
     # Numbers at a width
@@ -400,8 +393,6 @@ def _leading_latex(spike: ScalingSpike) -> str:
 
 
 def _rounded(value: Any, digits: int) -> Any:
-    import sympy
-
     return value.xreplace({x: sympy.Float(x, digits) for x in value.atoms(sympy.Float)})
 
 

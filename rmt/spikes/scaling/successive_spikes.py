@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rmt.lazy import sympy
 from rmt.problem import Problem
 from rmt.spikes.scaling.gram import RightVectors, label_polynomials
 from rmt.spikes.scaling.label_moments import FirstStep, Polynomial, decimal_fraction
@@ -80,8 +81,6 @@ class _Spikes:
     """Whether some v_k was not zero but in the span of earlier ones."""
 
     def next(self) -> ScalingSpike:
-        import sympy
-
         k = self.count
         self.count += 1
         powers = [order + 1 for order in self.present]
@@ -120,8 +119,6 @@ class _Spikes:
         )
 
     def _first(self) -> _Right:
-        import sympy
-
         exponents = [a for a, _ in self.eta]
         outside, over = self.right.first_square(self.eta)
         overlap = self.right.first_overlap(self.eta)
@@ -133,8 +130,6 @@ class _Spikes:
         return _Right(sympy.Max(*exponents), one, outside, over, one, dots, overlap)
 
     def _later(self, k: int) -> _Right:
-        import sympy
-
         (first, c), (second, d) = self.eta
         exponent = sympy.expand(second - k * (sympy.Rational(1, 2) - first))
         growth = PowerSum.constant(c**k * d / math.factorial(k)).times(1, exponent)
@@ -145,8 +140,6 @@ class _Spikes:
 
     def _leaves(self, exponent: Any, leading: Any) -> bool | None:
         """Whether a spike of this size is an outlier as ``N`` grows."""
-        import sympy
-
         if exponent.free_symbols:
             return None
         ratio = sympy.Rational(self.problem.width, self.problem.dim)
