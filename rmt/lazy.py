@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -35,25 +36,23 @@ def from_above(name: str) -> Any:
     return getattr(import_module(_FROM_ABOVE[name]), name)
 
 
-def load_on_demand(package: str, places: Mapping[str, str]) -> None:
+def load_on_demand(package: str) -> None:
     """Let a package load the modules of its public names when a name is first looked up.
+
+    Which names, and where each is, stands in the package's ``__init__.pyi`` and nowhere else: as
+    imports, ``from module import name as name``, which editors and type checkers read as well.
 
     A public name is what it says, whatever was imported before: where a function has the name of
     the module that defines it, as `rmt.predict` has, ``import rmt.predict`` leaves the function in
     its place. Submodules can be looked up as well, without being imported before.
 
     The package gets a class of its own rather than a function ``__getattr__``: the import system
-    sets a submodule as an attribute of its package, which only a class can see; and type checkers
-    take a function ``__getattr__`` for leave to look up any name.
+    sets a submodule as an attribute of its package, which only a class can see.
 
     Parameters
     ----------
     package : str
         Its ``__name__``; it has been imported, or is about to be.
-    places : mapping of str to str
-        Modules, and the public names that each of them has, between spaces. The package imports the
-        same names from the same modules under ``if TYPE_CHECKING``, for editors, type checkers and
-        the check of import directions.
 
     Examples
     --------
@@ -61,7 +60,7 @@ def load_on_demand(package: str, places: Mapping[str, str]) -> None:
     >>> rmt.predict.__name__, rmt.predict.__module__
     ('predict', 'rmt.predict')
     """
-    home = {name: module for module, names in places.items() for name in names.split()}
+    home = _public_names(sys.modules[package])
 
     class Package(ModuleType):
         def __getattr__(self, name: str) -> Any:
@@ -89,3 +88,16 @@ def load_on_demand(package: str, places: Mapping[str, str]) -> None:
             return sorted({*super().__dir__(), *home})
 
     sys.modules[package].__class__ = Package
+    sys.modules[package].__dict__["__all__"] = sorted(home)
+
+
+def _public_names(package: Any) -> dict[str, str]:
+    """Names with the modules that have them."""
+    stub = package.__spec__.loader.get_data(os.path.join(package.__path__[0], "__init__.pyi"))
+    return {
+        name: module
+        for module, names in re.findall(
+            r"^from (\S+) import ([^(\n]+|\([^)]*)", stub.decode(), re.M
+        )
+        for name in re.findall(r"\w+(?= as )", names)
+    }

@@ -15,8 +15,14 @@ import rmt
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # `benchmarks` is not installed
 
-from benchmarks import __main__ as runner  # noqa: E402
-from benchmarks import bench_peers, bench_spectra, peers, references, table  # noqa: E402
+from benchmarks import (  # noqa: E402
+    __main__ as runner,
+    bench_peers,
+    bench_spectra,
+    peers,
+    references,
+    table,
+)
 from benchmarks.common import Claim, Effort, Race, Row, clock, race, row  # noqa: E402
 
 TINY = Effort(repetitions=1, seconds=0.0, quick=True, cheap=0.0)

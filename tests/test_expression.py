@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from rmt.expressions.catalogue import CATALOGUE
 from rmt.expressions.construction import VARIABLE_NAMES, variable

@@ -7,8 +7,7 @@ import sys
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.polynomial.hermite_e import HermiteE
 from scipy.integrate import quad
 

@@ -13,8 +13,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from rmt.functions import ScalarFunction
 from rmt.hermite import general_term, hermite_expansion

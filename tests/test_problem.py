@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from problem_cases import BASE, made
 
 from rmt import InvalidInputError, Problem, ScalarFunction, Step

@@ -12,8 +12,7 @@ import pytest
 from rmt.cli import main
 from rmt.cli.program import parser_of
 from validation.catalogue import case
-from validation.cli.main import PROGRAM
-from validation.cli.main import main as validate
+from validation.cli.main import PROGRAM, main as validate
 from validation.suites import suite
 
 ROOT = Path(__file__).parent.parent

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from rmt.functions import ScalarFunction
 from rmt.moments.smoothing import _between_kinks, _closed_terms, smoothed

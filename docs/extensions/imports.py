@@ -41,12 +41,8 @@ def figures() -> dict[str, bytes]:
 
 
 def theory() -> tuple[dict[str, str], Edges]:
-    """The modules and packages directly under `rmt`, and how many imports lead between them.
-
-    The imports that the contract in pyproject.toml excepts, of the methods ``plot``, are left out.
-    """
+    """The modules and packages directly under `rmt`, and how many imports lead between them."""
     layers = _contract("layers")
-    excepted = {tuple(pair.split(" -> ")) for pair in layers["ignore_imports"]}
     names = [layer.strip("()") for layer in layers["layers"]]
     home = {
         module: name
@@ -54,7 +50,7 @@ def theory() -> tuple[dict[str, str], Edges]:
         for module in _graph().modules
         if module == f"rmt.{name}" or module.startswith(f"rmt.{name}.")
     }
-    return {name: name for name in names}, _counts(home, excepted)
+    return {name: name for name in names}, _counts(home)
 
 
 def _contract(name: str) -> dict[str, Any]:
@@ -91,7 +87,7 @@ def experiments() -> tuple[dict[str, str], Edges, set[str]]:
         home[module] = found[0][0]
     labels = {row[0]: "\n".join(_wrapped(row)) for row in rows if row[0] in home.values()}
     allowed = _contract("predictions-enter-once")["allowed_importers"]
-    return labels, _counts(home, set()), {home[module] for module in allowed if module in home}
+    return labels, _counts(home), {home[module] for module in allowed if module in home}
 
 
 def _wrapped(names: list[str], width: int = 26) -> Iterable[str]:
@@ -105,12 +101,12 @@ def _wrapped(names: list[str], width: int = 26) -> Iterable[str]:
     yield line
 
 
-def _counts(home: Mapping[str, str], excepted: set[tuple[str, ...]]) -> Edges:
+def _counts(home: Mapping[str, str]) -> Edges:
     counts: Edges = {}
     for module, name in home.items():
         for other in _graph().find_modules_directly_imported_by(module):
             place = home.get(other)
-            if place is not None and place != name and (module, other) not in excepted:
+            if place is not None and place != name:
                 counts[name, place] = counts.get((name, place), 0) + 1
     return counts
 

@@ -7,30 +7,6 @@ needs integrals against the normal law is on the floor above, `rmt.moments`; of 
 alone may ask for one thing, `remove_hermite`, which `ScalarFunction` passes to the reader.
 """
 
-from typing import TYPE_CHECKING
-
 from rmt.lazy import load_on_demand
 
-if TYPE_CHECKING:
-    from rmt.expressions.error import ExpressionError
-    from rmt.functions.reading import parse_expression
-    from rmt.functions.scalar_function import FunctionLike, ScalarFunction
-    from rmt.moments.projection import remove_hermite
-
-__all__ = [
-    "ExpressionError",
-    "FunctionLike",
-    "ScalarFunction",
-    "parse_expression",
-    "remove_hermite",
-]
-
-load_on_demand(
-    __name__,
-    {
-        "rmt.expressions.error": "ExpressionError",
-        "rmt.functions.reading": "parse_expression",
-        "rmt.functions.scalar_function": "FunctionLike ScalarFunction",
-        "rmt.moments.projection": "remove_hermite",
-    },
-)
+load_on_demand(__name__)

@@ -193,8 +193,7 @@ def _with_polynomial(term: Term, polynomial: list[Any]) -> Term:
 
 def _kernel_term(kernel: Kernel, part: int) -> tuple[Term, int] | None:
     """Rule for one kernel on the whole line and its first order."""
-    from rmt.moments.exact.gaussian_class import COS
-    from rmt.moments.exact.gaussian_class import Kernel as make_kernel
+    from rmt.moments.exact.gaussian_class import COS, Kernel as make_kernel
 
     a, b, w = kernel.quadratic, kernel.linear, kernel.frequency
     if kernel.erfs:

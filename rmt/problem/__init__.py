@@ -4,18 +4,6 @@
 says which activations and targets are allowed. Theory and simulation share this and nothing else.
 """
 
-from typing import TYPE_CHECKING
-
 from rmt.lazy import load_on_demand
 
-if TYPE_CHECKING:
-    from rmt.problem.problem import Batch, Init, Problem, ReadoutLaw, Step
-
-__all__ = ["Batch", "Init", "Problem", "ReadoutLaw", "Step"]
-
-load_on_demand(
-    __name__,
-    {
-        "rmt.problem.problem": "Batch Init Problem ReadoutLaw Step",
-    },
-)
+load_on_demand(__name__)

@@ -1,0 +1,4 @@
+from rmt.regression.errors import (
+    RidgeErrors as RidgeErrors,
+    ridge as ridge,
+)

@@ -1,0 +1,9 @@
+from rmt.spikes.scaling.learned_region import (
+    LearnedRegion as LearnedRegion,
+    learned_region as learned_region,
+)
+from rmt.spikes.scaling.level import scaling as scaling
+from rmt.spikes.scaling.spikes_in_n import (
+    Scaling as Scaling,
+    ScalingSpike as ScalingSpike,
+)
