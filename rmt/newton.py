@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from rmt.arrays import Array, Bools, Integers
 from rmt.budget import check_time
 
-__all__ = ["Iterated", "bracketed", "newton"]
+__all__ = ["Iterated", "Points", "Step", "bracketed", "newton"]
 
 
 Points = NDArray[Any]
+Step = Callable[..., tuple[Points, Bools]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +40,7 @@ class Iterated:
     steps: Integers
 
 
-def newton(
-    step: Callable[[Points, Any], tuple[Points, Bools]], start: Points, limit: int
-) -> Iterated:
+def newton(step: Step, start: Points, limit: int, *data: Points) -> Iterated:
     """Add steps to points until they are done, each on its own.
 
     Parameters
@@ -66,21 +65,25 @@ def newton(
     ([1.414213562373, 3.0], [True, True])
     """
     x = start.copy()
-    points = len(x)
-    settled, steps = np.zeros(points, dtype=bool), np.zeros(points, dtype=np.int64)
-    left = np.arange(points)
-    while left.size and limit > 0:
-        check_time()
-        limit -= 1
-        at: Any = slice(None) if left.size == points else left
-        here = x[at]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            change, done = step(here, at)
+    settled, steps = np.zeros(len(x), dtype=bool), np.full(len(x), limit)
+    left = np.arange(len(x))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for number in range(1, limit + 1):
+            check_time()
+            at: Any = slice(None) if left.size == len(x) else left
+            here = x[at]
+            change, done = step(here, at, *data)
             x[at] = here + change
-        steps[at] += 1
-        finite = np.isfinite(change.reshape(left.size, -1)).all(axis=1)
-        settled[left[done & finite]] = True
-        left = left[finite & ~done]
+            gone = done
+            if not np.isfinite(change).all():
+                lost = ~np.isfinite(change.reshape(left.size, -1)).all(axis=1)
+                done, gone = done & ~lost, done | lost
+            if gone.any():
+                settled[left[done]] = True
+                steps[left[gone]] = number
+                left, data = left[~gone], tuple(one[~gone] for one in data)
+            if not left.size:
+                break
     return Iterated(x, settled, steps)
 
 
@@ -119,16 +122,17 @@ def bracketed(
     ([1.0], [True])
     """
     low, high = low.copy(), high.copy()
-    start = np.where((start > low) & (start < high), start, (low + high) / 2.0)
-    wide = np.broadcast_to(atol, start.shape)
+    start = np.where((start >= low) & (start <= high), start, (low + high) / 2.0)
 
     def step(x: Array, at: Any) -> tuple[Array, Bools]:
         value, slope = value_and_slope(x, at)
-        below, above = np.where(value < 0, x, low[at]), np.where(value < 0, high[at], x)
-        low[at], high[at] = below, above
+        under = value < 0
+        low[at] = below = np.where(under, x, low[at])
+        high[at] = above = np.where(under, high[at], x)
         new = x - value / slope
         new = np.where((new >= below) & (new <= above), new, (below + above) / 2.0)
         change = np.where(np.isnan(value), np.nan, new - x)
-        return change, np.abs(change) <= wide[at] + rtol * np.abs(new)
+        small = atol[at] if isinstance(atol, np.ndarray) else atol
+        return change, np.abs(change) <= small + rtol * np.abs(new)
 
     return newton(step, start, limit)

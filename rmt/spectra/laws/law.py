@@ -224,9 +224,10 @@ class SpectralLaw(ABC, InNotebooks):
         result = np.where(np.isnan(flat), np.nan, 0.0)
         interval, inside = self._locate(flat)
         if inside.any():
-            which = interval[inside]
-            left, right = self._distances(which, flat[inside])
-            inner = (left > 0) & (right > 0)
+            which, x = interval[inside], flat[inside]
+            left, right = self._distances(which, x)
+            low, high = np.array(self.edges).T[:, which]
+            inner = (low < x) & (x < high) & (left > 0) & (right > 0)
             values = np.zeros(left.size)
             values[inner] = self._density(which[inner], left[inner], right[inner])
             result[inside] = values

@@ -12,13 +12,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebval
 
 from rmt.arrays import Array, ComplexArray, Indices
+from rmt.newton import bracketed
 
-__all__ = ["DensityTable", "build_table"]
+__all__ = ["DensityTable", "build_table", "series_at"]
 
 Density = Callable[[Indices, Array, Array], Array]
 
@@ -111,7 +113,7 @@ class DensityTable:
             self.start.size - 1,
         )
         t = 2.0 * (angle - self.start[panel]) / (self.stop[panel] - self.start[panel]) - 1.0
-        return self.before[panel] + chebval(t, self.integral_coefficients[panel].T, tensor=False)
+        return self.before[panel] + series_at(t, self.integral_coefficients.T, panel)
 
     @cached_property
     def _fine(self) -> tuple[Array, Array, Array]:
@@ -151,23 +153,14 @@ class DensityTable:
         panel, t = self._guess(mass)
         target = mass - self.before[panel]
         half = (self.stop - self.start) / 2.0
-        low, high = np.full(t.size, -1.0), np.full(t.size, 1.0)
-        active = np.arange(t.size)
-        for _ in range(MAX_STEPS):
-            p, at = panel[active], t[active]
-            gap = chebval(at, self.integral_coefficients[p].T, tensor=False) - target[active]
-            slope = chebval(at, self.coefficients[p].T, tensor=False) * half[p]
-            low[active] = np.where(gap < 0, at, low[active])
-            high[active] = np.where(gap >= 0, at, high[active])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                step = at - gap / slope
-            inside = (step >= low[active]) & (step <= high[active])
-            new = np.where(inside, step, (low[active] + high[active]) / 2.0)
-            t[active] = new
-            # Newton's method doubles the digits: a step this small was the last that counts.
-            active = active[np.abs(new - at) > 1e-7]
-            if not active.size:
-                break
+
+        def value_and_slope(t: Array, at: Any) -> tuple[Array, Array]:
+            p = panel[at]
+            gap = series_at(t, self.integral_coefficients.T, p) - target[at]
+            return gap, series_at(t, self.coefficients.T, p) * half[p]
+
+        ends = np.full(t.size, -1.0), np.full(t.size, 1.0)
+        t = bracketed(value_and_slope, t, *ends, MAX_STEPS, atol=1e-7).x
         angle = self.start[panel] + (t + 1.0) * half[panel]
         which = self.interval[panel]
         width = self.high[which] - self.low[which]
@@ -206,6 +199,17 @@ class DensityTable:
         flat = z.ravel()
         total = np.array([np.sum(weights / (x - point)) for point in flat], dtype=complex)
         return total.reshape(z.shape)
+
+
+def series_at(x: Array, coefficients: Array, column: Indices) -> Array:
+    """Chebyshev series at points: of each, one of the columns of coefficients.
+
+    `numpy.polynomial.chebyshev.chebval` would gather all coefficients of all points at once.
+    """
+    one, two, twice = np.zeros(x.shape), np.zeros(x.shape), 2.0 * x
+    for row in coefficients[:0:-1]:
+        one, two = row[column] + twice * one - two, one
+    return np.asarray(coefficients[0][column] + x * one - two)
 
 
 def build_table(

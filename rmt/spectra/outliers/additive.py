@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from rmt.arguments import whole_number
 from rmt.arrays import Array, Bools, ComplexArray
 from rmt.display import InNotebooks, Part, columns_of
+from rmt.newton import bracketed
 from rmt.spectra.outliers.rectangular import Outliers, not_negative
 from rmt.status import ConvergenceError, Status
 
@@ -346,23 +347,21 @@ def _solve(theta: Array, bulk: RectangularBulk) -> Array:
     """
     edge = bulk.upper_edge
     low, high = np.zeros(theta.size), np.sqrt((theta + math.sqrt(edge)) ** 2 * 1.0001 - edge)
-    r = np.minimum(theta, 0.9 * high)
-    for _ in range(MAX_STEPS):
+
+    def value_and_slope(r: Array, at: Any) -> tuple[Array, Array]:
         z = edge + r**2
         m, companion, slope = _transforms(z, bulk)
         # 1/sqrt(D) is close to a straight line in sqrt(z).
         root = np.sqrt(z * m * companion)
-        gap = 1.0 / root - theta
-        low, high = np.where(gap < 0, r, low), np.where(gap >= 0, r, high)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            new = r - gap / (-slope / (2.0 * root**3) * 2.0 * r)
-        new = np.where((new >= low) & (new <= high), new, (low + high) / 2.0)
-        done = np.abs(new - r) <= 1e-9 * (np.abs(new) + 1e-300)
-        r = new
-        if done.all():
-            return np.asarray(edge + r**2)
+        return 1.0 / root - theta[at], -slope / root**3 * r
+
+    start = np.minimum(theta, 0.9 * high)
+    found = bracketed(value_and_slope, start, low, high, MAX_STEPS, rtol=1e-9)
+    z = edge + found.x**2
+    if found.settled.all():
+        return np.asarray(z)
     raise ConvergenceError(
-        f"the outlier of strength {theta[~done][0]:.6g} was not found",
+        f"the outlier of strength {theta[~found.settled][0]:.6g} was not found",
         Status.NOT_CONVERGED,
-        np.sqrt(edge + r**2),
+        np.sqrt(z),
     )
