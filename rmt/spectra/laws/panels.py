@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebval
+from numpy.polynomial.chebyshev import chebint, chebval
 
 from rmt.arrays import Array, ComplexArray, Indices
 from rmt.newton import bracketed
@@ -25,7 +25,6 @@ __all__ = ["DensityTable", "build_table", "series_at"]
 Density = Callable[[Indices, Array, Array], Array]
 
 DEGREE = 24
-FIRST_PANELS = 1
 TOLERANCE = 2e-15
 MAX_DEPTH = 45
 MAX_PANELS = 20_000
@@ -227,9 +226,7 @@ def build_table(
         Absolute, of the mass of a panel.
     """
     count = low.size
-    interval = np.repeat(np.arange(count), FIRST_PANELS)
-    borders = np.linspace(0.0, math.pi, FIRST_PANELS + 1)
-    start, stop = np.tile(borders[:-1], count), np.tile(borders[1:], count)
+    interval, start, stop = np.arange(count), np.zeros(count), np.full(count, math.pi)
     nothing = np.zeros(0)
     done: list[tuple[Indices, Array, Array, Array]] = [
         (np.zeros(0, np.intp), nothing, nothing, np.zeros((0, DEGREE + 1)))
@@ -267,20 +264,7 @@ def build_table(
     start = np.concatenate([d[1] for d in done])[order]
     stop = np.concatenate([d[2] for d in done])[order]
     coefficients = np.concatenate([d[3] for d in done])[order]
-    integral = _integrated(coefficients, (stop - start) / 2.0)
+    integral = chebint(coefficients, lbnd=-1.0, axis=1) * ((stop - start) / 2.0)[:, None]
     mass = integral.sum(axis=1)  # at t = 1 every Chebyshev polynomial is 1
     before = np.concatenate([[0.0], np.cumsum(mass)])
     return DensityTable(low, high, interval, start, stop, coefficients, integral, before, error)
-
-
-def _integrated(coefficients: Array, half: Array) -> Array:
-    """Chebyshev coefficients of the integral from -1, times half the panel."""
-    panels, width = coefficients.shape
-    padded = np.concatenate([coefficients, np.zeros((panels, 2))], axis=1)
-    k = np.arange(1, width + 1)
-    integral = np.zeros((panels, width + 1))
-    integral[:, 1:] = (padded[:, k - 1] - padded[:, k + 1]) / (2.0 * k)
-    integral[:, 1] += padded[:, 0] / 2.0
-    signs = (-1.0) ** np.arange(1, width + 1)
-    integral[:, 0] = -(integral[:, 1:] @ signs)
-    return integral * half[:, None]

@@ -73,11 +73,7 @@ class RealBranch:
     def __init__(self, pencil: Pencil, slot: str) -> None:
         self.pencil, self.slot = pencil, slot
         self.system: ReducedEquation = pencil.equation
-        index_type, position = pencil.place(slot)
-        for number, block in enumerate(self.system.blocks):
-            for name, span in block.members:
-                if name == index_type.name:
-                    self.block, self.position = number, span.start + position
+        self.block, self.position = self.system.place(slot)
 
     def at(self, z: float, k: Array, *, check: bool = True) -> GapPoint | None:
         """The solution at ``z`` from a near one, if it is real and on the right branch."""

@@ -32,16 +32,39 @@ class Found:
     iterations: Integers
     solved: Bools
 
+    @property
+    def _arrays(self) -> list[Any]:
+        flat = [self.k, self.residual, self.iterations, self.solved]
+        return [*flat, *self.matrices, *self.bounds]
+
+    @classmethod
+    def _of(cls, arrays: list[Any]) -> Found:
+        k, residual, iterations, solved, *blocks = arrays
+        half = len(blocks) // 2
+        return cls(k, blocks[:half], blocks[half:], residual, iterations, solved)
+
+    @classmethod
+    def join(cls, parts: list[Found]) -> Found:
+        """Solutions one after the other."""
+        every = zip(*(one._arrays for one in parts), strict=True)
+        return cls._of([np.concatenate(one) for one in every])
+
     def take(self, index: Any) -> Found:
         """The solutions at some of the points."""
-        return Found(
-            self.k[index],
-            [one[index] for one in self.matrices],
-            [one[index] for one in self.bounds],
-            self.residual[index],
-            self.iterations[index],
-            self.solved[index],
-        )
+        return self._of([one[index] for one in self._arrays])
+
+    def spread(self, index: Indices, points: int) -> Found:
+        """The solutions as those at some of many points, of which the others are not solved."""
+        if index.size == points:
+            return self
+        whole = [np.zeros((points, *one.shape[1:]), one.dtype) for one in self._arrays]
+        return self._of(whole).put(index, self)
+
+    def put(self, index: Indices, new: Found) -> Found:
+        """Put new solutions in their places, and return all."""
+        for old, one in zip(self._arrays, new._arrays, strict=True):
+            old[index] = one
+        return self
 
 
 @dataclass(slots=True, eq=False)
