@@ -12,9 +12,9 @@ from rmt.spectra.coupled_outliers import FormsAt, coupled_outliers
 from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spectra.pencil_outliers import pencil_outliers
 from rmt.spikes.deformed.bulk import bulk_on
-from rmt.spikes.deformed.exact_forms import DataCouplings
+from rmt.spikes.deformed.exact_forms import ExactForms
 from rmt.spikes.deformed.outliers import _found, deformed_outliers
-from rmt.spikes.deformed.simple_forms import GenericCouplings
+from rmt.spikes.deformed.simple_forms import SimpleForms
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import InvalidInputError
 
@@ -52,7 +52,7 @@ def test_linear_activation_is_closed_form(batch, dims):
     spikes = resummed_strengths(problem)
     plain = rectangular_outliers(spikes.strengths, problem.aspect_ratio)
     bulk = bulk_on(problem, spikes.readout_nodes, spikes.readout_weights, 1.5)
-    forms = DataCouplings(problem, bulk, spikes)
+    forms = ExactForms(problem, bulk, spikes)
     found = _found([forms], [bulk.upper_edge()], plain.singular_value).values
     assert found[0] == pytest.approx(plain.singular_value, rel=1e-7)
     assert found[1] == pytest.approx(plain.left_overlap, rel=1e-7)
@@ -82,7 +82,7 @@ def test_simple_forms_by_two_routes(batch):
     problem = problem_of(batch)
     spikes = resummed_strengths(problem)
     bulk = bulk_on(problem, spikes.readout_nodes, spikes.readout_weights, 1.0)
-    forms = GenericCouplings(bulk.pencil, spikes)
+    forms = SimpleForms(bulk.pencil, spikes)
     edge = bulk.upper_edge()
     guess = rectangular_outliers(spikes.strengths, 1.0).singular_value
     position, left, right, _ = _found([forms], [edge], guess).values
@@ -98,7 +98,7 @@ def test_errors_bound_a_finer_discretisation(batch):
     found = deformed_outliers(problem, forms="simple")
     spikes = found.spikes
     fine = bulk_on(problem, spikes.readout_nodes, spikes.readout_weights, 1.4)
-    forms = GenericCouplings(fine.pencil, spikes)
+    forms = SimpleForms(fine.pencil, spikes)
     position, left, right, target = _found(
         [forms], [fine.upper_edge()], found.singular_value
     ).values
@@ -173,7 +173,7 @@ def test_slopes_of_the_forms(batch):
     spikes = resummed_strengths(problem)
     bulk = bulk_on(problem, spikes.readout_nodes, spikes.readout_weights, 1.0)
     z, h = 2.0 * bulk.upper_edge() ** 2, 1e-4
-    for forms in (DataCouplings(problem, bulk, spikes), GenericCouplings(bulk.pencil, spikes)):
+    for forms in (ExactForms(problem, bulk, spikes), SimpleForms(bulk.pencil, spikes)):
         here, above, below = (forms(point) for point in (z, z + h, z - h))
         differences = (above.values - below.values) / (2.0 * h)
         assert here.slopes == pytest.approx(differences, rel=1e-5, abs=1e-7)

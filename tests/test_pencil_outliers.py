@@ -108,6 +108,27 @@ def test_several_spikes_on_marchenko_pastur(gamma: float) -> None:
     assert found.edge == pytest.approx(1 + math.sqrt(gamma), rel=1e-14)
 
 
+@pytest.mark.parametrize("pencil", [marchenko_pastur(0.5), rows_of_three_sizes(0.5)])
+def test_equal_strengths(pencil: Pencil) -> None:
+    """Each outlier has a direction of its own, and what one has a single spike has."""
+    found, single = (pencil_outliers(pencil, "r", "u", one) for one in ([6.0, 6.0, 6.0], [6.0]))
+    assert found.singular_value == pytest.approx(np.full(3, single.singular_value[0]), rel=1e-13)
+    for overlaps, one in (
+        (found.left_overlap, single.left_overlap),
+        (found.right_overlap, single.right_overlap),
+    ):
+        assert np.sort(overlaps, axis=1) == pytest.approx(one * np.array([[0, 0, 1]] * 3), abs=1e-9)
+        assert overlaps.sum(axis=0) == pytest.approx(np.full(3, one[0, 0]), rel=1e-9)
+
+
+def test_next_to_the_threshold() -> None:
+    theta = (1.0 + 1e-4) * 0.25**0.25
+    found = pencil_outliers(marchenko_pastur(0.25), "r", "u", [theta])
+    expected = rectangular_outliers([theta], 0.25)
+    assert found.singular_value == pytest.approx(expected.singular_value, rel=1e-14)
+    assert found.left_overlap[0] == pytest.approx(expected.left_overlap, abs=1e-9)
+
+
 def test_generic_directions_agree_with_the_direct_route() -> None:
     """Left directions that are equal on all rows, against D-transforms of the Silverstein law."""
     gamma, theta = 0.6, np.array([6.0, 3.5])

@@ -303,6 +303,17 @@ def test_one_atom_is_marchenko_pastur(ratio: float) -> None:
     np.testing.assert_allclose(general.companion_stieltjes(z), companion, rtol=1e-11)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("values", [[1, 3], [1, 8], [1, 2, 30], np.linspace(1, 2, 40)])
+def test_density_at_an_edge_is_zero(values: Any) -> None:
+    law = GeneralisedMarchenkoPastur(values, 0.5)
+    edges = np.ravel(law.edges)
+    assert law.pdf(edges).tolist() == [0.0] * edges.size
+    inside = np.nextafter(edges, np.mean(law.edges, axis=1).repeat(2))
+    density = law.pdf(inside)
+    assert np.all((density > 0) & (density < 1e-6))
+
+
 @given(st.floats(-30, 30), st.floats(1e-6, 10))
 def test_silverstein_equation_is_solved(x: float, y: float) -> None:
     law, z = LAWS["two atoms"], complex(x, y)

@@ -12,6 +12,7 @@ of one rising function.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,12 +21,15 @@ import numpy as np
 
 from rmt.arrays import Array
 from rmt.budget import check_time
+from rmt.newton import bracketed
 from rmt.status import ConvergenceError, Status
 
 __all__ = ["CoupledOutliers", "FormsAt", "coupled_outliers", "displaced"]
 
 
 MAX_STEPS = 100
+SETTLED = 1e-13  # the last step, relative
+COINCIDING = 1e-12  # relative
 MAX_DOUBLINGS = 200
 
 
@@ -133,25 +137,29 @@ def coupled_outliers(
     >>> found.z.round(12).tolist(), bool(found.error.max() < 1e-12)
     ([4.0], True)
     """
-    bottom = _Spectrum(forms(start), couplings)
+    bottom = _Spectrum(forms, couplings, start)
     far = 4.0 * max([start, *guess])
     for _ in range(MAX_DOUBLINGS):  # beyond the outliers half of the eigenvalues are negative
-        beyond = _Spectrum(forms(far), couplings).negative
+        beyond = _Spectrum(forms, couplings, far).negative
         if beyond <= couplings:
             break
         far *= 4.0
     else:
         raise ConvergenceError("the outliers have no upper bound", Status.NOT_CONVERGED)
+    indices = range(beyond, bottom.negative)
+    near = itertools.chain(guess.tolist(), itertools.repeat(math.nan))
     found = [
-        _zero(forms, couplings, index, start, far, float(guess[k]) if k < guess.size else math.nan)
-        for k, index in enumerate(range(beyond, bottom.negative))
+        _zero(forms, couplings, index, start, far, z)
+        for index, z in zip(indices, near, strict=False)
     ]
-    rows = [one.amplitudes(index) for index, (_, one) in enumerate(found, start=beyond)]
-    return CoupledOutliers(
-        np.array([z for z, _ in found]),
-        np.array([one.shift(index) for index, (_, one) in enumerate(found, start=beyond)]),
-        np.array(rows).reshape(len(rows), len(bottom.here.values)),
-    )
+    z = np.array([one.z for one in found])
+    apart = np.flatnonzero(z[:-1] - z[1:] > COINCIDING * z[1:]) + 1
+    error, amplitudes = np.empty(z.size), np.empty((z.size, len(bottom.here.values)))
+    for group in np.split(np.arange(z.size), apart) if found else ():
+        one = found[group[0]]
+        error[group] = [one.shift(indices[k]) for k in group]
+        amplitudes[group] = one.amplitudes([indices[k] for k in group])
+    return CoupledOutliers(z, error, amplitudes)
 
 
 def displaced(forms: Callable[[float], FormsAt], couplings: int, z: Array) -> CoupledOutliers:
@@ -187,25 +195,26 @@ def displaced(forms: Callable[[float], FormsAt], couplings: int, z: Array) -> Co
     >>> displaced(forms, 1, np.array([4.0])).error.round(4).tolist()
     [0.004]
     """
-    nearby = [_Spectrum(forms(float(point)), couplings) for point in z]
+    nearby = [_Spectrum(forms, couplings, float(point)) for point in z]
     nearest = [int(np.argmin(np.abs(one.values))) for one in nearby]
+    pairs = list(zip(nearby, nearest, strict=True))
     return CoupledOutliers(
         z,
-        np.array([one.shift(index) for one, index in zip(nearby, nearest, strict=True)]),
-        np.array([one.amplitudes(index) for one, index in zip(nearby, nearest, strict=True)]),
+        np.array([one.shift(index) for one, index in pairs]),
+        np.concatenate([one.amplitudes([index]) for one, index in pairs]),
     )
 
 
 class _Spectrum:
     """Eigenvalues of ``K`` at one point, in ascending order."""
 
-    def __init__(self, here: FormsAt, couplings: int) -> None:
+    def __init__(self, forms: Callable[[float], FormsAt], couplings: int, z: float) -> None:
         check_time()
         coupled = slice(0, 2 * couplings)
         swap = np.kron([[0.0, 1.0], [1.0, 0.0]], np.eye(couplings))
-        self.here = here
-        self.inner = here.values[coupled, coupled]
-        self.rates = here.slopes[coupled, coupled]
+        self.z, self.here = z, forms(z)
+        self.inner = self.here.values[coupled, coupled]
+        self.rates = self.here.slopes[coupled, coupled]
         self.values, self.vectors = np.linalg.eigh(swap + self.inner)
 
     @property
@@ -224,10 +233,16 @@ class _Spectrum:
         error = self.here.relative_error * float(size @ np.abs(self.inner) @ size)
         return (abs(float(self.values[index])) + error) / self.slope(index)
 
-    def amplitudes(self, index: int) -> Array:
-        """Of all vectors with the eigenvector of the outlier."""
-        null = self.vectors[:, index]
-        return np.asarray(self.here.values[:, : null.size] @ null / math.sqrt(self.slope(index)))
+    def amplitudes(self, indices: list[int]) -> Array:
+        """Of all vectors with the eigenvectors of outliers that coincide, or of one.
+
+        Any rotation of equal outliers would do: each is along as few couplings as there may be.
+        """
+        null = self.vectors[:, indices]
+        root = np.linalg.inv(np.linalg.cholesky(null.T @ self.rates @ null)).T
+        normal = null @ root
+        turn = np.linalg.eigh(-normal.T * np.arange(len(null)) @ normal)[1]
+        return np.asarray((self.here.values[:, : len(null)] @ normal @ turn).T)
 
 
 def _zero(
@@ -236,19 +251,21 @@ def _zero(
     index: int,
     low: float,
     high: float,
-    z: float,
-) -> tuple[float, _Spectrum]:
-    """Where the eigenvalue of an index passes zero: Newton's method between brackets."""
-    for _ in range(MAX_STEPS):
-        if not low < z < high:
-            z = math.sqrt(low * high)
-        here = _Spectrum(forms(z), couplings)
-        value, slope = float(here.values[index]), here.slope(index)
-        low, high = (z, high) if value < 0.0 else (low, z)
-        step = -value / slope if slope > 0 else math.inf
-        if abs(step) <= 1e-13 * z or high - low <= 4e-16 * z:
-            return z, here
-        z += step
-    raise ConvergenceError(
-        f"the outlier near {math.sqrt(z):.6g}^2 was not settled", Status.NOT_CONVERGED, z
-    )
+    guess: float,
+) -> _Spectrum:
+    """The spectrum where the eigenvalue of an index passes zero, found in ``log z``."""
+    last: _Spectrum
+
+    def value_and_slope(log_z: Array, at: object) -> tuple[Array, Array]:
+        nonlocal last
+        last = _Spectrum(forms, couplings, math.exp(log_z[0]))
+        return last.values[[index]], np.array([last.slope(index) * last.z])
+
+    start, bottom, top = (np.log([one]) for one in (guess, low, high))
+    if not bracketed(value_and_slope, start, bottom, top, MAX_STEPS, atol=SETTLED).settled[0]:
+        raise ConvergenceError(
+            f"the outlier near {math.sqrt(last.z):.6g}^2 was not settled",
+            Status.NOT_CONVERGED,
+            last.z,
+        )
+    return last

@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rmt.arrays import Array
-from rmt.spectra.dyson import DysonSolution, Pencil, solve
+from rmt.spectra.coupled_outliers import FormsAt, coupled_outliers
+from rmt.spectra.dyson import BlockDiagonal, DysonSolution, Pencil, solve
 from rmt.spectra.pencil.edges import RealBranch, edge_of_gap, far_points
-from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.status import InvalidInputError
 
 __all__ = ["PencilOutliers", "pencil_outliers", "upper_edge"]
-
-
-MAX_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +151,19 @@ def pencil_outliers(
     if left_functions is not None:
         functions = np.atleast_2d(np.asarray(left_functions, dtype=float))
         _check_functions(pencil, left_slot, functions, theta.size)
-    forms = _Forms(pencil, left_slot, right_slot, theta, functions)
+    forms = GenericForms(pencil, left_slot, right_slot, theta, functions)
     bottom = upper_edge(pencil, right_slot) if edge is None else float(edge)
     # Just above the edge: at it the forms have a vertical tangent.
-    start = bottom * (1.0 + 1e-9)
-    count = int(np.sum(forms.eigenvalues(start)[0] > 1.0))
-    roots = [_root(forms, k, start) for k in range(count)]
-    left, right = np.zeros((count, theta.size)), np.zeros((count, theta.size))
-    error = np.zeros(count)
-    for k, z in enumerate(roots):
-        left[k], right[k], error[k] = forms.overlaps(k, z)
+    start, guess = bottom * (1.0 + 1e-9), bottom + np.sort(theta)[::-1] ** 2
+    found = coupled_outliers(forms, theta.size, start, guess)
+    left, right = forms.components(found.amplitudes)
+    position = np.sqrt(found.z)
     return PencilOutliers(
-        np.sqrt(np.array(roots, dtype=float)), left, right, math.sqrt(bottom), error
+        position,
+        left**2 / found.z[:, None],
+        right**2,
+        math.sqrt(bottom),
+        found.error / (2.0 * position),
     )
 
 
@@ -182,78 +181,45 @@ def _check_functions(pencil: Pencil, slot: str, functions: Array, count: int) ->
         )
 
 
-class _Forms:
-    """The matrix ``G_R Theta G_L Theta`` and its derivative along the real axis."""
+class GenericForms:
+    """Forms of couplings ``theta_k (u_k^T r) (v_k^T u)``, the ``v_k`` orthonormal and generic.
+
+    Parameters
+    ----------
+    pencil : Pencil
+    left, right : str
+        The slots ``r`` and ``u``.
+    strength : array, shape (K,)
+    functions : array, shape (K, nodes), or None
+        The ``u_k`` over the nodes of ``r``; None if they are generic as well.
+    """
 
     def __init__(
-        self, pencil: Pencil, left: str, right: str, theta: Array, functions: Array | None
+        self, pencil: Pencil, left: str, right: str, strength: Array, functions: Array | None
     ) -> None:
-        self.pencil, self.left, self.right = pencil, left, right
-        self.theta, self.functions = theta, functions
-        self.last: DysonSolution | None = None
+        self._pencil, self._left, self._right = pencil, left, right
+        self._strength, self._functions = strength, functions
+        self._last: DysonSolution | None = None
 
-    def _matrices(self, z: float) -> tuple[Array, float, Array, float, DysonSolution]:
-        solution = solve(self.pencil, z, initial=self.last)
-        self.last = solution
-        slope = solution.derivative()
-        parts = []
-        for source in (solution, slope):
-            if self.functions is None:
-                value = float(complex(source.form(self.left)).real) * np.eye(self.theta.size)
-            else:
-                value = source.form(self.left, None, self.functions, self.functions).real
-            parts.append((np.asarray(value), float(complex(source.form(self.right)).real)))
-        (gl, gr), (dgl, dgr) = parts
-        return gl, gr, dgl, dgr, solution
-
-    def eigenvalues(self, z: float) -> tuple[Array, Array]:
-        """Eigenvalues of ``G_R Theta G_L Theta``, the largest first, and their slopes."""
-        gl, gr, dgl, dgr, _ = self._matrices(z)
-        outer = np.outer(self.theta, self.theta)
-        values, vectors = np.linalg.eigh(gr * outer * gl)
-        change = outer * (dgr * gl + gr * dgl)
-        slopes = np.einsum("ik,ij,jk->k", vectors, change, vectors)
-        return values[::-1], slopes[::-1]
-
-    def overlaps(self, k: int, z: float) -> tuple[Array, Array, float]:
-        """Squared left and right overlaps, and the error of the singular value."""
-        gl, gr, dgl, dgr, solution = self._matrices(z)
-        outer = np.outer(self.theta, self.theta)
-        values, vectors = np.linalg.eigh(gr * outer * gl)
-        v = vectors[:, ::-1][:, k]
-        # Null vector (n_u, n_v) of F = [[G_L^{-1}, Theta], [Theta, G_R^{-1}]], n_v = v.
-        n_u = -gl @ (self.theta * v)
-        shifted = self.theta * v
-        norm = -(shifted @ dgl @ shifted) - dgr / gr**2
-        slope = float(v @ (outer * (dgr * gl + gr * dgl)) @ v)
-        relative = sum(
-            float(np.max(solution.error(slot))) / abs(value)
-            for slot, value in ((self.left, float(gl[0, 0])), (self.right, gr))
+    def __call__(self, z: float) -> FormsAt:
+        """All forms at a real ``z`` right of the spectrum."""
+        solution = self._last = solve(self._pencil, z, initial=self._last)
+        relative = max(
+            float(np.max(solution.error(slot)) / np.abs(solution.entry(slot)).max())
+            for slot in (self._left, self._right)
         )
-        shift = (relative + abs(values[::-1][k] - 1.0)) / abs(slope)
-        return -(n_u**2) / norm / z, -(v**2) / norm, shift / (2.0 * math.sqrt(z))
+        return FormsAt(self._between(solution), self._between(solution.derivative()), relative)
 
+    def _between(self, m: BlockDiagonal) -> Array:
+        count, f = self._strength.size, self._functions
+        generic = np.eye(count)
+        left = m.form(self._left) * generic if f is None else m.form(self._left, None, f, f)
+        forms = np.zeros((2 * count, 2 * count))
+        forms[:count, :count] = np.outer(self._strength, self._strength) * left.real
+        forms[count:, count:] = m.form(self._right).real * generic
+        return forms
 
-def _root(forms: _Forms, k: int, start: float) -> float:
-    """Where the ``k``-th eigenvalue is 1: Newton's method between brackets, in ``log z``."""
-    low, high = start, 2.0 * start
-    while forms.eigenvalues(high)[0][k] > 1.0:
-        low, high = high, 2.0 * high
-        if high > 1e200:
-            raise ConvergenceError("an outlier has no upper bound", Status.NOT_CONVERGED)
-    z = math.sqrt(low * high)
-    for _ in range(MAX_STEPS):
-        values, slopes = forms.eigenvalues(z)
-        gap = values[k] - 1.0
-        low, high = (z, high) if gap > 0 else (low, z)
-        # 1/sqrt(eigenvalue) is nearly a straight line in sqrt(z).
-        root = math.sqrt(z) + (values[k] ** -0.5 - 1.0) / (
-            0.5 * values[k] ** -1.5 * slopes[k] * 2.0 * math.sqrt(z)
-        )
-        new = root**2 if low < root**2 < high and root > 0 else math.sqrt(low * high)
-        if abs(new - z) <= 1e-12 * z:
-            return float(new)
-        z = new
-    raise ConvergenceError(
-        f"the outlier near {math.sqrt(z):.6g} was not settled", Status.NOT_CONVERGED, z
-    )
+    def components(self, amplitudes: Array) -> tuple[Array, Array]:
+        """Of the outliers' vectors ``r`` and ``u`` along the ``u_k`` and the ``v_k``."""
+        left, right = np.split(amplitudes, 2, axis=1)
+        return left / self._strength, right

@@ -48,16 +48,6 @@ class ContinuousPart(SpectralLaw):
         return self.whole.knows_edges
 
     @property
-    def lower_edge(self) -> float:
-        """The lowest point with a density."""
-        return self.whole._lowest_end
-
-    @property
-    def upper_edge(self) -> float:
-        """The highest point with a density."""
-        return self.whole._highest_end
-
-    @property
     def _lowest_end(self) -> float:
         return self.whole._lowest_end
 

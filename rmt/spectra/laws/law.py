@@ -197,21 +197,21 @@ class SpectralLaw(ABC, InNotebooks):
     @property
     def _lowest_end(self) -> float:
         """Of the intervals: for laws that know it without knowing all of them."""
-        return self.edges[0][0]
+        return self.edges[0][0] if self.edges else math.inf
 
     @property
     def _highest_end(self) -> float:
-        return self.edges[-1][1]
+        return self.edges[-1][1] if self.edges else -math.inf
 
     @property
     def lower_edge(self) -> float:
         """The lowest point of the support, atoms included."""
-        return min([low for low, _ in self.edges] + [atom.location for atom in self.atoms])
+        return min([self._lowest_end, *(atom.location for atom in self.atoms)])
 
     @property
     def upper_edge(self) -> float:
         """The highest point of the support, atoms included."""
-        return max([high for _, high in self.edges] + [atom.location for atom in self.atoms])
+        return max([self._highest_end, *(atom.location for atom in self.atoms)])
 
     def support(self) -> tuple[float, float]:
         """The ends of the support, atoms included."""
@@ -219,18 +219,15 @@ class SpectralLaw(ABC, InNotebooks):
 
     def pdf(self, x: ArrayLike) -> Array:
         """Density of the continuous part, without the atoms."""
-        points = np.asarray(x, dtype=float)
-        flat = points.ravel()
-        result = np.where(np.isnan(flat), np.nan, 0.0)
-        interval, inside = self._locate(flat)
-        if inside.any():
-            which = interval[inside]
-            left, right = self._distances(which, flat[inside])
-            inner = (left > 0) & (right > 0)
-            values = np.zeros(left.size)
-            values[inner] = self._density(which[inner], left[inner], right[inner])
-            result[inside] = values
-        return result.reshape(points.shape)
+
+        def density(x: Array, interval: Indices, left: Array, right: Array) -> Array:
+            low, high = np.array(self.edges).T[:, interval]
+            inner = (low < x) & (x < high) & (left > 0) & (right > 0)
+            values = np.zeros(x.size)
+            values[inner] = self._density(interval[inner], left[inner], right[inner])
+            return values
+
+        return self._in_intervals(x, density)
 
     def pdf_error(self, x: ArrayLike) -> Array:
         """Absolute error bound of `pdf`.
@@ -238,16 +235,26 @@ class SpectralLaw(ABC, InNotebooks):
         Rounding of the equation's solution, and of the distance from the nearer edge: at a distance
         ``d`` from it a square root changes by the relative rounding of ``x`` times ``x / (2 d)``.
         """
+
+        def error(x: Array, interval: Indices, left: Array, right: Array) -> Array:
+            nearest = np.maximum(np.minimum(left, right), np.finfo(float).tiny)
+            relative = 64 * EPS + self._relative_error + EPS * np.abs(x) / nearest
+            return np.asarray(self.pdf(x) * relative)
+
+        return self._in_intervals(x, error)
+
+    def _in_intervals(
+        self, x: ArrayLike, function: Callable[[Array, Indices, Array, Array], Array]
+    ) -> Array:
+        """A function of points, their interval and the distances from its ends; 0 elsewhere."""
         points = np.asarray(x, dtype=float)
-        density = self.pdf(points)
         flat = points.ravel()
-        relative = np.full(flat.size, 64 * EPS + self._relative_error)
+        result = np.where(np.isnan(flat), np.nan, 0.0)
         interval, inside = self._locate(flat)
         if inside.any():
-            left, right = self._distances(interval[inside], flat[inside])
-            nearest = np.maximum(np.minimum(left, right), np.finfo(float).tiny)
-            relative[inside] += EPS * np.abs(flat[inside]) / nearest
-        return np.asarray(density * relative.reshape(points.shape))
+            distances = self._distances(interval[inside], flat[inside])
+            result[inside] = function(flat[inside], interval[inside], *distances)
+        return result.reshape(points.shape)
 
     def cdf(self, x: ArrayLike) -> Array:
         """``P(X <= x)``, atoms at ``x`` included; `mass_error` estimates its error."""

@@ -12,18 +12,19 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebval
+from numpy.polynomial.chebyshev import chebint, chebval
 
 from rmt.arrays import Array, ComplexArray, Indices
+from rmt.newton import bracketed
 
-__all__ = ["DensityTable", "build_table"]
+__all__ = ["DensityTable", "build_table", "series_at"]
 
 Density = Callable[[Indices, Array, Array], Array]
 
 DEGREE = 24
-FIRST_PANELS = 1
 TOLERANCE = 2e-15
 MAX_DEPTH = 45
 MAX_PANELS = 20_000
@@ -111,7 +112,7 @@ class DensityTable:
             self.start.size - 1,
         )
         t = 2.0 * (angle - self.start[panel]) / (self.stop[panel] - self.start[panel]) - 1.0
-        return self.before[panel] + chebval(t, self.integral_coefficients[panel].T, tensor=False)
+        return self.before[panel] + series_at(t, self.integral_coefficients.T, panel)
 
     @cached_property
     def _fine(self) -> tuple[Array, Array, Array]:
@@ -151,23 +152,14 @@ class DensityTable:
         panel, t = self._guess(mass)
         target = mass - self.before[panel]
         half = (self.stop - self.start) / 2.0
-        low, high = np.full(t.size, -1.0), np.full(t.size, 1.0)
-        active = np.arange(t.size)
-        for _ in range(MAX_STEPS):
-            p, at = panel[active], t[active]
-            gap = chebval(at, self.integral_coefficients[p].T, tensor=False) - target[active]
-            slope = chebval(at, self.coefficients[p].T, tensor=False) * half[p]
-            low[active] = np.where(gap < 0, at, low[active])
-            high[active] = np.where(gap >= 0, at, high[active])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                step = at - gap / slope
-            inside = (step >= low[active]) & (step <= high[active])
-            new = np.where(inside, step, (low[active] + high[active]) / 2.0)
-            t[active] = new
-            # Newton's method doubles the digits: a step this small was the last that counts.
-            active = active[np.abs(new - at) > 1e-7]
-            if not active.size:
-                break
+
+        def value_and_slope(t: Array, at: Any) -> tuple[Array, Array]:
+            p = panel[at]
+            gap = series_at(t, self.integral_coefficients.T, p) - target[at]
+            return gap, series_at(t, self.coefficients.T, p) * half[p]
+
+        ends = np.full(t.size, -1.0), np.full(t.size, 1.0)
+        t = bracketed(value_and_slope, t, *ends, MAX_STEPS, atol=1e-7).x
         angle = self.start[panel] + (t + 1.0) * half[panel]
         which = self.interval[panel]
         width = self.high[which] - self.low[which]
@@ -208,6 +200,17 @@ class DensityTable:
         return total.reshape(z.shape)
 
 
+def series_at(x: Array, coefficients: Array, column: Indices) -> Array:
+    """Chebyshev series at points: of each, one of the columns of coefficients.
+
+    `numpy.polynomial.chebyshev.chebval` would gather all coefficients of all points at once.
+    """
+    one, two, twice = np.zeros(x.shape), np.zeros(x.shape), 2.0 * x
+    for row in coefficients[:0:-1]:
+        one, two = row[column] + twice * one - two, one
+    return np.asarray(coefficients[0][column] + x * one - two)
+
+
 def build_table(
     density: Density, low: Array, high: Array, tolerance: float = TOLERANCE
 ) -> DensityTable:
@@ -223,9 +226,7 @@ def build_table(
         Absolute, of the mass of a panel.
     """
     count = low.size
-    interval = np.repeat(np.arange(count), FIRST_PANELS)
-    borders = np.linspace(0.0, math.pi, FIRST_PANELS + 1)
-    start, stop = np.tile(borders[:-1], count), np.tile(borders[1:], count)
+    interval, start, stop = np.arange(count), np.zeros(count), np.full(count, math.pi)
     nothing = np.zeros(0)
     done: list[tuple[Indices, Array, Array, Array]] = [
         (np.zeros(0, np.intp), nothing, nothing, np.zeros((0, DEGREE + 1)))
@@ -263,20 +264,7 @@ def build_table(
     start = np.concatenate([d[1] for d in done])[order]
     stop = np.concatenate([d[2] for d in done])[order]
     coefficients = np.concatenate([d[3] for d in done])[order]
-    integral = _integrated(coefficients, (stop - start) / 2.0)
+    integral = chebint(coefficients, lbnd=-1.0, axis=1) * ((stop - start) / 2.0)[:, None]
     mass = integral.sum(axis=1)  # at t = 1 every Chebyshev polynomial is 1
     before = np.concatenate([[0.0], np.cumsum(mass)])
     return DensityTable(low, high, interval, start, stop, coefficients, integral, before, error)
-
-
-def _integrated(coefficients: Array, half: Array) -> Array:
-    """Chebyshev coefficients of the integral from -1, times half the panel."""
-    panels, width = coefficients.shape
-    padded = np.concatenate([coefficients, np.zeros((panels, 2))], axis=1)
-    k = np.arange(1, width + 1)
-    integral = np.zeros((panels, width + 1))
-    integral[:, 1:] = (padded[:, k - 1] - padded[:, k + 1]) / (2.0 * k)
-    integral[:, 1] += padded[:, 0] / 2.0
-    signs = (-1.0) ** np.arange(1, width + 1)
-    integral[:, 0] = -(integral[:, 1:] @ signs)
-    return integral * half[:, None]

@@ -144,16 +144,10 @@ class Population(InNotebooks):
         pieces = [(float(a), float(b)) for a, b in intervals]
 
         def with_nodes(count: int) -> Population:
-            x, w = gauss_legendre(count)
-            angle = (x + 1.0) * np.pi / 2.0
-            nodes, weights = [], []
-            for a, b in pieces:
-                t = a + (b - a) * np.sin(angle / 2.0) ** 2
-                nodes.append(t)
-                weights.append(
-                    np.asarray(density(t), dtype=float) * (b - a) * np.sin(angle) * w * np.pi / 4.0
-                )
-            t, mass = np.concatenate(nodes), np.concatenate(weights)
+            t, weights = _rule(pieces, count)
+            mass = weights * np.concatenate(
+                [np.asarray(density(part), dtype=float) for part in np.split(t, len(pieces))]
+            )
             if not np.all(np.isfinite(mass) & (mass >= 0)):
                 raise InvalidInputError("density: must be finite and not negative on its intervals")
             if abs(mass.sum() - 1.0) > 1e-4:
@@ -170,15 +164,9 @@ class Population(InNotebooks):
         """Another spectral law, atoms included."""
 
         def with_nodes(count: int) -> Population:
-            values = [atom.location for atom in law.atoms]
-            weights = [atom.mass for atom in law.atoms]
-            x, w = gauss_legendre(count)
-            angle = (x + 1.0) * np.pi / 2.0
-            for a, b in law.edges:
-                t = a + (b - a) * np.sin(angle / 2.0) ** 2
-                values += t.tolist()
-                weights += (law.pdf(t) * (b - a) * np.sin(angle) * w * np.pi / 4.0).tolist()
-            mass = np.array(weights)
+            t, weights = _rule(law.edges, count)
+            values = np.append([atom.location for atom in law.atoms], t)
+            mass = np.append([atom.mass for atom in law.atoms], law.pdf(t) * weights)
             atoms = cls.of_atoms(np.maximum(values, 0.0), mass / mass.sum())
             return cls(atoms.values, atoms.weights, with_nodes)
 
@@ -204,6 +192,15 @@ class Population(InNotebooks):
     def moment(self, order: int) -> float:
         """``int t^order dH(t)``."""
         return float(self.weights @ self.values**order)
+
+
+def _rule(intervals: Sequence[tuple[float, float]], count: int) -> tuple[Array, Array]:
+    """A Gauss rule in the angle of each interval, one after the other."""
+    x, w = gauss_legendre(count)
+    angle = (x + 1.0) * np.pi / 2.0
+    low, high = np.array(intervals, dtype=float).reshape(-1, 2, 1).transpose(1, 0, 2)
+    nodes = low + (high - low) * np.sin(angle / 2.0) ** 2
+    return nodes.ravel(), ((high - low) * np.sin(angle) * w * np.pi / 4.0).ravel()
 
 
 def _real(name: str, values: Any) -> Array:

@@ -178,21 +178,20 @@ def _resolved(population: Population, ratio: float) -> Population:
     """A continuous population with enough nodes that edges and density have settled."""
     assert population.refine is not None
     nodes = FIRST_NODES
-    previous: tuple[Array, Array] | None = None
+    share = np.array([0.03, 0.2, 0.5, 0.8, 0.97])
+    edges, points, density = np.empty((0, 2)), np.empty(0), np.empty(0)
     while nodes <= LAST_NODES:
         refined = population.refine(nodes)
         law = GeneralisedMarchenkoPastur(Population(refined.values, refined.weights), ratio)
-        edges = np.array(law.edges)
-        if previous is not None and edges.shape == previous[0].shape:
-            x = previous[0][:, :1] + np.diff(previous[0]) * np.array([0.03, 0.2, 0.5, 0.8, 0.97])
-            change = np.abs(edges - previous[0]).max() / edges.max()
-            density = law.pdf(x.ravel())
-            old = previous[1]
-            change = max(change, float(np.abs(density - old).max() / max(density.max(), 1e-300)))
+        before, edges = edges, np.array(law.edges)
+        if edges.shape == before.shape:
+            new = law.pdf(points)
+            change = np.abs(edges - before).max() / edges.max()
+            change = max(change, float(np.abs(new - density).max() / max(new.max(), 1e-300)))
             if change <= CONTINUOUS_TOLERANCE:
                 return refined
-        x = edges[:, :1] + np.diff(edges) * np.array([0.03, 0.2, 0.5, 0.8, 0.97])
-        previous = (edges, law.pdf(x.ravel()))
+        points = (edges[:, :1] + np.diff(edges) * share).ravel()
+        density = law.pdf(points)
         nodes *= 2
     raise ConvergenceError(
         f"the population density is not resolved by {LAST_NODES} nodes on each interval; give it "

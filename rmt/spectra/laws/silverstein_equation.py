@@ -18,18 +18,21 @@ is the right one (Silverstein & Choi 1995).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rmt.arrays import Array, Bools, ComplexArray, Indices
+from rmt.newton import Points, Step, bracketed, newton
 
 __all__ = ["Edges", "find_edges", "solve_above", "solve_inside", "solve_off_axis"]
 
 
 MAX_NEWTON = 60
-BLOCK = 2**17  # complex numbers held at a time
+BLOCK = 2**14  # complex numbers held at a time, few enough for the cache
 
 
 @dataclass(frozen=True)
@@ -104,24 +107,20 @@ def _critical(
     ``H`` is concave between poles and not positive at the start, so Newton's method goes to the
     nearest zero without overshooting; it may never pass the limit, where ``H`` is largest.
     """
-    offset = start.astype(float).copy()
     apart = t - t[reference][:, None]
     weight = c * w * t**2
-    for _ in range(200):
-        inverse = 1.0 / (apart + offset[:, None])
+
+    def step(offset: Array, at: Any) -> tuple[Array, Bools]:
+        inverse = 1.0 / (apart[at] + offset[:, None])
         terms = weight * inverse**2
         h = 1.0 - terms.sum(axis=1)
         slope = 2.0 * (terms * inverse).sum(axis=1)
-        step = -h / slope
-        new = offset + step
-        beyond = np.isfinite(limit) & ((new - limit) * (offset - limit) <= 0)
-        if beyond.any():
-            new[beyond] = (offset[beyond] + limit[beyond]) / 2.0
-        small = np.abs(new - offset) <= 1e-9 * np.abs(offset)
-        offset = new
-        if small.all():  # the digits doubled in this step
-            break
-    return offset
+        new, end = offset - h / slope, limit[at]
+        beyond = np.isfinite(end) & ((new - end) * (offset - end) <= 0)
+        change = np.where(beyond, (offset + end) / 2.0, new) - offset
+        return change, np.abs(change) <= 1e-9 * np.abs(offset)  # the digits double
+
+    return np.asarray(newton(step, start, 200).x)
 
 
 def _maximum(t: Array, w: Array, lower: Indices) -> Array:
@@ -131,22 +130,16 @@ def _maximum(t: Array, w: Array, lower: Indices) -> Array:
     gap = t[lower + 1] - t[lower]
     a, b = np.cbrt(w[lower + 1] * t[lower + 1] ** 2), np.cbrt(w[lower] * t[lower] ** 2)
     offset = -gap * b / (a + b)
-    low, high = -gap, np.zeros(gap.size)
     apart = t - t[lower][:, None]
     weight = w * t**2
-    for _ in range(100):
-        inverse = 1.0 / (apart + offset[:, None])
+
+    def value_and_slope(offset: Array, at: Any) -> tuple[Array, Array]:
+        inverse = 1.0 / (apart[at] + offset[:, None])
         terms = weight * inverse**3
-        value, slope = terms.sum(axis=1), -3.0 * (terms * inverse).sum(axis=1)
-        low = np.where(value > 0, offset, low)  # decreasing
-        high = np.where(value <= 0, offset, high)
-        new = offset - value / slope
-        new = np.where((new >= low) & (new <= high), new, (low + high) / 2.0)
-        change = np.abs(new - offset)
-        offset = new
-        if (change <= 1e-9 * gap).all():
-            break
-    return np.asarray(offset)
+        return -terms.sum(axis=1), 3.0 * (terms * inverse).sum(axis=1)
+
+    found = bracketed(value_and_slope, offset, -gap, np.zeros(gap.size), 100, atol=1e-9 * gap)
+    return np.asarray(found.x)
 
 
 def _height(t: Array, w: Array, c: float, lower: Indices, offset: Array) -> Array:
@@ -165,13 +158,16 @@ def solve_inside(
     left, right : array, shape (P,)
         Distances from the ends of the interval.
     """
-    s = np.empty(left.size, complex)
-    found = np.empty(left.size, bool)
-    rows = max(1, BLOCK // t.size)
-    for first in range(0, left.size, rows):
-        part = slice(first, first + rows)
+    s, found = np.empty(left.size, complex), np.empty(left.size, bool)
+    for part in _blocks(left.size, t.size):
         s[part], found[part] = _solve_block(edges, t, w, c, interval[part], left[part], right[part])
     return s, found
+
+
+def _blocks(points: int, atoms: int) -> list[slice]:
+    """Of points, for arrays of points and atoms that stay in the processor's memory."""
+    rows = max(1, BLOCK // atoms)
+    return [slice(first, first + rows) for first in range(0, points, rows)]
 
 
 def _solve_block(
@@ -219,37 +215,25 @@ def _newton(
     edges: Edges, edge: Indices, y: Array, guess: ComplexArray
 ) -> tuple[ComplexArray, Bools]:
     """``delta^2 K(delta) + y = 0`` with ``K = sum_j numerator_j / (shifted_j + delta)``."""
-    delta = guess.copy()
-    expected = np.abs(guess.imag)
-    found = np.zeros(delta.size, bool)
-    active = np.arange(delta.size)
-    shifted, numerator, distance = edges.shifted[edge], edges.numerator[edge], y
-    for _ in range(MAX_NEWTON):
-        d = delta[active]
+
+    def step(
+        d: ComplexArray, at: Any, y: Array, shifted: Array, numerator: Array
+    ) -> tuple[ComplexArray, Bools]:
         inverse = 1.0 / (shifted + d[:, None])
         terms = numerator * inverse
         value = terms.sum(axis=1)
         slope = (terms * inverse).sum(axis=1)
-        residual = d**2 * value + distance
-        step = residual / (d * (2.0 * value - d * slope))
+        residual = d**2 * value + y
+        change = -residual / (d * (2.0 * value - d * slope))
         # A step as long as the distance from the axis would lose the branch.
-        longest = 0.7 * np.abs(d.imag)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            step *= np.minimum(1.0, longest / np.abs(step))
-        delta[active] = d - step
-        settled = np.abs(step) <= 2e-15 * np.abs(d)
+        change *= np.minimum(1.0, 0.7 * np.abs(d.imag) / np.abs(change))
         # As good as it gets: the residual is rounding.
-        floor = 4e-16 * (np.abs(d**2) * np.abs(terms).sum(axis=1) + np.abs(distance))
-        settled |= np.abs(residual) <= floor
-        found[active[settled]] = True
-        if settled.all():
-            break
-        if settled.any():
-            left = ~settled
-            active, distance = active[left], distance[left]
-            shifted, numerator = shifted[left], numerator[left]
-    found &= (delta.imag < 0) & (np.abs(delta.imag) > 1e-6 * expected) & np.isfinite(delta)
-    return delta, found
+        floor = 4e-16 * (np.abs(d**2) * np.abs(terms).sum(axis=1) + np.abs(y))
+        return change, (np.abs(change) <= 2e-15 * np.abs(d)) | (np.abs(residual) <= floor)
+
+    reached = newton(step, guess, MAX_NEWTON, y, edges.shifted[edge], edges.numerator[edge])
+    below = np.maximum(-reached.x.imag, 0.0) > 1e-6 * np.abs(guess.imag)
+    return reached.x, reached.settled & below
 
 
 def solve_off_axis(t: Array, w: Array, c: float, z: ComplexArray) -> tuple[ComplexArray, Bools]:
@@ -257,35 +241,26 @@ def solve_off_axis(t: Array, w: Array, c: float, z: ComplexArray) -> tuple[Compl
 
     On the real axis inside the support the result is the limit from above; in a gap it is real.
     """
+    s, found = np.empty(z.size, complex), np.empty(z.size, bool)
+    for part in _blocks(z.size, max(t.size, 1)):
+        s[part], found[part] = _followed(t, w, c, z[part])
+    return s, found
+
+
+def _followed(t: Array, w: Array, c: float, z: ComplexArray) -> tuple[ComplexArray, Bools]:
     mean, largest = float(w @ t), float(t[-1]) if t.size else 1.0
     scale = (1.0 + math.sqrt(c)) ** 2 * largest + np.abs(z)
     height = 4.0 * scale
     s = -(z + 1j * height) + c * mean
-    share, weight = c * w * t, c * w * t**2
-    found = np.zeros(z.size, bool)
-    for _ in range(400):
-        at_end = height <= 1e-13 * scale
+    while True:
+        at_end = ~(height > 1e-13 * scale)
         target = z + 1j * np.where(at_end, 0.0, height)
-        previous = s.copy()
-        good = np.zeros(z.size, bool)
-        for _ in range(60 if at_end.all() else 8):
-            inverse = 1.0 / (s[:, None] + t)
-            # Factored: near s = 0 the sum of separate terms would cancel.
-            residual = target + s * (1.0 - (share * inverse).sum(axis=1))
-            slope = 1.0 - (weight * inverse**2).sum(axis=1)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                step = residual / slope
-            s = s - step
-            good = np.abs(step) <= 1e-12 * np.abs(s)
-            if good.all():
-                break
-        sound = np.isfinite(s) & (s.imag <= 1e-13 * np.abs(s))
-        s = np.where(sound, s, previous)
-        found = good & sound
+        reached = newton(_step_to(t, w, c, target, _settled), s, limit=60 if at_end.all() else 8)
+        sound = np.isfinite(reached.x) & (reached.x.imag <= 1e-13 * np.abs(reached.x))
+        s = np.where(sound, reached.x, s)
         if at_end.all():
-            break
+            return np.asarray(s, dtype=complex), reached.settled & sound
         height = np.where(at_end, height, height * 0.5)
-    return np.asarray(s), np.asarray(found)
 
 
 def solve_above(t: Array, w: Array, c: float, z: Array) -> Array:
@@ -293,14 +268,29 @@ def solve_above(t: Array, w: Array, c: float, z: Array) -> Array:
 
     Newton's method from far below never passes the root.
     """
-    s = -z
-    share = c * w * t
-    for _ in range(500):
+    return np.asarray(newton(_step_to(t, w, c, z, _risen), -z, limit=500).x)
+
+
+def _step_to(
+    t: Array, w: Array, c: float, z: Points, small: Callable[[Points, Points], Bools]
+) -> Step:
+    """Newton's method for ``z(s) = z``."""
+    share, weight = c * w * t, c * w * t**2
+
+    def step(s: Points, at: Any) -> tuple[Points, Bools]:
         inverse = 1.0 / (s[:, None] + t)
-        residual = -s * (1.0 - (share * inverse).sum(axis=1)) - z
-        slope = 1.0 - (share * t * inverse**2).sum(axis=1)
-        step = residual / slope
-        s = s + step
-        if np.all(step <= 1e-9 * np.abs(s)):
-            break
-    return np.asarray(s)
+        # Factored: near s = 0 the sum of separate terms would cancel.
+        residual = z[at] + s * (1.0 - (share * inverse).sum(axis=1))
+        change = -residual / (1.0 - (weight * inverse**2).sum(axis=1))
+        return change, small(change, s)
+
+    return step
+
+
+def _settled(change: Points, s: Points) -> Bools:
+    return np.abs(change) <= 1e-12 * np.abs(s)
+
+
+def _risen(change: Points, s: Points) -> Bools:
+    """Whether a sequence that only rises no longer does, but for rounding."""
+    return change <= 1e-9 * np.abs(s)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from rmt.arrays import Array, Bools, Indices
 from rmt.caching import cached
+from rmt.spectra.laws.panels import series_at
 from rmt.spectra.laws.tracy_widom_sources import (
     CHECK,
     JOIN,
@@ -56,15 +57,11 @@ class _Table:
     def log_tail(self, s: ArrayLike) -> tuple[Array, Bools]:
         """The logarithm of the tail tabulated there, and whether that is the upper one."""
         s, row, x = _locate(s)
-        return chebyshev.chebval(x, self.tail[:, row], tensor=False) + _offset(
-            self.beta, s, row, False
-        ), row >= UPPER
+        return series_at(x, self.tail, row) + _offset(self.beta, s, row, False), row >= UPPER
 
     def log_density(self, s: ArrayLike) -> Array:
         s, row, x = _locate(s)
-        return chebyshev.chebval(x, self.density[:, row], tensor=False) + _offset(
-            self.beta, s, row, True
-        )
+        return series_at(x, self.density, row) + _offset(self.beta, s, row, True)
 
     def tail_bound(self, s: ArrayLike) -> Array:
         """Bound on the error of ``log_tail``, rounding included."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from rmt.arguments import whole_number
 from rmt.arrays import Array, Bools, ComplexArray
 from rmt.display import InNotebooks, Part, columns_of
+from rmt.newton import bracketed
 from rmt.spectra.outliers.rectangular import Outliers, not_negative
 from rmt.status import ConvergenceError, Status
 
@@ -161,23 +162,13 @@ def additive_outliers(strength: ArrayLike, bulk: RectangularBulk) -> Outliers:
     ([2.5, 2.0], [0.75, 0.0])
     """
     theta = not_negative("strength", strength)
-    flat = theta.ravel()
-    above = flat > additive_threshold(bulk)
-    edge = bulk.upper_edge
-    z = np.full(flat.size, edge)
-    left, right = np.zeros(flat.size), np.zeros(flat.size)
+    above = np.asarray(theta > additive_threshold(bulk))
+    z = np.full(theta.shape, bulk.upper_edge)
+    left, right = np.zeros(theta.shape), np.zeros(theta.shape)
     if above.any():
-        t = flat[above]
-        z[above] = _solve(t, bulk)
-        m, companion, slope = _transforms(z[above], bulk)
-        left[above] = np.clip(companion / (t**2 * slope), 0.0, 1.0)
-        right[above] = np.clip(m / (t**2 * slope), 0.0, 1.0)
-    return Outliers(
-        np.sqrt(z).reshape(theta.shape),
-        left.reshape(theta.shape),
-        right.reshape(theta.shape),
-        above.reshape(theta.shape),
-    )
+        z[above] = _solve(theta[above], bulk)
+        left[above], right[above] = _overlaps(theta[above], _transforms(z[above], bulk))
+    return Outliers(np.asarray(np.sqrt(z)), left, right, above)
 
 
 def estimate_spikes(singular_value: ArrayLike, bulk: RectangularBulk) -> SpikeEstimate:
@@ -217,24 +208,15 @@ def estimate_spikes(singular_value: ArrayLike, bulk: RectangularBulk) -> SpikeEs
     ([2.0, 0.0], [1.5, 0.0])
     """
     s = not_negative("singular_value", singular_value)
-    flat = s.ravel()
-    above = flat**2 > bulk.upper_edge
-    strength, left, right = (np.zeros(flat.size) for _ in range(3))
+    above = np.asarray(s**2 > bulk.upper_edge)
+    strength, left, right = (np.zeros(s.shape) for _ in range(3))
     if above.any():
-        z = flat[above] ** 2
+        z = s[above] ** 2
         m, companion, slope = _transforms(z, bulk)
-        theta = 1.0 / np.sqrt(z * m * companion)
-        strength[above] = theta
-        left[above] = np.clip(companion / (theta**2 * slope), 0.0, 1.0)
-        right[above] = np.clip(m / (theta**2 * slope), 0.0, 1.0)
-    shrunk = strength * np.sqrt(left * right)
-    return SpikeEstimate(
-        strength.reshape(s.shape),
-        left.reshape(s.shape),
-        right.reshape(s.shape),
-        shrunk.reshape(s.shape),
-        above.reshape(s.shape),
-    )
+        strength[above] = 1.0 / np.sqrt(z * m * companion)
+        left[above], right[above] = _overlaps(strength[above], (m, companion, slope))
+    shrunk = np.asarray(strength * np.sqrt(left * right))
+    return SpikeEstimate(strength, left, right, shrunk, above)
 
 
 def shrink_singular_values(singular_value: ArrayLike, bulk: RectangularBulk) -> Array:
@@ -314,11 +296,10 @@ def outlier_std(strength: ArrayLike, bulk: RectangularBulk, rows: int, columns: 
     """
     theta = not_negative("strength", strength)
     rows, columns = whole_number("rows", rows, 1), whole_number("columns", columns, 1)
-    flat = theta.ravel()
-    result = np.full(flat.size, np.nan)
-    above = flat > additive_threshold(bulk)
+    result = np.full(theta.shape, np.nan)
+    above = np.asarray(theta > additive_threshold(bulk))
     if above.any():
-        t = flat[above]
+        t = theta[above]
         z = _solve(t, bulk)
         m, companion, slope = _transforms(z, bulk)
         dm = bulk.stieltjes_derivative(z).real
@@ -327,7 +308,7 @@ def outlier_std(strength: ArrayLike, bulk: RectangularBulk, rows: int, columns: 
         variance += t**4 * z**2 * companion**2 * 2.0 * (dm - m**2) / columns
         variance += t**4 * z**2 * m**2 * 2.0 * (dc - companion**2) / rows
         result[above] = np.sqrt(variance) / (t**2 * np.abs(slope)) / (2.0 * np.sqrt(z))
-    return result.reshape(theta.shape)
+    return result
 
 
 def _transforms(z: Array, bulk: RectangularBulk) -> tuple[Array, Array, Array]:
@@ -338,6 +319,13 @@ def _transforms(z: Array, bulk: RectangularBulk) -> tuple[Array, Array, Array]:
     return m, companion, m * companion + z * (dm * companion + m * slope)
 
 
+def _overlaps(theta: Array, transforms: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    """Squared, left and right, of spikes above the threshold."""
+    m, companion, slope = transforms
+    scale = theta**2 * slope
+    return np.clip(companion / scale, 0.0, 1.0), np.clip(m / scale, 0.0, 1.0)
+
+
 def _solve(theta: Array, bulk: RectangularBulk) -> Array:
     """``D(z) = 1 / theta^2`` above the edge.
 
@@ -346,23 +334,21 @@ def _solve(theta: Array, bulk: RectangularBulk) -> Array:
     """
     edge = bulk.upper_edge
     low, high = np.zeros(theta.size), np.sqrt((theta + math.sqrt(edge)) ** 2 * 1.0001 - edge)
-    r = np.minimum(theta, 0.9 * high)
-    for _ in range(MAX_STEPS):
+
+    def value_and_slope(r: Array, at: Any) -> tuple[Array, Array]:
         z = edge + r**2
         m, companion, slope = _transforms(z, bulk)
         # 1/sqrt(D) is close to a straight line in sqrt(z).
         root = np.sqrt(z * m * companion)
-        gap = 1.0 / root - theta
-        low, high = np.where(gap < 0, r, low), np.where(gap >= 0, r, high)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            new = r - gap / (-slope / (2.0 * root**3) * 2.0 * r)
-        new = np.where((new >= low) & (new <= high), new, (low + high) / 2.0)
-        done = np.abs(new - r) <= 1e-9 * (np.abs(new) + 1e-300)
-        r = new
-        if done.all():
-            return np.asarray(edge + r**2)
+        return 1.0 / root - theta[at], -slope / root**3 * r
+
+    start = np.minimum(theta, 0.9 * high)
+    found = bracketed(value_and_slope, start, low, high, MAX_STEPS, rtol=1e-9)
+    z = edge + found.x**2
+    if found.settled.all():
+        return np.asarray(z)
     raise ConvergenceError(
-        f"the outlier of strength {theta[~done][0]:.6g} was not found",
+        f"the outlier of strength {theta[~found.settled][0]:.6g} was not found",
         Status.NOT_CONVERGED,
-        np.sqrt(edge + r**2),
+        np.sqrt(z),
     )

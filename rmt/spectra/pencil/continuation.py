@@ -15,23 +15,11 @@ from rmt.blas import one_blas_thread
 from rmt.spectra.pencil.newton import Found, Tracked, almost_real, certify, polish, track
 from rmt.spectra.pencil.self_energy import ReducedEquation
 
-__all__ = ["Found", "join", "solve_flat"]
+__all__ = ["solve_flat"]
 
 
 TRACKING = 1e-2  # residual along the path, before the last step
 WARM_LIMIT = 16  # iterations from a start that may be no good
-
-
-def join(parts: list[Found]) -> Found:
-    """Solutions one after the other."""
-    return Found(
-        np.concatenate([one.k for one in parts]),
-        [np.concatenate(one) for one in zip(*(part.matrices for part in parts), strict=True)],
-        [np.concatenate(one) for one in zip(*(part.bounds for part in parts), strict=True)],
-        np.concatenate([one.residual for one in parts]),
-        np.concatenate([one.iterations for one in parts]),
-        np.concatenate([one.solved for one in parts]),
-    )
 
 
 @one_blas_thread()
@@ -53,9 +41,9 @@ def solve_flat(
                 second = _descend(system, z[part][again], rtol)
                 order = np.arange(found.solved.size)
                 order[again] = found.solved.size + np.arange(again.size)
-                found = join([found, second]).take(order)
+                found = Found.join([found, second]).take(order)
             parts.append(found)
-    return join(parts) if len(parts) > 1 else parts[0]
+    return Found.join(parts) if len(parts) > 1 else parts[0]
 
 
 def _settle(
@@ -161,24 +149,4 @@ def _predict(k: ComplexArray, tangent: ComplexArray, epsilon: Array, target: Arr
 
 
 def _merge(found: Found | None, new: Found, index: Indices, points: int) -> Found:
-    """Put new solutions in their places."""
-    if found is None:
-        if index.size == points:
-            return new
-        found = Found(
-            np.zeros((points, new.k.shape[1]), dtype=complex),
-            [np.full((points, *one.shape[1:]), np.nan + 0j) for one in new.matrices],
-            [np.full((points, *one.shape[1:]), np.nan) for one in new.bounds],
-            np.full(points, np.inf),
-            np.zeros(points, dtype=np.int64),
-            np.zeros(points, dtype=bool),
-        )
-    found.k[index] = new.k
-    for old, one in zip(found.matrices, new.matrices, strict=True):
-        old[index] = one
-    for bound, other in zip(found.bounds, new.bounds, strict=True):
-        bound[index] = other
-    found.residual[index] = new.residual
-    found.iterations[index] = new.iterations
-    found.solved[index] = new.solved
-    return found
+    return new.spread(index, points) if found is None else found.put(index, new)

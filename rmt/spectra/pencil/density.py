@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from rmt.arrays import Array, Bools, ComplexArray, WholeNumbers
 from rmt.spectra.outliers.rectangular import real_numbers
-from rmt.spectra.pencil.continuation import join, solve_flat
+from rmt.spectra.pencil.continuation import solve_flat
 from rmt.spectra.pencil.newton import Found, almost_real
 from rmt.spectra.pencil.pencil import Pencil
 from rmt.spectra.pencil.self_energy import ReducedEquation
@@ -178,7 +178,7 @@ def solve_on_axis(
         knots = knots.join(grid[new][latest.solved], latest.k[latest.solved])
         parts.append(latest)
         done = np.concatenate([done, new])
-    return join(parts).take(np.argsort(done)), knots
+    return Found.join(parts).take(np.argsort(done)), knots
 
 
 def _interpolate(knots: Array, values: ComplexArray, x: Array) -> ComplexArray:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rmt.arrays import Array, Integers
-from rmt.budget import check_time
+from rmt.arrays import Array, Bools, Integers
+from rmt.newton import newton
 from rmt.spectra.pencil.continuation import solve_flat
 from rmt.spectra.pencil.newton import GOAL, certify, polish
 from rmt.spectra.pencil.pencil import Pencil
@@ -73,11 +73,7 @@ class RealBranch:
     def __init__(self, pencil: Pencil, slot: str) -> None:
         self.pencil, self.slot = pencil, slot
         self.system: ReducedEquation = pencil.equation
-        index_type, position = pencil.place(slot)
-        for number, block in enumerate(self.system.blocks):
-            for name, span in block.members:
-                if name == index_type.name:
-                    self.block, self.position = number, span.start + position
+        self.block, self.position = self.system.place(slot)
 
     def at(self, z: float, k: Array, *, check: bool = True) -> GapPoint | None:
         """The solution at ``z`` from a near one, if it is real and on the right branch."""
@@ -88,25 +84,28 @@ class RealBranch:
 
     def on(self, m: float, z: float, k: Array, limit: int = 8) -> GapPoint | None:
         """The point of the curve with a given ``m`` near ``(z, k)``, if it is found."""
-        before, unknowns = math.inf, self.system.count
-        for _ in range(limit):
-            check_time()
-            if not (math.isfinite(z) and np.isfinite(k).all()):
-                return None
-            inverses = self.system.inverse_resolvent(np.array([z]), None, k[None])
+        before = math.inf
+        last: tuple[list[Array], list[Array]] = [], []
+
+        def step(x: Array, at: object) -> tuple[Array, Bools]:
+            nonlocal before, last
+            k, inverses = x[:, :-1], self.system.inverse_resolvent(x[:, -1], None, x[:, :-1])
             matrices = [inverse(one) for one in inverses]
             image = self.system.read(matrices)
             value = self._value(matrices)
             residual = float(self.system.relative(image - k, image)[0])
             residual = max(residual, abs(m - value) / abs(m))
-            if not math.isfinite(residual):
-                return None
+            last = inverses, matrices
             if residual <= GOAL or (residual <= RTOL and residual > 0.5 * before):
-                return self._finish(z, k, inverses, matrices)
-            right = np.append(image[0] - k, m - value)
-            step = solve_linear(self._bordered(matrices), right[:, None])[:, 0]
-            k, z, before = k + step[:unknowns], z + float(step[unknowns]), residual
-        return None
+                return np.zeros_like(x), np.array([True])
+            before = residual
+            right = np.append(image[0] - k[0], m - value)
+            return solve_linear(self._bordered(matrices), right[:, None]).T, np.array([False])
+
+        found = newton(step, np.append(k, z)[None], limit)
+        if not found.settled[0]:
+            return None
+        return self._finish(float(found.x[0, -1]), found.x[0, :-1], *last)
 
     def mass_between(self, point: GapPoint, other: GapPoint) -> float:
         """The share of the slot's eigenvalues that are above ``point`` and below ``other``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -144,20 +144,8 @@ class PencilLaw(SpectralLaw):
         bands = self._outermost
         for _ in range(MAX_GAPS):
             low, high = np.array(bands.edges).reshape(-1, 2).T
-
-            def on_bands(
-                interval: Indices,
-                left: Array,
-                right: Array,
-                low: Array = low,
-                high: Array = high,
-            ) -> Array:
-                inner = np.minimum(left, right) > NEAR_EDGE * (high - low)[interval]
-                x = _points(interval, left, right, low, high)
-                return self._found(x, interval, low, high, inner)
-
             try:
-                return bands, build_table(on_bands, low, high, self.tolerance)
+                return bands, build_table(partial(self._on, bands), low, high, self.tolerance)
             except _InGaps as found:
                 before = len(bands.gaps)
                 for x, k in found.points:
@@ -196,20 +184,16 @@ class PencilLaw(SpectralLaw):
         return found if self._given_atoms is None else self._given_atoms
 
     def _density(self, interval: Indices, left: Array, right: Array) -> Array:
-        low, high = np.array(self.edges).T
-        x = _points(interval, left, right, low, high)
-        return self._found(x, interval, low, high, np.zeros(x.size, dtype=bool))
+        return self._on(self.bands, interval, left, right, positive=False)
 
     @one_blas_thread()
-    def _found(
-        self,
-        x: Array,
-        interval: Indices,
-        low: Array,
-        high: Array,
-        inner: Bools,
+    def _on(
+        self, bands: Bands, interval: Indices, left: Array, right: Array, positive: bool = True
     ) -> Array:
-        """Densities at points, which are remembered; at ``inner`` points they must be positive."""
+        """Densities, which are remembered; well inside of an interval they must be positive."""
+        low, high = np.array(bands.edges).T
+        x = _points(bands, interval, left, right)
+        inner = positive & (np.minimum(left, right) > NEAR_EDGE * (high - low)[interval])
         new = np.array([one not in self._seen for one in x.tolist()], dtype=bool)
         zeros: list[tuple[float, Array]] = []
         for number in np.unique(interval[new]).tolist():
@@ -271,33 +255,24 @@ class PencilLaw(SpectralLaw):
 
     def _read(self, found: Found) -> tuple[Array, Array]:
         """Density and its error, nan where the equation was not solved."""
-        index_type, _ = self.pencil.place(self.slot)
         system = self.pencil.equation
-        for number, block in enumerate(system.blocks):
-            for name, span in block.members:
-                if name == index_type.name:
-                    at = span.start + list(index_type.slots).index(self.slot)
-                    entry = found.matrices[number][:, :, at, at].imag @ block.weights
-                    error = found.bounds[number][:, at, at]
+        block, at = system.place(self.slot)
+        entry = found.matrices[block][:, :, at, at].imag @ system.blocks[block].weights
+        error = found.bounds[block][:, at, at]
         value = np.where(found.solved, np.maximum(entry, 0.0) / math.pi, np.nan)
         return value, error / math.pi
 
     def pdf_error(self, x: ArrayLike) -> Array:
         """Absolute error bound of `pdf`: of the Dyson equation, and of the distance to an edge."""
-        points = np.asarray(x, dtype=float)
-        density = self.pdf(points)
-        flat = points.ravel()
-        interval, inside = self._locate(flat)
-        result = np.zeros(flat.size)
-        if inside.any():
-            left, right = self._distances(interval[inside], flat[inside])
-            low, high = np.array(self.edges).T
-            at = _points(interval[inside], left, right, low, high)
+
+        def error(x: Array, interval: Indices, left: Array, right: Array) -> Array:
+            density = self.pdf(x)
+            at = _points(self.bands, interval, left, right)
             solver = np.array([self._seen.get(one, (0.0, 0.0))[1] for one in at.tolist()])
             nearest = np.maximum(np.minimum(left, right), np.finfo(float).tiny)
-            rounding = EPS * (64.0 + np.abs(flat[inside]) / nearest)
-            result[inside] = solver + rounding * density.ravel()[inside]
-        return np.where(np.isnan(points), np.nan, result.reshape(points.shape))
+            return np.asarray(solver + EPS * (64.0 + np.abs(x) / nearest) * density)
+
+        return self._in_intervals(x, error)
 
     def _stieltjes(self, z: ComplexArray) -> ComplexArray:
         return np.asarray(solve(self.pencil, z, rtol=RTOL).form(self.slot))
@@ -314,8 +289,9 @@ class _InGaps(Exception):
         self.points = points
 
 
-def _points(interval: Indices, left: Array, right: Array, low: Array, high: Array) -> Array:
-    return np.where(left < right, low[interval] + left, high[interval] - right)
+def _points(bands: Bands, interval: Indices, left: Array, right: Array) -> Array:
+    low, high = np.array(bands.edges).T[:, interval]
+    return np.asarray(np.where(left < right, low + left, high - right))
 
 
 def _middles(x: Array, k: Array, zero: Bools) -> list[tuple[float, Array]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rmt.arrays import Array, Bools, ComplexArray, Indices, Integers
-from rmt.budget import check_time
+from rmt.newton import newton
 from rmt.spectra.pencil.linear_response import Linearised
 from rmt.spectra.pencil.self_energy import ReducedEquation
 from rmt.spectra.pencil.stacked_matrices import Stack, inverse, product, smallest_eigenvalue
@@ -31,16 +32,39 @@ class Found:
     iterations: Integers
     solved: Bools
 
+    @property
+    def _arrays(self) -> list[Any]:
+        flat = [self.k, self.residual, self.iterations, self.solved]
+        return [*flat, *self.matrices, *self.bounds]
+
+    @classmethod
+    def _of(cls, arrays: list[Any]) -> Found:
+        k, residual, iterations, solved, *blocks = arrays
+        half = len(blocks) // 2
+        return cls(k, blocks[:half], blocks[half:], residual, iterations, solved)
+
+    @classmethod
+    def join(cls, parts: list[Found]) -> Found:
+        """Solutions one after the other."""
+        every = zip(*(one._arrays for one in parts), strict=True)
+        return cls._of([np.concatenate(one) for one in every])
+
     def take(self, index: Any) -> Found:
         """The solutions at some of the points."""
-        return Found(
-            self.k[index],
-            [one[index] for one in self.matrices],
-            [one[index] for one in self.bounds],
-            self.residual[index],
-            self.iterations[index],
-            self.solved[index],
-        )
+        return self._of([one[index] for one in self._arrays])
+
+    def spread(self, index: Indices, points: int) -> Found:
+        """The solutions as those at some of many points, of which the others are not solved."""
+        if index.size == points:
+            return self
+        whole = [np.zeros((points, *one.shape[1:]), one.dtype) for one in self._arrays]
+        return self._of(whole).put(index, self)
+
+    def put(self, index: Indices, new: Found) -> Found:
+        """Put new solutions in their places, and return all."""
+        for old, one in zip(self._arrays, new._arrays, strict=True):
+            old[index] = one
+        return self
 
 
 @dataclass(slots=True, eq=False)
@@ -68,37 +92,29 @@ def track(
     """
     points = z.size
     now = Tracked(
-        k.copy(),
+        k,
         np.zeros_like(k),
         np.zeros(points, dtype=bool),
-        np.full(points, np.inf),
+        np.full(points, np.nan),
         np.zeros(points, dtype=np.int64),
     )
-    left = np.arange(points)
-    for _ in range(limit):
-        check_time()
-        part: Any = slice(None) if left.size == points else left  # a view is cheaper
-        here = now.k[part]
-        matrices = system.resolvent(z[part], epsilon[part], here)
+
+    def step(here: ComplexArray, at: Any) -> tuple[ComplexArray, Bools]:
+        matrices = system.resolvent(z[at], epsilon[at], here)
         image = system.read(matrices)
-        defect = image - here
-        residual = system.relative(defect, image)
+        now.residual[at] = residual = system.relative(image - here, image)
         linearised = system.linearised(matrices)
-        step = linearised.solve(defect)
-        finite = np.isfinite(step).all(axis=1) & np.isfinite(residual)
-        now.k[part] = here + step
-        now.residual[part] = np.where(finite, residual, np.nan)
-        now.iterations[part] += 1
         done = residual <= tolerance
         if done.any():
-            at = left[done]
+            where = np.arange(points)[at][done]
             inner = [m[done] for m in matrices]
             source = system.read([1j * product(m, m) for m in inner])
-            now.tangent[at] = linearised.solve(source, np.flatnonzero(done))
-            now.positive[at] = np.all([_positive(m) for m in inner], axis=0)
-        left = left[finite & ~done]
-        if not left.size:
-            break
+            now.tangent[where] = linearised.solve(source, np.flatnonzero(done))
+            now.positive[where] = np.all([_positive(m) for m in inner], axis=0)
+        return linearised.solve(image - here), done
+
+    found = newton(step, k, limit)
+    now.k, now.iterations = found.x, found.steps
     return now
 
 
@@ -133,42 +149,42 @@ def polish(system: ReducedEquation, z: Stack, k: Stack, rtol: float, limit: int)
     points = z.size
     now: Polished | None = None
     before = np.full(points, np.inf)
-    left = np.arange(points)
-    k = k.copy()
-    for number in range(limit + 1):
-        check_time()
-        part: Any = slice(None) if left.size == points else left  # a view is cheaper
-        here = k[part]
-        inverses = system.inverse_resolvent(z[part], None, here)
+    rounds = itertools.count()
+
+    def step(here: Stack, at: Any) -> tuple[Stack, Bools]:
+        nonlocal now
+        inverses = system.inverse_resolvent(z[at], None, here)
         matrices = [inverse(one) for one in inverses]
         image = system.read(matrices)
         defect = image - here
         residual = system.relative(defect, image)
-        done = (residual <= GOAL) | ((residual <= rtol) & (residual > 0.5 * before[part]))
-        first = np.isinf(before[part])
-        renew = np.where(done, first, ~(residual <= system.chord_rate * before[part]))
+        done = (residual <= GOAL) | ((residual <= rtol) & (residual > 0.5 * before[at]))
+        first = np.isinf(before[at])
+        renew = np.where(done, first, ~(residual <= system.chord_rate * before[at]))
+        left = np.arange(points)[at]
         if now is None:
             iterations = np.zeros(points, dtype=np.int64)
             linearised = system.linearised(matrices)
-            now = Polished(k, inverses, matrices, defect, residual, iterations, linearised)
+            now = Polished(here, inverses, matrices, defect, residual, iterations, linearised)
         else:
-            for old, new in zip(now.inverses, inverses, strict=True):
-                old[part] = new
-            for old, new in zip(now.matrices, matrices, strict=True):
-                old[part] = new
-            now.defect[part], now.residual[part] = defect, residual
+            for old, new in zip(
+                (*now.inverses, *now.matrices), (*inverses, *matrices), strict=True
+            ):
+                old[at] = new
+            now.defect[at], now.residual[at] = defect, residual
             if renew.any():
                 new_one = system.linearised([m[renew] for m in matrices])
                 now.linearised.put(left[renew], new_one)
-        before[part] = residual
-        go = np.isfinite(residual) & ~done
-        if number == limit or not go.any():
-            break
-        left = left[go]
-        k[left] += now.linearised.solve(defect[go], left)
-        now.iterations[left] += 1
+        before[at] = residual
+        done |= ~np.isfinite(residual) | (next(rounds) == limit)
+        change = np.zeros_like(here)
+        if not done.all():
+            change[~done] = now.linearised.solve(defect[~done], left[~done])
+        return change, done
+
+    found = newton(step, k, limit + 1)
     assert now is not None
-    now.iterations[:] += 1
+    now.k, now.iterations = found.x, found.steps
     return now
 
 

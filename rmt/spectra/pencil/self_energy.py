@@ -139,6 +139,15 @@ class ReducedEquation:
         norms = [np.linalg.norm(s, 2, axis=(-2, -1)).max() for s in self.self_energy(sums)]
         return 2.0 * math.sqrt(max(norms)) or 1.0
 
+    def place(self, slot: str) -> tuple[int, int]:
+        """The number of the block that a slot is in, and its position there."""
+        index_type, position = self.pencil.place(slot)
+        for number, block in enumerate(self.blocks):
+            for name, span in block.members:
+                if name == index_type.name:
+                    return number, span.start + position
+        raise AssertionError("a slot that `Pencil.place` knows is in a block")
+
     def chunks(self, points: int) -> list[slice]:
         """Slices of the points, of a size that keeps the arrays small."""
         largest = max(block.response.largest for block in self.blocks)

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -43,23 +44,68 @@ from rmt.spikes.constants import constants
 from rmt.spikes.deformed.bulk import BatchSlots, DeformedBulk
 from rmt.spikes.mean_update import SpikeStrengths
 
-__all__ = ["DataCouplings"]
+__all__ = ["ExactForms"]
 
 
 _NEGLIGIBLE = 1e-10  # of the mean update: separable terms beyond it are dropped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Samples:
-    """Nodes of the last batch, shape (P,), and what multiplies the directions, (r + 1, P)."""
+class _OnReadout:
+    """``f(a)^T r``: ``f`` on the nodes of the readout."""
+
+    function: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Direction:
+    """``d^T slot``: ``d`` a combination of the ``d_c``, the slot ``u`` or a ``lambda_m``."""
+
+    slot: str
+    coefficients: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OnSamples:
+    """``n^{-1/2} f^T slot``: ``f`` on the nodes of the samples; ``v``, ``v'`` or ``lambda``."""
+
+    slot: str
+    function: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Projected:
+    """``n^{-1/2} yhat^T lambda_chi_m``."""
+
+    m: int
+
+
+_Vector: TypeAlias = _OnReadout | _Direction | _OnSamples | _Projected
+_Kind = TypeVar("_Kind", _OnReadout, _Direction, _OnSamples, _Projected)
+_Forms: TypeAlias = tuple[list[int], Array, Array]  # where, values, slopes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _LastBatch:
+    """Nodes of the last batch, shape (P,), and functions on them."""
 
     index: Indices  # into the nodes of the pencil
     weights: Array
-    along: Array  # s_c
+    along: Array  # s_c, (r + 1, P)
     label: Array  # yhat
+    right: Array  # r_m, (M, P)
+
+    def sources(self, s: Array) -> Array:
+        """The ``yhat^T lambda_chi_m`` as sources on ``(v, lambda)``, shape (M, 2, P)."""
+        return np.stack([s[1:, 1:] @ self.right * self.label, s[1:, :1] * self.label], axis=1)
+
+    def forms(self, left: Array, kernel: Array, right: Array) -> Array:
+        """``sum_p weights left^T kernel right`` over nodes and the pair of slots."""
+        moved = np.einsum("aip,ijp->ajp", left, kernel * self.weights)
+        return np.asarray(moved.reshape(len(left), -1) @ right.reshape(len(right), -1).T)
 
 
-class DataCouplings:
+class ExactForms:
     """The vectors of the couplings and their forms at real ``z`` right of the spectrum.
 
     Parameters
@@ -71,63 +117,51 @@ class DataCouplings:
     """
 
     def __init__(self, problem: Problem, bulk: DeformedBulk, spikes: SpikeStrengths) -> None:
-        self._pencil, self._spikes = bulk.pencil, spikes
+        self._pencil, self._spikes, self._batch = bulk.pencil, spikes, bulk.batches[-1]
         self._last: DysonSolution | None = None
-        batch = bulk.batches[-1]
-        self._batch = batch
-        c = constants(problem)
-        r = problem.n_directions
+        c, phi = constants(problem), problem.sample_ratios[0]
         fresh = len(problem.steps) == 2 and problem.batch == "independent"
-        spread = math.sqrt(problem.sample_ratios[0] * c.Ey2)
-        self._samples = _samples(batch, spread, fresh, c.Ey2, problem.sample_ratios[0])
-        g, w = bulk.readout_nodes, bulk.readout_weights
-        self._first = problem.learning_rates[0] * c.mu1 * g
-        self._second = np.zeros((0, g.size))
-        psi = np.zeros((0, batch.samples.weights.size))
+        spread = math.sqrt(phi * c.Ey2)
+        nodes = self._nodes = _last_batch(self._batch, spread, fresh, c.Ey2, phi)
+        d, g = np.eye(problem.n_directions + 1), bulk.readout_nodes
+        multipliers = self._batch.multipliers
+
+        update: list[tuple[_OnReadout, _Vector]] = [
+            (
+                _OnReadout(problem.learning_rates[0] * c.mu1 * g),
+                _Direction("u", np.append(c.b, spread)),
+            )
+        ]
         if len(problem.steps) == 2:
-            update = problem.learning_rates[1] * g[:, None] * batch.samples.mean
-            self._second, psi = _separable(update, w, batch.samples.weights)
-        terms, directions = batch.right.shape[0], r + 1
-        self.couplings = 1 + len(psi) + directions * (1 + terms)
+            second = problem.learning_rates[1] * g[:, None] * self._batch.samples.mean
+            terms = _separable(second, bulk.readout_weights, self._batch.samples.weights)
+            update += [
+                (_OnReadout(c_k), _OnSamples("v", psi_k[nodes.index]))
+                for c_k, psi_k in zip(*terms, strict=True)
+            ]
+        couplings: list[tuple[_Vector, _Vector]] = [*update]
+        couplings += [
+            (_OnSamples("lambda", -s_c), _Direction("u", d_c))
+            for d_c, s_c in zip(d, nodes.along, strict=True)
+        ]
+        couplings += [
+            (_Direction(multiplier, -d_c), _OnSamples("v", s_c * r_m))
+            for multiplier, r_m in zip(multipliers, nodes.right, strict=True)
+            for d_c, s_c in zip(d, nodes.along, strict=True)
+        ]
         if not fresh:
-            self.couplings += 1 + terms
-        # Every coupling is x_p y_p^T + y_p x_p^T.
-        beta1 = np.append(c.b, spread)
-        along = self._samples.along
-        y = self.couplings  # where the vectors y begin
-        self._neurons: list[tuple[int, Array]] = [(0, self._first)]
-        self._inputs: list[tuple[int, str, Array]] = [(y, "u", beta1)]
-        self._data: list[tuple[int, str, Array]] = []
-        p = 1
-        for left, right in zip(self._second, psi[:, self._samples.index], strict=True):
-            self._neurons.append((p, left))
-            self._data.append((y + p, "v", right))
-            p += 1
-        self._target = slice(y + p, y + p + r)
-        for unit, values in zip(np.eye(directions), along, strict=True):
-            self._data.append((p, "lambda", -values))
-            self._inputs.append((y + p, "u", unit))
-            p += 1
-        right_functions = batch.right[:, self._samples.index]
-        for multiplier, function in zip(batch.multipliers, right_functions, strict=True):
-            for unit, values in zip(np.eye(directions), along, strict=True):
-                self._inputs.append((p, multiplier, -unit))
-                self._data.append((y + p, "v", function * values))
-                p += 1
-        self._projected: list[tuple[int, int]] = []
-        self._before = None if fresh else y + p
-        if not fresh:
-            label = self._samples.label
-            self._data += [(p, "lambda", label), (y + p, "v", label)]
-            p += 1
-            for m, function in enumerate(right_functions):
-                self._projected.append((p, m))
-                self._data.append((y + p, "v", function * label))
-                p += 1
-        self._tests = 2 * self.couplings  # where the left functions begin
-        self._neurons += list(enumerate(spikes.left_functions, start=self._tests))
-        self._size = self._tests + len(spikes.left_functions)
-        self._sources = slice(y, y + 1 + len(psi))
+            couplings.append((_OnSamples("lambda", nodes.label), _OnSamples("v'", nodes.label)))
+            couplings += [
+                (_Projected(m), _OnSamples("v", nodes.label * r_m))
+                for m, r_m in enumerate(nodes.right)
+            ]
+        self.couplings = len(couplings)
+        self._update = np.array([x.function for x, _ in update])
+        left = [_OnReadout(u_k) for u_k in spikes.left_functions]
+        target = [_Direction("u", beta) for beta in d[:-1]]
+        xs, ys = ([pair[side] for pair in couplings] for side in (0, 1))
+        self._vectors: list[_Vector] = [*xs, *ys, *left, *target]
+        self._ends = np.cumsum([len(xs), len(ys), len(left)])
 
     def overlaps(self, z: Array, amplitudes: Array) -> tuple[Array, Array, Array]:
         """Squared left, right and target overlaps, shapes (J,), (J,), (J, r).
@@ -136,51 +170,45 @@ class DataCouplings:
         tells its inner products with the ``v_k``.
         """
         spikes = self._spikes
-        left = amplitudes[:, self._tests :]
-        functions = np.concatenate([self._first[None, :], self._second])
-        update = amplitudes[:, self._sources] @ functions
+        _, ys, left, target = np.split(amplitudes, self._ends, axis=1)
+        update = ys[:, : len(self._update)] @ self._update
         right = (update * spikes.readout_weights) @ spikes.left_functions.T / spikes.strengths
-        target = amplitudes[:, self._target] ** 2
-        return (left**2).sum(axis=1) / z, (right**2).sum(axis=1), target
+        return (left**2).sum(axis=1) / z, (right**2).sum(axis=1), target**2
 
     def __call__(self, z: float) -> FormsAt:
         """All forms at ``z``."""
-        solution = solve(self._pencil, z, initial=self._last)
-        self._last = solution
-        slope = solution.derivative()
-        values, slopes = np.zeros((2, self._size, self._size))
-        self._add_neurons(solution, slope, values, slopes)
-        self._add_inputs(solution, slope, values, slopes)
-        self._add_data(solution, slope, values, slopes)
+        m = self._last = solve(self._pencil, z, initial=self._last)
+        dm = m.derivative()
+        values, slopes = np.zeros((2, len(self._vectors), len(self._vectors)))
+        for forms in (self._on_readout, self._directions, self._on_samples):
+            at, value, slope = forms(m, dm)
+            values[np.ix_(at, at)], slopes[np.ix_(at, at)] = value, slope
         relative = max(
-            float(error.max() / np.abs(solution.matrices[name]).max())
-            for name, error in solution.errors.items()
+            float(error.max() / np.abs(m.matrices[name]).max()) for name, error in m.errors.items()
         )
         return FormsAt(values, slopes, relative)
 
-    def _add_neurons(
-        self, m: BlockDiagonal, dm: BlockDiagonal, values: Array, slopes: Array
-    ) -> None:
-        at, functions = zip(*self._neurons, strict=True)
-        f = np.array(functions)
-        values[np.ix_(at, at)] += m.form("r", None, f, f).real
-        slopes[np.ix_(at, at)] += dm.form("r", None, f, f).real
+    def _of(self, kind: type[_Kind]) -> tuple[list[int], list[_Kind]]:
+        """The vectors of a kind, and where they are."""
+        found = [(i, one) for i, one in enumerate(self._vectors) if isinstance(one, kind)]
+        return [i for i, _ in found], [one for _, one in found]
 
-    def _add_inputs(
-        self, m: BlockDiagonal, dm: BlockDiagonal, values: Array, slopes: Array
-    ) -> None:
+    def _on_readout(self, m: BlockDiagonal, dm: BlockDiagonal) -> _Forms:
+        at, vectors = self._of(_OnReadout)
+        f = np.array([one.function for one in vectors])
+        return at, m.form("r", None, f, f).real, dm.form("r", None, f, f).real
+
+    def _directions(self, m: BlockDiagonal, dm: BlockDiagonal) -> _Forms:
         """``X'`` does not act on the directions ``d_c``: its self-energy is left out there."""
         slots = list(self._pencil.type_of("u").slots)
-        inner = m.matrices["d"][0].real
-        inverse = np.linalg.inv(inner)
+        inverse = np.linalg.inv(m.matrices["d"][0].real)
         without = np.linalg.inv(inverse + self._energy(m, slots))
         change = -inverse @ dm.matrices["d"][0].real @ inverse + self._energy(dm, slots)
-        at = [one for one, _, _ in self._inputs]
-        where = np.array([slots.index(slot) for _, slot, _ in self._inputs])
-        units = np.array([unit for _, _, unit in self._inputs])
-        same = units @ units.T
-        values[np.ix_(at, at)] += without[np.ix_(where, where)] * same
-        slopes[np.ix_(at, at)] -= (without @ change @ without)[np.ix_(where, where)] * same
+        at, vectors = self._of(_Direction)
+        between = np.ix_(*2 * ([slots.index(one.slot) for one in vectors],))
+        d = np.array([one.coefficients for one in vectors])
+        same = d @ d.T
+        return at, without[between] * same, -(without @ change @ without)[between] * same
 
     def _energy(self, m: BlockDiagonal, slots: list[str]) -> Array:
         """Self-energy of the last batch's inputs, between the slots of type d."""
@@ -194,46 +222,42 @@ class DataCouplings:
         result[np.ix_(own, own)] = among
         return result
 
-    def _add_data(self, m: BlockDiagonal, dm: BlockDiagonal, values: Array, slopes: Array) -> None:
-        batch, nodes = self._batch, self._samples
-        kernel, change = (
-            np.array(
-                [
-                    [one.entry(first, second).real for second in (batch.after, batch.before)]
-                    for first in (batch.after, batch.before)
-                ]
-            )[:, :, nodes.index]
-            for one in (m, dm)
+    def _on_samples(self, m: BlockDiagonal, dm: BlockDiagonal) -> _Forms:
+        """All as sources on the pair ``(v, lambda)``; those of ``lambda_chi_m`` move with ``z``."""
+        nodes = self._nodes
+        at, vectors = self._of(_OnSamples)
+        places, projected = self._of(_Projected)
+        functions = np.array([one.function for one in vectors])
+        before, multiplier = (
+            functions * np.array([[one.slot == slot] for one in vectors])
+            for slot in ("v'", "lambda")
         )
-        at = [one for one, _, _ in self._data] + [one for one, _ in self._projected]
-        sources = np.zeros((len(at), 2, nodes.weights.size))
-        moved = np.zeros_like(sources)
-        for row, (_, slot, function) in enumerate(self._data):
-            sources[row, 0 if slot == "v" else 1] = function
-        if self._projected:
-            right = batch.right[:, nodes.index]
-            for target, one in ((sources, m), (moved, dm)):
-                s = self._between_inputs(one)
-                rows = target[len(self._data) :]
-                rows[:, 0] = (s[1:, 1:] @ right) * nodes.label
-                rows[:, 1] = s[1:, :1] * nodes.label
-        block = _pair_forms(sources, kernel, sources, nodes.weights)
-        cross = _pair_forms(moved, kernel, sources, nodes.weights)
-        values[np.ix_(at, at)] += block
-        slopes[np.ix_(at, at)] += (
-            _pair_forms(sources, change, sources, nodes.weights) + cross + cross.T
+        fixed = np.stack([functions - multiplier, multiplier], axis=1)
+        numbers = [one.m for one in projected]
+        among, change = (self._between_inputs(one) for one in (m, dm))
+        sources, moved = (
+            np.concatenate([one, nodes.sources(s)[numbers]])
+            for one, s in ((fixed, among), (np.zeros_like(fixed), change))
         )
-        if self._before is not None:
-            for index, slot, function in self._data:
-                if slot == "lambda":
-                    both = -float(nodes.weights @ (function * nodes.label))
-                    values[index, self._before] += both
-                    values[self._before, index] += both
-        if self._projected:
-            chi = [one for one, _ in self._projected]
-            size = float(nodes.weights @ nodes.label**2)
-            values[np.ix_(chi, chi)] += size * self._between_inputs(m)[1:, 1:]
-            slopes[np.ix_(chi, chi)] += size * self._between_inputs(dm)[1:, 1:]
+        kernel, kernel_change = (self._between_samples(one) for one in (m, dm))
+        value = nodes.forms(sources, kernel, sources)
+        cross = nodes.forms(moved, kernel, sources)
+        slope = nodes.forms(sources, kernel_change, sources) + cross + cross.T
+
+        count, chi = len(at), np.ix_(numbers, numbers)
+        # <lambda, v'> -= 1 and <lambda_chi_m, lambda_chi_m'> += S_mm'
+        identity = (multiplier * nodes.weights) @ before.T
+        value[:count, :count] -= identity + identity.T
+        size = float(nodes.weights @ nodes.label**2)
+        value[count:, count:] += size * among[1:, 1:][chi]
+        slope[count:, count:] += size * change[1:, 1:][chi]
+        return [*at, *places], value, slope
+
+    def _between_samples(self, m: BlockDiagonal) -> Array:
+        """The resolvent between ``v`` and ``lambda`` at the nodes, shape (2, 2, P)."""
+        pair = (self._batch.after, self._batch.before)
+        block = np.array([[m.entry(one, other).real for other in pair] for one in pair])
+        return block[:, :, self._nodes.index]
 
     def _between_inputs(self, m: BlockDiagonal) -> Array:
         """``phi M_d`` between ``u`` and the multipliers of the last batch."""
@@ -242,13 +266,9 @@ class DataCouplings:
         return self._batch.samples.sample_ratio * block
 
 
-def _pair_forms(left: Array, kernel: Array, right: Array, weights: Array) -> Array:
-    """``sum_p weights left^T kernel right`` over nodes and the pair of slots."""
-    moved = np.einsum("aip,ijp->ajp", left, kernel * weights)
-    return np.asarray(moved.reshape(len(left), -1) @ right.reshape(len(right), -1).T)
-
-
-def _samples(batch: BatchSlots, spread: float, fresh: bool, ey2: float, phi: float) -> _Samples:
+def _last_batch(
+    batch: BatchSlots, spread: float, fresh: bool, ey2: float, phi: float
+) -> _LastBatch:
     samples = batch.samples
     index = np.arange(samples.weights.size)
     weights, omega = samples.weights, samples.omega
@@ -258,7 +278,7 @@ def _samples(batch: BatchSlots, spread: float, fresh: bool, ey2: float, phi: flo
     y = samples.y[index]
     along = omega if fresh else phi * y / spread + omega
     s = np.concatenate([samples.z[:, index], along[None, :]])
-    return _Samples(index, weights, s, y / math.sqrt(ey2))
+    return _LastBatch(index, weights, s, y / math.sqrt(ey2), batch.right[:, index])
 
 
 def _separable(update: Array, w: Array, weights: Array) -> tuple[Array, Array]:

@@ -27,9 +27,9 @@ from rmt.spikes.deformed.bulk import (
     deformed_bulk,
     settled_bulk,
 )
-from rmt.spikes.deformed.exact_forms import DataCouplings
+from rmt.spikes.deformed.exact_forms import ExactForms
 from rmt.spikes.deformed.fluctuations import fluctuations
-from rmt.spikes.deformed.simple_forms import GenericCouplings
+from rmt.spikes.deformed.simple_forms import SimpleForms
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
@@ -45,7 +45,7 @@ __all__ = [
     "deformed_outliers",
 ]
 
-_Couplings: TypeAlias = GenericCouplings | DataCouplings
+_Forms: TypeAlias = SimpleForms | ExactForms
 
 DEFAULT_FORMS: Forms = "linked"  # the closest to simulation
 _COARSER = 0.75  # resolution of the second solution, from which errors are estimated
@@ -174,10 +174,10 @@ def _on_bulk(
     edges = (edge, *(bulk.upper_edge() for bulk in bulks[1:]))
     edge_error = _SAFETY * sum(abs(edge - other) for other in edges[1:])
     guess = rectangular_outliers(spikes.strengths, problem.aspect_ratio).singular_value
-    simple = _found([GenericCouplings(bulk.pencil, spikes) for bulk in bulks], edges, guess)
+    simple = _found([SimpleForms(bulk.pencil, spikes) for bulk in bulks], edges, guess)
     found = simple
     if forms != "simple":
-        couplings = [DataCouplings(problem, bulk, spikes) for bulk in bulks]
+        couplings = [ExactForms(problem, bulk, spikes) for bulk in bulks]
         found = _found(couplings, edges, simple.values[0]).with_missing(simple, edge)
     position, left, right, target = found.errors
     if not (position < found.values[0]).all():
@@ -240,7 +240,7 @@ class _Found:
         return _Found(self.values, (errors[0], errors[1], errors[2], errors[3]))
 
 
-def _found(bulks: Sequence[_Couplings], edges: Sequence[float], guess: Array) -> _Found:
+def _found(bulks: Sequence[_Forms], edges: Sequence[float], guess: Array) -> _Found:
     """Outliers on the first bulk, with errors from what they are on the others."""
     fine, *others = bulks
     start = edges[0] ** 2 * (1.0 + _FROM_EDGE)
