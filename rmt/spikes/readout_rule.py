@@ -19,7 +19,7 @@ from rmt.moments.rules import gauss_legendre
 __all__ = ["gauss_rule_of_discrete_law", "readout_rule"]
 
 
-_GAUSSIAN_END = 8.5  # E[g^2; |g| > 8.5] ~ 1e-15
+_ENDS = {"gaussian": 8.5, "uniform": math.sqrt(3.0)}  # E[g^2; |g| > 8.5] ~ 1e-15
 _FINE_NODES = 240  # of a half-line, before compression
 
 
@@ -58,9 +58,8 @@ def readout_rule(
 def _named_rule(law: str, order: int, scale: float, split_at_zero: bool) -> tuple[Array, Array]:
     if law == "rademacher":
         return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
-    end = _GAUSSIAN_END if law == "gaussian" else math.sqrt(3.0)
     x, w = gauss_legendre(_FINE_NODES)
-    v = math.asinh(end / scale) * (x + 1.0) / 2.0
+    v = math.asinh(_ENDS[law] / scale) * (x + 1.0) / 2.0
     g = scale * np.sinh(v)
     density = w * np.cosh(v)
     if law == "gaussian":

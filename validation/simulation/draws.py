@@ -109,11 +109,12 @@ def sample_readout(problem: Problem, seed: int = 0, index: int = 0) -> NDArray[n
         return given
     entropy = entropy_of(problem, seed, index)
     rng = _generator(entropy, _READOUT)
-    if problem.readout == "gaussian":
-        return rng.standard_normal(problem.width)
-    if problem.readout == "rademacher":
-        return np.asarray(2.0 * rng.integers(0, 2, problem.width) - 1.0)
-    return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), problem.width)
+    draws: dict[str, Callable[[int], NDArray[np.float64]]] = {
+        "gaussian": rng.standard_normal,
+        "rademacher": lambda n: np.asarray(2.0 * rng.integers(0, 2, n) - 1.0),
+        "uniform": lambda n: rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), n),
+    }
+    return draws[problem.readout](problem.width)
 
 
 def fresh_batch(

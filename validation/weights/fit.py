@@ -32,7 +32,7 @@ _CLEAR = 1.4
 # Standard deviations of one network that fit a prediction, and the least relative tolerance.
 _FITTING, _LEAST = 3.0, 0.1
 # A quarter of the variance of ``g^2``.
-_READOUT_SCATTER = {"gaussian": 0.5, "uniform": 0.2}
+_READOUT_SCATTER = {"gaussian": 0.5, "rademacher": 0.0, "uniform": 0.2}
 # Quadrature for the fourth moment of the labels, which is needed to a few percent.
 _NODES_PER_UNIT = {1: 16.0, 2: 5.0}
 
@@ -240,7 +240,8 @@ def _label_moments(problem: Problem) -> tuple[float, float]:
     fourth = float(rule.weights @ (square**2 + 6 * square * noise)) + 3 * noise**2
     square_along = float((rule.nodes**2 @ (rule.weights * (square + noise))).max()) * c.Ey2
     size = min(problem.width, problem.dim)
-    readout = _READOUT_SCATTER.get(str(problem.readout), 0.0) / problem.width
+    law = problem.readout
+    readout = _READOUT_SCATTER[law] / problem.width if isinstance(law, str) else 0.0
     return math.sqrt(1 / size + fourth / (4 * n) + readout), math.sqrt(square_along / n)
 
 

@@ -20,7 +20,7 @@ are Gaussian moments of the activation; every number here is a polynomial in tho
 index directions: double precision), and every number carries a bound of its error.
 
 The files, in the order in which data flows: `activation_moments` and `label_moments` (by
-`quadrature` where there is no closed form), `gram` and `readout_moments` (distances on the right
+`rmt.moments` where there is no closed form), `gram` and `readout_moments` (distances on the right
 and the left), `successive_spikes`, `spikes_in_n` (what is returned); `number`, `powers`,
 `number_fractions` (arithmetic).
 """

@@ -85,11 +85,12 @@ def _moment(problem: Problem, m: int) -> Number:
         return _mean_power(problem.readout.tobytes(), m)
     if m % 2:
         return Number.of(0)
-    if problem.readout == "rademacher":
-        return Number.of(1)
-    if problem.readout == "uniform":
-        return Number.of(Fraction(3 ** (m // 2), m + 1))
-    return Number.of(double_factorial(m))
+    even = {
+        "gaussian": double_factorial(m),
+        "rademacher": 1,
+        "uniform": Fraction(3 ** (m // 2), m + 1),
+    }
+    return Number.of(even[problem.readout])
 
 
 @cached(256)
