@@ -8,8 +8,8 @@ Its inverse ``z(m)`` goes on smoothly through an edge, where ``dz/dm = 0``: the 
 in the unknowns ``k`` and ``z`` are regular there, while ``dm/dz`` is infinite.
 
 In a gap of the spectrum no eigenvalue of any ``M_T(s)`` passes zero or infinity, and the numbers of
-negative ones count the eigenvalues above ``z`` (`RealBranch.mass_between`). A step across a band, however thin,
-is found out because they differ at its ends.
+negative ones count the eigenvalues above ``z`` (`RealBranch.mass_between`). A step across a band,
+however thin, is found out because they differ at its ends.
 """
 
 from __future__ import annotations
