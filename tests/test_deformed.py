@@ -17,6 +17,7 @@ from rmt.spikes.constants import constants
 from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.deformed.outliers import deformed_bulk, deformed_outliers
 from rmt.spikes.resummed import resummed_strengths
+from rmt.spikes.second_step import SecondStep
 from rmt.spikes.second_step.averages import averages_at_samples
 from validation.simulation.bulk import kolmogorov_distance
 from validation.simulation.simulate import simulate
@@ -86,7 +87,7 @@ def test_relu_in_a_fresh_batch_is_closed_form(sign):
     t, zeta = 0.6 * sign, np.linspace(-3, 3, 7)
     wanted = "value", "slope", "slope_z", "square", "bend"
     sigma = problem.activation
-    found = averages_at_samples(sigma, c, 0.5, np.array([t]), None, zeta, wanted, 10.0)
+    found = averages_at_samples(SecondStep(sigma, c, 0.5), np.array([t]), None, zeta, wanted, 10.0)
     along = 1.0 + t * c.mu2 * c.Ey
     ratio = t * c.mu1 * zeta / math.hypot(along, t * c.tau)
     spread = math.hypot(along, t * c.tau)
@@ -106,7 +107,9 @@ def test_quadratic_activation_in_a_reused_batch_is_closed_form():
     y, zeta = np.array([-1.2, 0.3, 0.9]), np.array([0.5, -1.0, 2.0])
     t, phi = 0.4, 0.4
     wanted = "value", "slope", "slope_z", "square", "product", "bend"
-    found = averages_at_samples(problem.activation, c, phi, np.array([t]), y, zeta, wanted, 10.0)
+    found = averages_at_samples(
+        SecondStep(problem.activation, c, phi), np.array([t]), y, zeta, wanted, 10.0
+    )
     alpha = t * (phi * y + c.mu1 * zeta)
     beta = 1 + t * (phi * y + c.mu2 * c.Ey)
     second = alpha**2 + beta**2 + (t * c.tau) ** 2

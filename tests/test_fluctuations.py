@@ -12,13 +12,16 @@ from scipy import integrate, stats
 from rmt.moments.quadrant import quadrant
 from rmt.problem import Problem
 from rmt.spikes.constants import constants
+from rmt.spikes.deformed import fluctuations as module
 from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.deformed.fluctuations_error import fluctuation_error
 from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.resummed import resummed_strengths
+from rmt.spikes.second_step import SecondStep
 from rmt.spikes.second_step.averages import averages_at_samples
 from rmt.spikes.second_step.on_grid import reused_on_grid
 from rmt.spikes.second_step.piecewise_linear import of_piecewise_linear
+from rmt.status import ConvergenceError
 
 T = np.array([-12.0, -2.0, -0.3, -0.01, 1e-5, 0.05, 0.8, 6.0])
 PIECEWISE_LINEAR = ["relu(z)", "leaky_relu(z + 2/5, 3/10)", "hard_tanh(2*z - 1/2)", "abs(z - 1)"]
@@ -108,7 +111,7 @@ def test_quadrant_of_one_variable():
 @pytest.mark.parametrize("activation", PIECEWISE_LINEAR)
 def test_closed_form_against_direct_quadrature(activation):
     sigma, c, phi, y, zeta = setting(activation)
-    found = of_piecewise_linear(sigma, c, phi, T, y, zeta, MOMENTS)
+    found = of_piecewise_linear(SecondStep(sigma, c, phi), T, y, zeta, MOMENTS)
     for q, p in [(0, 4), (1, 1), (4, 0), (6, 5), (7, 3)]:
         expected = direct(sigma, c, phi, T[q], y[p], zeta[p])
         # The reference rounds ends of panels over xi by 1e-16 / (t tau).
@@ -118,7 +121,7 @@ def test_closed_form_against_direct_quadrature(activation):
 def test_relu_in_a_reused_batch_by_one_integral():
     """``P(Z + S > 0 | Z)`` is a normal distribution function; what is left is one integral."""
     sigma, c, phi, y, zeta = setting("relu(z)")
-    found = of_piecewise_linear(sigma, c, phi, T, y, zeta, MOMENTS)
+    found = of_piecewise_linear(SecondStep(sigma, c, phi), T, y, zeta, MOMENTS)
     for q, p in [(1, 0), (5, 1), (6, 2), (7, 4)]:
 
         def slope(z, t=T[q], p=p):
@@ -142,7 +145,7 @@ def test_relu_in_a_reused_batch_by_one_integral():
 def test_grid_against_direct_quadrature(activation):
     """Relative to the size of each function; the labels of 6 are the hard ones."""
     sigma, c, phi, y, zeta = setting(activation)
-    found = averages_at_samples(sigma, c, phi, T, y, zeta, MOMENTS, 10.0)
+    found = averages_at_samples(SecondStep(sigma, c, phi), T, y, zeta, MOMENTS, 10.0)
     for q, p in [(0, 4), (1, 5), (4, 0), (6, 2)]:
         expected = direct(sigma, c, phi, T[q], y[p], zeta[p])
         assert found[:, q, p] == pytest.approx(expected, rel=2e-8, abs=2e-8)
@@ -153,8 +156,8 @@ def test_grid_against_the_closed_form(activation):
     sigma, c, phi, y, zeta = setting(activation)
     wanted = (*MOMENTS, "bend")
     t, pairs = T[np.abs(T) > 1e-3], (np.repeat(y, zeta.size), np.tile(zeta, y.size))
-    exact = of_piecewise_linear(sigma, c, phi, t, *pairs, wanted)
-    found = reused_on_grid(sigma, c, phi, t, y, zeta, wanted, 10.0, 64.0)
+    exact = of_piecewise_linear(SecondStep(sigma, c, phi), t, *pairs, wanted)
+    found = reused_on_grid(SecondStep(sigma, c, phi), t, y, zeta, wanted, 10.0, 64.0)
     error = np.abs(found - exact) / (1 + np.abs(exact))
     assert error[:5].max() < 1e-8
     assert error[5].max() < 1e-5  # rises to the inverse width of a smoothed kink
@@ -169,7 +172,9 @@ def test_bend_is_the_answer_of_the_slope_to_a_shift(activation, batch):
     labels = y if batch == "reused" else None
 
     def average(name, shift):
-        return averages_at_samples(sigma, c, phi, t, labels, zeta + shift, [name], 20.0)[0]
+        return averages_at_samples(
+            SecondStep(sigma, c, phi), t, labels, zeta + shift, [name], 20.0
+        )[0]
 
     # Fourth order in h.
     near, far = (average("slope", k * h) - average("slope", -k * h) for k in (1, 2))
@@ -179,7 +184,14 @@ def test_bend_is_the_answer_of_the_slope_to_a_shift(activation, batch):
 
 @pytest.mark.parametrize(
     "activation",
-    ["tanh(z + 7/10)", "sin(3*z)", "elu(z - 1/3)", "hard_tanh(z)*exp(z/3)", "z**2*tanh(z)"],
+    [
+        "tanh(z + 7/10)",
+        "sin(3*z)",
+        "elu(z - 1/3)",
+        "hard_tanh(z)*exp(z/3)",
+        "z**2*tanh(z)",
+        "cos(2*z)",
+    ],
 )
 @pytest.mark.parametrize("batch", ["independent", "reused"])
 def test_between_the_nodes_of_the_grid(activation, batch):
@@ -191,7 +203,9 @@ def test_between_the_nodes_of_the_grid(activation, batch):
 
     def averages(rows):
         labels = y[rows] if batch == "reused" else None
-        return averages_at_samples(sigma, c, phi, t, labels, zeta[rows], MOMENTS[:4], 10.0)
+        return averages_at_samples(
+            SecondStep(sigma, c, phi), t, labels, zeta[rows], MOMENTS[:4], 10.0
+        )
 
     few, many = averages(some), averages(slice(None))[:, :, some]
     size = 1 + np.abs(few)
@@ -203,11 +217,29 @@ def test_errors_at_samples_fall_with_the_eighth_power():
     rng, t = np.random.default_rng(6), np.array([-2.0, 0.8])
     y, zeta = rng.standard_normal((2, 3000)) * [[math.sqrt(c.Ey2)], [math.sqrt(c.B)]]
     fine, *others = (
-        averages_at_samples(sigma, c, phi, t, y, zeta, MOMENTS, n) for n in (24.0, 4.0, 8.0)
+        averages_at_samples(SecondStep(sigma, c, phi), t, y, zeta, MOMENTS, n)
+        for n in (24.0, 4.0, 8.0)
     )
     coarse, medium = (np.abs(one - fine).max() for one in others)
     assert 1e-7 < coarse < 1e-3
     assert medium < coarse / 2**6
+
+
+def test_averages_come_in_the_order_in_which_they_are_asked_for():
+    for activation in ("tanh(z + 7/10)", "relu(z)"):
+        sigma, c, phi, y, zeta = setting(activation)
+        for labels in (y, None):
+            arguments = SecondStep(sigma, c, phi), T, labels, zeta
+            both = averages_at_samples(*arguments, ["slope_z", "value"], 6.0)
+            alone = [averages_at_samples(*arguments, [one], 6.0)[0] for one in ("slope_z", "value")]
+            assert both == pytest.approx(np.stack(alone), rel=1e-14)
+
+
+def test_an_activation_that_overflows_in_the_second_step_says_so():
+    sigma, c, phi, y, zeta = setting("exp(z)")
+    for labels in (y, None):
+        with np.errstate(all="ignore"), pytest.raises(ConvergenceError, match="overflows"):
+            averages_at_samples(SecondStep(sigma, c, phi), 100 * T, labels, zeta, MOMENTS[:4], 6.0)
 
 
 def test_a_sample_by_mpmath():
@@ -215,7 +247,7 @@ def test_a_sample_by_mpmath():
     sigma, c, phi, y, zeta = setting("max(tanh(z), 0)")
     t, p = 0.8, 1
     found = averages_at_samples(
-        sigma, c, phi, np.array([t]), y[p : p + 1], zeta[p : p + 1], MOMENTS, 10.0
+        SecondStep(sigma, c, phi), np.array([t]), y[p : p + 1], zeta[p : p + 1], MOMENTS, 10.0
     )[:, 0, 0]
     delta, alpha, shift = t * c.tau, 1 + t * c.mu2 * c.Ey, t * c.mu1 * zeta[p]
 
@@ -391,6 +423,23 @@ def test_averages_converge_with_the_resolution(activation):
     assert errors[1] < 0.1 * errors[0]
     assert errors[2] < 1e-5
     assert errors[3] < 1e-6
+
+
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+@pytest.mark.parametrize("activation", ["erf(z)", "tanh(z + 7/10)", "elu(z)", "sin(3*z)"])
+def test_the_second_step_is_not_what_limits_the_accuracy(activation, batch, monkeypatch):
+    """``L``, ``V`` and the mean at the same samples, the second step averaged more finely."""
+    steps = [(2, 0.35), (2, 0.45)]
+    problem = Problem(activation, "sin(2*z) + z/2", 500, 500, 1000, steps, batch)
+    g, w = readout_rule("gaussian", 8, 1.0, True)
+    usual = fluctuations(problem, g, w, linked=True)[-1]
+    monkeypatch.setattr(module, "_NODES_PER_UNIT", {True: 24.0, False: 20.0})
+    fine = fluctuations(problem, g, w, linked=True)[-1]
+    size = {"linear": np.sqrt(fine.variance + fine.linear**2).max()}
+    for name in ("linear", "variance", "mean"):
+        one, two = getattr(usual, name), getattr(fine, name)
+        error = np.sqrt((one - two) ** 2 @ fine.weights).max()
+        assert error < 1e-7 * size.get(name, np.sqrt(two**2 @ fine.weights).max())
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from rmt.spikes.constants import Constants
 from rmt.spikes.label_law import LabelLaw, independent_law, joint_law
 from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.refinement import Resolution
+from rmt.spikes.second_step import SecondStep
 from rmt.spikes.second_step.averages import averages_on_grid
 from rmt.status import Status
 
@@ -138,7 +139,7 @@ def _moments(problem: Problem, c: Constants, resolution: Resolution) -> _Moments
     else:
         law = independent_law(*common, round(resolution["zeta"]), resolution["target"])
     output, phi_t = averages_on_grid(
-        sigma, c, phi1, t, law.y, law.zeta, ("value", "slope"), resolution["inner"]
+        SecondStep(sigma, c, phi1), t, law.y, law.zeta, ("value", "slope"), resolution["inner"]
     )
     h = (w * g) @ output
     zeta = law.zeta if law.y is None else np.tile(law.zeta, law.y.size)

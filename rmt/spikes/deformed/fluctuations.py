@@ -32,7 +32,7 @@ from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants, activation_moments, constants
 from rmt.spikes.label_law import hermite_nodes
-from rmt.spikes.second_step import Average
+from rmt.spikes.second_step import Average, SecondStep
 from rmt.spikes.second_step.averages import averages_at_samples
 
 __all__ = ["BatchFluctuations", "fluctuations"]
@@ -41,7 +41,7 @@ __all__ = ["BatchFluctuations", "fluctuations"]
 # By the number of directions: nodes per unit of z, nodes of omega, nodes of small label noise, and
 # the share of E[1 + y^2 / Ey2] that rare nodes may add up to for all of them to be dropped.
 _SAMPLE_RULES = {1: (4.0, 12.0, 5.0, 1e-6), 2: (2.0, 9.0, 4.0, 1e-5), 3: (1.4, 8.0, 3.0, 1e-4)}
-_NODES_PER_UNIT = 10.0  # of the second step
+_NODES_PER_UNIT = {True: 10.0, False: 6.0}  # of the second step, on a reused or a fresh batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +137,12 @@ def fluctuations(
     wanted += ["product"] if reused else []
     wanted += ["bend"] if linked else []
     averages = averages_at_samples(
-        problem.activation,
-        c,
-        phi[0],
+        SecondStep(problem.activation, c, phi[0]),
         t,
         samples.y if reused else None,
         samples.zeta,
         wanted,
-        _NODES_PER_UNIT * resolution,
+        _NODES_PER_UNIT[reused] * resolution,
     )
     at = dict(zip(wanted, averages, strict=True))
     slope = at["slope"]

@@ -8,7 +8,7 @@ linear activation (`piecewise_linear`), on grids for any other (`on_grid`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -17,12 +17,11 @@ import scipy
 from rmt.arrays import Array, Indices
 from rmt.budget import check_time
 from rmt.functions import ScalarFunction
-from rmt.moments.spacing import CORE, spacings
-from rmt.spikes.constants import Constants
-from rmt.spikes.second_step import Average
+from rmt.moments.spacing import CORE
+from rmt.spikes.second_step import SecondStep, Wanted
 from rmt.spikes.second_step.fresh_batch import in_fresh_batch
 from rmt.spikes.second_step.local_interpolation import STENCIL, LocalInterpolation
-from rmt.spikes.second_step.on_grid import reused_on_grid
+from rmt.spikes.second_step.on_grid import resolving, reused_on_grid
 from rmt.spikes.second_step.piecewise_linear import is_piecewise_linear, of_piecewise_linear
 from rmt.status import ConvergenceError, Status
 
@@ -40,22 +39,13 @@ _TINY = 1e-150
 
 
 def averages_on_grid(
-    sigma: ScalarFunction,
-    c: Constants,
-    phi: float,
-    t: Array,
-    y: Array | None,
-    zeta: Array,
-    wanted: Sequence[Average],
-    nodes_per_unit: float,
+    step: SecondStep, t: Array, y: Array | None, zeta: Array, wanted: Wanted, nodes_per_unit: float
 ) -> Array:
     """Averages at all pairs ``(y_a, zeta_j)``.
 
     Parameters
     ----------
-    sigma : ScalarFunction
-    phi : float
-        ``phi_1``.
+    step : SecondStep
     t : array, shape (Q,)
     y : array, shape (A,), or None
         Labels; None for a fresh batch, on which nothing but ``zeta`` matters.
@@ -75,22 +65,15 @@ def averages_on_grid(
         The activation overflows at ``Z + S``.
     """
     if y is None:
-        return in_fresh_batch(sigma, c, t, zeta, wanted, nodes_per_unit)
-    if is_piecewise_linear(sigma):
+        return in_fresh_batch(step, t, zeta, wanted, nodes_per_unit)
+    if is_piecewise_linear(step.sigma):
         pairs = np.repeat(y, zeta.size), np.tile(zeta, y.size)
-        return of_piecewise_linear(sigma, c, phi, t, *pairs, wanted)
-    return reused_on_grid(sigma, c, phi, t, y, zeta, wanted, nodes_per_unit)
+        return of_piecewise_linear(step, t, *pairs, wanted)
+    return reused_on_grid(step, t, y, zeta, wanted, nodes_per_unit)
 
 
 def averages_at_samples(
-    sigma: ScalarFunction,
-    c: Constants,
-    phi: float,
-    t: Array,
-    y: Array | None,
-    zeta: Array,
-    wanted: Sequence[Average],
-    nodes_per_unit: float,
+    step: SecondStep, t: Array, y: Array | None, zeta: Array, wanted: Wanted, nodes_per_unit: float
 ) -> Array:
     """The same at the pairs ``(y_p, zeta_p)``, shape (len(wanted), Q, P).
 
@@ -105,11 +88,11 @@ def averages_at_samples(
         The activation overflows at ``Z + S``.
     """
     try:
-        if y is not None and is_piecewise_linear(sigma):
+        if y is not None and is_piecewise_linear(step.sigma):
             (y, zeta), place = np.unique(np.stack([y, zeta]), axis=1, return_inverse=True)
-            found = of_piecewise_linear(sigma, c, phi, t, y, zeta, wanted)
+            found = of_piecewise_linear(step, t, y, zeta, wanted)
             return np.asarray(found[:, :, place.reshape(-1)])
-        result = _interpolated(sigma, c, phi, t, y, zeta, wanted, nodes_per_unit)
+        result = _interpolated(step, t, y, zeta, wanted, nodes_per_unit)
     except OverflowError:
         result = np.full(1, np.nan)
     if not np.isfinite(result).all():
@@ -120,30 +103,24 @@ def averages_at_samples(
 
 
 def _interpolated(
-    sigma: ScalarFunction,
-    c: Constants,
-    phi: float,
-    t: Array,
-    y: Array | None,
-    zeta: Array,
-    wanted: Sequence[Average],
-    nodes_per_unit: float,
+    step: SecondStep, t: Array, y: Array | None, zeta: Array, wanted: Wanted, nodes_per_unit: float
 ) -> Array:
     """Averages at samples from those on a grid, the same for all ``t``."""
-    finer = nodes_per_unit / 4.0
+    sigma, c, finer = step.sigma, step.c, nodes_per_unit / 4.0
     if y is None:  # smoothing itself is more accurate than what is interpolated
-        smoothing, finer = np.hypot(1.0 + t * (c.mu2 * c.Ey), t * c.tau), 2.0 * finer
+        smoothing, finer = np.hypot(1.0 + t * (c.mu2 * c.Ey), t * c.tau), 5.0 * finer
     else:
         smoothing = np.abs(t) * c.tau
-    step = np.maximum(spacings(sigma)[0] / 2.0, smoothing / _LAYER) / finer
-    rate = float((np.abs(t * c.mu1) / step).max())
-    zetas, columns, weights = _between(zeta, _grid(zeta, lambda x: np.full(x.size, rate + _TINY)))
+    steps = np.array(resolving(sigma, wanted))
+    spacing = np.maximum(steps[0] / 2.0, smoothing / _LAYER) / finer
+    rate = float((np.abs(t * c.mu1) / spacing).max())
+    zetas, columns, weights = _between(zeta, _grid(zeta, lambda x: np.full(x.size, rate)))
     labels = np.zeros(1)
     if y is not None:
-        reach = np.abs(t * c.mu1) * np.abs(zeta).max()
-        labels, rows, more = _between(
-            y, _grid(y, partial(_label_rate, sigma, np.abs(t) * phi, reach, smoothing, finer))
-        )
+        far = np.abs(t * c.mu1) * np.abs(zeta).max()
+        by_label = np.abs(t) * (step.phi * _steepest(sigma))
+        rate_at = partial(_label_rate, steps, by_label, far, smoothing, finer)
+        labels, rows, more = _between(y, _grid(y, rate_at))
         columns = (rows[:, None] * zetas.size + columns).reshape(-1, zeta.size)
         weights = (more[:, None] * weights).reshape(-1, zeta.size)
     interpolation = scipy.sparse.csr_array(
@@ -151,17 +128,17 @@ def _interpolated(
         shape=(zeta.size, labels.size * zetas.size),
     )
     # Kinks are resolved wherever zeta takes them: in parts, where it takes them far.
-    far = abs(c.mu1) * float(np.ptp(zetas)) / (c.tau + _TINY) if sigma.kinks else 0.0
-    parts = np.array_split(zetas, max(1, math.ceil(math.sqrt(min(far / _FAR, zetas.size)))))
+    widths = abs(c.mu1) * float(np.ptp(zetas)) / (c.tau + _TINY) if sigma.kinks else 0.0
+    parts = np.array_split(zetas, max(1, math.ceil(math.sqrt(min(widths / _FAR, zetas.size)))))
     result = np.empty((len(wanted), t.size, zeta.size))
     for q in range(t.size):
         check_time()
         one = t[q : q + 1]
         if y is None:
-            found = in_fresh_batch(sigma, c, one, zetas, wanted, nodes_per_unit)[:, 0]
+            found = in_fresh_batch(step, one, zetas, wanted, nodes_per_unit)[:, 0]
         else:
             pieces = [
-                reused_on_grid(sigma, c, phi, one, labels, part, wanted, nodes_per_unit, _FASTEST)
+                reused_on_grid(step, one, labels, part, wanted, nodes_per_unit, _FASTEST)
                 for part in parts
             ]
             shape = len(wanted), labels.size, -1
@@ -170,37 +147,37 @@ def _interpolated(
     return result
 
 
+def _steepest(sigma: ScalarFunction) -> float:
+    """The largest slope, by how much it counts."""
+    z = np.linspace(-_REACH, _REACH, 400)
+    return float(np.max(np.abs(sigma.derivative(z)) * np.exp(-(z**2) / _EASE)))
+
+
 def _label_rate(
-    sigma: ScalarFunction,
-    kick: Array,
-    reach: Array,
-    smoothing: Array,
-    finer: float,
-    y: Array,
+    steps: Array, by_label: Array, by_zeta: Array, smoothing: Array, finer: float, y: Array
 ) -> Array:
     """Label nodes per unit, by how far the label, and ``zeta``, move ``U`` at each ``t``.
 
     Labels that move ``U`` further than ``zeta`` does act through their logarithm.
     """
-    z = np.linspace(-_REACH, _REACH, 400)
-    steepest = float(np.max(np.abs(sigma.derivative(z)) * np.exp(-(z**2) / _EASE)))
-    by_label, reach, smoothing = (kick * steepest)[:, None], reach[:, None], smoothing[:, None]
+    by_label, by_zeta, smoothing = by_label[:, None], by_zeta[:, None], smoothing[:, None]
     u = by_label * np.abs(y)
-    shells = CORE * 2.0 ** np.arange(len(spacings(sigma)) - 1)
-    step = np.array(spacings(sigma))[np.searchsorted(shells, u - reach)] / 2.0
-    step = np.minimum(np.maximum(step, smoothing / _LAYER), _GROWTH * (1.0 + reach + u))
-    return np.asarray((finer * by_label / step).max(axis=0) + _TINY)
+    shells = CORE * 2.0 ** np.arange(steps.size - 1)
+    spacing = np.maximum(steps[np.searchsorted(shells, u - by_zeta)] / 2.0, smoothing / _LAYER)
+    spacing = np.minimum(spacing, _GROWTH * (1.0 + by_zeta + u))
+    return np.asarray((finer * by_label / spacing).max(axis=0))
 
 
 def _grid(x: Array, rate: Callable[[Array], Array]) -> Array:
     """Points around all ``x``, ``rate`` of them per unit."""
     low, high = x.min(), x.max()
-    near = np.geomspace(1e-6, 1.0, 200) * max(abs(low), abs(high), _TINY)
+    size = max(abs(low), abs(high), _TINY)
+    near = size * np.geomspace(1e-6, 1.0, 200)
     every = np.unique(np.concatenate([[low, 0.0, high], near, -near, np.linspace(low, high, 200)]))
-    rates = rate(every)
+    rates = rate(every) + 1.0 / size
     total = np.cumsum(np.append(0.0, (rates[1:] + rates[:-1]) / 2.0 * np.diff(every)))
     first, last = np.interp([low, high], every, total)
-    count = min(math.ceil(last - first), _LARGEST_GRID)
+    count = min(max(1, math.ceil(last - first)), _LARGEST_GRID)
     inside = np.interp(np.linspace(first, last, count + 1), total, every)
     beyond = np.arange(1, STENCIL // 2)
     return np.concatenate(

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from rmt.arrays import Array
 from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.smoothing import smoothed
-from rmt.spikes.constants import Constants
-from rmt.spikes.second_step import Average
+from rmt.spikes.second_step import Average, SecondStep, Wanted
 
 __all__ = ["in_fresh_batch", "squared_slope"]
 
 
 def in_fresh_batch(
-    sigma: ScalarFunction,
-    c: Constants,
-    t: Array,
-    zeta: Array,
-    wanted: Sequence[Average],
-    nodes_per_unit: float,
+    step: SecondStep, t: Array, zeta: Array, wanted: Wanted, nodes_per_unit: float
 ) -> Array:
     """Averages at the ``zeta``, shape (len(wanted), Q, J), by Gaussian smoothing."""
+    sigma, c = step.sigma, step.c
     along = (1.0 + t * (c.mu2 * c.Ey))[:, None]
     std = np.hypot(along, t[:, None] * c.tau)
     mean = np.multiply.outer(t * c.mu1, zeta)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,13 +30,12 @@ from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.rules import gauss_legendre
 from rmt.moments.smoothing import HALF_WIDTH, smoothed
-from rmt.moments.spacing import CORE, spacings
-from rmt.spikes.constants import Constants
-from rmt.spikes.second_step import Average
+from rmt.moments.spacing import CORE, Spacings, spacings
+from rmt.spikes.second_step import Average, SecondStep, Wanted
 from rmt.spikes.second_step.fresh_batch import squared_slope
 from rmt.spikes.second_step.local_interpolation import STENCIL, LocalInterpolation
 
-__all__ = ["reused_on_grid"]
+__all__ = ["resolving", "reused_on_grid"]
 
 Pair = tuple[Array, Array]
 
@@ -62,13 +60,11 @@ _MAX_NODES = 20_000  # of each grid, and of the panels for one group of labels
 
 
 def reused_on_grid(
-    sigma: ScalarFunction,
-    c: Constants,
-    phi: float,
+    step: SecondStep,
     t: Array,
     y: Array,
     zeta: Array,
-    wanted: Sequence[Average],
+    wanted: Wanted,
     nodes_per_unit: float,
     fastest: float = _FASTEST,
 ) -> Array:
@@ -82,12 +78,10 @@ def reused_on_grid(
         The kick up to which ``U`` is resolved, unless typical ones are as large.
     """
     result = np.empty((len(wanted), t.size, y.size, zeta.size))
-    finer = nodes_per_unit / 4.0
-    steps = spacings(sigma)
+    sigma, c, phi, finer = step.sigma, step.c, step.phi, nodes_per_unit / 4.0
+    steps = resolving(sigma, wanted)
     laws = list(dict.fromkeys(_PARTS[name][0] for name in wanted))
     functions = list(dict.fromkeys(_PARTS[name][1] for name in wanted))
-    if "square" in functions:
-        steps = tuple(map(min, steps, spacings(squared_slope(sigma))))
     parts = [(laws.index(_PARTS[n][0]), functions.index(_PARTS[n][1])) for n in wanted]
     for q, tq in enumerate(t):
         check_time()
@@ -129,6 +123,13 @@ def reused_on_grid(
             for one, (law, function) in zip(result, parts, strict=True):
                 one[q, rows] = laws_of_u[law] @ at_grid[function]
     return result.reshape(len(wanted), t.size, -1)
+
+
+def resolving(sigma: ScalarFunction, wanted: Wanted) -> Spacings:
+    """Spacings that resolve what is averaged."""
+    if "square" not in wanted:
+        return spacings(sigma)
+    return tuple(map(min, spacings(sigma), spacings(squared_slope(sigma))))
 
 
 def _smoothed(

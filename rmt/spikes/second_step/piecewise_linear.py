@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import scipy
@@ -20,8 +19,7 @@ from rmt.arrays import Array
 from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.moments.quadrant import normal_density, quadrant
-from rmt.spikes.constants import Constants
-from rmt.spikes.second_step import Average
+from rmt.spikes.second_step import Average, SecondStep, Wanted
 
 __all__ = ["is_piecewise_linear", "of_piecewise_linear"]
 
@@ -36,15 +34,7 @@ def is_piecewise_linear(sigma: ScalarFunction) -> bool:
     return pieces is not None and all(len(coefficients) <= 2 for _, _, coefficients in pieces)
 
 
-def of_piecewise_linear(
-    sigma: ScalarFunction,
-    c: Constants,
-    phi: float,
-    t: Array,
-    y: Array,
-    zeta: Array,
-    wanted: Sequence[Average],
-) -> Array:
+def of_piecewise_linear(step: SecondStep, t: Array, y: Array, zeta: Array, wanted: Wanted) -> Array:
     """Averages at the pairs ``(y_p, zeta_p)``, shape (len(wanted), Q, P), in closed form.
 
     Exact but for rounding, about 1e-15 of the slopes.
@@ -54,25 +44,17 @@ def of_piecewise_linear(
     for start in range(0, y.size, block):
         check_time()
         rows = slice(start, start + block)
-        found = _averages(sigma, c, phi, t[:, None], y[rows], zeta[rows], "bend" in wanted)
+        found = _averages(step, t[:, None], y[rows], zeta[rows], "bend" in wanted)
         result[:, :, rows] = [found[name] for name in wanted]
     return result
 
 
 def _averages(
-    sigma: ScalarFunction,
-    c: Constants,
-    phi: float,
-    t: Array,
-    y: Array,
-    zeta: Array,
-    with_bend: bool,
+    step: SecondStep, t: Array, y: Array, zeta: Array, with_bend: bool
 ) -> dict[Average, Array]:
-    assert sigma.polynomial_pieces is not None
-    pieces = [
-        (low, high, (*coefficients, 0.0, 0.0)[:2])
-        for low, high, coefficients in sigma.polynomial_pieces
-    ]
+    c, phi, polynomials = step.c, step.phi, step.sigma.polynomial_pieces
+    assert polynomials is not None
+    pieces = [(low, high, (*coefficients, 0.0, 0.0)[:2]) for low, high, coefficients in polynomials]
     alpha = 1.0 + t * (c.mu2 * c.Ey)
     spread = np.maximum(np.abs(t) * c.tau, _TINY)
     rho = np.hypot(alpha, spread)
