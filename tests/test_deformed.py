@@ -14,10 +14,11 @@ from rmt.problem import Problem, Step
 from rmt.spectra import MarchenkoPastur
 from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spikes.constants import constants
-from rmt.spikes.deformed import fluctuations as module
 from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.deformed.outliers import deformed_bulk, deformed_outliers
 from rmt.spikes.resummed import resummed_strengths
+from rmt.spikes.second_step import SecondStep
+from rmt.spikes.second_step.averages import averages_at_samples
 from validation.simulation.bulk import kolmogorov_distance
 from validation.simulation.simulate import simulate
 
@@ -84,7 +85,9 @@ def test_relu_in_a_fresh_batch_is_closed_form(sign):
     problem = Problem("relu(z)", "sin(2*z) + z + 1/2", 500, 500, 900, [(2, 0.3), (2, 0.3)])
     c = constants(problem)
     t, zeta = 0.6 * sign, np.linspace(-3, 3, 7)
-    found = module._fresh_moments(problem.activation, c, np.array([t]), zeta, 1.0)
+    wanted = "value", "slope", "slope_z", "square", "bend"
+    sigma = problem.activation
+    found = averages_at_samples(SecondStep(sigma, c, 0.5), np.array([t]), None, zeta, wanted, 10.0)
     along = 1.0 + t * c.mu2 * c.Ey
     ratio = t * c.mu1 * zeta / math.hypot(along, t * c.tau)
     spread = math.hypot(along, t * c.tau)
@@ -93,6 +96,7 @@ def test_relu_in_a_fresh_batch_is_closed_form(sign):
     assert found[1][0] == pytest.approx(p, rel=1e-10)
     assert found[2][0] == pytest.approx(along / spread * density, rel=1e-10)
     assert found[3][0] == pytest.approx(p, rel=1e-10)
+    assert found[4][0] == pytest.approx(density / spread, rel=1e-10)
 
 
 def test_quadratic_activation_in_a_reused_batch_is_closed_form():
@@ -102,8 +106,10 @@ def test_quadratic_activation_in_a_reused_batch_is_closed_form():
     c = constants(problem)
     y, zeta = np.array([-1.2, 0.3, 0.9]), np.array([0.5, -1.0, 2.0])
     t, phi = 0.4, 0.4
-    samples = module._Samples(np.ones(3) / 3, y, zeta)
-    found = module._reused_moments(problem.activation, c, phi, np.array([t]), samples, 1.0)
+    wanted = "value", "slope", "slope_z", "square", "product", "bend"
+    found = averages_at_samples(
+        SecondStep(problem.activation, c, phi), np.array([t]), y, zeta, wanted, 10.0
+    )
     alpha = t * (phi * y + c.mu1 * zeta)
     beta = 1 + t * (phi * y + c.mu2 * c.Ey)
     second = alpha**2 + beta**2 + (t * c.tau) ** 2
@@ -112,6 +118,7 @@ def test_quadratic_activation_in_a_reused_batch_is_closed_form():
     assert found[2][0] == pytest.approx(beta, abs=1e-10)
     assert found[3][0] == pytest.approx(1 + 2 * alpha + second, abs=1e-10)
     assert found[4][0] == pytest.approx(1 + alpha + beta, abs=1e-10)
+    assert found[5][0] == pytest.approx(np.ones(3), abs=1e-10)
 
 
 def test_two_indices_that_are_one():

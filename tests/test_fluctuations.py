@@ -1,31 +1,33 @@
 """The Gaussian equivalent of the gradients' fluctuations: closed forms, quadrature, Monte Carlo."""
 
+import dataclasses
 import itertools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from rmt.functions import ScalarFunction
 from rmt.moments.quadrant import quadrant
 from rmt.problem import Problem
 from rmt.spikes.constants import constants
+from rmt.spikes.deformed import fluctuations as module
 from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.deformed.fluctuations_error import fluctuation_error
-from rmt.spikes.deformed.fluctuations_reused import moments_of_reused_batch
-from rmt.spikes.deformed.fluctuations_table import averages_over_xi
-from rmt.spikes.piecewise_linear import (
-    is_piecewise_linear,
-    moments_of_piecewise_linear,
-)
 from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.resummed import resummed_strengths
+from rmt.spikes.second_step import SecondStep
+from rmt.spikes.second_step.averages import averages_at_samples
+from rmt.spikes.second_step.on_grid import reused_on_grid
+from rmt.spikes.second_step.piecewise_linear import of_piecewise_linear
+from rmt.status import ConvergenceError
 
 T = np.array([-12.0, -2.0, -0.3, -0.01, 1e-5, 0.05, 0.8, 6.0])
 PIECEWISE_LINEAR = ["relu(z)", "leaky_relu(z + 2/5, 3/10)", "hard_tanh(2*z - 1/2)", "abs(z - 1)"]
 OTHER_KINKED = ["elu(z - 1/3)", "selu(z)", "max(tanh(z), 0)", "relu(z)**2/2"]
 SMOOTH = ["tanh(z + 7/10)", "gelu(z)", "z + z**2/4", "sin(2*z)"]
+MOMENTS = "value", "slope", "slope_z", "square", "product"
 SIGNS = np.array([-1.0, 1.0]), np.array([0.5, 0.5])
 
 
@@ -109,7 +111,7 @@ def test_quadrant_of_one_variable():
 @pytest.mark.parametrize("activation", PIECEWISE_LINEAR)
 def test_closed_form_against_direct_quadrature(activation):
     sigma, c, phi, y, zeta = setting(activation)
-    found = moments_of_piecewise_linear(sigma, c, phi, T, y, zeta)
+    found = of_piecewise_linear(SecondStep(sigma, c, phi), T, y, zeta, MOMENTS)
     for q, p in [(0, 4), (1, 1), (4, 0), (6, 5), (7, 3)]:
         expected = direct(sigma, c, phi, T[q], y[p], zeta[p])
         # The reference rounds ends of panels over xi by 1e-16 / (t tau).
@@ -119,7 +121,7 @@ def test_closed_form_against_direct_quadrature(activation):
 def test_relu_in_a_reused_batch_by_one_integral():
     """``P(Z + S > 0 | Z)`` is a normal distribution function; what is left is one integral."""
     sigma, c, phi, y, zeta = setting("relu(z)")
-    found = moments_of_piecewise_linear(sigma, c, phi, T, y, zeta)
+    found = of_piecewise_linear(SecondStep(sigma, c, phi), T, y, zeta, MOMENTS)
     for q, p in [(1, 0), (5, 1), (6, 2), (7, 4)]:
 
         def slope(z, t=T[q], p=p):
@@ -139,58 +141,147 @@ def test_relu_in_a_reused_batch_by_one_integral():
         assert found[4, q, p] == pytest.approx(mean(lambda z: 1, 0), abs=1e-9)
 
 
-@pytest.mark.parametrize("activation", [*PIECEWISE_LINEAR, *OTHER_KINKED, *SMOOTH])
-def test_quadrature_against_an_exact_or_direct_route(activation):
+@pytest.mark.parametrize("activation", [*OTHER_KINKED, *SMOOTH])
+def test_grid_against_direct_quadrature(activation):
     """Relative to the size of each function; the labels of 6 are the hard ones."""
     sigma, c, phi, y, zeta = setting(activation)
-    found = moments_of_reused_batch(sigma, c, phi, T, y, zeta)
-    if is_piecewise_linear(sigma):
-        expected = moments_of_piecewise_linear(sigma, c, phi, T, y, zeta)
-        error = np.abs(found - expected) / (1 + np.abs(expected))
-        assert error.max() < 1e-9
-        return
+    found = averages_at_samples(SecondStep(sigma, c, phi), T, y, zeta, MOMENTS, 10.0)
     for q, p in [(0, 4), (1, 5), (4, 0), (6, 2)]:
         expected = direct(sigma, c, phi, T[q], y[p], zeta[p])
         assert found[:, q, p] == pytest.approx(expected, rel=2e-8, abs=2e-8)
 
 
-def test_quadrature_converges_geometrically():
-    sigma, c, phi, y, zeta = setting("tanh(z + 7/10)")
-    fine = moments_of_reused_batch(sigma, c, phi, T, y, zeta, 2.0)
-    errors = [
-        np.abs(moments_of_reused_batch(sigma, c, phi, T, y, zeta, r) - fine).max()
-        for r in (0.25, 0.5, 0.75)
+@pytest.mark.parametrize("activation", PIECEWISE_LINEAR)
+def test_grid_against_the_closed_form(activation):
+    sigma, c, phi, y, zeta = setting(activation)
+    wanted = (*MOMENTS, "bend")
+    t, pairs = T[np.abs(T) > 1e-3], (np.repeat(y, zeta.size), np.tile(zeta, y.size))
+    exact = of_piecewise_linear(SecondStep(sigma, c, phi), t, *pairs, wanted)
+    found = reused_on_grid(SecondStep(sigma, c, phi), t, y, zeta, wanted, 10.0, 64.0)
+    error = np.abs(found - exact) / (1 + np.abs(exact))
+    assert error[:5].max() < 1e-8
+    assert error[5].max() < 1e-5  # rises to the inverse width of a smoothed kink
+
+
+@pytest.mark.parametrize("activation", [*PIECEWISE_LINEAR, *OTHER_KINKED, *SMOOTH])
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_bend_is_the_answer_of_the_slope_to_a_shift(activation, batch):
+    """With ``mu_1 = 1``, a shift of ``zeta`` by ``h`` is one of ``Z + S`` by ``t h``."""
+    sigma, c, phi, y, zeta = setting(activation)
+    c, t, h = dataclasses.replace(c, mu1=1.0), np.array([-2.0, 0.8]), 1e-3
+    labels = y if batch == "reused" else None
+
+    def average(name, shift):
+        return averages_at_samples(
+            SecondStep(sigma, c, phi), t, labels, zeta + shift, [name], 20.0
+        )[0]
+
+    # Fourth order in h.
+    near, far = (average("slope", k * h) - average("slope", -k * h) for k in (1, 2))
+    expected = (8 * near - far) / (12 * h * t[:, None])
+    assert average("bend", 0.0) == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        "tanh(z + 7/10)",
+        "sin(3*z)",
+        "elu(z - 1/3)",
+        "hard_tanh(z)*exp(z/3)",
+        "z**2*tanh(z)",
+        "cos(2*z)",
+    ],
+)
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_between_the_nodes_of_the_grid(activation, batch):
+    """Of many samples the averages are interpolated; of a few they are not."""
+    sigma, c, phi, _, _ = setting(activation)
+    rng, t = np.random.default_rng(5), np.array([-2.0, -0.05, 0.8])
+    y, zeta = rng.standard_normal((2, 3000)) * [[math.sqrt(c.Ey2)], [math.sqrt(c.B)]]
+    some = np.argsort(np.abs(y))[::250]
+
+    def averages(rows):
+        labels = y[rows] if batch == "reused" else None
+        return averages_at_samples(
+            SecondStep(sigma, c, phi), t, labels, zeta[rows], MOMENTS[:4], 10.0
+        )
+
+    few, many = averages(some), averages(slice(None))[:, :, some]
+    size = 1 + np.abs(few)
+    assert (np.abs(few - many) / size).max() < 2e-8
+
+
+def test_errors_at_samples_fall_with_the_eighth_power():
+    sigma, c, phi, _, _ = setting("elu(z - 1/3)")
+    rng, t = np.random.default_rng(6), np.array([-2.0, 0.8])
+    y, zeta = rng.standard_normal((2, 3000)) * [[math.sqrt(c.Ey2)], [math.sqrt(c.B)]]
+    fine, *others = (
+        averages_at_samples(SecondStep(sigma, c, phi), t, y, zeta, MOMENTS, n)
+        for n in (24.0, 4.0, 8.0)
+    )
+    coarse, medium = (np.abs(one - fine).max() for one in others)
+    assert 1e-7 < coarse < 1e-3
+    assert medium < coarse / 2**6
+
+
+def test_averages_come_in_the_order_in_which_they_are_asked_for():
+    for activation in ("tanh(z + 7/10)", "relu(z)"):
+        sigma, c, phi, y, zeta = setting(activation)
+        for labels in (y, None):
+            arguments = SecondStep(sigma, c, phi), T, labels, zeta
+            both = averages_at_samples(*arguments, ["slope_z", "value"], 6.0)
+            alone = [averages_at_samples(*arguments, [one], 6.0)[0] for one in ("slope_z", "value")]
+            assert both == pytest.approx(np.stack(alone), rel=1e-14)
+
+
+def test_an_activation_that_overflows_in_the_second_step_says_so():
+    sigma, c, phi, y, zeta = setting("exp(z)")
+    for labels in (y, None):
+        with np.errstate(all="ignore"), pytest.raises(ConvergenceError, match="overflows"):
+            averages_at_samples(SecondStep(sigma, c, phi), 100 * T, labels, zeta, MOMENTS[:4], 6.0)
+
+
+def test_a_sample_by_mpmath():
+    """``max(tanh(z), 0)``: two integrals, split where ``Z`` or ``Z + S`` meets the kink."""
+    sigma, c, phi, y, zeta = setting("max(tanh(z), 0)")
+    t, p = 0.8, 1
+    found = averages_at_samples(
+        SecondStep(sigma, c, phi), np.array([t]), y[p : p + 1], zeta[p : p + 1], MOMENTS, 10.0
+    )[:, 0, 0]
+    delta, alpha, shift = t * c.tau, 1 + t * c.mu2 * c.Ey, t * c.mu1 * zeta[p]
+
+    def density(x):
+        return mpmath.exp(-(x**2) / 2) / mpmath.sqrt(2 * mpmath.pi)
+
+    def inner(z):
+        return mpmath.sech(z) ** 2 if z > 0 else mpmath.mpf(0)
+
+    def given_z(z):
+        """``E[sigma], E[sigma'], E[sigma'^2]`` over ``xi``."""
+        u = alpha * z + t * phi * y[p] * inner(z) + shift
+        parts = (mpmath.tanh, lambda v: mpmath.sech(v) ** 2, lambda v: mpmath.sech(v) ** 4)
+        low = max(-u / delta, mpmath.mpf(-7))
+        ends = [low, low + 2, low + 5, 7] if low < 2 else [low, max(low + 1, 7)]
+        return [mpmath.quad(lambda x, f=f: f(u + delta * x) * density(x), ends) for f in parts]
+
+    rule = [
+        (z, w)
+        for low, high in ((-7, -3), (-3, -1), (-1, 0), (0, 1), (1, 2), (2, 4), (4, 7))
+        for z, w in panel(low, high)
     ]
-    assert errors[0] > 1e-3
-    assert errors[1] < 0.05 * errors[0]
-    assert errors[2] < 0.05 * errors[1]
+    expected = [mpmath.mpf(0)] * 5
+    for z, w in rule:
+        value, slope, square = given_z(z)
+        row = value, slope, z * slope, square, inner(z) * slope
+        expected = [e + w * density(z) * one for e, one in zip(expected, row, strict=True)]
+    assert found == pytest.approx([float(e) for e in expected], rel=3e-9, abs=3e-9)
 
 
-def test_samples_that_count_little_are_resolved_to_fewer_digits():
-    """The error times the share stays where it was."""
-    sigma, c, phi, y, zeta = setting("tanh(z + 7/10)")
-    share = np.array([1.0, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10])
-    fine = moments_of_reused_batch(sigma, c, phi, T, y, zeta, 2.0)
-    found = moments_of_reused_batch(sigma, c, phi, T, y, zeta, 1.0, share)
-    assert (np.abs(found - fine) * share).max() < 2e-8
-
-
-@pytest.mark.parametrize("activation", ["relu(z)", "elu(z)", "gelu(z)", "tanh(3*z)"])
-@pytest.mark.parametrize("spread", [1e-8, 1e-3, 0.4, 5.0])
-def test_table_against_an_integral(activation, spread):
-    sigma = ScalarFunction.parse(activation)
-    sharpness = 3.0 if "3" in activation else 1.0
-    table = averages_over_xi(sigma, spread, -30.0, 40.0, np.ones(3), sharpness)
-    x, w = np.polynomial.legendre.leggauss(6)
-    for u in (-21.0, -0.7 * spread, 0.0, 0.3 * spread, 1.1, 33.0):
-        kinks = (np.array(sigma.kinks) - u) / spread
-        edges = np.unique(np.concatenate([np.linspace(-9, 9, 1001), np.clip(kinks, -9, 9)]))
-        half = np.diff(edges)[:, None] / 2
-        xi = edges[:-1, None] + half * (x + 1)
-        value, slope = sigma.value_and_derivative(u + spread * xi)
-        weights = half * w * stats.norm.pdf(xi)
-        expected = [np.sum(part * weights) for part in (value, slope, slope**2)]
-        assert table(u) == pytest.approx(expected, rel=4e-9, abs=4e-9)
+def panel(low, high, order=20):
+    x, w = np.polynomial.legendre.leggauss(order)
+    half = (high - low) / 2
+    return [(mpmath.mpf(low + half * (a + 1)), half * b) for a, b in zip(x, w, strict=True)]
 
 
 # L and V by their definitions
@@ -332,6 +423,23 @@ def test_averages_converge_with_the_resolution(activation):
     assert errors[1] < 0.1 * errors[0]
     assert errors[2] < 1e-5
     assert errors[3] < 1e-6
+
+
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+@pytest.mark.parametrize("activation", ["erf(z)", "tanh(z + 7/10)", "elu(z)", "sin(3*z)"])
+def test_the_second_step_is_not_what_limits_the_accuracy(activation, batch, monkeypatch):
+    """``L``, ``V`` and the mean at the same samples, the second step averaged more finely."""
+    steps = [(2, 0.35), (2, 0.45)]
+    problem = Problem(activation, "sin(2*z) + z/2", 500, 500, 1000, steps, batch)
+    g, w = readout_rule("gaussian", 8, 1.0, True)
+    usual = fluctuations(problem, g, w, linked=True)[-1]
+    monkeypatch.setattr(module, "_NODES_PER_UNIT", {True: 24.0, False: 20.0})
+    fine = fluctuations(problem, g, w, linked=True)[-1]
+    size = {"linear": np.sqrt(fine.variance + fine.linear**2).max()}
+    for name in ("linear", "variance", "mean"):
+        one, two = getattr(usual, name), getattr(fine, name)
+        error = np.sqrt((one - two) ** 2 @ fine.weights).max()
+        assert error < 1e-7 * size.get(name, np.sqrt(two**2 @ fine.weights).max())
 
 
 @pytest.mark.parametrize(

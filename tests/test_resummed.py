@@ -71,14 +71,14 @@ def test_two_index_reference(batch, precision):
 @pytest.mark.parametrize("damage", [np.nan, np.inf])
 def test_undefined_numbers_are_never_an_answer(monkeypatch, damage):
     """A kernel that is not finite has no spikes to show: that must not pass for convergence."""
-    honest = mean_update.after_independent_batch
+    honest = mean_update.averages_on_grid
 
     def damaged(*arguments):
         value, slope = honest(*arguments)
         slope[0, 0] = damage
         return value, slope
 
-    monkeypatch.setattr(mean_update, "after_independent_batch", damaged)
+    monkeypatch.setattr(mean_update, "averages_on_grid", damaged)
     problem = Problem("tanh(z + 7/10)", "sin(2*z)", 500, 500, 900, [(2, 0.3), (2, 0.3)])
     assert resummed_strengths(problem).status is Status.NOT_FINITE
 

@@ -8,10 +8,12 @@ import pytest
 from rmt.functions import ScalarFunction
 from rmt.moments import smoothing
 from rmt.problem import Problem
-from rmt.spikes import second_step, second_step_on_grid
 from rmt.spikes.constants import constants
 from rmt.spikes.label_law import joint_law
+from rmt.spikes.second_step import SecondStep, on_grid
+from rmt.spikes.second_step.averages import averages_on_grid
 
+BOTH = ("value", "slope")
 T = np.array([-3.0, -0.4, -0.01, 0.02, 0.7, 2.5])
 
 
@@ -61,7 +63,7 @@ def brute_force(sigma, c, phi, t, y, zeta):
 def test_reused_against_brute_force(activation, tolerance):
     """The tolerance is that of the brute force, which does not split at the outer kinks."""
     sigma, c, phi, law = setting(activation, n_zeta=80)
-    value, slope = second_step.after_reused_batch(sigma, c, phi, T, law, 24.0)
+    value, slope = averages_on_grid(SecondStep(sigma, c, phi), T, law.y, law.zeta, BOTH, 24.0)
     J = law.zeta.size
     for q in (0, 2, 4):
         for a, j in ((2, J // 2), (5, J // 2 + 6)):
@@ -77,14 +79,16 @@ def test_reused_against_brute_force(activation, tolerance):
 def test_closed_form_agrees_with_the_grid(activation):
     """Bivariate normal probabilities against quadrature that does not use piecewise linearity."""
     sigma, c, phi, law = setting(activation)
-    closed = second_step.after_reused_batch(sigma, c, phi, T, law, 0.0)
+    closed = averages_on_grid(SecondStep(sigma, c, phi), T, law.y, law.zeta, BOTH, 0.0)
     # Labels of 30 (of no weight) move U faster than is resolved.
     usual = np.repeat(np.abs(law.y), law.zeta.size) < 10
     errors = []
     for nodes_per_unit in (4.0, 8.0, 16.0):
-        on_grid = second_step_on_grid.reused_on_grid(sigma, c, phi, T, law, nodes_per_unit)
-        pairs = zip(closed, on_grid, strict=True)
-        errors.append(max(np.abs(exact - found)[:, usual].max() for exact, found in pairs))
+        found = on_grid.reused_on_grid(
+            SecondStep(sigma, c, phi), T, law.y, law.zeta, BOTH, nodes_per_unit
+        )
+        pairs = zip(closed, found, strict=True)
+        errors.append(max(np.abs(exact - one)[:, usual].max() for exact, one in pairs))
     assert errors[0] < 1e-4
     assert errors[1] < errors[0] / 30 + 1e-11
     assert errors[2] < errors[1] / 30 + 1e-11
@@ -102,9 +106,9 @@ def test_a_kink_that_is_none_changes_nothing(monkeypatch):
     def on_panels(function, mean, std, nodes_per_unit):
         return smoothing._between_kinks(function, *np.broadcast_arrays(mean, std), nodes_per_unit)
 
-    smooth = second_step_on_grid.reused_on_grid(sigma, c, phi, T, law, 16.0)
-    monkeypatch.setattr(second_step_on_grid, "smoothed", on_panels)
-    panels = second_step_on_grid.reused_on_grid(Kinked, c, phi, T, law, 16.0)
+    smooth = on_grid.reused_on_grid(SecondStep(sigma, c, phi), T, law.y, law.zeta, BOTH, 16.0)
+    monkeypatch.setattr(on_grid, "smoothed", on_panels)
+    panels = on_grid.reused_on_grid(SecondStep(Kinked, c, phi), T, law.y, law.zeta, BOTH, 16.0)
     usual = np.repeat(np.abs(law.y), law.zeta.size) < 10
     for a, b in zip(smooth, panels, strict=True):
         assert np.abs(a - b)[:, usual].max() < 1e-9
@@ -114,7 +118,7 @@ def test_a_kink_that_is_none_changes_nothing(monkeypatch):
 def test_poles_next_to_the_axis(activation):
     """For these, Gauss-Hermite rules in ``w`` are wrong by 1e-3 to 1e-2, whatever else is fine."""
     sigma, c, phi, law = setting(activation)
-    found = second_step.after_reused_batch(sigma, c, phi, T, law, 6.0)
+    found = averages_on_grid(SecondStep(sigma, c, phi), T, law.y, law.zeta, BOTH, 6.0)
     J = law.zeta.size
     for q in (0, 2, 4):
         for a, j in ((2, J // 2), (5, J // 2 + 6)):
@@ -126,7 +130,9 @@ def test_no_step_changes_nothing():
     """``t -> 0``: ``E[sigma(Z)]`` and ``mu_1``, on every route."""
     for activation in ("tanh(z + 7/10)", "relu(z)", "elu(z)"):
         sigma, c, phi, law = setting(activation)
-        value, slope = second_step.after_reused_batch(sigma, c, phi, np.array([1e-9]), law, 60.0)
+        value, slope = averages_on_grid(
+            SecondStep(sigma, c, phi), np.array([1e-9]), law.y, law.zeta, BOTH, 60.0
+        )
         z, w = np.polynomial.hermite_e.hermegauss(120)
         mean = (w / w.sum()) @ sigma(z)
         assert slope == pytest.approx(np.full(slope.shape, c.mu1), abs=1e-7)
@@ -136,7 +142,7 @@ def test_no_step_changes_nothing():
 def test_independent_batch_is_one_smoothing():
     """ReLU: ``E[(m + s Z)_+] = m Phi(m/s) + s p(m/s)`` with the mean and spread of theory.md."""
     sigma, c, _, law = setting("relu(z)")
-    value, slope = second_step.after_independent_batch(sigma, c, T, law, 6.0)
+    value, slope = averages_on_grid(SecondStep(sigma, c, 0.0), T, None, law.zeta, BOTH, 6.0)
     m = np.outer(T * c.mu1, law.zeta)
     s = np.hypot(1 + T * c.mu2 * c.Ey, T * c.tau)[:, None]
     cdf = np.vectorize(lambda x: math.erfc(-x / math.sqrt(2)) / 2)(m / s)
@@ -148,11 +154,11 @@ def test_independent_batch_is_one_smoothing():
 @pytest.mark.parametrize("activation", ["tanh(z + 7/10)", "elu(z - 1/3)"])
 def test_errors_fall_with_a_high_power_of_the_resolution(activation):
     sigma, c, phi, law = setting(activation, n_zeta=60)
-    fine = second_step_on_grid.reused_on_grid(sigma, c, phi, T, law, 24.0)[1]
+    fine = on_grid.reused_on_grid(SecondStep(sigma, c, phi), T, law.y, law.zeta, BOTH, 24.0)[1]
     usual = np.repeat(np.abs(law.y), law.zeta.size) < 10
     errors = [
         np.abs(
-            second_step_on_grid.reused_on_grid(sigma, c, phi, T, law, n)[1] - fine
+            on_grid.reused_on_grid(SecondStep(sigma, c, phi), T, law.y, law.zeta, BOTH, n)[1] - fine
         )[:, usual].max()
         for n in (3.0, 6.0, 12.0)
     ]  # fmt: skip
@@ -164,7 +170,7 @@ def test_errors_fall_with_a_high_power_of_the_resolution(activation):
 def test_piecewise_linear_route_refuses_nothing_else():
     assert ScalarFunction.parse("relu(z)**2").kinks == (0.0,)
     sigma, c, phi, law = setting("relu(z)**2")
-    value, slope = second_step.after_reused_batch(sigma, c, phi, T[4:5], law, 8.0)
+    value, slope = averages_on_grid(SecondStep(sigma, c, phi), T[4:5], law.y, law.zeta, BOTH, 8.0)
     J = law.zeta.size
     expected = brute_force(sigma, c, phi, T[4], law.y[4], law.zeta[J // 2])
     assert value[0, 4 * J + J // 2] == pytest.approx(expected[0], rel=1e-4)

@@ -61,12 +61,12 @@ def spacings(sigma: ScalarFunction) -> Spacings:
 def _resolves(sigma: ScalarFunction, low: float, high: float, h: float, typical: float) -> bool:
     u = np.arange(low, high + 8.0 * h, h / 2.0)
     slope = sigma.derivative(u)
-    first = np.arange(u.size - 14)
-    nearby = slope[first[:, None] + 2 * np.arange(8)]
+    count = u.size - 14
+    nearby = np.stack([slope[k : k + count] for k in range(0, 16, 2)])
     with np.errstate(all="ignore"):
-        error = np.abs(nearby @ _MIDDLE - slope[first + 7])
-        size = typical + np.abs(nearby).max(axis=1)
+        error = np.abs(_MIDDLE @ nearby - slope[7 : 7 + count])
+        size = typical + np.abs(nearby).max(axis=0)
     smooth = np.isfinite(error)
     for kink in sigma.kinks:
-        smooth &= (u[first] > kink) | (u[first + 14] < kink)
+        smooth &= (u[:count] > kink) | (u[14:] < kink)
     return bool((error[smooth] <= _TOLERANCE * size[smooth]).all()) and bool(smooth.any())

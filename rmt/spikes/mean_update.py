@@ -18,7 +18,8 @@ from rmt.spikes.constants import Constants
 from rmt.spikes.label_law import LabelLaw, independent_law, joint_law
 from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.refinement import Resolution
-from rmt.spikes.second_step import after_independent_batch, after_reused_batch
+from rmt.spikes.second_step import SecondStep
+from rmt.spikes.second_step.averages import averages_on_grid
 from rmt.status import Status
 
 __all__ = [
@@ -135,10 +136,11 @@ def _moments(problem: Problem, c: Constants, resolution: Resolution) -> _Moments
             round(resolution["zeta"]),
             resolution["target"],
         )
-        output, phi_t = after_reused_batch(sigma, c, phi1, t, law, resolution["inner"])
     else:
         law = independent_law(*common, round(resolution["zeta"]), resolution["target"])
-        output, phi_t = after_independent_batch(sigma, c, t, law, resolution["inner"])
+    output, phi_t = averages_on_grid(
+        SecondStep(sigma, c, phi1), t, law.y, law.zeta, ("value", "slope"), resolution["inner"]
+    )
     h = (w * g) @ output
     zeta = law.zeta if law.y is None else np.tile(law.zeta, law.y.size)
 

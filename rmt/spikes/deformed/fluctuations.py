@@ -23,29 +23,25 @@ is in ``S`` already, ``L - c(a) t mu_2 Ey`` in that of ``L`` (docs/deformed.md).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from rmt.arrays import Array, Integers
-from rmt.budget import check_time
-from rmt.functions import ScalarFunction
-from rmt.moments.rules import gauss_legendre, gaussian_rule, tensor_rule
+from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants, activation_moments, constants
-from rmt.spikes.deformed.fluctuations_reused import curvature, moments_of_reused_batch
 from rmt.spikes.label_law import hermite_nodes
-from rmt.spikes.piecewise_linear import is_piecewise_linear, moments_of_piecewise_linear
+from rmt.spikes.second_step import Average, SecondStep
+from rmt.spikes.second_step.averages import averages_at_samples
 
 __all__ = ["BatchFluctuations", "fluctuations"]
 
 
-_HALF_WIDTH = 7.5
 # By the number of directions: nodes per unit of z, nodes of omega, nodes of small label noise, and
 # the share of E[1 + y^2 / Ey2] that rare nodes may add up to for all of them to be dropped.
 _SAMPLE_RULES = {1: (4.0, 12.0, 5.0, 1e-6), 2: (2.0, 9.0, 4.0, 1e-5), 3: (1.4, 8.0, 3.0, 1e-4)}
-_PANEL_ORDER = 48
-_SHIFT = 0.05  # of the pre-activation, at the largest readout
+_NODES_PER_UNIT = {True: 10.0, False: 6.0}  # of the second step, on a reused or a fresh batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,7 @@ class BatchFluctuations:
 
 
 @dataclass(frozen=True, slots=True)
-class _Samples:
+class _SampleNodes:
     """Quadrature nodes of ``(y, zeta)``, each of shape (P,), with the ``z`` and ``omega`` below.
 
     ``z`` has shape (r, P); without ``omega`` (None) ``zeta`` is ``b.z`` alone.
@@ -94,7 +90,7 @@ class _Samples:
     weights: Array
     y: Array
     zeta: Array
-    z: Array | None = None
+    z: Array
     omega: Array | None = None
 
 
@@ -116,7 +112,7 @@ def fluctuations(
     Notes
     -----
     At a node, ``L`` and ``V`` are closed form (piecewise linear activation) or accurate to about
-    1e-8, divided by what the node contributes to ``E[1 + y^2 / Ey2]``. Averages over the samples
+    1e-9, divided by what the node contributes to ``E[1 + y^2 / Ey2]``. Averages over the samples
     depend on their rule: relative errors are about 1e-5 for one direction and moderate steps, 1e-3
     for three, 1e-2 for a cubic target and steps near ``N^{1/2}``. `fluctuation_error` estimates
     them.
@@ -135,45 +131,39 @@ def fluctuations(
     if len(problem.steps) == 1:
         return [_first_batch(problem, c, first, resolution)]
     t, second = first, problem.learning_rates[1] * a
-    samples = _samples(problem, c, resolution, with_zeta=True)
-    y, phi = samples.y, problem.sample_ratios
-    if problem.batch == "independent":
-        zeta, back = np.unique(samples.zeta, return_inverse=True)
-        value, slope, slope_z, square = (
-            part[:, back] for part in _fresh_moments(problem.activation, c, t, zeta, resolution)
-        )
-        residual = y - (w * g) @ value
-        linear = second[:, None] * residual * slope_z
-        variance = (second[:, None] * residual) ** 2 * (square - slope**2) - linear**2
-        if linked:
-            # Z + S is Gaussian: E[sigma''] = E[Z sigma'] / E[Z (Z + S)].
-            response = linear @ samples.weights / (1.0 + t * c.mu2 * c.Ey)
-            linear = linear - (response * t * c.mu2 * c.Ey)[:, None]
-            first = first * (1.0 + response)
-        later = _batch(samples, linear, variance, phi[1], residual * slope)
-        return [_first_batch(problem, c, first, resolution), later]
-    value, slope, slope_z, square, product = _reused_moments(
-        problem.activation, c, phi[0], t, samples, resolution
+    samples = _sample_nodes(problem, c, resolution, with_zeta=True)
+    reused, phi = problem.batch == "reused", problem.sample_ratios
+    wanted: list[Average] = ["value", "slope", "slope_z", "square"]
+    wanted += ["product"] if reused else []
+    wanted += ["bend"] if linked else []
+    averages = averages_at_samples(
+        SecondStep(problem.activation, c, phi[0]),
+        t,
+        samples.y if reused else None,
+        samples.zeta,
+        wanted,
+        _NODES_PER_UNIT[reused] * resolution,
     )
-    moments = activation_moments(problem.activation)
-    residual = y - (w * g) @ value
+    at = dict(zip(wanted, averages, strict=True))
+    slope = at["slope"]
+    residual = samples.y - (w * g) @ at["value"]
     k2 = second[:, None] * residual
-    response = np.zeros_like(t)
-    if linked:
-        curved = _curvature(problem.activation, c, phi[0], t, samples, resolution)
-        response = (k2 * curved) @ samples.weights
-    k1 = (first * (1.0 + response))[:, None] * y
-    linear = k1 * c.mu2 + k2 * slope_z
-    variance = k1**2 * moments.slope_variance + k2**2 * (square - slope**2)
-    variance += 2.0 * k1 * k2 * (product - c.mu1 * slope) - linear**2
+    response = (k2 * at["bend"]) @ samples.weights if linked else np.zeros_like(t)
+    first = first * (1.0 + response)
+    k1 = first[:, None] * samples.y if reused else np.zeros_like(k2)
+    linear = k1 * c.mu2 + k2 * at["slope_z"]
+    variance = k1**2 * activation_moments(problem.activation).slope_variance
+    variance += k2**2 * (at["square"] - slope**2)
+    both = 2.0 * k1 * k2 * (at["product"] - c.mu1 * slope) if reused else 0.0
+    variance += both - linear**2
     linear -= (response * t * c.mu2 * c.Ey)[:, None]
-    return [_batch(samples, linear, variance, phi[0], residual * slope)]
+    batch = _batch(samples, linear, variance, phi[0 if reused else 1], residual * slope)
+    return [batch] if reused else [_first_batch(problem, c, first, resolution), batch]
 
 
 def _batch(
-    samples: _Samples, linear: Array, variance: Array, sample_ratio: float, mean: Array
+    samples: _SampleNodes, linear: Array, variance: Array, sample_ratio: float, mean: Array
 ) -> BatchFluctuations:
-    assert samples.z is not None
     return BatchFluctuations(
         samples.weights,
         linear,
@@ -190,14 +180,16 @@ def _first_batch(
     problem: Problem, c: Constants, first: Array, resolution: float
 ) -> BatchFluctuations:
     """``kappa1`` alone, in closed form: ``L = eta_1 a y mu_2``."""
-    samples = _samples(problem, c, resolution, with_zeta=False)
+    samples = _sample_nodes(problem, c, resolution, with_zeta=False)
     k1 = first[:, None] * samples.y
     rest = max(activation_moments(problem.activation).slope_variance - c.mu2**2, 0.0)
     mean = np.broadcast_to(c.mu1 * samples.y, k1.shape)
     return _batch(samples, k1 * c.mu2, k1**2 * rest, problem.sample_ratios[0], mean)
 
 
-def _samples(problem: Problem, c: Constants, resolution: float, with_zeta: bool) -> _Samples:
+def _sample_nodes(
+    problem: Problem, c: Constants, resolution: float, with_zeta: bool
+) -> _SampleNodes:
     """Tensor rule over ``(z, omega, eps)``, ``zeta = b.z + sqrt(phi_1 Ey2) omega``."""
     target, r = problem.target, problem.n_directions
     per_unit, n_omega, n_noise, negligible = _SAMPLE_RULES[r]
@@ -215,7 +207,7 @@ def _samples(problem: Problem, c: Constants, resolution: float, with_zeta: bool)
     keep = _all_but(negligible, _share(weights, y, c))
     y, z, weights = y[keep], z[:, keep], weights[keep]
     if not with_zeta:
-        return _Samples(weights / weights.sum(), y, c.b @ z, z)
+        return _SampleNodes(weights / weights.sum(), y, c.b @ z, z)
     nodes, weight = _gauss_hermite(n_omega * resolution)
     omega = np.tile(nodes, y.size)
     y, z = np.repeat(y, nodes.size), np.repeat(z, nodes.size, axis=1)
@@ -223,7 +215,7 @@ def _samples(problem: Problem, c: Constants, resolution: float, with_zeta: bool)
     keep = _all_but(negligible, _share(weights, y, c))
     y, z, omega, weights = y[keep], z[:, keep], omega[keep], weights[keep]
     zeta = c.b @ z + math.sqrt(problem.sample_ratios[0] * c.Ey2) * omega
-    return _Samples(weights / weights.sum(), y, zeta, z, omega)
+    return _SampleNodes(weights / weights.sum(), y, zeta, z, omega)
 
 
 def _share(weights: Array, y: Array, c: Constants) -> Array:
@@ -241,90 +233,3 @@ def _all_but(negligible: float, share: Array) -> Integers:
 def _gauss_hermite(order: float) -> tuple[Array, Array]:
     nodes, vectors = hermite_nodes(max(2, round(order)))
     return nodes, vectors[0] ** 2
-
-
-def _fresh_moments(
-    sigma: ScalarFunction, c: Constants, t: Array, zeta: Array, resolution: float
-) -> tuple[Array, ...]:
-    """``E[sigma], E[sigma'], E[Z sigma'], E[sigma'^2]`` at ``Z + S`` given ``zeta``: (Q, J) each.
-
-    ``Z + S = t mu_1 zeta + s U`` with a standard normal ``U`` of correlation ``rho`` with ``Z``.
-    """
-    results = np.empty((4, t.size, zeta.size))
-    kinks = np.array(sigma.kinks, dtype=float)
-    for q, tq in enumerate(t):
-        check_time()
-        along = 1.0 + tq * c.mu2 * c.Ey
-        s = math.hypot(along, tq * c.tau)
-        mean = tq * c.mu1 * zeta
-        if kinks.size:
-            breaks = np.sort((kinks - mean[:, None]) / s, axis=1)
-            u, weights = _panels(np.clip(breaks, -_HALF_WIDTH, _HALF_WIDTH))
-        else:
-            sharpness = math.sqrt(max(1.0, curvature(sigma)))
-            rule = gaussian_rule(4.0 * resolution * sharpness * max(1.0, s), _HALF_WIDTH)
-            u, weights = rule.nodes, np.broadcast_to(rule.weights, (1, rule.weights.size))
-        value, slope = sigma.value_and_derivative(mean[:, None] + s * u)
-        results[0, q] = (value * weights).sum(axis=1)
-        results[1, q] = (slope * weights).sum(axis=1)
-        results[2, q] = (slope * (u * weights)).sum(axis=1) * along / s
-        results[3, q] = (slope**2 * weights).sum(axis=1)
-    return tuple(results)
-
-
-def _panels(breaks: Array) -> tuple[Array, Array]:
-    """Gauss-Legendre rules for the normal law between breaks of shape (J, K): (J, nodes) each."""
-    ends = np.full((breaks.shape[0], 1), _HALF_WIDTH)
-    middle = np.zeros((breaks.shape[0], 1))
-    edges = np.sort(np.concatenate([-ends, breaks, middle, ends], axis=1), axis=1)
-    x, w = gauss_legendre(_PANEL_ORDER)
-    half = np.diff(edges, axis=1)[..., None] / 2.0
-    u = (edges[:, :-1, None] + half * (x + 1.0)).reshape(breaks.shape[0], -1)
-    weights = (half * w).reshape(u.shape) * np.exp(-(u**2) / 2.0) / math.sqrt(2.0 * math.pi)
-    return u, weights
-
-
-def _reused_moments(
-    sigma: ScalarFunction,
-    c: Constants,
-    phi: float,
-    t: Array,
-    samples: _Samples,
-    resolution: float,
-) -> Array:
-    """``E[sigma], E[sigma'], E[Z sigma'], E[sigma'^2], E[sigma'(Z) sigma']`` at ``Z + S``.
-
-    Each of shape (Q, P). Samples of one label and ``zeta``, as a symmetric target or one of few
-    values has many, are one.
-    """
-    pairs, place = np.unique(np.stack([samples.y, samples.zeta]), axis=1, return_inverse=True)
-    y, zeta = pairs
-    place = place.reshape(-1)
-    if is_piecewise_linear(sigma):
-        moments = moments_of_piecewise_linear(sigma, c, phi, t, y, zeta)
-    else:
-        share = np.bincount(place, _share(samples.weights, samples.y, c)).astype(float)
-        moments = moments_of_reused_batch(sigma, c, phi, t, y, zeta, resolution, share)
-    return moments[:, :, place]
-
-
-def _curvature(
-    sigma: ScalarFunction, c: Constants, phi: float, t: Array, samples: _Samples, resolution: float
-) -> Array:
-    """``E[sigma''(Z + S)]``, shape (Q, P): how ``E[sigma']`` answers to a shift of ``Z + S``."""
-    # With mu_1 = 1 a shift of zeta by h is one of Z + S by t h.
-    shifted = replace(c, mu1=1.0)
-    h = _SHIFT / np.abs(t).max()
-    above, below = (
-        _reused_moments(
-            sigma,
-            shifted,
-            phi,
-            t,
-            _Samples(samples.weights, samples.y, c.mu1 * samples.zeta + step),
-            resolution,
-        )[1]
-        for step in (h, -h)
-    )
-    moved = 2.0 * h * t[:, None]
-    return np.asarray(np.divide(above - below, moved, out=np.zeros_like(above), where=moved != 0))

@@ -1,13 +1,14 @@
-"""The second step on a reused batch, for any activation (see `rmt.spikes.second_step`).
+"""The second step on a reused batch, for any activation.
 
 Given ``(y, zeta)`` the pre-activation is ``Z + S = U + w``, with
 
     U = alpha Z + s sigma'(Z),    s = t phi_1 y,    alpha = 1 + t mu_2 Ey,
 
-and ``w = t (mu_1 zeta + tau xi)``. Smoothed over ``xi``, the activation varies on no smaller scale
-than ``delta = |t| tau`` next to its kinks, and than its own between them. It is tabulated once for
-a ``t``; the law of ``U`` given ``y`` is spread over a grid, the same for all ``y``; and all pairs
-``(y, zeta)`` are one product of matrices.
+and ``w = t (mu_1 zeta + tau xi)``, of which the middle of all ``zeta`` is counted to ``U``.
+Smoothed over ``xi``, the activation varies on no smaller scale than ``delta = |t| tau`` next to its
+kinks, and than its own between them. It is tabulated once for a ``t``; the law of ``U`` given ``y``
+is spread over a grid, the same for all ``y``; and all pairs ``(y, zeta)`` are one product of
+matrices.
 
 What limits the accuracy: the panels over ``Z``, whose nodes follow how fast ``U`` moves; the grid
 of ``u`` and the table, interpolated by eight points (order 8 in the spacing); the rule of the
@@ -29,15 +30,24 @@ from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.rules import gauss_legendre
 from rmt.moments.smoothing import HALF_WIDTH, smoothed
-from rmt.moments.spacing import CORE, spacings
-from rmt.spikes.constants import Constants
-from rmt.spikes.label_law import LabelLaw
-from rmt.spikes.local_interpolation import STENCIL, LocalInterpolation
+from rmt.moments.spacing import CORE, Spacings, spacings
+from rmt.spikes.second_step import Average, SecondStep, Wanted
+from rmt.spikes.second_step.fresh_batch import squared_slope
+from rmt.spikes.second_step.local_interpolation import STENCIL, LocalInterpolation
 
-__all__ = ["reused_on_grid"]
+__all__ = ["resolving", "reused_on_grid"]
 
 Pair = tuple[Array, Array]
 
+# Each average: the weight of the law of ``U``, and the smoothed function that is integrated.
+_PARTS: dict[Average, tuple[str, str]] = {
+    "value": ("one", "value"),
+    "slope": ("one", "slope"),
+    "slope_z": ("z", "slope"),
+    "square": ("one", "square"),
+    "product": ("inner", "slope"),
+    "bend": ("one", "bend"),
+}
 _ORDER = 10  # Gauss-Legendre nodes of a panel over Z
 _EASE = 24.0  # where the density is exp(-z^2 / 2), nodes are exp(-z^2 / 24) times as close
 _WIDEST = 0.36  # spacing of nodes that resolves the normal density
@@ -50,37 +60,52 @@ _MAX_NODES = 20_000  # of each grid, and of the panels for one group of labels
 
 
 def reused_on_grid(
-    sigma: ScalarFunction, c: Constants, phi: float, t: Array, law: LabelLaw, nodes_per_unit: float
-) -> Pair:
-    """``E[sigma(Z + S)]`` and ``E[sigma'(Z + S)]`` at the points of a law, each (Q, A * J).
+    step: SecondStep,
+    t: Array,
+    y: Array,
+    zeta: Array,
+    wanted: Wanted,
+    nodes_per_unit: float,
+    fastest: float = _FASTEST,
+) -> Array:
+    """Averages at the pairs ``(y_a, zeta_j)``, shape (len(wanted), Q, A * J).
 
     Parameters
     ----------
     nodes_per_unit : float
         4 for errors of about 1e-6, which fall with its eighth power; the cost rises with it.
+    fastest : float
+        The kick up to which ``U`` is resolved, unless typical ones are as large.
     """
-    assert law.y is not None
-    value = np.empty((t.size, law.y.size, law.zeta.size))
-    slope = np.empty_like(value)
-    finer = nodes_per_unit / 4.0
-    steps = spacings(sigma)
+    result = np.empty((len(wanted), t.size, y.size, zeta.size))
+    sigma, c, phi, finer = step.sigma, step.c, step.phi, nodes_per_unit / 4.0
+    steps = resolving(sigma, wanted)
+    laws = list(dict.fromkeys(_PARTS[name][0] for name in wanted))
+    functions = list(dict.fromkeys(_PARTS[name][1] for name in wanted))
+    parts = [(laws.index(_PARTS[n][0]), functions.index(_PARTS[n][1])) for n in wanted]
     for q, tq in enumerate(t):
         check_time()
-        s, shift = tq * phi * law.y, tq * c.mu1 * law.zeta
-        delta, reach = abs(tq) * c.tau, float(np.abs(shift).max())
+        s, shift = tq * phi * y, tq * c.mu1 * zeta
+        middle = float(shift.min() + shift.max()) / 2.0
+        shift -= middle
+        delta, reach = abs(tq) * c.tau, float(shift.max())
         motion = _Motion(
             alpha=1.0 + tq * c.mu2 * c.Ey,
+            middle=middle,
             delta=delta,
             reach=reach,
-            fastest=max(_FASTEST, 4.0 * abs(tq) * phi * math.sqrt(c.Ey2)),
+            fastest=max(fastest, 4.0 * abs(tq) * phi * math.sqrt(c.Ey2)),
+            spacing=steps[0],
             finer=finer,
         )
         groups = []
         for rows in _alike(s, motion.fastest):
             z, weights = _rule(sigma, motion, s[rows])
-            u = motion.alpha * z + s[rows, None] * sigma.derivative(z)
-            groups.append((rows, u, weights))
-        low, high = min(u.min() for _, u, _ in groups), max(u.max() for _, u, _ in groups)
+            inner = sigma.derivative(z)
+            factors = {"one": np.ones_like(z), "z": z, "inner": inner}
+            u = motion.alpha * z + middle + s[rows, None] * inner
+            groups.append((rows, u, weights, np.stack([factors[law] for law in laws])))
+        low, high = min(u.min() for _, u, *_ in groups), max(u.max() for _, u, *_ in groups)
         if not np.isfinite(sigma.value_and_derivative(np.array([low - reach, high + reach]))).all():
             raise OverflowError  # at two points: each would be tried again in unbounded arithmetic
         halved = [h / 2.0 / finer for h in steps]
@@ -89,26 +114,54 @@ def reused_on_grid(
         halved = [h / 2.0 for h in halved]
         ends = grid[0] - reach, grid[-1] + reach
         table = LocalInterpolation(_grid(sigma.kinks, halved, layer / 2.0, *ends, 0.0, delta))
-        smooth = np.stack(smoothed(sigma, table.grid, delta, nodes_per_unit))
-        at_grid = table.values(smooth, grid[:, None] + shift)  # (value or slope, grid, zeta)
+        smooth = _smoothed(sigma, table, delta, functions, nodes_per_unit)
+        at_grid = table.values(smooth, grid[:, None] + shift)  # (function, grid, zeta)
         on_grid = LocalInterpolation(grid)
-        for rows, u, weights in groups:
-            law_of_u = on_grid.spread(u, weights)
-            count_work(0.5 * law_of_u.size * shift.size)
-            value[q, rows], slope[q, rows] = law_of_u @ at_grid
-    return value.reshape(t.size, -1), slope.reshape(t.size, -1)
+        for rows, u, weights, factors_ in groups:
+            laws_of_u = on_grid.spread(u, weights, factors_)
+            count_work(0.25 * len(wanted) * laws_of_u[0].size * shift.size)
+            for one, (law, function) in zip(result, parts, strict=True):
+                one[q, rows] = laws_of_u[law] @ at_grid[function]
+    return result.reshape(len(wanted), t.size, -1)
+
+
+def resolving(sigma: ScalarFunction, wanted: Wanted) -> Spacings:
+    """Spacings that resolve what is averaged."""
+    if "square" not in wanted:
+        return spacings(sigma)
+    return tuple(map(min, spacings(sigma), spacings(squared_slope(sigma))))
+
+
+def _smoothed(
+    sigma: ScalarFunction,
+    table: LocalInterpolation,
+    delta: float,
+    functions: list[str],
+    nodes_per_unit: float,
+) -> Array:
+    """The functions of ``U`` that remain after averaging over ``xi``, at the points of a table."""
+    value, slope = smoothed(sigma, table.grid, delta, nodes_per_unit)
+    found = {"value": value, "slope": slope}
+    if "square" in functions:
+        found["square"] = smoothed(squared_slope(sigma), table.grid, delta, nodes_per_unit)[0]
+    if "bend" in functions:
+        found["bend"] = table.derivative(slope)
+    return np.stack([found[name] for name in functions])
 
 
 @dataclass(frozen=True, slots=True)
 class _Motion:
-    """How pre-activations move at one ``t``: ``alpha``, ``delta``, and the largest ``|t mu_1
-    zeta|``; the kick that is resolved; and what scales the number of nodes.
+    """How pre-activations move at one ``t``: ``alpha``, ``delta``, and ``t mu_1 zeta`` within
+    ``reach`` of ``middle``; the kick that is resolved; the spacing that resolves the activation,
+    and what divides it.
     """
 
     alpha: float
+    middle: float
     delta: float
     reach: float
     fastest: float
+    spacing: float
     finer: float
 
 
@@ -153,12 +206,13 @@ def _probes(sigma: ScalarFunction) -> list[_Probe]:
 def _rule(sigma: ScalarFunction, motion: _Motion, s: Array) -> Pair:
     """Gauss-Legendre panels for rows that are alike, of about the same number of scales each."""
     x, w = gauss_legendre(_ORDER)
-    h, layer = spacings(sigma)[0], motion.delta / _LAYER
+    h, layer = motion.spacing, motion.delta / _LAYER
     fastest = min(float(np.abs(s).max()), motion.fastest)
     width = motion.reach + _REACH * motion.delta
     nodes, weights = [], []
     for probe in _probes(sigma):
-        both = [motion.alpha * probe.z + end * probe.slope for end in (s.min(), s.max())]
+        still = motion.alpha * probe.z + motion.middle
+        both = [still + end * probe.slope for end in (s.min(), s.max())]
         low, high = np.minimum(*both), np.maximum(*both)
         scale = np.full(probe.z.size, max(2.0 * h, layer))
         for kink in sigma.kinks:

@@ -10,16 +10,18 @@ E[V^2]`` and the correlation ``r = alpha / rho``.
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import scipy
 
 from rmt.arrays import Array
+from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.moments.quadrant import normal_density, quadrant
-from rmt.spikes.constants import Constants
+from rmt.spikes.second_step import Average, SecondStep, Wanted
 
-__all__ = ["is_piecewise_linear", "moments_of_piecewise_linear"]
+__all__ = ["is_piecewise_linear", "of_piecewise_linear"]
 
 
 _TINY = 1e-150  # its inverse squared does not overflow
@@ -27,43 +29,36 @@ _BLOCK = 1 << 14  # entries of a temporary array that stays in cache
 
 
 def is_piecewise_linear(sigma: ScalarFunction) -> bool:
-    """Whether `moments_of_piecewise_linear` applies: linear pieces, and at least one kink."""
+    """Whether `of_piecewise_linear` applies: linear pieces, and at least one kink."""
     pieces = sigma.polynomial_pieces if sigma.kinks else None
     return pieces is not None and all(len(coefficients) <= 2 for _, _, coefficients in pieces)
 
 
-def moments_of_piecewise_linear(
-    sigma: ScalarFunction, c: Constants, phi: float, t: Array, y: Array, zeta: Array
-) -> Array:
-    """Averages over ``(Z, xi)`` at ``Z + S``, in closed form.
+def of_piecewise_linear(step: SecondStep, t: Array, y: Array, zeta: Array, wanted: Wanted) -> Array:
+    """Averages at the pairs ``(y_p, zeta_p)``, shape (len(wanted), Q, P), in closed form.
 
-    Returns
-    -------
-    array, shape (5, Q, P)
-        ``E[sigma], E[sigma'], E[Z sigma'], E[sigma'^2], E[sigma'(Z) sigma']``, the functions
-        without an argument at ``Z + S``, for ``t`` of shape (Q,) and samples of shape (P,). Exact
-        but for rounding, about 1e-15 of the slopes.
+    Exact but for rounding, about 1e-15 of the slopes.
     """
-    result = np.empty((5, t.size, y.size))
+    result = np.empty((len(wanted), t.size, y.size))
     block = max(1, _BLOCK // t.size)
     for start in range(0, y.size, block):
+        check_time()
         rows = slice(start, start + block)
-        result[:, :, rows] = _moments(sigma, c, phi, t[:, None], y[rows], zeta[rows])
+        found = _averages(step, t[:, None], y[rows], zeta[rows], "bend" in wanted)
+        result[:, :, rows] = [found[name] for name in wanted]
     return result
 
 
-def _moments(
-    sigma: ScalarFunction, c: Constants, phi: float, t: Array, y: Array, zeta: Array
-) -> Array:
-    assert sigma.polynomial_pieces is not None
-    pieces = [
-        (low, high, (*coefficients, 0.0, 0.0)[:2])
-        for low, high, coefficients in sigma.polynomial_pieces
-    ]
+def _averages(
+    step: SecondStep, t: Array, y: Array, zeta: Array, with_bend: bool
+) -> dict[Average, Array]:
+    c, phi, polynomials = step.c, step.phi, step.sigma.polynomial_pieces
+    assert polynomials is not None
+    pieces = [(low, high, (*coefficients, 0.0, 0.0)[:2]) for low, high, coefficients in polynomials]
     alpha = 1.0 + t * (c.mu2 * c.Ey)
     spread = np.maximum(np.abs(t) * c.tau, _TINY)
     rho = np.hypot(alpha, spread)
-    value, slope, slope_z, square, product = result = np.zeros((5, t.size, y.size))
+    value, slope, slope_z, square, product, bend = np.zeros((6, t.size, y.size))
     first_constant, first_slope = pieces[0][2]
     for low, high, (_, inner) in pieces:
         m = t * (phi * inner * y + c.mu1 * zeta)
@@ -88,4 +83,18 @@ def _moments(
             slope_z += (new - old) * z_above
             square += (new**2 - old**2) * mass_above
             product += inner * (new - old) * mass_above
-    return result
+            if with_bend:  # the density of Z + S at the kink, with Z on the piece
+                below_low, below_high = (
+                    scipy.special.ndtr((end - alpha / rho * x) * (rho / spread))
+                    for end in (low, high)
+                )
+                density = np.exp(-(x**2) / 2.0) / (math.sqrt(2.0 * math.pi) * rho)
+                bend += (new - old) * density * (below_high - below_low)
+    return {
+        "value": value,
+        "slope": slope,
+        "slope_z": slope_z,
+        "square": square,
+        "product": product,
+        "bend": bend,
+    }
