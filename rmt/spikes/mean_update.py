@@ -215,29 +215,21 @@ def solve_family(
 def undefined(c: Constants) -> SpikeStrengths:
     """No spikes: what a solve without an outcome returns."""
     unknown = np.full(MAX_SPIKES, np.nan)
-    return SpikeStrengths(
-        strengths=unknown,
-        alignments=np.full((MAX_SPIKES, c.b.size), np.nan),
-        readout_nodes=unknown,
-        readout_weights=unknown,
-        left_functions=unknown[:, None],
-        strength_errors=unknown,
-        alignment_sq_errors=np.full((MAX_SPIKES, c.b.size), np.nan),
-        status=Status.NOT_FINITE,
-    )
+    return _without_functions(unknown, c.b.size, unknown, unknown, Status.NOT_FINITE)
 
 
 def no_spikes(r: int) -> SpikeStrengths:
     """What the weights carry at initialisation, for a target of ``r`` directions."""
+    return _without_functions(np.empty(0), r, np.zeros(1), np.ones(1), Status.CONVERGED)
+
+
+def _without_functions(
+    strengths: Array, r: int, nodes: Array, weights: Array, status: Status
+) -> SpikeStrengths:
+    """Spikes whose other numbers are those that stand for their strengths."""
+    for_targets = np.repeat(strengths[:, None], r, axis=1)
     return SpikeStrengths(
-        strengths=np.empty(0),
-        alignments=np.empty((0, r)),
-        readout_nodes=np.zeros(1),
-        readout_weights=np.ones(1),
-        left_functions=np.empty((0, 1)),
-        strength_errors=np.empty(0),
-        alignment_sq_errors=np.empty((0, r)),
-        status=Status.CONVERGED,
+        strengths, for_targets, nodes, weights, strengths[:, None], strengths, for_targets, status
     )
 
 

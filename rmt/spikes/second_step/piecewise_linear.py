@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import get_args
 
 import numpy as np
 import scipy
@@ -58,7 +59,7 @@ def _averages(
     alpha = 1.0 + t * (c.mu2 * c.Ey)
     spread = np.maximum(np.abs(t) * c.tau, _TINY)
     rho = np.hypot(alpha, spread)
-    value, slope, slope_z, square, product, bend = np.zeros((6, t.size, y.size))
+    value, slope, slope_z, square, product, bend = result = np.zeros((6, t.size, y.size))
     first_constant, first_slope = pieces[0][2]
     for low, high, (_, inner) in pieces:
         m = t * (phi * inner * y + c.mu1 * zeta)
@@ -90,11 +91,4 @@ def _averages(
                 )
                 density = np.exp(-(x**2) / 2.0) / (math.sqrt(2.0 * math.pi) * rho)
                 bend += (new - old) * density * (below_high - below_low)
-    return {
-        "value": value,
-        "slope": slope,
-        "slope_z": slope_z,
-        "square": square,
-        "product": product,
-        "bend": bend,
-    }
+    return dict(zip(get_args(Average), result, strict=True))
