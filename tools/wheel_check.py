@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
 PACKAGES = ("rmt", "validation")
 SOURCES = (*PACKAGES, "tests", "docs", "examples", "benchmarks", "tools")
-GENERATED = {"__pycache__", "_build", "_generated", "gallery"}
+GENERATED = {"__pycache__", "_build", "_generated", "_report", "gallery"}
 
 
 def main() -> int:
