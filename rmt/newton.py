@@ -130,7 +130,9 @@ def bracketed(
         low[at] = below = np.where(under, x, low[at])
         high[at] = above = np.where(under, high[at], x)
         new = x - value / slope
-        new = np.where((new >= below) & (new <= above), new, (below + above) / 2.0)
+        # A step to an end of the bracket may be one of rounding, and lead back and forth for ever.
+        inside = ((new > below) & (new < above)) | (new == x)
+        new = np.where(inside, new, (below + above) / 2.0)
         change = np.where(np.isnan(value), np.nan, new - x)
         small = atol[at] if isinstance(atol, np.ndarray) else atol
         return change, np.abs(change) <= small + rtol * np.abs(new)
