@@ -67,8 +67,9 @@ def test_a_zero_lost_in_rounding_is_still_bracketed() -> None:
     """Values that are rounding have steps from one end of the bracket to the other, and back."""
 
     def value_and_slope(x: Any, at: Any) -> Any:
-        return np.where(x < 1.0, -1e-9, 1e-9), np.ones(1)
+        lost = np.where(x < 1.0, -2e-9, 2e-9)
+        return np.where(np.abs(x - 1.0) < 2e-9, lost, x - 1.0), np.ones(1)
 
-    found = bracketed(value_and_slope, *np.array([[1.5], [0.0], [2.0]]), 100, atol=1e-12)
+    found = bracketed(value_and_slope, *np.array([[1 + 1e-9], [0.0], [2.0]]), 100, atol=1e-12)
     assert found.settled.all()
     assert found.x == pytest.approx(1.0, abs=1e-11)
