@@ -27,8 +27,8 @@ __all__ = ["PencilLaw"]
 EPS = float(np.finfo(float).eps)
 RTOL = 1e-12
 MAX_GAPS = 200
-# Relative to the upper edge: up to here a hard edge at zero may hide the density in rounding, or lead
-# Newton's method to another solution.
+# Relative to the upper edge: up to here a hard edge at zero may hide the density in rounding, or
+# lead Newton's method to another solution.
 HARD_EDGE = 3e-5
 NEAR_EDGE = 1e-9  # where a density of zero may be due to the rounding of the edge
 
