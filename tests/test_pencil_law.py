@@ -15,7 +15,7 @@ from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term, solve
 from rmt.spectra.pencil.law import PencilLaw
 from rmt.spectra.pencil_outliers import upper_edge
 from rmt.spikes.deformed.bulk import deformed_bulk
-from rmt.status import InvalidInputError
+from rmt.status import ConvergenceError, InvalidInputError
 
 Array = NDArray[np.float64]
 
@@ -151,3 +151,33 @@ def test_bulk_of_trained_weights(aspect: float) -> None:
     one, two = -z * (z * solve(pencil, z).form("u").real + 1)
     assert law.mean() == pytest.approx(2 * two - one, rel=1e-6)
     assert len(law._seen) < 300
+
+
+@pytest.mark.parametrize("lost", [1e-9, 3e-6, 2e-5])
+def test_a_density_lost_next_to_a_hard_edge(lost: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A point that is not solved there is filled in, with an error that covers the truth; the same
+    further away is said.
+    """
+    read = PencilLaw._read
+    for place, is_filled in ((lost, True), (1e-3, False)):
+
+        def fails(self: PencilLaw, found: Any, place: float = place) -> Any:
+            value, error = read(self, found)
+            value[np.isclose(value, density(4.0 * place), rtol=1e-3)] = np.nan
+            return value, error
+
+        monkeypatch.setattr(PencilLaw, "_read", fails)
+        law = PencilLaw(rows_of_sizes(1.0), "u")
+        x = 4.0 * np.array([place, 3.0 * place, 9.0 * place])
+        if is_filled:
+            true = density(x)
+            assert (np.abs(law.pdf(x) - true) <= law.pdf_error(x)).all()
+            assert law.pdf_error(x)[0] < 1e-3 * true[0]
+        else:
+            with pytest.raises(ConvergenceError, match="not solved at 1 of"):
+                law.pdf(x)
+
+
+def density(x: Any) -> Any:
+    """Of a square matrix: ``sqrt((4 - x) / x) / 2 pi``."""
+    return np.sqrt((4.0 - x) / x) / (2.0 * math.pi)
