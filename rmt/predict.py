@@ -238,7 +238,7 @@ def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Predic
     if found.bulk is None:
         bulk: SpectralLaw = MarchenkoPasturBulk(problem.aspect_ratio)
     else:
-        bulk = found.bulk.singular_values(found.edge)
+        bulk = found.bulk.singular_values()
     return Prediction(
         problem=problem,
         method="deformed",

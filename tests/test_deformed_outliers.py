@@ -53,7 +53,7 @@ def test_linear_activation_is_closed_form(batch, dims):
     plain = rectangular_outliers(spikes.strengths, problem.aspect_ratio)
     bulk = bulk_on(problem, spikes.readout_nodes, spikes.readout_weights, 1.5)
     forms = ExactForms(problem, bulk, spikes)
-    found = _found([forms], [bulk.upper_edge()], plain.singular_value).values
+    found = _found(forms, bulk, plain.singular_value, []).values
     assert found[0] == pytest.approx(plain.singular_value, rel=1e-7)
     assert found[1] == pytest.approx(plain.left_overlap, rel=1e-7)
     assert found[2] == pytest.approx(plain.right_overlap, rel=1e-7)
@@ -82,10 +82,10 @@ def test_simple_forms_by_two_routes(batch):
     problem = problem_of(batch)
     spikes = resummed_strengths(problem)
     bulk = bulk_on(problem, spikes.readout_nodes, spikes.readout_weights, 1.0)
-    forms = SimpleForms(bulk.pencil, spikes)
+    forms = SimpleForms(bulk, spikes)
     edge = bulk.upper_edge()
     guess = rectangular_outliers(spikes.strengths, 1.0).singular_value
-    position, left, right, _ = _found([forms], [edge], guess).values
+    position, left, right, _ = _found(forms, bulk, guess, []).values
     other = pencil_outliers(bulk.pencil, "r", "u", spikes.strengths, spikes.left_functions, edge**2)
     assert position == pytest.approx(other.singular_value, rel=1e-10)
     assert left == pytest.approx(other.left_overlap.sum(axis=1), rel=1e-8)
@@ -98,10 +98,8 @@ def test_errors_bound_a_finer_discretisation(batch):
     found = deformed_outliers(problem, forms="simple")
     spikes = found.spikes
     fine = bulk_on(problem, spikes.readout_nodes, spikes.readout_weights, 1.4)
-    forms = SimpleForms(fine.pencil, spikes)
-    position, left, right, target = _found(
-        [forms], [fine.upper_edge()], found.singular_value
-    ).values
+    forms = SimpleForms(fine, spikes)
+    position, left, right, target = _found(forms, fine, found.singular_value, []).values
     assert np.all(abs(position - found.singular_value) <= found.singular_value_error + 1e-12)
     assert np.all(abs(left - found.left_overlap) <= found.left_error + 1e-12)
     assert np.all(abs(right - found.right_overlap) <= found.right_error + 1e-12)
@@ -173,7 +171,7 @@ def test_slopes_of_the_forms(batch):
     spikes = resummed_strengths(problem)
     bulk = bulk_on(problem, spikes.readout_nodes, spikes.readout_weights, 1.0)
     z, h = 2.0 * bulk.upper_edge() ** 2, 1e-4
-    for forms in (ExactForms(problem, bulk, spikes), SimpleForms(bulk.pencil, spikes)):
+    for forms in (ExactForms(problem, bulk, spikes), SimpleForms(bulk, spikes)):
         here, above, below = (forms(point) for point in (z, z + h, z - h))
         differences = (above.values - below.values) / (2.0 * h)
         assert here.slopes == pytest.approx(differences, rel=1e-5, abs=1e-7)

@@ -28,6 +28,7 @@ __all__ = [
     "after_one_step",
     "no_spikes",
     "solve_family",
+    "spikes_of",
     "undefined",
 ]
 
@@ -68,9 +69,11 @@ class SpikeStrengths:
     status: Status
 
 
-def after_one_step(problem: Problem, c: Constants) -> SpikeStrengths:
+def after_one_step(
+    problem: Problem, c: Constants, rule: tuple[Array, Array] | None = None
+) -> SpikeStrengths:
     """One step leaves ``eta_1 mu_1 a beta_1^T``: a single spike, in closed form."""
-    g, w = readout_rule(problem.readout, 64, 1.0, False)
+    g, w = readout_rule(problem.readout, 64, 1.0, False) if rule is None else rule
     size = math.sqrt(w @ g**2)
     theta = problem.learning_rates[0] * abs(c.mu1) * math.sqrt(c.B) * size
     kept = int(theta > 0)
@@ -146,20 +149,50 @@ def _moments(problem: Problem, c: Constants, resolution: Resolution) -> _Moments
 
     # psi_t = (y - h) Phi_t, averaged against 1, y, y^2, z, zeta.
     residual = law.y1 - h * law.one
-    E_z_psi = phi_t @ (law.zy - h * law.z1).T  # (Q, r)
-    E_zeta_psi = phi_t @ (zeta * residual)
-    E_y_psi = phi_t @ (law.y2 - h * law.y1)
-    E_psi_psi = (phi_t * (law.y2 - 2.0 * h * law.y1 + h**2 * law.one)) @ phi_t.T
+    return _combined(
+        problem,
+        c,
+        (g, w),
+        z_psi=phi_t @ (law.zy - h * law.z1).T,
+        zeta_psi=phi_t @ (zeta * residual),
+        y_psi=phi_t @ (law.y2 - h * law.y1),
+        psi_psi=(phi_t * (law.y2 - 2.0 * h * law.y1 + h**2 * law.one)) @ phi_t.T,
+    )
+
+
+def _combined(
+    problem: Problem,
+    c: Constants,
+    rule: tuple[Array, Array],
+    *,
+    z_psi: Array,
+    zeta_psi: Array,
+    y_psi: Array,
+    psi_psi: Array,
+) -> _Moments:
+    """From ``E[z psi]``, ``E[zeta psi]``, ``E[y psi]``, ``E[psi psi']`` on nodes of the readout."""
+    reused, phi1 = problem.batch == "reused", problem.sample_ratios[0]
     gamma = np.block([[np.eye(c.b.size), c.b[:, None]], [c.b[None, :], np.array([[c.B]])]])
-    first = np.concatenate([E_z_psi, E_zeta_psi[:, None]], axis=1)  # E[(z, zeta) psi]
+    first = np.concatenate([z_psi, zeta_psi[:, None]], axis=1)  # E[(z, zeta) psi]
     m_psi = np.linalg.solve(gamma, first.T).T
 
-    beta1_v = E_zeta_psi + (phi1 * E_y_psi if reused else 0.0)
+    beta1_v = zeta_psi + (phi1 * y_psi if reused else 0.0)
     drift = m_psi @ first.T
     if reused:
-        cross = np.multiply.outer(m_psi[:, -1], E_y_psi)
+        cross = np.multiply.outer(m_psi[:, -1], y_psi)
         drift += phi1 * (cross + cross.T)
-    return _Moments(g, w, E_z_psi, beta1_v, E_psi_psi, drift)
+    return _Moments(*rule, z_psi, beta1_v, psi_psi, drift)
+
+
+def spikes_of(
+    problem: Problem, c: Constants, rule: tuple[Array, Array], **moments: Array
+) -> SpikeStrengths:
+    """Spikes of the update of two steps from its moments on a rule of the readout.
+
+    Errors are not estimated. ``moments`` are ``z_psi`` of shape (Q, r), ``zeta_psi`` and ``y_psi``
+    of shape (Q,), ``psi_psi`` of shape (Q, Q): ``E[z psi]`` and so on, ``psi = (y - h) Phi_t``.
+    """
+    return _spikes(problem, c, _combined(problem, c, rule, **moments))
 
 
 def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths:

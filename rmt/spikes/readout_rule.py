@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.interpolate import BarycentricInterpolator
 
 from rmt.arrays import Array
 from rmt.caching import cached
 from rmt.moments.rules import gauss_legendre
 
-__all__ = ["gauss_rule_of_discrete_law", "readout_rule"]
+__all__ = ["gauss_rule_of_discrete_law", "interpolation", "law_of_readout", "readout_rule"]
 
 
 _ENDS = {"gaussian": 8.5, "uniform": math.sqrt(3.0)}  # E[g^2; |g| > 8.5] ~ 1e-15
@@ -50,23 +51,29 @@ def readout_rule(
     """
     if isinstance(readout, str):
         return _named_rule(readout, order, scale, split_at_zero)
-    values, counts = np.unique(readout, return_counts=True)
-    return _compressed(values, counts / readout.size, order, scale, split_at_zero)
+    return _compressed(*law_of_readout(readout), order, scale, split_at_zero)
+
+
+def law_of_readout(readout: str | Array, scale: float = 1.0) -> tuple[Array, Array]:
+    """The law of ``g`` itself, on many nodes or on the values of a vector, in ascending order."""
+    if not isinstance(readout, str):
+        values, counts = np.unique(readout, return_counts=True)
+        return values, counts / readout.size
+    if readout == "rademacher":
+        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
+    x, w = gauss_legendre(_FINE_NODES)
+    v = math.asinh(_ENDS[readout] / scale) * (x + 1.0) / 2.0
+    g = scale * np.sinh(v)
+    density = w * np.cosh(v)
+    if readout == "gaussian":
+        density = density * np.exp(-(g**2) / 2.0)
+    weights = np.concatenate([density[::-1], density])
+    return np.concatenate([-g[::-1], g]), weights / weights.sum()
 
 
 @cached(128)
 def _named_rule(law: str, order: int, scale: float, split_at_zero: bool) -> tuple[Array, Array]:
-    if law == "rademacher":
-        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
-    x, w = gauss_legendre(_FINE_NODES)
-    v = math.asinh(_ENDS[law] / scale) * (x + 1.0) / 2.0
-    g = scale * np.sinh(v)
-    density = w * np.cosh(v)
-    if law == "gaussian":
-        density = density * np.exp(-(g**2) / 2.0)
-    values = np.concatenate([-g[::-1], g])
-    weights = np.concatenate([density[::-1], density])
-    return _compressed(values, weights / weights.sum(), order, scale, split_at_zero)
+    return _compressed(*law_of_readout(law, scale), order, scale, split_at_zero)
 
 
 def _compressed(
@@ -110,3 +117,19 @@ def gauss_rule_of_discrete_law(values: Array, weights: Array, order: int) -> tup
     jacobi = np.diag(diagonal) + np.diag(off_diagonal, 1) + np.diag(off_diagonal, -1)
     nodes, vectors = np.linalg.eigh(jacobi)
     return nodes, vectors[0] ** 2
+
+
+def interpolation(v: Array, new: Array, split_at_zero: bool) -> Array:
+    """The matrix from values of a polynomial at nodes ``v`` to those at ``new`` ones.
+
+    With ``split_at_zero`` there is one polynomial on each side of zero.
+    """
+    matrix = np.zeros((new.size, v.size))
+    sides = [(v < 0, new < 0), (v >= 0, new >= 0)] if split_at_zero else [(v == v, new == new)]
+    for old_side, new_side in sides:
+        if new_side.any():
+            values = np.eye(int(old_side.sum()))
+            matrix[np.ix_(new_side, old_side)] = BarycentricInterpolator(v[old_side], values)(
+                new[new_side]
+            )
+    return matrix

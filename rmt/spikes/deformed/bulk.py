@@ -16,10 +16,13 @@ pencil (theory.md, section 4) in the slots
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.interpolate import PchipInterpolator
 
 from rmt.arrays import Array
 from rmt.problem import Problem
@@ -33,79 +36,71 @@ from rmt.spectra.dyson import (
 )
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.pencil.law import PencilLaw
-from rmt.spectra.pencil_outliers import upper_edge
+from rmt.spikes.deformed.above import AboveEdge
+from rmt.spikes.deformed.edge import Edge, next_edge, upper_edge, with_mass_above
+from rmt.spikes.deformed.equation import BatchTerms, Equation
 from rmt.spikes.deformed.fluctuations import BatchFluctuations, fluctuations
-from rmt.spikes.deformed.rare import cut_to_finite_size
-from rmt.spikes.readout_rule import readout_rule
+from rmt.spikes.deformed.rare import cut_factors, exceeded_by
+from rmt.spikes.readout_rule import law_of_readout, readout_rule
 
-__all__ = ["BatchSlots", "DeformedBulk", "bulk_on", "cut_bulk", "deformed_bulk", "settled_bulk"]
+__all__ = ["DeformedBulk", "Separated", "bulk_on", "deformed_bulk", "settled_bulk"]
 
 
 _READOUT_NODES = 24
 _TRUNCATION = 1e-3  # of L, against the unit coefficient of W_0, or its own size if that is more
-_SHARP = 1e-3  # relative: an edge that moves by less does not depend on rare nodes
-_MOST_CUT = 64.0
-_LEAST_STEP = 0.25  # octaves
+_SHARP, _SOFT = 1e-3, 3e-3  # relative: an edge that moves by less, or more, with the rarest nodes
+_MOST_CUT = 6.0  # octaves
 _FAR_INSIDE = 0.9  # of the Marchenko-Pastur edge: more than half a singular value is beyond
-_TAIL_POINTS = 64
-_TRUNCATION_OF_VARIANCE = 0.1  # relative to that of L: of V, against its largest entries
+_MAX_CUTS = 30
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BatchSlots:
-    """One batch in the pencil: its slots, and its samples.
-
-    Attributes
-    ----------
-    after, before : str
-        Slots ``v = n^{-1/2} X u`` and ``lambda``, its multiplier, on the nodes of the samples.
-    multipliers : tuple of M str
-        Slots ``lambda_m`` of dimension d.
-    right : array, shape (M, P)
-        ``r_m``, with ``L = sum_m l_m r_m``.
-    samples : BatchFluctuations
-    """
-
-    after: str
-    before: str
-    multipliers: tuple[str, ...]
-    right: Array
-    samples: BatchFluctuations
-
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class DeformedBulk:
     """The limiting bulk of ``W`` after the steps.
 
     Attributes
     ----------
-    pencil : Pencil
-        Slot ``"u"`` holds ``(W^T W - z)^{-1}``, slot ``"r"`` holds ``z (W W^T - z)^{-1}``.
     readout_nodes, readout_weights : array, shape (Q,)
-        Nodes of the index type ``"N"``: the law of ``g``.
-    batches : tuple of BatchSlots
+        Nodes of the law of ``g``.
+    samples : tuple of BatchFluctuations
+        Of every batch, before the rarest are cut off.
+    equation : Equation
+        The Dyson equation, with ``L = sum_m l_m r_m`` and ``V`` of every batch cut.
     deformation : float
         What the fluctuations add to the squared norms of rows, relative, at most: the size of the
         bulk's distance from Marchenko-Pastur.
     """
 
-    pencil: Pencil
     readout_nodes: Array
     readout_weights: Array
-    batches: tuple[BatchSlots, ...]
+    samples: tuple[BatchFluctuations, ...]
+    equation: Equation
     deformation: float
 
-    def singular_values(self, upper_edge: float | None = None) -> SpectralLaw:
-        """The law of the ``min(N, d)`` singular values of ``W``; nothing is computed yet.
+    @cached_property
+    def pencil(self) -> Pencil:
+        """The same as a pencil: slot ``"u"`` holds ``(W^T W - z)^{-1}``, slot ``"r"`` holds
+        ``z (W W^T - z)^{-1}``; its Dyson equation is solved independently of `equation`."""
+        return _pencil(self.readout_nodes, self.equation)
 
-        Parameters
-        ----------
-        upper_edge : float, optional
-            What `upper_edge` has returned, so that it is not computed again.
-        """
-        square = None if upper_edge is None else upper_edge**2
-        law: SpectralLaw = PencilLaw(self.pencil, "u", upper_edge=square)
-        if self.pencil.type_named("N").size < self.pencil.type_named("d").size:
+    @cached_property
+    def edge(self) -> Edge:
+        """The upper edge, in ``z``."""
+        return upper_edge(self.equation)
+
+    @cached_property
+    def above(self) -> AboveEdge:
+        """Solutions above the edge."""
+        return AboveEdge(self.equation, self.edge)
+
+    def upper_edge(self) -> float:
+        """Upper edge of the singular values of ``W``."""
+        return math.sqrt(self.edge.z)
+
+    def singular_values(self) -> SpectralLaw:
+        """The law of the ``min(N, d)`` singular values of ``W``; nothing is computed yet."""
+        law: SpectralLaw = PencilLaw(self.pencil, "u", upper_edge=self.edge.z)
+        if self.equation.aspect_ratio < 1.0:
             law = law.without_atoms()  # the d - N zeros of W^T W that W W^T has not
         return law.singular_values()
 
@@ -113,12 +108,8 @@ class DeformedBulk:
         """Density of the eigenvalues of ``W^T W``, without an atom at zero."""
         return density(self.pencil, "u", x, throw=throw)
 
-    def upper_edge(self) -> float:
-        """Upper edge of the singular values of ``W``."""
-        return math.sqrt(upper_edge(self.pencil, "u"))
-
     def __str__(self) -> str:
-        ranks = ", ".join(str(len(batch.right)) for batch in self.batches)
+        ranks = ", ".join(str(len(batch.right)) for batch in self.equation.batches)
         return f"DeformedBulk: {self.readout_nodes.size} readout nodes, ranks of L: {ranks}"
 
 
@@ -153,7 +144,8 @@ def deformed_bulk(problem: Problem, resolution: float = 1.0, linked: bool = Fals
     kinked = bool(problem.activation.kinks)
     g, w = readout_rule(problem.readout, order, 1.0, kinked)
     if resolution == 1.0:
-        return settled_bulk(problem, g, w, fluctuations(problem, g, w, 1.0, linked))[0]
+        batches = fluctuations(problem, g, w, 1.0, linked)
+        return settled_bulk(problem, Separated(problem, g, w, batches))[0]
     return bulk_on(problem, g, w, resolution, linked=linked)
 
 
@@ -165,127 +157,160 @@ def bulk_on(
     exceeding: float = 1.0,
     linked: bool = False,
 ) -> DeformedBulk:
-    """The bulk on given nodes of the readout; ``exceeding`` is that of `cut_to_finite_size`."""
-    return cut_bulk(
-        problem, g, w, fluctuations(problem, g, w, resolution, linked), resolution, exceeding
-    )
+    """The bulk on given nodes of the readout; ``exceeding`` is that of `Separated.cut`."""
+    batches = fluctuations(problem, g, w, resolution, linked)
+    return Separated(problem, g, w, batches, truncation=_TRUNCATION * resolution**-4).cut(exceeding)
 
 
-def settled_bulk(
-    problem: Problem, g: Array, w: Array, batches: list[BatchFluctuations]
-) -> tuple[DeformedBulk, float, float]:
+def settled_bulk(problem: Problem, separated: Separated) -> tuple[DeformedBulk, float]:
     """The bulk with a tail in which less than half a singular value is expected cut off.
-
-    ``batches`` are the problem's `fluctuations` on the nodes of the readout.
 
     Returns
     -------
     bulk : DeformedBulk
-    edge : float
-        Its upper edge, a singular value.
     exceeding : float
-        That of `cut_to_finite_size`. It is 1 where the edge hardly depends on it, and otherwise
-        such that the edge is where half a singular value of the law cut at 1 is expected beyond.
+        That of `Separated.cut`. It is 1 where the edge hardly depends on it, and otherwise such
+        that the edge is where half a singular value of the law cut at 1 is expected beyond; in
+        between where the edge depends on it a little.
     """
-    first, second = (cut_bulk(problem, g, w, batches, 1.0, number) for number in (1.0, 2.0))
-    edge, moved = first.upper_edge(), second.upper_edge()
-    if moved > edge * (1.0 - _SHARP):
-        return first, edge, 1.0
-    target = _half_expected(first, edge, problem)
-    if edge <= target:
-        return first, edge, 1.0
-    # The edge falls about evenly with the logarithm of the number.
-    bulk, exceeding, octaves = second, 2.0, 1.0
-    while moved > target * (1.0 + _SHARP) and exceeding < _MOST_CUT:
-        fall = (edge - moved) / octaves
-        octaves = max(_LEAST_STEP, (moved - target) / fall) if fall > 0 else 1.0
-        octaves = min(octaves, math.log2(_MOST_CUT / exceeding))
-        exceeding *= 2.0**octaves
-        bulk = cut_bulk(problem, g, w, batches, 1.0, exceeding)
-        edge, moved = moved, bulk.upper_edge()
-    return bulk, moved, exceeding
+    whole = separated.cut(1.0)
+    edge = whole.upper_edge()
+    bulk = separated.cut(2.0, whole.edge)
+    moved = 1.0 - bulk.upper_edge() / edge
+    if moved <= _SHARP:
+        return whole, 1.0
+    lowest = _FAR_INSIDE * (1.0 + math.sqrt(problem.aspect_ratio))
+    half = with_mass_above(whole.equation, whole.edge, lowest, 0.5 / problem.dim)
+    target = edge - min(1.0, (moved - _SHARP) / (_SOFT - _SHARP)) * (edge - half)
+    # The edge falls about evenly with the octaves of the number.
+    octaves, low, over = 1.0, 0.0, edge - target
+    high, under = math.inf, 0.0
+    for _ in range(_MAX_CUTS):
+        gap = bulk.upper_edge() - target
+        if abs(gap) <= _SHARP * target or (octaves == _MOST_CUT and gap > 0):
+            break
+        if gap > 0:
+            step = (octaves - low) * gap / (over - gap) if over > gap else math.inf
+            low, over = octaves, gap
+            octaves = min(octaves + min(max(step, 0.25), 2.0), _MOST_CUT)
+        else:
+            high, under = octaves, gap
+        if high < math.inf:
+            octaves = low + min(max(over / (over - under), 0.1), 0.9) * (high - low)
+        bulk = separated.cut(2.0**octaves, bulk.edge)
+    return bulk, 2.0**octaves
 
 
-def _half_expected(bulk: DeformedBulk, edge: float, problem: Problem) -> float:
-    """Beyond which half a singular value is expected."""
-    s = np.linspace(_FAR_INSIDE * (1.0 + math.sqrt(problem.aspect_ratio)), edge, _TAIL_POINTS)[::-1]
-    density = 2.0 * s * np.nan_to_num(bulk.density(s**2, throw=False).value)
-    beyond = np.append(0.0, np.cumsum((density[1:] + density[:-1]) * -np.diff(s) / 2.0))
-    return float(np.interp(0.5 / problem.dim, beyond, s))
+class Separated:
+    """Fluctuations as ``L = sum_m l_m(a) r_m(y, zeta)`` and ``V``, of which bulks are cut.
 
+    Parameters
+    ----------
+    problem : Problem
+    g, w : array, shape (Q,)
+        Nodes and weights of the readout.
+    batches : sequence of BatchFluctuations
+        The problem's `fluctuations` there.
+    truncation : float
+        Of ``L``, cut so that one neuron and one sample are beyond, against 1, the coefficient of
+        ``W_0``, or against its largest term where that is larger.
+    left : sequence of array, shape (M, Q), optional
+        ``l_m`` of every batch, onto which ``L`` is projected: then the bulk has the unknowns of
+        that from which they come.
+    """
 
-def cut_bulk(
-    problem: Problem,
-    g: Array,
-    w: Array,
-    batches: list[BatchFluctuations],
-    resolution: float,
-    exceeding: float,
-) -> DeformedBulk:
-    """The bulk of given fluctuations, cut by `cut_to_finite_size`."""
-    cut = [
-        cut_to_finite_size(batch, w, problem.width, samples, exceeding)
-        for batch, samples in zip(batches, problem.samples, strict=False)
-    ]
-    return _assembled(problem, g, w, cut, resolution)
+    def __init__(
+        self,
+        problem: Problem,
+        g: Array,
+        w: Array,
+        batches: Sequence[BatchFluctuations],
+        truncation: float = _TRUNCATION,
+        left: Sequence[Array] | None = None,
+    ) -> None:
+        self._problem, self._g, self._w, self.batches = problem, g, w, tuple(batches)
+        # Rare neurons are looked for in the law of the readout itself: its nodes are few.
+        values, self._law = law_of_readout(problem.readout)
+        self._values = np.clip(values, g.min(), g.max())
+        self._terms: list[tuple[Array, Array]] = []
+        for number, batch in enumerate(batches):
+            rows, columns = (np.sqrt(one) for one in self._factors(number, 1.0))
+            values = rows[:, None] * batch.linear * columns
+            if left is None:
+                l_m, r_m = _decomposed(values, w, batch.weights, truncation)
+                l_m = l_m / rows
+            else:
+                l_m = left[number]
+                root = np.sqrt(w)
+                basis = (l_m * rows * root).T
+                r_m = np.asarray(np.linalg.lstsq(basis, values * root[:, None], rcond=None)[0])
+            self._terms.append((l_m, r_m / columns))
 
+    @property
+    def left(self) -> list[Array]:
+        """``l_m`` of every batch, before the cut."""
+        return [one for one, _ in self._terms]
 
-def _assembled(
-    problem: Problem, g: Array, w: Array, batches: list[BatchFluctuations], resolution: float
-) -> DeformedBulk:
-    truncation = _TRUNCATION * resolution**-4
-    types = [IndexType("N", problem.aspect_ratio, ["r"], g, w)]
-    slots, fields = ["u"], []
-    constant: dict[tuple[str, str], float] = {("r", "r"): -1.0}
-    weights_terms = [Term("r", "u")]
-    placed = []
-    for number, batch in enumerate(batches, start=1):
-        name, v, multiplier = f"n{number}", f"v{number}", f"lambda{number}"
-        count = batch.weights.size
-        types.append(
-            IndexType(
-                name, 1.0 / batch.sample_ratio, [v, multiplier], np.arange(count), batch.weights
+    def _factors(self, number: int, exceeding: float) -> tuple[Array, Array]:
+        """Of ``L^2 + V`` on rows and on samples, shapes (Q,) and (P,), that cut off the rare.
+
+        First ``E_g[L^2 + V]`` of a sample is cut off, then that of a neuron over the samples.
+        """
+        batch, problem = self.batches[number], self._problem
+        size = batch.linear**2 + batch.variance
+        of_samples = self._w @ size
+        most = exceeded_by(exceeding / problem.samples[number], of_samples, batch.weights)
+        columns = cut_factors(of_samples, most)
+        of_rows = size @ (batch.weights * columns)
+        finely = PchipInterpolator(self._g, of_rows)(self._values) if of_rows.size > 1 else of_rows
+        most = exceeded_by(exceeding / problem.width, finely, self._law[: finely.size])
+        return cut_factors(of_rows, most), columns
+
+    def cut(self, exceeding: float = 1.0, near: Edge | None = None) -> DeformedBulk:
+        """The bulk without the rarest neurons and samples.
+
+        Parameters
+        ----------
+        exceeding : float
+            How many neurons, and how many samples, are expected beyond the size they are cut to.
+        near : Edge, optional
+            Of a bulk in the same unknowns, which is near.
+        """
+        terms, deformation = [], 0.0
+        for number, (batch, (left, right)) in enumerate(
+            zip(self.batches, self._terms, strict=True)
+        ):
+            rows, columns = self._factors(number, exceeding)
+            variance = rows[:, None] * batch.variance * columns
+            linear = rows * (batch.linear**2 @ (batch.weights * columns))
+            size = 2.0 * np.sqrt(linear)
+            size += batch.sample_ratio * (linear + variance @ batch.weights)
+            deformation += float(np.max(size))
+            left, right = left * np.sqrt(rows), right * np.sqrt(columns)
+            terms.append(BatchTerms(batch.weights, left, right, variance, batch.sample_ratio))
+        equation = Equation(self._problem.aspect_ratio, self._w, terms)
+        bulk = DeformedBulk(self._g, self._w, self.batches, equation, deformation)
+        if near is not None:
+            vars(bulk)["edge"] = next_edge(equation, near)
+        return bulk
+
+    def interpolated(self, g: Array, w: Array, matrix: Array) -> Separated:
+        """On other nodes of the readout: ``matrix`` takes functions of the nodes there."""
+        batches = [
+            replace(
+                one,
+                linear=matrix @ one.linear,
+                variance=np.maximum(matrix @ one.variance, 0.0),
+                mean=matrix @ one.mean,
             )
-        )
-        constant[v, multiplier] = 1.0
-        data_terms = [Term(multiplier, "u", -1.0)]
-        left, right = _separated(batch.linear, w, batch.weights, truncation)
-        duals = tuple(f"lambda{number}_{m}" for m in range(1, len(left) + 1))
-        for m, (dual, l_m, r_m) in enumerate(zip(duals, left, right, strict=True), start=1):
-            q = f"q{number}_{m}"
-            slots += [q, dual]
-            constant[q, dual] = 1.0
-            weights_terms.append(Term("r", q, l_m))
-            data_terms.append(Term(v, dual, -r_m))
-        placed.append(BatchSlots(v, multiplier, duals, right, batch))
-        fields.append(GaussianField(data_terms, reference=name))
-        if np.any(batch.variance > 0):
-            variance = _low_rank(batch.variance, _TRUNCATION_OF_VARIANCE * truncation)
-            fields.append(GaussianField(Term("r", v), reference=name, variance=variance))
-    types.append(IndexType("d", 1.0, slots))
-    fields.append(GaussianField(weights_terms, reference="d"))
-    pencil = Pencil(types, fields, constant, {("u", "u"): -1.0})
-    return DeformedBulk(
-        pencil=pencil,
-        readout_nodes=g,
-        readout_weights=w,
-        batches=tuple(placed),
-        deformation=sum(_size(batch) for batch in batches),
-    )
+            for one in self.batches
+        ]
+        left = [one @ matrix.T for one in self.left]
+        return Separated(self._problem, g, w, batches, left=left)
 
 
-def _size(batch: BatchFluctuations) -> float:
-    linear = batch.linear**2 @ batch.weights
-    variance = batch.variance @ batch.weights
-    return float(np.max(2.0 * np.sqrt(linear) + batch.sample_ratio * (linear + variance)))
-
-
-def _separated(values: Array, w: Array, weights: Array, truncation: float) -> tuple[Array, Array]:
-    """``values[q, p] = sum_m left[m, q] right[m, p]``, truncated in the weighted norm.
-
-    What is left out is small against 1, the coefficient of ``W_0``, or against the largest term
-    where that is larger.
-    """
+def _decomposed(values: Array, w: Array, weights: Array, truncation: float) -> tuple[Array, Array]:
+    """``values[q, p] = sum_m left[m, q] right[m, p]``, truncated in the weighted norm."""
     rows, columns = np.sqrt(w), np.sqrt(weights)
     u, s, vt = np.linalg.svd(rows[:, None] * values * columns, full_matrices=False)
     rank = int(np.sum(s > truncation * max(1.0, float(s[0]))))
@@ -293,19 +318,28 @@ def _separated(values: Array, w: Array, weights: Array, truncation: float) -> tu
     return u[:, :rank].T * root / rows, vt[:rank] * root / columns
 
 
-def _low_rank(variance: Array, truncation: float) -> Array:
-    """A variance profile of few separable terms that is nowhere negative.
-
-    Rows and columns are scaled to entries between 0 and 1, where what truncation takes away is
-    bounded entry by entry; one more separable term makes up for it.
-    """
-    rows = np.maximum(variance.max(axis=1, keepdims=True), 1e-300)
-    columns = np.maximum((variance / rows).max(axis=0, keepdims=True), 1e-300)
-    scaled = variance / rows / columns
-    u, s, vt = np.linalg.svd(scaled, full_matrices=False)
-    kept = np.zeros_like(scaled)
-    for k in range(s.size):
-        kept += np.multiply.outer(u[:, k] * s[k], vt[k])
-        if np.abs(kept - scaled).max() <= truncation:
-            break
-    return np.asarray((kept + max(0.0, -kept.min())) * rows * columns)
+def _pencil(g: Array, equation: Equation) -> Pencil:
+    types = [IndexType("N", equation.aspect_ratio, ["r"], g, equation.weights)]
+    slots, fields = ["u"], []
+    constant: dict[tuple[str, str], float] = {("r", "r"): -1.0}
+    weights_terms = [Term("r", "u")]
+    for number, batch in enumerate(equation.batches, start=1):
+        name, v, multiplier = f"n{number}", f"v{number}", f"lambda{number}"
+        nodes = np.arange(batch.weights.size)
+        types.append(
+            IndexType(name, 1.0 / batch.sample_ratio, [v, multiplier], nodes, batch.weights)
+        )
+        constant[v, multiplier] = 1.0
+        data_terms = [Term(multiplier, "u", -1.0)]
+        for m, (l_m, r_m) in enumerate(zip(batch.left, batch.right, strict=True), start=1):
+            q, dual = f"q{number}_{m}", f"lambda{number}_{m}"
+            slots += [q, dual]
+            constant[q, dual] = 1.0
+            weights_terms.append(Term("r", q, l_m))
+            data_terms.append(Term(v, dual, -r_m))
+        fields.append(GaussianField(data_terms, reference=name))
+        if np.any(batch.variance > 0):
+            fields.append(GaussianField(Term("r", v), reference=name, variance=batch.variance))
+    types.append(IndexType("d", 1.0, slots))
+    fields.append(GaussianField(weights_terms, reference="d"))
+    return Pencil(types, fields, constant, {("u", "u"): -1.0})

@@ -39,9 +39,11 @@ import numpy as np
 from rmt.arrays import Array, Indices
 from rmt.problem import Problem
 from rmt.spectra.coupled_outliers import FormsAt
-from rmt.spectra.dyson import BlockDiagonal, DysonSolution, solve
 from rmt.spikes.constants import constants
-from rmt.spikes.deformed.bulk import BatchSlots, DeformedBulk
+from rmt.spikes.deformed.above import Solution
+from rmt.spikes.deformed.bulk import DeformedBulk
+from rmt.spikes.deformed.equation import BatchTerms
+from rmt.spikes.deformed.fluctuations import BatchFluctuations
 from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["ExactForms"]
@@ -59,9 +61,9 @@ class _OnReadout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Direction:
-    """``d^T slot``: ``d`` a combination of the ``d_c``, the slot ``u`` or a ``lambda_m``."""
+    """``d^T slot``: ``d`` a combination of the ``d_c``, the slot ``u`` (0) or ``lambda_m`` (m)."""
 
-    slot: str
+    slot: int
     coefficients: Array
 
 
@@ -89,7 +91,7 @@ _Forms: TypeAlias = tuple[list[int], Array, Array]  # where, values, slopes
 class _LastBatch:
     """Nodes of the last batch, shape (P,), and functions on them."""
 
-    index: Indices  # into the nodes of the pencil
+    index: Indices  # into the nodes of the bulk
     weights: Array
     along: Array  # s_c, (r + 1, P)
     label: Array  # yhat
@@ -101,8 +103,9 @@ class _LastBatch:
 
     def forms(self, left: Array, kernel: Array, right: Array) -> Array:
         """``sum_p weights left^T kernel right`` over nodes and the pair of slots."""
-        moved = np.einsum("aip,ijp->ajp", left, kernel * self.weights)
-        return np.asarray(moved.reshape(len(left), -1) @ right.reshape(len(right), -1).T)
+        vv, vl, ll = kernel * self.weights
+        first = (left[:, 0] * vv + left[:, 1] * vl) @ right[:, 0].T
+        return np.asarray(first + (left[:, 0] * vl + left[:, 1] * ll) @ right[:, 1].T)
 
 
 class ExactForms:
@@ -117,36 +120,36 @@ class ExactForms:
     """
 
     def __init__(self, problem: Problem, bulk: DeformedBulk, spikes: SpikeStrengths) -> None:
-        self._pencil, self._spikes, self._batch = bulk.pencil, spikes, bulk.batches[-1]
-        self._last: DysonSolution | None = None
+        self._spikes, self._above = spikes, bulk.above
+        self._weights, self._ratio = bulk.readout_weights, bulk.equation.batches[-1].sample_ratio
+        samples, terms = bulk.samples[-1], bulk.equation.batches[-1]
         c, phi = constants(problem), problem.sample_ratios[0]
         fresh = len(problem.steps) == 2 and problem.batch == "independent"
         spread = math.sqrt(phi * c.Ey2)
-        nodes = self._nodes = _last_batch(self._batch, spread, fresh, c.Ey2, phi)
+        nodes = self._nodes = _last_batch(samples, terms, spread, fresh, c.Ey2, phi)
         d, g = np.eye(problem.n_directions + 1), bulk.readout_nodes
-        multipliers = self._batch.multipliers
 
         update: list[tuple[_OnReadout, _Vector]] = [
             (
                 _OnReadout(problem.learning_rates[0] * c.mu1 * g),
-                _Direction("u", np.append(c.b, spread)),
+                _Direction(0, np.append(c.b, spread)),
             )
         ]
         if len(problem.steps) == 2:
-            second = problem.learning_rates[1] * g[:, None] * self._batch.samples.mean
-            terms = _separable(second, bulk.readout_weights, self._batch.samples.weights)
+            second = problem.learning_rates[1] * g[:, None] * samples.mean
+            updates = _separable(second, bulk.readout_weights, samples.weights)
             update += [
                 (_OnReadout(c_k), _OnSamples("v", psi_k[nodes.index]))
-                for c_k, psi_k in zip(*terms, strict=True)
+                for c_k, psi_k in zip(*updates, strict=True)
             ]
         couplings: list[tuple[_Vector, _Vector]] = [*update]
         couplings += [
-            (_OnSamples("lambda", -s_c), _Direction("u", d_c))
+            (_OnSamples("lambda", -s_c), _Direction(0, d_c))
             for d_c, s_c in zip(d, nodes.along, strict=True)
         ]
         couplings += [
-            (_Direction(multiplier, -d_c), _OnSamples("v", s_c * r_m))
-            for multiplier, r_m in zip(multipliers, nodes.right, strict=True)
+            (_Direction(m, -d_c), _OnSamples("v", s_c * r_m))
+            for m, r_m in enumerate(nodes.right, start=1)
             for d_c, s_c in zip(d, nodes.along, strict=True)
         ]
         if not fresh:
@@ -158,7 +161,7 @@ class ExactForms:
         self.couplings = len(couplings)
         self._update = np.array([x.function for x, _ in update])
         left = [_OnReadout(u_k) for u_k in spikes.left_functions]
-        target = [_Direction("u", beta) for beta in d[:-1]]
+        target = [_Direction(0, beta) for beta in d[:-1]]
         xs, ys = ([pair[side] for pair in couplings] for side in (0, 1))
         self._vectors: list[_Vector] = [*xs, *ys, *left, *target]
         self._ends = np.cumsum([len(xs), len(ys), len(left)])
@@ -177,52 +180,35 @@ class ExactForms:
 
     def __call__(self, z: float) -> FormsAt:
         """All forms at ``z``."""
-        m = self._last = solve(self._pencil, z, initial=self._last)
-        dm = m.derivative()
+        solution = self._above(z)
         values, slopes = np.zeros((2, len(self._vectors), len(self._vectors)))
         for forms in (self._on_readout, self._directions, self._on_samples):
-            at, value, slope = forms(m, dm)
+            at, value, slope = forms(solution)
             values[np.ix_(at, at)], slopes[np.ix_(at, at)] = value, slope
-        relative = max(
-            float(error.max() / np.abs(m.matrices[name]).max()) for name, error in m.errors.items()
-        )
-        return FormsAt(values, slopes, relative)
+        return FormsAt(values, slopes, solution.relative_error)
 
     def _of(self, kind: type[_Kind]) -> tuple[list[int], list[_Kind]]:
         """The vectors of a kind, and where they are."""
         found = [(i, one) for i, one in enumerate(self._vectors) if isinstance(one, kind)]
         return [i for i, _ in found], [one for _, one in found]
 
-    def _on_readout(self, m: BlockDiagonal, dm: BlockDiagonal) -> _Forms:
+    def _on_readout(self, solution: Solution) -> _Forms:
         at, vectors = self._of(_OnReadout)
-        f = np.array([one.function for one in vectors])
-        return at, m.form("r", None, f, f).real, dm.form("r", None, f, f).real
+        f, rows = np.array([one.function for one in vectors]), self._weights.size
+        value, slope = solution.state.x[0, :rows], solution.slope[:rows]
+        return at, (f * self._weights * value) @ f.T, (f * self._weights * slope) @ f.T
 
-    def _directions(self, m: BlockDiagonal, dm: BlockDiagonal) -> _Forms:
+    def _directions(self, solution: Solution) -> _Forms:
         """``X'`` does not act on the directions ``d_c``: its self-energy is left out there."""
-        slots = list(self._pencil.type_of("u").slots)
-        inverse = np.linalg.inv(m.matrices["d"][0].real)
-        without = np.linalg.inv(inverse + self._energy(m, slots))
-        change = -inverse @ dm.matrices["d"][0].real @ inverse + self._energy(dm, slots)
+        equation = self._above.equation
+        inner, change = equation.without(solution.state, solution.along, -1)
         at, vectors = self._of(_Direction)
-        between = np.ix_(*2 * ([slots.index(one.slot) for one in vectors],))
+        slots = np.append(0, equation.multipliers[-1])[[one.slot for one in vectors]]
         d = np.array([one.coefficients for one in vectors])
-        same = d @ d.T
-        return at, without[between] * same, -(without @ change @ without)[between] * same
+        same, between = d @ d.T, np.ix_(slots, slots)
+        return at, inner[0][between] * same, change[0][between] * same
 
-    def _energy(self, m: BlockDiagonal, slots: list[str]) -> Array:
-        """Self-energy of the last batch's inputs, between the slots of type d."""
-        v, multiplier, r = self._batch.after, self._batch.before, self._batch.right
-        own = [slots.index("u"), *(slots.index(one) for one in self._batch.multipliers)]
-        among = np.zeros((1 + len(r), 1 + len(r)))
-        among[0, 0] = m.form(multiplier).real
-        among[0, 1:] = among[1:, 0] = m.form(v, multiplier, r).real
-        among[1:, 1:] = m.form(v, None, r, r).real
-        result = np.zeros((len(slots), len(slots)))
-        result[np.ix_(own, own)] = among
-        return result
-
-    def _on_samples(self, m: BlockDiagonal, dm: BlockDiagonal) -> _Forms:
+    def _on_samples(self, solution: Solution) -> _Forms:
         """All as sources on the pair ``(v, lambda)``; those of ``lambda_chi_m`` move with ``z``."""
         nodes = self._nodes
         at, vectors = self._of(_OnSamples)
@@ -234,17 +220,19 @@ class ExactForms:
         )
         fixed = np.stack([functions - multiplier, multiplier], axis=1)
         numbers = [one.m for one in projected]
-        among, change = (self._between_inputs(one) for one in (m, dm))
-        sources, moved = (
-            np.concatenate([one, nodes.sources(s)[numbers]])
-            for one, s in ((fixed, among), (np.zeros_like(fixed), change))
-        )
-        kernel, kernel_change = (self._between_samples(one) for one in (m, dm))
+        slots = np.append(0, self._above.equation.multipliers[-1])
+        between = np.ix_(slots, slots)
+        state, along = solution.state, solution.along
+        among, change = (self._ratio * one.inner[0][between] for one in (state, along))
+        moved = nodes.sources(change)[numbers]
+        sources = np.concatenate([fixed, nodes.sources(among)[numbers]])
+        kernel, kernel_change = (one.samples[-1][:, 0, nodes.index] for one in (state, along))
         value = nodes.forms(sources, kernel, sources)
-        cross = nodes.forms(moved, kernel, sources)
-        slope = nodes.forms(sources, kernel_change, sources) + cross + cross.T
-
+        slope = nodes.forms(sources, kernel_change, sources)
         count, chi = len(at), np.ix_(numbers, numbers)
+        cross = nodes.forms(moved, kernel, sources)
+        slope[count:] += cross
+        slope[:, count:] += cross.T
         # <lambda, v'> -= 1 and <lambda_chi_m, lambda_chi_m'> += S_mm'
         identity = (multiplier * nodes.weights) @ before.T
         value[:count, :count] -= identity + identity.T
@@ -253,23 +241,15 @@ class ExactForms:
         slope[count:, count:] += size * change[1:, 1:][chi]
         return [*at, *places], value, slope
 
-    def _between_samples(self, m: BlockDiagonal) -> Array:
-        """The resolvent between ``v`` and ``lambda`` at the nodes, shape (2, 2, P)."""
-        pair = (self._batch.after, self._batch.before)
-        block = np.array([[m.entry(one, other).real for other in pair] for one in pair])
-        return block[:, :, self._nodes.index]
-
-    def _between_inputs(self, m: BlockDiagonal) -> Array:
-        """``phi M_d`` between ``u`` and the multipliers of the last batch."""
-        slots = ["u", *self._batch.multipliers]
-        block = np.array([[m.entry(a, b)[0].real for b in slots] for a in slots])
-        return self._batch.samples.sample_ratio * block
-
 
 def _last_batch(
-    batch: BatchSlots, spread: float, fresh: bool, ey2: float, phi: float
+    samples: BatchFluctuations,
+    terms: BatchTerms,
+    spread: float,
+    fresh: bool,
+    ey2: float,
+    phi: float,
 ) -> _LastBatch:
-    samples = batch.samples
     index = np.arange(samples.weights.size)
     weights, omega = samples.weights, samples.omega
     if omega is None:  # the forms are quadratic in omega: two nodes are exact
@@ -278,7 +258,7 @@ def _last_batch(
     y = samples.y[index]
     along = omega if fresh else phi * y / spread + omega
     s = np.concatenate([samples.z[:, index], along[None, :]])
-    return _LastBatch(index, weights, s, y / math.sqrt(ey2), batch.right[:, index])
+    return _LastBatch(index, weights, s, y / math.sqrt(ey2), terms.right[:, index])
 
 
 def _separable(update: Array, w: Array, weights: Array) -> tuple[Array, Array]:

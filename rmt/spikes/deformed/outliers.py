@@ -10,8 +10,9 @@ the whole of what the exact forms correct is taken as the estimate of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -20,17 +21,14 @@ from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spectra.coupled_outliers import coupled_outliers, displaced
 from rmt.spectra.outliers.rectangular import rectangular_outliers
-from rmt.spikes.deformed.bulk import (
-    DeformedBulk,
-    bulk_on,
-    cut_bulk,
-    deformed_bulk,
-    settled_bulk,
-)
+from rmt.spikes.deformed.bulk import DeformedBulk, Separated, deformed_bulk, settled_bulk
+from rmt.spikes.deformed.edge import Edge
 from rmt.spikes.deformed.exact_forms import ExactForms
 from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.deformed.simple_forms import SimpleForms
+from rmt.spikes.deformed.strengths import strengths_of_nodes
 from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.readout_rule import interpolation, readout_rule
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from rmt.vocabulary import FORMS, Forms
@@ -48,6 +46,9 @@ __all__ = [
 _Forms: TypeAlias = SimpleForms | ExactForms
 
 DEFAULT_FORMS: Forms = "linked"  # the closest to simulation
+_READOUT_NODES = 16  # at rtol = 1e-4, and four more for each digit
+_READOUT_SCALE = 0.3  # of g: the Gauss rules are in asinh of it over this
+_SPIKE = 1e-7  # of the strongest: one that is weaker is rounding
 _COARSER = 0.75  # resolution of the second solution, from which errors are estimated
 _SAFETY = 2.0  # the edge of a discretised law converges unevenly
 _ROUNDING = 1e-9
@@ -115,8 +116,9 @@ def deformed_outliers(
     ----------
     problem : Problem
     rtol : float
-        Tolerance of the strengths, as in `resummed_strengths`. A bulk that is deformed by less
-        than this, relative, is taken to be Marchenko-Pastur, with its closed forms.
+        Sets the number of nodes of the readout. A bulk that is deformed by less than this,
+        relative, is taken to be Marchenko-Pastur, with its closed forms and the strengths of
+        `rmt.spikes.resummed`.
     forms : {"linked", "exact", "simple"}
         ``exact``: with the spikes' directions built from the inputs that the bulk is built from;
         ``simple``: independent of them; ``linked``: exact, on the bulk of linked steps.
@@ -128,8 +130,9 @@ def deformed_outliers(
 
     Notes
     -----
-    theory.md, section 4. Strengths and left functions are those of `rmt.spikes.resummed`; whether
-    their tolerance was met is the ``status`` of ``spikes``.
+    theory.md, section 4. Strengths and left functions are those of `rmt.spikes.resummed` on the
+    nodes of the fluctuations; all errors are seen from a coarser rule of the samples, one of the
+    readout, and a bulk that is cut lower.
 
     Examples
     --------
@@ -142,12 +145,12 @@ def deformed_outliers(
     """
     if forms not in FORMS:
         raise InvalidInputError(f"forms must be one of {', '.join(FORMS)}; got {forms!r}")
-    spikes = resummed_strengths(problem, rtol)
-    if not spikes.status.ok and not spikes.strengths.size:
-        raise ConvergenceError(spikes.status.value, spikes.status, spikes)
+    spikes = None
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # seen where it matters
-            return _on_bulk(problem, rtol, forms, spikes)
+            rules = _rules(problem, rtol, forms == "linked")
+            spikes = _strengths(problem, rtol, [rule.spikes for rule in rules])
+            return _on_bulk(problem, rtol, forms, rules, spikes)
     except ConvergenceError as error:
         error.best = spikes
         raise
@@ -157,40 +160,136 @@ def deformed_outliers(
         ) from error
 
 
-def _on_bulk(
-    problem: Problem, rtol: float, forms: Forms, spikes: SpikeStrengths
-) -> DeformedOutliers:
-    nodes = spikes.readout_nodes, spikes.readout_weights
-    linked = forms == "linked"
-    batches = fluctuations(problem, *nodes, 1.0, linked)
-    fine, edge, exceeding = settled_bulk(problem, *nodes, batches)
-    if fine.deformation <= rtol:
-        return _undeformed(problem, spikes)
-    bulks = (
-        fine,
-        bulk_on(problem, *nodes, _COARSER, exceeding, linked),
-        cut_bulk(problem, *nodes, batches, 1.0, _CUT_LOWER * exceeding),
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rule:
+    """Fluctuations on some nodes, and the spikes there.
+
+    ``matrix`` takes functions on the readout's nodes of the first rule to those of this one.
+    """
+
+    separated: Separated
+    spikes: SpikeStrengths
+    matrix: Array | None = None
+
+    def converted(self, x: Array) -> Array:
+        """Unknowns, or their derivatives, of the first rule as those of this one."""
+        if self.matrix is None:
+            return x
+        rows = self.matrix.shape[1]
+        return np.concatenate([self.matrix @ x[:rows], x[rows:]])
+
+    def of(self, spikes: SpikeStrengths) -> SpikeStrengths:
+        """Spikes on the first rule as spikes on this one."""
+        if self.matrix is None:
+            return spikes
+        return replace(
+            spikes,
+            readout_nodes=self.spikes.readout_nodes,
+            readout_weights=self.spikes.readout_weights,
+            left_functions=spikes.left_functions @ self.matrix.T,
+        )
+
+    def near(self, edge: Edge) -> Edge:
+        """The edge of the first rule's bulk in the unknowns of this one."""
+        return Edge(edge.z, *(self.converted(one) for one in (edge.x, edge.tangent, edge.bend)))
+
+
+def _rules(problem: Problem, rtol: float, linked: bool) -> list[_Rule]:
+    """The rule of the answer, a coarser one of the samples, and one of the readout."""
+    order = _READOUT_NODES + 4 * max(0, math.ceil(-math.log10(rtol) - 4.0 - 1e-9))
+    kinked = bool(problem.activation.kinks)
+    g, w = readout_rule(problem.readout, order, _READOUT_SCALE, kinked)
+    fine, coarse = (fluctuations(problem, g, w, one, linked) for one in (1.0, _COARSER))
+    first = Separated(problem, g, w, fine)
+    rules = [
+        _Rule(first, strengths_of_nodes(problem, g, w, fine)),
+        _Rule(
+            Separated(problem, g, w, coarse, left=first.left),
+            strengths_of_nodes(problem, g, w, coarse),
+        ),
+    ]
+    fewer, weights = readout_rule(problem.readout, order - 4, _READOUT_SCALE, kinked)
+    if fewer.size < g.size:
+        matrix = interpolation(
+            np.arcsinh(g / _READOUT_SCALE), np.arcsinh(fewer / _READOUT_SCALE), kinked
+        )
+        other = first.interpolated(fewer, weights, matrix)
+        spikes = strengths_of_nodes(problem, fewer, weights, other.batches)
+        rules.append(_Rule(other, spikes, matrix))
+    return rules
+
+
+def _strengths(problem: Problem, rtol: float, spikes: Sequence[SpikeStrengths]) -> SpikeStrengths:
+    """Those of the first rule where the others agree with it to the tolerance, or better ones."""
+    first, *others = spikes
+    if np.isfinite(first.strengths).all():
+        strength, alignment = first.strength_errors.copy(), first.alignment_sq_errors.copy()
+        for other in others:
+            k = min(strength.size, other.strengths.size)
+            strength[:k] += np.abs(first.strengths[:k] - other.strengths[:k])
+            strength[k:] += first.strengths[k:]
+            alignment[:k] += np.abs(first.alignments[:k] ** 2 - other.alignments[:k] ** 2)
+            alignment[k:] += first.alignments[k:] ** 2
+        outlying = first.strengths > problem.aspect_ratio**0.25
+        if (strength <= rtol * first.strengths)[outlying].all():
+            return replace(first, strength_errors=strength, alignment_sq_errors=alignment)
+    better = resummed_strengths(problem, rtol)
+    if not better.status.ok and not better.strengths.size:
+        raise ConvergenceError(better.status.value, better.status, better)
+    k = min(first.strengths.size, better.strengths.size)
+    # The sign of alignments goes with that of the functions.
+    sign = np.where((first.alignments[:k] * better.alignments[:k]).sum(axis=1) < 0, -1.0, 1.0)
+    return replace(
+        better,
+        strengths=better.strengths[:k],
+        alignments=sign[:, None] * better.alignments[:k],
+        readout_nodes=first.readout_nodes,
+        readout_weights=first.readout_weights,
+        left_functions=first.left_functions[:k],
+        strength_errors=better.strength_errors[:k],
+        alignment_sq_errors=better.alignment_sq_errors[:k],
     )
-    edges = (edge, *(bulk.upper_edge() for bulk in bulks[1:]))
-    edge_error = _SAFETY * sum(abs(edge - other) for other in edges[1:])
+
+
+def _on_bulk(
+    problem: Problem, rtol: float, forms: Forms, rules: list[_Rule], spikes: SpikeStrengths
+) -> DeformedOutliers:
+    separated = rules[0].separated
+    fine, exceeding = settled_bulk(problem, separated)
+    if fine.deformation <= rtol:
+        return _undeformed(problem, resummed_strengths(problem, rtol))
+    edge = fine.upper_edge()
+    others = [(one, one.separated.cut(exceeding, one.near(fine.edge))) for one in rules[1:]]
+    others.append((rules[0], separated.cut(_CUT_LOWER * exceeding, fine.edge)))
+    edge_error = _SAFETY * sum(abs(edge - bulk.upper_edge()) for _, bulk in others)
+    carrying = _carrying(spikes)
+
+    def found(made: Callable[[DeformedBulk, SpikeStrengths], _Forms], near: Array) -> _Found:
+        return _found(
+            made(fine, carrying),
+            fine,
+            near,
+            [(made(bulk, one.of(carrying)), bulk, one.converted) for one, bulk in others],
+        )
+
     guess = rectangular_outliers(spikes.strengths, problem.aspect_ratio).singular_value
-    simple = _found([SimpleForms(bulk.pencil, spikes) for bulk in bulks], edges, guess)
-    found = simple
-    if forms != "simple":
-        couplings = [ExactForms(problem, bulk, spikes) for bulk in bulks]
-        found = _found(couplings, edges, simple.values[0]).with_missing(simple, edge)
-    position, left, right, target = found.errors
-    if not (position < found.values[0]).all():
+    if forms == "simple":
+        result = found(SimpleForms, guess)
+    else:
+        simple = _found(SimpleForms(fine, carrying), fine, guess, [])
+        result = found(partial(ExactForms, problem), simple.values[0]).with_missing(simple, edge)
+    position, left, right, target = result.errors
+    if not (position < result.values[0]).all():
         raise ConvergenceError(
             "the outlier equation has lost its digits, a singular value is as uncertain as it is "
             "large: the gradients' fluctuations are many times the initial weights",
             Status.NOT_CONVERGED,
         )
     values = (
-        found.values[0],
-        _overlaps(found.values[1], left),
-        _overlaps(found.values[2], right),
-        _overlaps(found.values[3], target),
+        result.values[0],
+        _overlaps(result.values[1], left),
+        _overlaps(result.values[2], right),
+        _overlaps(result.values[3], target),
     )
     # A position moves by less than the strength does.
     shared = slice(0, min(position.size, spikes.strengths.size))
@@ -206,6 +305,20 @@ def _on_bulk(
         edge_error=edge_error,
         spikes=spikes,
         bulk=fine,
+    )
+
+
+def _carrying(spikes: SpikeStrengths) -> SpikeStrengths:
+    """Without spikes that are rounding, whose directions mean nothing."""
+    largest = spikes.strengths.max(initial=0.0)
+    kept = spikes.strengths > _SPIKE * largest
+    return replace(
+        spikes,
+        strengths=spikes.strengths[kept],
+        alignments=spikes.alignments[kept],
+        left_functions=spikes.left_functions[kept],
+        strength_errors=spikes.strength_errors[kept],
+        alignment_sq_errors=spikes.alignment_sq_errors[kept],
     )
 
 
@@ -240,22 +353,31 @@ class _Found:
         return _Found(self.values, (errors[0], errors[1], errors[2], errors[3]))
 
 
-def _found(bulks: Sequence[_Forms], edges: Sequence[float], guess: Array) -> _Found:
-    """Outliers on the first bulk, with errors from what they are on the others."""
-    fine, *others = bulks
-    start = edges[0] ** 2 * (1.0 + _FROM_EDGE)
-    found = coupled_outliers(fine, fine.couplings, start, guess**2)
+def _found(
+    forms: _Forms,
+    bulk: DeformedBulk,
+    guess: Array,
+    others: Sequence[tuple[_Forms, DeformedBulk, Callable[[Array], Array]]],
+) -> _Found:
+    """Outliers of forms on a bulk, with errors from other forms on other bulks.
+
+    Each of the others comes with what makes unknowns of its bulk out of those of the first.
+    """
+    edge = bulk.upper_edge()
+    found = coupled_outliers(forms, forms.couplings, edge**2 * (1.0 + _FROM_EDGE), guess**2)
     position = np.sqrt(found.z)
-    overlaps = fine.overlaps(found.z, found.amplitudes)
+    overlaps = forms.overlaps(found.z, found.amplitudes)
     errors = [found.error / (2.0 * position), *(np.zeros_like(one) for one in overlaps)]
-    for other, edge in zip(others, edges[1:], strict=True):
+    for other, beneath, converted in others:
         # Where the other bulk reaches, there is no outlier to compare with.
-        lost = position <= edge
-        errors[0][lost] += position[lost] - edges[0]
+        lost = position <= beneath.upper_edge()
+        errors[0][lost] += position[lost] - edge
         for error, one in zip(errors[1:], overlaps, strict=True):
             error[lost] += one[lost]
         if lost.all():
             continue
+        for z in found.z[~lost].tolist():
+            beneath.above(z, converted(bulk.above(z).state.x[0]))
         nearby = displaced(other, other.couplings, found.z[~lost])
         errors[0][~lost] += nearby.error / (2.0 * position[~lost])
         there = other.overlaps(found.z[~lost], nearby.amplitudes)

@@ -8,52 +8,45 @@ that number is uncertain.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.spikes.deformed.fluctuations import BatchFluctuations
 
-__all__ = ["cut_to_finite_size"]
+__all__ = ["cut_factors", "exceeded_by"]
 
 
-def cut_to_finite_size(
-    batch: BatchFluctuations, w: Array, neurons: int, samples: int, exceeding: float = 1.0
-) -> BatchFluctuations:
-    """A batch with ``E_g[L^2 + V]`` of a sample, then that of a neuron over the samples, cut off.
+_BANDWIDTH = 0.5  # of the logarithm of the share that exceeds a size
 
-    Parameters
-    ----------
-    batch : BatchFluctuations
-    w : array, shape (Q,)
-        Weights of the readout nodes.
-    neurons, samples : int
-        ``N`` and ``n``.
-    exceeding : float
-        How many are expected to exceed the size.
+
+def cut_factors(size: Array, largest: float) -> Array:
+    """Factors that bring sizes down to the largest that is allowed."""
+    factors = np.ones_like(size)
+    beyond = size > largest
+    factors[beyond] = largest / size[beyond]
+    return factors
+
+
+def exceeded_by(share: float, size: Array, weights: Array) -> float:
+    """The size that a given share of a law exceeds.
+
+    Nodes and weights are no sample: among nodes that are next to each other in size a few have
+    nearly all of the weight, and a quantile of theirs would move in jumps. So the logarithm of the
+    size is fitted by a straight line in that of the share that exceeds it, near the given one, each
+    node with its part of that share.
     """
-    factor = _cut(w @ _size(batch), batch.weights, exceeding / samples)
-    batch = _scaled(batch, factor[None, :])
-    factor = _cut(_size(batch) @ batch.weights, w, exceeding / neurons)
-    return _scaled(batch, factor[:, None])
-
-
-def _size(batch: BatchFluctuations) -> Array:
-    return np.asarray(batch.linear**2 + batch.variance)
-
-
-def _scaled(batch: BatchFluctuations, factor: Array) -> BatchFluctuations:
-    linear, variance = batch.linear * np.sqrt(factor), batch.variance * factor
-    return replace(batch, linear=linear, variance=variance)
-
-
-def _cut(size: Array, weights: Array, share: float) -> Array:
-    """What brings sizes down to the one that is exceeded with a given probability."""
-    if not np.any(size > 0):
-        return np.ones_like(size)
     order = np.argsort(-size)
-    exceeded = np.cumsum(weights[order]) - weights[order] / 2.0
-    least = np.finfo(float).tiny
-    largest = np.exp(np.interp(share, exceeded, np.log(np.maximum(size[order], least))))
-    return np.where(size > largest, largest / np.maximum(size, largest), 1.0)
+    size, weights = size[order], weights[order]
+    kept = (size > 0) & (weights > 0)
+    if not kept.any():
+        return math.inf
+    exceeding = (np.cumsum(weights) - weights / 2.0)[kept]
+    y, x = np.log(size[kept]), np.log(exceeding) - math.log(share)
+    distance = 0.5 * (x / _BANDWIDTH) ** 2
+    part = weights[kept] / exceeding * np.exp(distance.min() - distance)
+    part /= part.sum()
+    mean_x, mean_y = part @ x, part @ y
+    spread = part @ (x - mean_x) ** 2
+    slope = part @ ((x - mean_x) * (y - mean_y)) / spread if spread > 0 else 0.0
+    return math.exp(min(mean_y - min(slope, 0.0) * mean_x, y[0]))

@@ -6,29 +6,44 @@ orthonormal ``v_k`` that know nothing of the bulk.
 
 from __future__ import annotations
 
+import numpy as np
+
 from rmt.arrays import Array
 from rmt.spectra.coupled_outliers import FormsAt
-from rmt.spectra.dyson import Pencil
-from rmt.spectra.pencil_outliers import GenericForms
+from rmt.spikes.deformed.bulk import DeformedBulk
 from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["SimpleForms"]
 
 
 class SimpleForms:
-    """Forms at real ``z`` right of the spectrum of a pencil with slots ``r`` and ``u``."""
+    """Forms at real ``z`` above the edge of a bulk, with the spikes on its readout nodes."""
 
-    def __init__(self, pencil: Pencil, spikes: SpikeStrengths) -> None:
+    def __init__(self, bulk: DeformedBulk, spikes: SpikeStrengths) -> None:
         self.couplings = spikes.strengths.size
-        self._alignments = spikes.alignments
-        self._forms = GenericForms(pencil, "r", "u", spikes.strengths, spikes.left_functions)
+        self._spikes, self._above = spikes, bulk.above
 
     def __call__(self, z: float) -> FormsAt:
         """All forms at ``z``."""
-        return self._forms(z)
+        solution = self._above(z)
+        x = solution.state.x[0]
+        return FormsAt(self._of(x), self._of(solution.slope), solution.relative_error)
+
+    def _of(self, unknowns: Array) -> Array:
+        spikes, count = self._spikes, self.couplings
+        rho, m = unknowns[: spikes.readout_weights.size], unknowns[spikes.readout_weights.size]
+        scaled = spikes.strengths[:, None] * spikes.left_functions
+        forms = np.zeros((2 * count, 2 * count))
+        forms[:count, :count] = (scaled * spikes.readout_weights * rho) @ scaled.T
+        forms[count:, count:] = m * np.eye(count)
+        return forms
 
     def overlaps(self, z: Array, amplitudes: Array) -> tuple[Array, Array, Array]:
         """Squared left, right and target overlaps, shapes (J,), (J,), (J, r)."""
-        left, right = self._forms.components(amplitudes)
-        target = (right @ self._alignments) ** 2
-        return (left**2).sum(axis=1) / z, (right**2).sum(axis=1), target
+        left, right = np.split(amplitudes, 2, axis=1)
+        target = (right @ self._spikes.alignments) ** 2
+        return (
+            ((left / self._spikes.strengths) ** 2).sum(axis=1) / z,
+            (right**2).sum(axis=1),
+            target,
+        )
