@@ -303,7 +303,6 @@ class Equation:
             s_ll = np.broadcast_to(s_ll, s_vv.shape)
             energies.append(np.stack([s_vv, -s_vl, s_ll]))
             e_vv, e_ll = s_vv + epsilon, s_ll + epsilon
-            vv, vl, ll = m
             samples.append(np.stack(_times(_product(m, (e_vv, s_vl, e_ll)), m)))
             first.append(one.sums(samples[-1]))
         total, output = self._gathered(first, dx)
