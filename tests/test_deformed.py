@@ -54,7 +54,7 @@ def test_reference_outliers(case):
         assert abs(found.singular_value[k] - position) <= error + 1e-5 * position
         # Twice the nodes of every variable give 0.656630 where the reference has 0.656613.
         assert found.left_overlap[k] == pytest.approx(spike["left_overlap_sq"], abs=2e-5)
-        assert found.right_overlap[k] == pytest.approx(spike["right_overlap_sq"], abs=1e-5)
+        assert found.right_overlap[k] == pytest.approx(spike["right_overlap_sq"], abs=2e-5)
         assert found.target_overlap[k] == pytest.approx([spike["target_overlap_sq"]], abs=1e-5)
 
 

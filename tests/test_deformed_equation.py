@@ -9,10 +9,12 @@ import pytest
 
 from rmt.problem import Problem, Step
 from rmt.spectra import MarchenkoPastur
-from rmt.spectra.dyson import solve
+from rmt.spectra.dyson import density, solve
+from rmt.spectra.pencil.bands import outermost_bands
+from rmt.spectra.pencil.law import PencilLaw
 from rmt.spectra.pencil_outliers import upper_edge as edge_of_pencil
 from rmt.spikes.deformed.bulk import Separated, bulk_on, settled_bulk
-from rmt.spikes.deformed.edge import mass_above, next_edge, upper_edge, with_mass_above
+from rmt.spikes.deformed.edge import lower_edge, mass_above, next_edge, upper_edge, with_mass_above
 from rmt.spikes.deformed.equation import BatchTerms, Equation
 from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.readout_rule import readout_rule
@@ -130,7 +132,10 @@ def test_another_start_finds_the_same_edge(bulk):
 
 def test_mass_above_a_point_is_that_of_the_density(bulk):
     """Half a circle with six points, against the density of the pencil."""
-    law = bulk.singular_values()
+    law = PencilLaw(bulk.pencil, "u", tolerance=1e-6)
+    if bulk.equation.aspect_ratio < 1.0:
+        law = law.without_atoms()
+    law = law.singular_values()
     top = bulk.above(1.05 * bulk.edge.z).state
     share = min(1.0, bulk.equation.aspect_ratio)
     for s in (0.9 * bulk.upper_edge(), 0.97 * bulk.upper_edge()):
@@ -138,6 +143,32 @@ def test_mass_above_a_point_is_that_of_the_density(bulk):
         assert mass_above(bulk.equation, s**2, top) == pytest.approx(expected, rel=0.02, abs=1e-7)
     middle = with_mass_above(bulk.equation, bulk.edge, 0.8 * bulk.upper_edge(), 2e-3)
     assert share * float(law.sf(middle)) == pytest.approx(2e-3, rel=0.06)
+
+
+def test_lower_edge_is_that_of_the_pencil(bulk):
+    expected = outermost_bands(bulk.pencil, "u").edges[0][0]
+    assert lower_edge(bulk.equation) == pytest.approx(expected, rel=1e-10, abs=1e-14)
+
+
+def test_law_is_that_of_the_pencil(bulk):
+    """Its density within its error of the pencil's, which is solved point by point; its mass."""
+    low, high = bulk.law.edges[0]
+    angle = np.linspace(0.02, math.pi - 0.02, 80)
+    x = low + (high - low) * np.sin(angle / 2) ** 2
+    exact = density(bulk.pencil, "u", x, throw=False)
+    good = np.isfinite(exact.value) & (exact.error < 1e-6)
+    assert good.mean() > 0.9
+    off = np.abs(bulk.law.pdf(x) - exact.value)
+    assert np.all(off[good] <= (bulk.law.pdf_error(x) + exact.error + 1e-7)[good])
+    # In the angle of the interval, where an edge is no singularity.
+    slope = (high - low) / 2 * np.sin(angle)
+    assert (off * slope)[good].max() < 2e-3
+    assert bulk.law.mass_error < 1e-4
+    singular = bulk.singular_values()
+    s = np.sqrt(x)
+    assert singular.cdf(s[[10, 40, 70]])[0] < singular.cdf(s[70])
+    assert singular.ppf(singular.cdf(s[[10, 40]])) == pytest.approx(s[[10, 40]], rel=1e-6)
+    assert np.all(singular.pdf_error(s) >= 0)
 
 
 @pytest.mark.parametrize("gamma", [0.3, 1.0, 2.5])

@@ -75,6 +75,9 @@ class ContinuousPart(SpectralLaw):
     def _density(self, interval: Indices, left: Array, right: Array) -> Array:
         return np.asarray(self.whole._density(interval, left, right) * self._factor)
 
+    def _edge_amplitude(self) -> float:
+        return self.whole._edge_amplitude() * self._factor
+
     def _stieltjes(self, z: ComplexArray) -> ComplexArray:
         poles = sum(atom.mass / (atom.location - z) for atom in self.whole.atoms)
         return np.asarray((self.whole._stieltjes(z) - poles) * self._factor)
@@ -152,6 +155,12 @@ class SingularValueLaw(SpectralLaw):
         """Quantiles: square roots of those of the eigenvalues."""
         return np.sqrt(self.eigenvalues.ppf(q))
 
+    def pdf_error(self, x: ArrayLike) -> Array:
+        """Absolute error bound of `pdf`: of the density of the eigenvalues."""
+        s = np.abs(np.asarray(x, dtype=float))
+        rounding = 4.0 * np.finfo(float).eps * self.pdf(x)
+        return np.asarray(2.0 * s * self.eigenvalues.pdf_error(s * s) + rounding)
+
     def expect(self, function: Any) -> float:
         """``E[f(S)]`` for a vectorised smooth ``f``."""
         return self.eigenvalues.expect(lambda x: function(np.sqrt(x)))
@@ -160,6 +169,10 @@ class SingularValueLaw(SpectralLaw):
     def mass_error(self) -> float:
         """Of the eigenvalues' law."""
         return self.eigenvalues.mass_error
+
+    def _edge_amplitude(self) -> float:
+        # b^2 - s^2 is about 2 b (b - s), and the density in s is 2 b times that in s^2.
+        return self.eigenvalues._edge_amplitude() * (2.0 * self.upper_edge) ** 1.5
 
     def _stieltjes(self, z: ComplexArray) -> ComplexArray:
         # By quadrature: its accuracy falls off close to the support.

@@ -151,14 +151,17 @@ class SpectralLaw(ABC, InNotebooks):
         size : int
             Dimension of the matrix whose eigenvalues the law describes.
         """
-        size = whole_number("size", size, 1)
+        return float((whole_number("size", size, 1) * self._edge_amplitude()) ** (-2.0 / 3.0))
+
+    def _edge_amplitude(self) -> float:
+        """``A`` of `edge_scale`."""
         if not self.edges:
             raise InvalidInputError(f"{self!r} has no edge")
         low, high = self.edges[-1]
         right = 1e-10 * (high - low)
         which = np.array([len(self.edges) - 1])
         density = self._density(which, np.array([high - low - right]), np.array([right]))
-        return float((size * math.pi * density[0] / math.sqrt(right)) ** (-2.0 / 3.0))
+        return float(math.pi * density[0] / math.sqrt(right))
 
     def _off_support(
         self, z: ArrayLike, transform: Callable[[ComplexArray], ComplexArray]

@@ -30,6 +30,7 @@ MAX_DEPTH = 45
 MAX_PANELS = 20_000
 FINE = 64  # cells of a panel for the first guess of a quantile
 MAX_STEPS = 60
+LAST = 5  # coefficients of a panel, from which the rest is estimated
 
 _NODES = np.cos(math.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))[::-1].copy()
 
@@ -104,15 +105,32 @@ class DensityTable:
         # The angle of the k-th interval, counted from 4 k, orders all panels.
         return 4.0 * self.interval + self.start
 
+    def _place(self, interval: Indices, angle: Array) -> tuple[Indices, Array]:
+        """The panel of an angle in an interval, and where in it (-1 .. 1)."""
+        after = np.searchsorted(self._order, 4.0 * interval + angle, side="right")
+        panel = np.clip(after - 1, 0, self.start.size - 1)
+        return panel, 2.0 * (angle - self.start[panel]) / (
+            self.stop[panel] - self.start[panel]
+        ) - 1.0
+
     def cumulative(self, interval: Indices, angle: Array) -> Array:
         """The mass up to an angle in an interval."""
-        panel = np.clip(
-            np.searchsorted(self._order, 4.0 * interval + angle, side="right") - 1,
-            0,
-            self.start.size - 1,
-        )
-        t = 2.0 * (angle - self.start[panel]) / (self.stop[panel] - self.start[panel]) - 1.0
+        panel, t = self._place(interval, angle)
         return self.before[panel] + series_at(t, self.integral_coefficients.T, panel)
+
+    def density(self, interval: Indices, angle: Array) -> Array:
+        """``g`` at an angle in an interval."""
+        panel, t = self._place(interval, angle)
+        return series_at(t, self.coefficients.T, panel)
+
+    def density_error(self, interval: Indices, angle: Array) -> Array:
+        """Estimate of the error of `density` by the last coefficients of the panel.
+
+        Those of a square root inside of it, the end of a band, fall like ``k^{-3/2}``: the rest
+        adds up to ``2 k`` times the last.
+        """
+        panel, _ = self._place(interval, angle)
+        return np.asarray(2 * DEGREE * np.abs(self.coefficients[panel, -LAST:]).max(axis=1))
 
     @cached_property
     def _fine(self) -> tuple[Array, Array, Array]:

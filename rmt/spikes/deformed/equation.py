@@ -85,15 +85,20 @@ class _Samples:
 
     def energy(self, x: Values, uu: int) -> tuple[Values, Values, Values]:
         """``S_vv, S_vl`` of shape (points, P), ``S_ll`` of shape (points, 1)."""
-        s_vv = (self.c_vv * x[:, self.at_vv]) @ self.vv
-        s_vl = self.phi * (x[:, self.at_vl] @ self.right)
+        s_vv = _times_real(self.c_vv * x[:, self.at_vv], self.vv)
+        s_vl = self.phi * _times_real(x[:, self.at_vl], self.right)
         return s_vv, s_vl, self.phi * x[:, uu, None]
 
     def sums(self, m: Values) -> Values:
         """Weighted sums of features times ``(M_vv, M_vl, M_ll)``, in the order of ``at``."""
         vv, vl, ll = m * self.weights
         return np.concatenate(
-            [vv @ self.vv.T, vl @ self.right.T, ll.sum(axis=1, keepdims=True)], axis=1
+            [
+                _times_real(vv, self.vv.T),
+                _times_real(vl, self.right.T),
+                ll.sum(axis=1, keepdims=True),
+            ],
+            axis=1,
         )
 
     def gram(self, m: Values) -> Values:
@@ -104,12 +109,12 @@ class _Samples:
         result = np.empty((len(vv), count + rest + 1, count + rest + 1), dtype=vv.dtype)
         a, b, c = slice(count), slice(count, count + rest), -1
         crossed, squared = w * vv * vl, w * vl * vl
-        result[:, a, a] = ((w * vv * vv)[:, None] * self.vv) @ self.vv.T
-        half = (crossed[:, None] * self.right) @ self.vv.T
+        result[:, a, a] = _weighted(self.vv, w * vv * vv, self.vv)
+        half = _weighted(self.right, crossed, self.vv)
         result[:, b, a], result[:, a, b] = half, 2.0 * half.swapaxes(1, 2)
-        result[:, b, b] = ((w * vv * ll + squared)[:, None] * self.right) @ self.right.T
-        result[:, a, c] = result[:, c, a] = squared @ self.vv.T
-        last = (w * vl * ll) @ self.right.T
+        result[:, b, b] = _weighted(self.right, w * vv * ll + squared, self.right)
+        result[:, a, c] = result[:, c, a] = _times_real(squared, self.vv.T)
+        last = _times_real(w * vl * ll, self.right.T)
         result[:, b, c], result[:, c, b] = last, 2.0 * last
         result[:, c, c] = (w * ll * ll).sum(axis=1)
         result *= self.coefficients
@@ -429,13 +434,19 @@ class Equation:
             least.append(float((mean - half).min()))
         return min(least) > 0.5
 
-    def outside(self, state: State) -> bool:
-        """Whether no mass is above a real solution: its eigenvalues have the signs at infinity."""
-        rho_and_m = state.x[0, : self.rows + 1]
-        signs = np.linalg.eigvalsh(state.inner[0]) < 0
+    def outside(self, state: State, above: bool = True) -> bool:
+        """Whether no mass is between a real solution and infinity, or the atom at zero and below.
+
+        Then all eigenvalues have the signs that they have far out: an eigenvalue of the bulk is one
+        of the pencil that falls through zero. Above all, ``u`` is negative; above the ``d - N``
+        zeros of ``W^T W`` only, rows are positive.
+        """
+        rows = state.x[0, : self.rows]
+        from_zero = not above and self.aspect_ratio < 1.0
+        negative = sum(len(one) for one in self.multipliers) + (above or from_zero)
         return bool(
-            (rho_and_m < 0).all()
-            and signs.sum() == 1 + sum(len(one) for one in self.multipliers)
+            ((rows > 0) if from_zero else (rows < 0)).all()
+            and (np.linalg.eigvalsh(state.inner[0]) < 0).sum() == negative
             and all((c * c > s_vv * s_ll).all() for s_vv, c, s_ll in state.energies)
         )
 
@@ -451,6 +462,20 @@ class Equation:
                 axis=1
             )
         return np.asarray(result)
+
+
+def _times_real(values: Values, matrix: Array) -> Values:
+    """A product with a real matrix, which stays real."""
+    if np.iscomplexobj(values):
+        return np.asarray(values.real @ matrix + 1j * (values.imag @ matrix))
+    return np.asarray(values @ matrix)
+
+
+def _weighted(left: Array, weights: Values, right: Array) -> Values:
+    """``sum_p left_ip weights_p right_jp`` for each row of weights."""
+    if np.iscomplexobj(weights):
+        return _weighted(left, weights.real, right) + 1j * _weighted(left, weights.imag, right)
+    return np.asarray((weights[:, None] * left) @ right.T)
 
 
 def _product(m: Values, change: tuple[Values, Values, Values]) -> tuple[Values, ...]:
