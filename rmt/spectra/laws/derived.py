@@ -172,7 +172,7 @@ class SingularValueLaw(SpectralLaw):
 
     def _edge_amplitude(self) -> float:
         # b^2 - s^2 is about 2 b (b - s), and the density in s is 2 b times that in s^2.
-        return self.eigenvalues._edge_amplitude() * (2.0 * self.upper_edge) ** 1.5
+        return float(self.eigenvalues._edge_amplitude() * (2.0 * self.upper_edge) ** 1.5)
 
     def _stieltjes(self, z: ComplexArray) -> ComplexArray:
         # By quadrature: its accuracy falls off close to the support.

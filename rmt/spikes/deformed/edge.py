@@ -45,7 +45,7 @@ JUST_ABOVE = 0.02  # in t, relative
 TAIL_POINTS = 6  # three digits
 TAIL_RTOL = 1e-4
 MAX_HALVINGS = 12
-MAX_TRIES = 20
+MAX_TRIES = 16
 TAIL_STEPS = 8
 TAIL_ACCURACY = 0.03  # of the share, relative
 START = 1.0  # of the logarithm of the distance from the edge, below that of the lowest point
@@ -83,7 +83,7 @@ def upper_edge(equation: Equation) -> Edge:
     ConvergenceError
         None was found.
     """
-    return _outermost(equation, FAR * (1.0 + math.sqrt(equation.aspect_ratio)) ** 2, 4.0)
+    return _outermost(equation, FAR * (1.0 + math.sqrt(equation.aspect_ratio)) ** 2, 16.0)
 
 
 def lower_edge(equation: Equation) -> float:
@@ -101,7 +101,11 @@ def _outermost(equation: Equation, z: float, further: float) -> Edge:
             ahead = np.append(equation.derivative(state)[0], 1.0)
             return _followed(equation, state.x[0], z, ahead, further > 1.0)
         z *= further
-    raise ConvergenceError("no point outside the deformed bulk was found", Status.NOT_CONVERGED)
+    raise ConvergenceError(
+        "no point outside the deformed bulk was found: the gradients' fluctuations are many times "
+        "the initial weights",
+        Status.NOT_CONVERGED,
+    )
 
 
 def next_edge(equation: Equation, near: Edge) -> Edge:

@@ -430,8 +430,11 @@ class Equation:
         least = [float((along.image[:, : self.rows] / state.x[:, : self.rows] ** 2).min())]
         least.append(float(np.linalg.eigvalsh(along.source[0])[0]))
         for s_vv, c, s_ll in along.energies:
-            mean, half = 1.0 + (s_vv + s_ll) / 2.0, np.hypot((s_vv - s_ll) / 2.0, c)
-            least.append(float((mean - half).min()))
+            # The smaller eigenvalue of the pair's bracket, without its rounding where it is large.
+            a, b = 1.0 + s_vv, 1.0 + s_ll
+            least.append(
+                float(((a * b - c * c) / ((a + b) / 2.0 + np.hypot((a - b) / 2.0, c))).min())
+            )
         return min(least) > 0.5
 
     def outside(self, state: State, above: bool = True) -> bool:
