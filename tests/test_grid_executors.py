@@ -140,6 +140,8 @@ def assert_same(found: rmt.Sweep, expected: rmt.Sweep) -> None:
     for name in (*OF_SPIKES, *OF_DIRECTIONS):
         one, other = getattr(found, name), getattr(expected, name)
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+        one, other = getattr(found.error, name), getattr(expected.error, name)
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-11)
     np.testing.assert_array_equal(found.bulk_edges, expected.bulk_edges)
     for name in ("n_outliers", "is_outlier", "undecided", "status", "message", "problems"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
@@ -149,7 +151,9 @@ def assert_same(found: rmt.Sweep, expected: rmt.Sweep) -> None:
 def test_the_executor_changes_nothing(name: str, alone: rmt.Sweep) -> None:
     assert (~alone.ok).sum() == 8
     with EXECUTORS[name]() as executor:
-        assert_same(rmt.sweep(PROBLEM, OVER, rtol=1e-4, executor=executor), alone)
+        found = rmt.sweep(PROBLEM, OVER, rtol=1e-4, executor=executor)
+    assert_same(found, alone)
+    assert_same(pickle.loads(pickle.dumps(found)), alone)
 
 
 @pytest.mark.parametrize("method", ["deformed", "scaling"])
@@ -284,6 +288,16 @@ def test_a_worker_that_dies_leaves_what_the_others_have_found() -> None:
     assert all(found[int(one)] == one for one in good)
 
 
+def end(problems: Sequence[rmt.Problem]) -> list[float]:
+    os._exit(3)
+
+
+def test_without_any_worker_there_is_an_error_and_no_result() -> None:
+    axes = grid(PROBLEM, {"noise_std": [0, 1]})
+    with spawned() as pool, pytest.raises(rmt.ConvergenceError, match=r"no worker .*__main__"):
+        solved(PROBLEM, axes, end, lambda n, _: n, Means(pool))
+
+
 # Ctrl-C
 
 
@@ -310,6 +324,38 @@ if __name__ == "__main__":
     with worker_processes(2) as executor:
         rmt.sweep(problem, over, "deformed", 1e-3, executor, say)
 """
+
+
+SLOW_COMMAND = """
+from rmt.cli import main
+
+text = "--activation tanh(z+7/10) --target sin(2*z) --width 600 --step 4,0.3 --step 4,0.4"
+options = ["--method", "deformed", "--rtol", "1e-3", "--over", "scale_2=3:3.1:100"]
+if __name__ == "__main__":
+    raise SystemExit(main(["sweep", *text.split(), *options, "--workers", "2", "--progress"]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes of a group")
+def test_an_interrupted_command_leaves_no_process(tmp_path: Path) -> None:
+    pytest.importorskip("tqdm")
+    script = tmp_path / "command.py"
+    script.write_text(LISTENS + SLOW_COMMAND, encoding="utf-8")
+    with started(script, text=True) as process:
+        assert process.stderr is not None
+        said = ""
+        while "| 1/100" not in said:
+            more = process.stderr.read(1)
+            assert more
+            said += more
+        begin = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait() == 130
+        assert said.rstrip().endswith("rmt: interrupted")
+        assert "Traceback" not in said
+        assert time.monotonic() - begin < 10
+        wait_for(lambda: not group_exists(process.pid), 5.0)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="processes of a group")

@@ -5,11 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import pickle
-import subprocess
-import sys
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -129,17 +124,6 @@ def identical(first: rmt.Sweep, second: rmt.Sweep, rounding: float = 0.0) -> Non
         )
 
 
-def test_the_executor_changes_nothing() -> None:
-    """But rounding: BLAS sums in an order that depends on where an array lies in memory."""
-    over = {"alpha_1": [0.1, 0.3, 0.5], "alpha_2": [0.1, 0.4], "noise_std": [0, 0.3]}
-    alone = rmt.sweep(REUSED, over, rtol=1e-4)
-    with ThreadPoolExecutor(2) as threads:
-        identical(alone, rmt.sweep(REUSED, over, rtol=1e-4, executor=threads), 1e-10)
-    with ProcessPoolExecutor(1, get_context("spawn")) as processes:
-        identical(alone, rmt.sweep(REUSED, over, rtol=1e-4, executor=processes), 1e-10)
-    identical(alone, pickle.loads(pickle.dumps(alone)))
-
-
 def test_a_bad_point_keeps_the_others() -> None:
     good = rmt.sweep(REUSED, {"alpha_2": [0.1, 0.4]}, rtol=1e-5)
     mixed = rmt.sweep(REUSED, {"alpha_2": [0.1, 0.5, 0.4, math.nan]}, rtol=1e-5)
@@ -217,17 +201,6 @@ def test_progress_counts_every_point() -> None:
     over = {"alpha_1": [0.1, 0.2], "alpha_2": [0.1, 0.2, 0.5]}
     rmt.sweep(REUSED, over, rtol=1e-3, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(2, 4), (4, 4)]
-
-
-def test_missing_tqdm_is_named() -> None:
-    code = (
-        "import sys; sys.modules['tqdm'] = None; import rmt\n"
-        "p = rmt.Problem('z', 'z', 9, 9, 9, rmt.Step(1, 0))\n"
-        "try: rmt.sweep(p, {'scale_1': [1]}, progress=True)\n"
-        "except ImportError as error: sys.exit(\"extra 'progress'\" not in str(error))\n"
-        "sys.exit(2)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("batch", ["independent", "reused"])

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 from rmt.blas import one_blas_thread
 from rmt.grids.grid import Grid, problem_at
 from rmt.problem import Problem
-from rmt.status import InvalidInputError, RmtError, Status
+from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 
 __all__ = ["Executors", "Failure", "Means", "Progress", "attempted", "solved"]
 
@@ -101,6 +101,8 @@ def solved(
     ------
     InvalidInputError
         When no point is a problem that can be solved.
+    ConvergenceError
+        When no worker comes back.
     """
     values = axes.points()
     made = [attempted(problem_at, problem, one) for one in values]
@@ -162,6 +164,14 @@ def _finished(
             futures[pool.submit(_answers, problem, solve, at(task))] = numbers
         for future in as_completed(futures):
             yield futures[future], _each(futures[future], future.result)  # or its worker is gone
+        error = next(iter(futures)).exception() if futures else None
+        if error and all(future.exception() for future in futures):
+            raise ConvergenceError(
+                f"no worker could do its task ({type(error).__name__}: {error}), perhaps for want "
+                "of memory, of this package where it runs, or of the line if __name__ == "
+                '"__main__" in a script that starts processes',
+                Status.NOT_FINITE,
+            ) from error
     finally:  # after an interruption nothing is left to run
         for future in futures:
             future.cancel()

@@ -319,7 +319,8 @@ def sweep(
         For an argument that is not allowed, and when no point of the grid is a problem that the
         method can take. With ``throw=True``, when any is not.
     ConvergenceError
-        With ``throw=True``, when a point does not converge; ``best`` is the whole `Sweep`.
+        With ``throw=True``, when a point does not converge; ``best`` is the whole `Sweep`. When no
+        worker of the executor comes back.
 
     Notes
     -----
