@@ -107,21 +107,12 @@ def test_a_sweep_follows_its_closed_form() -> None:
     assert found.actual("noise_std")[2, 1] == 2
 
 
-def identical(first: rmt.Sweep, second: rmt.Sweep, rounding: float = 0.0) -> None:
+def identical(first: rmt.Sweep, second: rmt.Sweep) -> None:
     for name in (*OF_SPIKES, *OF_DIRECTIONS):
-        np.testing.assert_allclose(
-            getattr(first, name), getattr(second, name), rtol=rounding, atol=rounding
-        )
-        np.testing.assert_allclose(
-            getattr(first.error, name),
-            getattr(second.error, name),
-            rtol=1e-3 if rounding else 0,
-            atol=10 * rounding,
-        )
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+        np.testing.assert_array_equal(getattr(first.error, name), getattr(second.error, name))
     for name in ("n_outliers", "is_outlier", "undecided", "bulk_edges", "status", "message"):
-        assert np.array_equal(
-            getattr(first, name), getattr(second, name), equal_nan=name == "bulk_edges"
-        )
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 
 def test_a_bad_point_keeps_the_others() -> None:

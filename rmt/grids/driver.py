@@ -31,6 +31,8 @@ Executors: TypeAlias = Executor | _Client
 Progress: TypeAlias = bool | Callable[[int, int], object]
 P = ParamSpec("P")
 T = TypeVar("T")
+Solve: TypeAlias = Callable[[Sequence[Problem]], Sequence[T]]
+Finished: TypeAlias = Generator[tuple[Sequence[int], Sequence[T]], None, None]
 
 # At most, of a grid: each costs milliseconds to send, and the last ones leave workers idle.
 _TASKS = 128
@@ -78,7 +80,7 @@ def attempted(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> 
 def solved(
     problem: Problem,
     axes: Grid,
-    solve: Callable[[Sequence[Problem]], Sequence[T | Failure]],
+    solve: Solve[T | Failure],
     family: Callable[[int, Problem], Hashable],
     means: Means,
 ) -> tuple[list[Problem | None], list[T | Failure]]:
@@ -116,7 +118,10 @@ def solved(
     # The costliest first: an executor is then not left with a long task at the end.
     families = sorted(groups.values(), key=lambda family: _cost(made[family[0]]), reverse=True)
     done, total = 0, len(made) - len(found)
-    finished = _finished(problem, solve, families, values, means.executor)
+    if means.executor is None:
+        finished = _alone(solve, families, made)
+    else:
+        finished = _sent(solve, families, problem, values, means.executor)
     with _reporter(means.progress, total) as report, closing(finished):
         for numbers, answers in finished:
             found |= zip(numbers, answers, strict=True)
@@ -137,22 +142,24 @@ def _cost(problem: Problem | Failure) -> tuple[bool, float]:
     return problem.batch == "reused", math.prod(problem.learning_rates)
 
 
-def _finished(
-    problem: Problem,
-    solve: Callable[[Sequence[Problem]], Sequence[T | Failure]],
+def _alone(
+    solve: Solve[T | Failure],
     families: Sequence[Sequence[int]],
+    made: Sequence[Any],
+) -> Finished[T | Failure]:
+    """Numbers of points and their answers, one family after the other."""
+    for family in families:
+        yield family, _answers(solve, [[made[number] for number in family]])
+
+
+def _sent(
+    solve: Solve[T | Failure],
+    families: Sequence[Sequence[int]],
+    problem: Problem,
     values: Sequence[Mapping[str, Any]],
-    executor: Executors | None,
-) -> Generator[tuple[Sequence[int], Sequence[T | Failure]], None, None]:
+    executor: Executors,
+) -> Finished[T | Failure]:
     """Numbers of points and their answers, as they come."""
-
-    def at(task: Sequence[Sequence[int]]) -> list[list[Mapping[str, Any]]]:
-        return [[values[number] for number in family] for family in task]
-
-    if executor is None:
-        for family in families:
-            yield family, _answers(problem, solve, at([family]))
-        return
     of_client = getattr(executor, "get_executor", None)
     pool: Any = executor if of_client is None else of_client()
     size = math.ceil(len(families) / _TASKS)
@@ -161,7 +168,8 @@ def _finished(
     try:
         for task in tasks:
             numbers = [number for family in task for number in family]
-            futures[pool.submit(_answers, problem, solve, at(task))] = numbers
+            changes = [[values[number] for number in family] for family in task]
+            futures[pool.submit(_task, solve, problem, changes)] = numbers
         for future in as_completed(futures):
             yield futures[future], _each(futures[future], future.result)  # or its worker is gone
         error = next(iter(futures)).exception() if futures else None
@@ -177,17 +185,21 @@ def _finished(
             future.cancel()
 
 
-@one_blas_thread()
-def _answers(
+def _task(
+    solve: Solve[T | Failure],
     problem: Problem,
-    solve: Callable[[Sequence[Problem]], Sequence[T | Failure]],
     families: Sequence[Sequence[Mapping[str, Any]]],
 ) -> list[T | Failure]:
-    """A task: the points of some families, given by what they change of the problem."""
-    answers: list[T | Failure] = []
-    for family in families:
-        answers += _each(family, solve, [problem_at(problem, values) for values in family])
-    return answers
+    """The points of some families, each given by what it changes of the problem: a few bytes."""
+    return _answers(solve, [[problem_at(problem, one) for one in family] for family in families])
+
+
+@one_blas_thread()
+def _answers(
+    solve: Solve[T | Failure],
+    families: Sequence[Sequence[Problem]],
+) -> list[T | Failure]:
+    return [answer for family in families for answer in _each(family, solve, family)]
 
 
 def _each(
