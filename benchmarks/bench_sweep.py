@@ -134,7 +134,7 @@ def on_dask(effort: Effort) -> Row:
         return Row(what=what, baseline=baseline, note=f"skipped: {error}")
     if workers < 2:
         return Row(what=what, baseline=baseline, note="skipped: one core")
-    base = problem("gaussian", 4.0, "reused")
+    base = problem("gaussian", 1.0, "reused")
     alpha_1 = (np.arange(columns) + 0.5) / (2 * columns)
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory())
@@ -146,7 +146,7 @@ def on_dask(effort: Effort) -> Row:
                     n_workers=count,
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address=None,
+                    dashboard_address=":0",
                     silence_logs=50,
                 )
             )

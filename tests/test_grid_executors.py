@@ -27,6 +27,7 @@ from rmt.grids import points
 from rmt.grids.driver import Failure, Means, solved
 from rmt.grids.grid import grid
 from rmt.grids.points import OF_DIRECTIONS, OF_SPIKES
+from rmt.spectra.pencil.law import PencilLaw
 from rmt.status import InvalidInputError
 from validation import worker_processes
 
@@ -267,6 +268,26 @@ def test_an_error_at_one_point_is_that_of_the_point(
     good[1, 0] = False
     assert np.array_equal(found.ok, good)
     np.testing.assert_array_equal(found.strength[good], expected.strength[good])
+
+
+def test_the_limit_of_time_holds_for_the_lower_edge_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which costs a part of what the prediction does, and without which the point stands."""
+
+    def endless(law: PencilLaw) -> float:
+        end = time.thread_time() + 10.0
+        while time.thread_time() < end:
+            check_time()
+        return 0.0
+
+    prediction = rmt.predict(PROBLEM, "deformed", rtol=1e-2)
+    monkeypatch.setattr(PencilLaw, "_lowest_end", property(endless))
+    monkeypatch.setattr(points, "predict", lambda *_, **__: prediction)
+    found = rmt.sweep(PROBLEM, {"noise_std": [0]}, "deformed", rtol=1e-2, max_seconds=0.1)
+    assert found.ok.all()
+    assert np.isnan(found.bulk_edges[0, 0])
+    assert np.isfinite(found.bulk_edges[0, 1])
 
 
 def unless_it_is_the_last(problems: Sequence[rmt.Problem]) -> list[float]:
