@@ -41,8 +41,8 @@ class QuantileTable:
     """Quantiles of a density on intervals, as a solver gives them, within `RELATIVE`.
 
     Where a polynomial is not as good as that, next to a gap that almost closes, say, and far out at
-    an end, the solver is asked. What is allowed of the distance from the nearer end is only what
-    rounding leaves as it is: two units in the last place of the point, and of the mass.
+    an end, the solver is asked. Two units in the last place of the point, and of the mass, are
+    rounding, and allowed beside.
 
     Parameters
     ----------
