@@ -15,7 +15,7 @@ from scipy.integrate import quad
 
 import rmt
 from benchmarks import references
-from benchmarks.common import Effort, Row, clock, race, row
+from benchmarks.common import Claim, Effort, Row, clock, race, row
 from rmt.spectra import Population
 
 TITLE = "Spectral laws against plain NumPy and SciPy"
@@ -115,6 +115,22 @@ def population(effort: Effort) -> Iterator[Row]:
         race(clock(quantiles), clock(table), effort),
         error=np.abs(law.cdf(quantiles(q)) - q).max(),
         other_error=np.abs(law.cdf(table(q)) - q).max(),
+        note="errors in probability",
+    )
+    roots = law.singular_values()
+    edges = np.sqrt(grid)
+    steps = roots.cdf(edges)
+    yield row(
+        f"{count} samples, singular values of a population of 2 atoms, law kept",
+        f"its distribution function at {grid.size} points, interpolated",
+        race(
+            clock(lambda: roots.rvs(count, rng=0)),
+            clock(lambda: np.interp(np.random.default_rng(0).random(count), steps, edges)),
+            effort,
+        ),
+        error=np.abs(roots.cdf(roots.ppf(u))[: q.size] - u[: q.size]).max(),
+        other_error=np.abs(roots.cdf(np.interp(q, steps, edges)) - q).max(),
+        claim=Claim("some 5 ms", "docs/spectra.md", 0.01, "seconds"),
         note="errors in probability",
     )
     rng = np.random.default_rng(0)

@@ -23,6 +23,7 @@ RUN = (
     "failures.md",
     "howto/own_activation.md",
     "howto/own_weights.md",
+    "howto/large_sweeps.md",
     "howto/cluster_and_gpu.md",
     "howto/own_model.md",
 )

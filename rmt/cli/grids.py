@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rmt.cli.options import (
@@ -23,7 +22,7 @@ from rmt.cli.options import (
     reader,
     solver_of,
 )
-from rmt.cli.program import Outcome, option
+from rmt.cli.program import Outcome, flag, option
 from rmt.status import InvalidInputError
 from rmt.vocabulary import NUMBERS, TEXTS
 
@@ -70,7 +69,10 @@ def _read_grid(text: str) -> tuple[int, int]:
     return first, second
 
 
-_WORKERS = option("--workers", "K", "processes", integer, default=1)
+_MEANS = [
+    option("--workers", "K", "processes", integer, default=1),
+    flag("--progress", "show a bar on standard error, with the time that is left"),
+]
 _NOTES = [
     *PROBLEM_NOTES,
     "When some points fail the others are printed and written all the same, and the exit code is "
@@ -90,7 +92,7 @@ _NOTES = [
             required=True,
             action="append",
         ),
-        _WORKERS,
+        *_MEANS,
     ],
     method=level(1e-6, " for each point"),
     output=[
@@ -118,7 +120,11 @@ def sweep(options: argparse.Namespace) -> Outcome:
         over[name] = values
     with _executor(options) as executor:
         found = sweep(
-            problem_of(options), over, executor=executor, progress=_progress(), **solver_of(options)
+            problem_of(options),
+            over,
+            executor=executor,
+            progress=_progress(options),
+            **solver_of(options),
         )
     if options.csv is not None:
         rows = found.rows()
@@ -141,7 +147,7 @@ def sweep(options: argparse.Namespace) -> Outcome:
             reader(_read_grid, "a grid is N1xN2 such as 50x50;"),
             default=(50, 50),
         ),
-        _WORKERS,
+        *_MEANS,
     ],
     method=level(1e-3, " for each point"),
     output=[JSON, plot("two maps")],
@@ -167,7 +173,7 @@ def phase_diagram(options: argparse.Namespace) -> Outcome:
             first,
             second,
             executor=executor,
-            progress=_progress(),
+            progress=_progress(options),
             **solver_of(options),
         )
     return Outcome(found, _failed_points(found.sweep))
@@ -180,26 +186,19 @@ def _failed_points(found: Sweep) -> str | None:
     return f"{failed.size} of {found.ok.size} points failed; the first: {failed[0]}"
 
 
-@contextmanager
-def _executor(options: argparse.Namespace) -> Iterator[Executor | None]:
+def _executor(options: argparse.Namespace) -> AbstractContextManager[Executor | None]:
     count = checked_workers(options)
     if count == 1:
-        yield None
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+        return nullcontext()
+    from rmt.grids.workers import worker_processes
 
-    # One BLAS thread in each: the matrices are small, and the processes share the cores.
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    with ProcessPoolExecutor(count, get_context("spawn")) as executor:
-        yield executor
+    return worker_processes(count)
 
 
-def _progress() -> bool | Callable[[int, int], object]:
-    """A counter on standard error when that is a terminal."""
-    if not on_terminal():
-        return False
+def _progress(options: argparse.Namespace) -> bool | Callable[[int, int], object]:
+    """A bar where one is asked for; else a counter on standard error when that is a terminal."""
+    if options.progress or not on_terminal():
+        return bool(options.progress)
 
     def show(done: int, total: int) -> None:
         print(f"\r{done}/{total} points", end="\n" if done == total else "", file=sys.stderr)

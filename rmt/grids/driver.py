@@ -6,23 +6,36 @@ of a few problems, which goes to other processes; here is everything else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
-import numpy as np
-
+from rmt.blas import one_blas_thread
 from rmt.grids.grid import Grid, problem_at
 from rmt.problem import Problem
-from rmt.status import InvalidInputError, RmtError, Status
+from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
 
-__all__ = ["Failure", "Means", "Progress", "attempted", "solved"]
+__all__ = ["Executors", "Failure", "Means", "Progress", "attempted", "solved"]
 
+
+class _Client(Protocol):
+    """Of a cluster, as that of dask.distributed."""
+
+    def get_executor(self) -> Executor: ...
+
+
+Executors: TypeAlias = Executor | _Client
 Progress: TypeAlias = bool | Callable[[int, int], object]
 P = ParamSpec("P")
 T = TypeVar("T")
+Solve: TypeAlias = Callable[[Sequence[Problem]], Sequence[T]]
+Finished: TypeAlias = Generator[tuple[Sequence[int], Sequence[T]], None, None]
+
+# At most, of a grid: each costs milliseconds to send, and the last ones leave workers idle.
+_TASKS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +53,16 @@ class Means:
     The arguments ``executor``, ``progress`` and ``throw`` of `rmt.sweep`.
     """
 
-    executor: Executor | None = None
+    executor: Executors | None = None
     progress: Progress = False
     throw: bool = False
 
     def __post_init__(self) -> None:
-        if self.executor is not None and not hasattr(self.executor, "submit"):
+        if not (self.executor is None or hasattr(self.executor, "submit")):
             given = type(self.executor).__name__
-            raise InvalidInputError(f"executor must be a concurrent.futures.Executor, got {given}")
+            raise InvalidInputError(
+                f"executor must be a concurrent.futures.Executor or a client of dask, got {given}"
+            )
 
 
 def attempted(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T | Failure:
@@ -56,14 +71,16 @@ def attempted(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> 
         return call(*arguments, **options)
     except InvalidInputError as error:
         return Failure(Status.INVALID_INPUT, str(error))
-    except (RmtError, ArithmeticError, np.linalg.LinAlgError) as error:
+    except (RmtError, ArithmeticError) as error:
         return Failure(getattr(error, "status", Status.NOT_FINITE), str(error))
+    except Exception as error:  # that nobody has foreseen, after hours, at one point of thousands
+        return Failure(Status.NOT_FINITE, f"{type(error).__name__}: {error}")
 
 
 def solved(
     problem: Problem,
     axes: Grid,
-    solve: Callable[[Sequence[Problem]], Sequence[T | Failure]],
+    solve: Solve[T | Failure],
     family: Callable[[int, Problem], Hashable],
     means: Means,
 ) -> tuple[list[Problem | None], list[T | Failure]]:
@@ -86,22 +103,29 @@ def solved(
     ------
     InvalidInputError
         When no point is a problem that can be solved.
+    ConvergenceError
+        When no worker comes back.
     """
-    made = [attempted(problem_at, problem, values) for values in axes.points()]
+    values = axes.points()
+    made = [attempted(problem_at, problem, one) for one in values]
     found: dict[int, T | Failure] = {}
-    groups: dict[Hashable, dict[int, Problem]] = {}
+    groups: dict[Hashable, list[int]] = {}
     for number, one in enumerate(made):
         if isinstance(one, Failure):
             found[number] = one
         else:
-            groups.setdefault(family(number, one), {})[number] = one
+            groups.setdefault(family(number, one), []).append(number)
     # The costliest first: an executor is then not left with a long task at the end.
-    tasks = sorted(groups.values(), key=lambda task: -next(iter(task.values())).learning_rates[0])
+    families = sorted(groups.values(), key=lambda family: _cost(made[family[0]]), reverse=True)
     done, total = 0, len(made) - len(found)
-    with _reporter(means.progress, total) as report:
-        for task, answers in _finished(solve, tasks, means.executor):
-            found |= zip(task, answers, strict=True)
-            done += len(task)
+    if means.executor is None:
+        finished = _alone(solve, families, made)
+    else:
+        finished = _sent(solve, families, problem, values, means.executor)
+    with _reporter(means.progress, total) as report, closing(finished):
+        for numbers, answers in finished:
+            found |= zip(numbers, answers, strict=True)
+            done += len(numbers)
             report(done)
     points = [found[number] for number in range(len(made))]
     bad = [one for one in points if isinstance(one, Failure) and one.status is Status.INVALID_INPUT]
@@ -112,22 +136,81 @@ def solved(
     return [one if isinstance(one, Problem) else None for one in made], points
 
 
-def _finished(
-    solve: Callable[[Sequence[Problem]], Sequence[T]],
-    tasks: Sequence[dict[int, Problem]],
-    executor: Executor | None,
-) -> Iterator[tuple[dict[int, Problem], Sequence[T]]]:
-    if executor is None:
-        for task in tasks:
-            yield task, solve([*task.values()])
-        return
-    futures = {executor.submit(solve, [*task.values()]): task for task in tasks}
+def _cost(problem: Problem | Failure) -> tuple[bool, float]:
+    """What is larger for problems that take longer, as a rule."""
+    assert isinstance(problem, Problem)
+    return problem.batch == "reused", math.prod(problem.learning_rates)
+
+
+def _alone(
+    solve: Solve[T | Failure],
+    families: Sequence[Sequence[int]],
+    made: Sequence[Any],
+) -> Finished[T | Failure]:
+    """Numbers of points and their answers, one family after the other."""
+    for family in families:
+        yield family, _answers(solve, [[made[number] for number in family]])
+
+
+def _sent(
+    solve: Solve[T | Failure],
+    families: Sequence[Sequence[int]],
+    problem: Problem,
+    values: Sequence[Mapping[str, Any]],
+    executor: Executors,
+) -> Finished[T | Failure]:
+    """Numbers of points and their answers, as they come."""
+    of_client = getattr(executor, "get_executor", None)
+    pool: Any = executor if of_client is None else of_client()
+    size = math.ceil(len(families) / _TASKS)
+    tasks = [families[start : start + size] for start in range(0, len(families), size)]
+    futures: dict[Future[list[T | Failure]], list[int]] = {}
     try:
+        for task in tasks:
+            numbers = [number for family in task for number in family]
+            changes = [[values[number] for number in family] for family in task]
+            futures[pool.submit(_task, solve, problem, changes)] = numbers
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield futures[future], _each(futures[future], future.result)  # or its worker is gone
+        error = next(iter(futures)).exception() if futures else None
+        if error and all(future.exception() for future in futures):
+            raise ConvergenceError(
+                f"no worker could do its task ({type(error).__name__}: {error}), perhaps for want "
+                "of memory, of this package where it runs, or of the line if __name__ == "
+                '"__main__" in a script that starts processes',
+                Status.NOT_FINITE,
+            ) from error
     finally:  # after an interruption nothing is left to run
         for future in futures:
             future.cancel()
+
+
+def _task(
+    solve: Solve[T | Failure],
+    problem: Problem,
+    families: Sequence[Sequence[Mapping[str, Any]]],
+) -> list[T | Failure]:
+    """The points of some families, each given by what it changes of the problem: a few bytes."""
+    return _answers(solve, [[problem_at(problem, one) for one in family] for family in families])
+
+
+@one_blas_thread()
+def _answers(
+    solve: Solve[T | Failure],
+    families: Sequence[Sequence[Problem]],
+) -> list[T | Failure]:
+    return [answer for family in families for answer in _each(family, solve, family)]
+
+
+def _each(
+    points: Sequence[object],
+    call: Callable[P, Sequence[T | Failure]],
+    *arguments: P.args,
+    **options: P.kwargs,
+) -> Sequence[T | Failure]:
+    """The answers of a call, or of each of its points the failure of what they share."""
+    answers = attempted(call, *arguments, **options)
+    return [answers] * len(points) if isinstance(answers, Failure) else answers
 
 
 @contextmanager
@@ -145,5 +228,5 @@ def _reporter(progress: Progress, total: int) -> Iterator[Callable[[int], object
         raise ImportError(
             "progress=True needs tqdm (the extra 'progress' of this package)"
         ) from error
-    with tqdm(total=total, unit="point") as bar:
+    with tqdm(total=total, unit="point", dynamic_ncols=True) as bar:
         yield lambda done: bar.update(done - bar.n)

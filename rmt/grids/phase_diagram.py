@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from numbers import Integral
@@ -16,7 +15,7 @@ from rmt.arrays import Array, Bools, Integers
 from rmt.budget import MAX_SECONDS
 from rmt.display import Block, Part, Shown, draw
 from rmt.frames import frame_of, plain, plain_fields, rows_of
-from rmt.grids.driver import Means, Progress
+from rmt.grids.driver import Executors, Means, Progress
 from rmt.grids.grid import Over
 from rmt.grids.points import Level
 from rmt.grids.sweep import Sweep, outcome, swept
@@ -253,7 +252,7 @@ def phase_diagram(
     alpha_2: int | ArrayLike = 50,
     method: Method = "resummed",
     rtol: float = 1e-3,
-    executor: Executor | None = None,
+    executor: Executors | None = None,
     progress: Progress = False,
     throw: bool = False,
     forms: Forms | None = None,

@@ -1,7 +1,7 @@
 """What a prediction comes to at one point of a sweep, and families of points, solved together.
 
 Points of the resummed level that share the first step are a family (`rmt.spikes.resummed`); at
-other levels a few neighbouring points are one.
+other levels each point is its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from rmt.arrays import Array, Bools
-from rmt.blas import one_blas_thread
 from rmt.budget import time_limit
 from rmt.grids.driver import Failure, attempted
 from rmt.predict import on_marchenko_pastur, predict
@@ -30,7 +29,6 @@ __all__ = ["OF_DIRECTIONS", "OF_SPIKES", "PREDICTED", "Level", "Point", "family"
 OF_SPIKES = ("strength", "singular_value", "left_overlap", "right_overlap")
 OF_DIRECTIONS = ("target_alignments", "target_overlaps")
 PREDICTED = OF_SPIKES + OF_DIRECTIONS
-_FEW = 4  # points of a family at other levels than the resummed one
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +119,21 @@ def _lower_edge(prediction: Prediction) -> float:
 
 def family(level: Level, number: int, problem: Problem) -> Hashable:
     """What the points that are solved together have in common."""
-    return family_key(problem) if level.method == "resummed" else number // _FEW
+    return family_key(problem) if level.method == "resummed" else number
 
 
-@one_blas_thread()
 def predicted(level: Level, problems: Sequence[Problem]) -> list[Point | Failure]:
     """The points of a family."""
     if level.method != "resummed":
         return [attempted(_single, level, problem) for problem in problems]
-    factors = attempted(_resummed, level, problems)
-    if isinstance(factors, Failure):  # in what they share
-        return [factors] * len(problems)
     return [
-        Point.of(on_marchenko_pastur(problem, level.method, found))
-        for problem, found in zip(problems, factors, strict=True)
+        attempted(_on_marchenko_pastur, level, problem, found)
+        for problem, found in zip(problems, _resummed(level, problems), strict=True)
     ]
+
+
+def _on_marchenko_pastur(level: Level, problem: Problem, found: SpikeStrengths) -> Point:
+    return Point.of(on_marchenko_pastur(problem, level.method, found))
 
 
 def _resummed(level: Level, problems: Sequence[Problem]) -> list[SpikeStrengths]:
@@ -145,13 +143,14 @@ def _resummed(level: Level, problems: Sequence[Problem]) -> list[SpikeStrengths]
 
 
 def _single(level: Level, problem: Problem) -> Point:
-    return Point.of(
-        predict(
-            problem,
-            level.method,
-            level.rtol,
-            throw=False,
-            forms=level.forms,
-            max_seconds=level.max_seconds,
+    with time_limit(level.max_seconds):  # for the bulk's lower edge as well
+        return Point.of(
+            predict(
+                problem,
+                level.method,
+                level.rtol,
+                throw=False,
+                forms=level.forms,
+                max_seconds=level.max_seconds,
+            )
         )
-    )

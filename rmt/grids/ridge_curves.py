@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from rmt.budget import MAX_SECONDS, checked_seconds
 from rmt.display import Part, Shown, Table, draw
 from rmt.features.stages import stage_names
 from rmt.frames import frame_of
-from rmt.grids.driver import Failure, Means, attempted, solved
+from rmt.grids.driver import Executors, Failure, Means, Progress, attempted, solved
 from rmt.grids.grid import Grid, Over, grid
 from rmt.problem import Problem
 from rmt.regression import RidgeErrors, ridge
@@ -128,7 +127,8 @@ def sweep_ridge(
     samples: float | None = None,
     regularisation: float | None = None,
     rtol: float = 1e-6,
-    executor: Executor | None = None,
+    executor: Executors | None = None,
+    progress: Progress = False,
     throw: bool = False,
     max_seconds: float | None = MAX_SECONDS,
 ) -> RidgeSweep:
@@ -146,9 +146,11 @@ def sweep_ridge(
         ``m`` and ``lambda`` where they are not swept over.
     rtol : float
         As for `rmt.ridge`.
-    executor : concurrent.futures.Executor, optional
+    executor : concurrent.futures.Executor or dask.distributed.Client, optional
         Solves problems of the grid in parallel; points that differ in samples or regularisation
         alone are one problem, and cost next to nothing.
+    progress : bool or callable
+        As for `rmt.sweep`; what is counted are problems.
     throw : bool
         Whether a point that fails raises after all points have been computed. If not, it keeps its
         status and message in the result.
@@ -193,7 +195,7 @@ def sweep_ridge(
     ask = partial(
         _asked, _Asked(inner, samples, regularisation, rtol, checked_seconds(max_seconds))
     )
-    found = solved(problem, axes, ask, lambda number, _: number, Means(executor))[1]
+    found = solved(problem, axes, ask, lambda number, _: number, Means(executor, progress))[1]
     result = _collected(problem, list(over), axes, inner, found)
     if throw and result.messages:
         status = next(s for s in result.status.ravel() if not s.ok)

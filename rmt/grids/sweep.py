@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from rmt.arrays import Array, Bools, Integers
 from rmt.budget import MAX_SECONDS, checked_seconds
 from rmt.display import Part, Shown, Table, cut, draw, shortened
 from rmt.frames import frame_of, plain, plain_fields, rows_of
-from rmt.grids.driver import Failure, Means, Progress, solved
+from rmt.grids.driver import Executors, Failure, Means, Progress, solved
 from rmt.grids.grid import Grid, Over, actual_value, grid, parameters
 from rmt.grids.points import OF_SPIKES, PREDICTED, Level, Point, family, predicted
 from rmt.predict import check_arguments
@@ -261,7 +260,7 @@ def sweep(
     over: Over,
     method: Method = "resummed",
     rtol: float = 1e-6,
-    executor: Executor | None = None,
+    executor: Executors | None = None,
     progress: Progress = False,
     throw: bool = False,
     forms: Forms | None = None,
@@ -296,8 +295,9 @@ def sweep(
         As for `rmt.predict`.
     rtol : float
         As for `rmt.predict`, at every point.
-    executor : concurrent.futures.Executor, optional
-        Runs the tasks: threads, processes, a cluster. The result does not depend on it.
+    executor : concurrent.futures.Executor or dask.distributed.Client, optional
+        Runs the tasks: threads, processes, a cluster. The result does not depend on it. Points that
+        share their work stay together, and each task has one BLAS thread.
     progress : bool or callable
         True shows a bar (needs the extra ``progress``); a callable is given the number of points
         done and of all points.
@@ -319,7 +319,8 @@ def sweep(
         For an argument that is not allowed, and when no point of the grid is a problem that the
         method can take. With ``throw=True``, when any is not.
     ConvergenceError
-        With ``throw=True``, when a point does not converge; ``best`` is the whole `Sweep`.
+        With ``throw=True``, when a point does not converge; ``best`` is the whole `Sweep`. When no
+        worker of the executor comes back.
 
     Notes
     -----

@@ -16,6 +16,7 @@ from rmt.arguments import whole_number
 from rmt.arrays import Array, Bools, ComplexArray, Indices
 from rmt.display import InNotebooks, Part, Table
 from rmt.spectra.laws.panels import DensityTable, build_table
+from rmt.spectra.laws.quantiles import RELATIVE
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
@@ -282,29 +283,46 @@ class SpectralLaw(ABC, InNotebooks):
         return 1.0 - self.cdf(x)
 
     def ppf(self, q: ArrayLike) -> Array:
-        """Quantiles: the least ``x`` with ``cdf(x) >= q``; nan for ``q`` outside [0, 1]."""
+        """Quantiles: the least ``x`` with ``cdf(x) >= q``; nan for ``q`` outside [0, 1].
+
+        Many are interpolated in a table, which is made when first asked for them; `ppf_error`
+        bounds the error in either case.
+        """
         probabilities = np.asarray(q, dtype=float)
         flat = probabilities.ravel()
-        remaining = np.clip(np.nan_to_num(flat), 0.0, 1.0)
-        result = np.empty(flat.size)
+        valid = (flat >= 0.0) & (flat <= 1.0)
+        remaining = np.where(valid, flat, 0.0)
         below = np.zeros(flat.size)  # mass of the atoms below the quantile
-        at_atom = np.zeros(flat.size, bool)
+        at_atom = np.full(flat.size, np.nan)
         for atom in self.atoms:
             before = float(self.cdf(np.nextafter(atom.location, -np.inf)))
-            here = (remaining > before) & (remaining <= before + atom.mass)
-            result[here], at_atom[here] = atom.location, True
+            at_atom[(remaining > before) & (remaining <= before + atom.mass)] = atom.location
             below[remaining > before + atom.mass] += atom.mass
-        free = ~at_atom
-        if free.any():
-            if self.edges:
-                result[free] = self._table.quantile(remaining[free] - below[free])
-            else:  # rounding: all mass is in atoms
-                result[free] = self.atoms[-1].location
-        lowest = flat == 0.0
-        result[lowest] = self.lower_edge
+        free = np.isnan(at_atom)
+        result = at_atom
+        if self.edges:
+            result[free] = self._table.quantile(remaining[free] - below[free])
+        else:  # rounding: all mass is in atoms
+            result[free] = self.atoms[-1].location
+        result[flat == 0.0] = self.lower_edge
         result[flat == 1.0] = self.upper_edge
-        bad = ~((flat >= 0.0) & (flat <= 1.0))
-        return np.where(bad, np.nan, result).reshape(probabilities.shape)
+        result[~valid] = np.nan
+        return result.reshape(probabilities.shape)
+
+    def ppf_error(self, q: ArrayLike) -> Array:
+        """Bound on the absolute error of ``ppf(q)``.
+
+        How far a quantile moves when its probability does by the error of `cdf`: far where there is
+        next to no density, by a whole gap at its border. Then interpolation, and rounding.
+        """
+        probability, x = np.asarray(q, dtype=float), self.ppf(q)
+        error = self.mass_error + 4.0 * EPS
+        further, nearer = np.clip([probability + error, probability - error], 0.0, 1.0)
+        moved = np.maximum(self.ppf(further) - x, x - self.ppf(nearer))
+        interpolated = self._in_intervals(
+            x, lambda x, interval, left, right: 4.0 * RELATIVE * np.minimum(left, right)
+        )
+        return np.asarray(moved + interpolated + 4.0 * EPS * np.abs(x))
 
     def isf(self, q: ArrayLike) -> Array:
         """``ppf(1 - q)``."""
@@ -319,7 +337,7 @@ class SpectralLaw(ABC, InNotebooks):
         size: int | tuple[int, ...] | None = None,
         rng: np.random.Generator | int | None = None,
     ) -> Any:
-        """Independent draws by inversion.
+        """Independent draws by inversion: `ppf` of uniform numbers.
 
         Parameters
         ----------

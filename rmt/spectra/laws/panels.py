@@ -19,6 +19,7 @@ from numpy.polynomial.chebyshev import chebint, chebval
 
 from rmt.arrays import Array, ComplexArray, Indices
 from rmt.newton import bracketed
+from rmt.spectra.laws.quantiles import QuantileTable
 
 __all__ = ["DensityTable", "build_table", "series_at"]
 
@@ -31,6 +32,7 @@ MAX_PANELS = 20_000
 FINE = 64  # cells of a panel for the first guess of a quantile
 MAX_STEPS = 60
 LAST = 5  # coefficients of a panel, from which the rest is estimated
+MANY = 8192  # quantiles for each interval, from which on a table of them pays
 
 _NODES = np.cos(math.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))[::-1].copy()
 
@@ -165,8 +167,15 @@ class DensityTable:
         return panel, 2.0 * (cell - panel * FINE + u) / FINE - 1.0
 
     def quantile(self, mass: Array) -> Array:
-        """The point up to which there is the given mass."""
+        """The point up to which there is the given mass: of many, by a table."""
         mass = np.clip(mass, 0.0, self.mass)
+        return (self._quantiles if mass.size >= MANY * self.low.size else self._solved)(mass)
+
+    @cached_property
+    def _quantiles(self) -> QuantileTable:
+        return QuantileTable(self._solved, self.low, self.high, self.interval_mass)
+
+    def _solved(self, mass: Array) -> Array:
         panel, t = self._guess(mass)
         target = mass - self.before[panel]
         half = (self.stop - self.start) / 2.0
