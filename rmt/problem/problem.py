@@ -193,6 +193,13 @@ class Problem(InNotebooks):
         return self.width / self.dim
 
     @property
+    def schedule(self) -> tuple[int, ...]:
+        """Which batch each step uses, counted from 0 in the order of their first use."""
+        if isinstance(self.batch, str):
+            return tuple(0 if self.batch == "reused" else s for s in range(len(self.steps)))
+        return self.batch
+
+    @property
     def sample_ratios(self) -> tuple[float, ...]:
         """``phi_b = d / n_b`` of each step's batch."""
         return tuple(self.dim / n for n in self.samples)

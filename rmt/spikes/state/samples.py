@@ -1,0 +1,143 @@
+"""Nodes of a sample, and what the samples of a batch remember of the steps that used them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from rmt.arrays import Array, Indices, Integers
+from rmt.moments.rules import gaussian_rule, tensor_rule
+from rmt.problem import Problem
+from rmt.spikes.constants import constants
+from rmt.spikes.label_law import hermite_nodes
+
+__all__ = ["Memory", "Nodes", "nodes_of"]
+
+
+PER_UNIT = {1: 4.0, 2: 2.5, 3: 1.6}  # nodes of a target direction, by their number
+NOISE_NODES = 5.0
+DROPPED = 1e-9  # weight of a node, relative to the largest
+DROPPED_SIZE = 5e-4  # of the rows along a direction
+
+
+@dataclass(slots=True, eq=False)
+class Memory:
+    """Of the samples of a batch, at the nodes.
+
+    Attributes
+    ----------
+    ratio : float
+        ``phi = d / n``.
+    residuals : dict of array, shape (P,)
+        ``r_t`` of the steps ``t`` that have used the batch.
+    means : dict of array, shape (Q, P)
+        ``E_n theta_t`` of these steps.
+    answers : dict of array, shape (Q, P)
+        ``O_t``: what step ``t`` has put into the batch's pre-activations through the outputs.
+    along : array, shape (K, P)
+        ``R_k``: what its samples have put into the directions ``e_k``.
+    """
+
+    ratio: float
+    residuals: dict[int, Array] = field(default_factory=dict)
+    means: dict[int, Array] = field(default_factory=dict)
+    answers: dict[int, Array] = field(default_factory=dict)
+    along: Array = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def moved(self, index: Array) -> None:
+        """To other nodes, each of which has the numbers of an old one."""
+        for numbers in (self.residuals, self.means, self.answers):
+            for key, value in numbers.items():
+                numbers[key] = value[..., index]
+        self.along = self.along[:, index]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nodes:
+    """Nodes of ``(z, omega_1, .., label noise)``.
+
+    Attributes
+    ----------
+    coordinates : array, shape (K, P)
+        Of a sample along the ``e_k``, standard normal.
+    label : array, shape (P,)
+        ``y``, noise included.
+    weights : array, shape (P,)
+    code : array of int, shape (P,)
+        Which of ``points`` it is in the directions that are small.
+    small, points : int
+        How many these are, and a power of two.
+    """
+
+    coordinates: Array
+    label: Array
+    weights: Array
+    code: Integers
+    small: int = 0
+    points: int = 1
+
+    def with_direction(self, size: float, resolution: float) -> tuple[Nodes, Indices] | None:
+        """With one direction more, along which rows have a size; and the old node of each new one.
+
+        None when the direction is too small to be resolved. Small ones have the coordinates +-1:
+        the bits of ``code`` that an odd number has in common with it are odd or even in number.
+        Products of up to three such coordinates have the right means, as the numbers are odd, and
+        k directions need no more than 4 k points.
+        """
+        count = round(resolution * (9.0 + 4.0 * math.log10(max(size, 1e-12))))
+        if size < DROPPED_SIZE / resolution**2:
+            return None
+        if count > 2:
+            x, weight = _gauss_hermite(count)
+            index = np.repeat(np.arange(self.weights.size), count)
+            weights = np.outer(self.weights, weight).ravel()
+            kept = weights > DROPPED * weights.max()
+            index, weights = index[kept], weights[kept]
+            last = np.tile(x, self.weights.size)[kept]
+            return self._with(index, weights, self.code[index], last), index
+        column, points = 2 * self.small + 1, self.points
+        index, code = np.arange(self.weights.size), self.code
+        if column >= points:
+            index = np.repeat(index, 2)
+            code = self.code[index] + points * np.tile([0, 1], self.weights.size)
+            points *= 2
+        signs = 1.0 - 2.0 * (np.bitwise_count(code & column) % 2)
+        made = self._with(index, self.weights[index], code, signs)
+        return replace(made, small=self.small + 1, points=points), index
+
+    def _with(self, index: Indices, weights: Array, code: Integers, last: Array) -> Nodes:
+        coordinates = np.concatenate([self.coordinates[:, index], last[None]])
+        return replace(
+            self,
+            coordinates=coordinates,
+            label=self.label[index],
+            weights=weights / weights.sum(),
+            code=code,
+        )
+
+
+def nodes_of(problem: Problem, resolution: float) -> Nodes:
+    """Of the target's directions and the label noise."""
+    target, r = problem.target, problem.n_directions
+    half_width = constants(problem).target_half_width
+    kinks = [target.kinks] if r == 1 else [target.kinks_along(i) for i in range(r)]
+    rule = tensor_rule([gaussian_rule(PER_UNIT[r] * resolution, half_width, one) for one in kinks])
+    z, weights = rule.nodes, rule.weights
+    y = np.asarray(target(*z), dtype=float)
+    # A node that counts little may carry a large label.
+    counts = weights * (1.0 + y**2 / max(float(weights @ y**2), 1e-300))
+    kept = counts > DROPPED * counts.max()
+    z, y, weights = z[:, kept], y[kept], weights[kept]
+    if problem.noise_std > 0:
+        x, weight = _gauss_hermite(round(NOISE_NODES * resolution))
+        y = np.add.outer(y, problem.noise_std * x).ravel()
+        z = np.repeat(z, x.size, axis=1)
+        weights = np.outer(weights, weight).ravel()
+    return Nodes(z, y, weights / weights.sum(), np.zeros(weights.size, dtype=np.int64))
+
+
+def _gauss_hermite(order: int) -> tuple[Array, Array]:
+    nodes, vectors = hermite_nodes(max(2, order))
+    return nodes, vectors[0] ** 2

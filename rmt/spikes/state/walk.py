@@ -1,0 +1,304 @@
+"""A schedule of gradient steps on batches, as a walk of the rows' state.
+
+Step ``s`` on batch ``b`` moves a row of readout ``g`` by ``(1/n) sum_j theta_s x_j``, with
+
+    theta_s = eta_s a r_s sigma'(u_s),   r_s = y - h_s,   h_s = E_g[g E_n sigma(u_s)],   a = g / sqrt(N)
+    u_1 = Z,     u_{s+1} = u_s + F_s + chi_s + R_s
+    R_s = [b is the batch of s] phi theta_s + sum_{t<s} D_st R_t + O_s
+
+at a sample of ``b``; ``E_n`` is over a row's own numbers ``Z, chi``, ``tbar_s = E_n theta_s``. In the
+mean over rows of a readout the increment is ``p_s``, with ``F_s`` its product with an input had it
+not been trained on; the rest is ``chi_s``. Then, over the samples of the batch,
+
+    gates    c = E[theta_s (Z, chi)],  D_s = Cov(Z, chi)^{-1} c
+    own      Cov(chi_s, .) = c + E[kappa_s Rt],  Rt_t = phi sum_{t' in b} (1 - D)^{-1}_{tt'} kappa_t'
+    mean     m_sk = E[tbar_s omega_k],  B_sk = <p_s, e_k> = m_sk + E[tbar_s R_k]
+             <p_s, p_s'> = m.B' + B.m' - m.m' + phi E[tbar_s tbar_s']
+    outputs  O_s = sum_k (m_sk - sum_{t<s} D_st B_tk) R_k
+             R_k = E_g[c_k (E_n R_s - sum_{older} B_sk' R_k')] / E_g[c_k^2]
+
+where the ``e_k`` beside the target's directions are those along which ``p_s`` leaves the known ones,
+of size ``c_k(g)``. Nothing is expanded in the steps. A schedule is cut into segments wherever no batch
+is used on both sides: what is remembered of samples and steps ends there, and fresh steps are
+segments of length 1. Derivation and checks: docs/theory.md, any number of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rmt.arrays import Array
+from rmt.budget import check_time
+from rmt.problem import Problem
+from rmt.spikes.state.averages import Averages, PastStep, at_samples
+from rmt.spikes.state.rows import Rows, principal
+from rmt.spikes.state.samples import Memory, Nodes, nodes_of
+
+__all__ = ["AfterStep", "segments", "walk"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AfterStep:
+    """The rows after a step, and what was seen on the way there.
+
+    Attributes
+    ----------
+    kernel : array, shape (Q, Q)
+        ``<P(g), P(g')>`` of the mean update so far.
+    toward : array, shape (Q, r)
+        ``<P(g), beta_c>``.
+    own : array, shape (Q,)
+        ``b^2``: squared length of a row's own part.
+    gradient : array, shape (Q, r)
+        Cosines of the step's gradient with the target's directions.
+    before : tuple of float
+        ``E (y - h)^2`` before the step, on its batch and on fresh samples.
+    after : tuple of float, or None
+        The same after the step: for the last only, for others it is that before the next.
+    """
+
+    kernel: Array
+    toward: Array
+    own: Array
+    gradient: Array
+    before: tuple[float, float]
+    after: tuple[float, float] | None
+
+
+def segments(schedule: Sequence[int]) -> list[range]:
+    """The steps of a schedule, cut wherever no batch is used on both sides.
+
+    Examples
+    --------
+    >>> segments([0, 0, 1, 2, 1, 3])
+    [range(0, 2), range(2, 5), range(5, 6)]
+    """
+    cuts = [s for s in range(1, len(schedule)) if not set(schedule[:s]) & set(schedule[s:])]
+    return [range(a, b) for a, b in zip([0, *cuts], [*cuts, len(schedule)], strict=True)]
+
+
+def walk(problem: Problem, g: Array, w: Array, resolution: float) -> Iterator[AfterStep]:
+    """The state after every step, on nodes of the readout.
+
+    Parameters
+    ----------
+    problem : Problem
+    g, w : array, shape (Q,)
+    resolution : float
+        Multiplies the number of nodes of every other variable; 1 for errors of about 1e-5.
+    """
+    rows = Rows.untrained(g.size, problem.n_directions)
+    for steps in segments(problem.schedule):
+        segment = _Segment(problem, g, w, resolution, rows)
+        for s in steps:
+            yield segment.take(s)
+        rows = segment.rows()
+
+
+class _Segment:
+    """Steps that share batches, with all that their samples remember."""
+
+    def __init__(self, problem: Problem, g: Array, w: Array, resolution: float, rows: Rows) -> None:
+        self._problem, self._g, self._w, self._resolution = problem, g, w, resolution
+        r = self._r = problem.n_directions
+        nodes = nodes_of(problem, resolution)
+        # Axes that are too small for nodes keep their part of the kernel.
+        kept, sizes = list(range(r)), np.sqrt(w @ rows.mean**2)
+        for k in range(r, rows.mean.shape[1]):
+            more = nodes.with_direction(float(sizes[k]), resolution)
+            if more is None:
+                break
+            nodes, kept = more[0], [*kept, k]
+        small = np.delete(rows.mean, kept, axis=1)
+        self._nodes: Nodes = nodes
+        self._unresolved = small @ small.T
+        self._start = rows.mean[:, kept]
+        self._origin = self._start @ nodes.coordinates
+        self._along: list[Array] = []  # B_s, (Q, K) of its time
+        self._past: list[PastStep] = []
+        self._own = rows.own[:, None, None]  # of (Z, chi_1, ..)
+        self._blur = np.diagonal(self._unresolved)[
+            :, None
+        ]  # what unresolved axes add to its diagonal
+        self._memories: dict[int, Memory] = {}
+
+    def rows(self) -> Rows:
+        """The state as it is handed on: all steps of the segment as one."""
+        total, r = self._total(), self._r
+        beside = total[:, r:] @ total[:, r:].T + self._unresolved
+        mean = np.concatenate([total[:, :r], principal(beside, self._w)], axis=1)
+        return Rows(mean, self._own.sum(axis=(1, 2)))
+
+    def _total(self) -> Array:
+        """``<P(g), e_k>``, shape (Q, K)."""
+        total = np.zeros((self._g.size, len(self._nodes.coordinates)))
+        for one in (self._start, *self._along):
+            total[:, : one.shape[1]] += one
+        return total
+
+    def _averages(self, memory: Memory) -> Averages:
+        """At the samples of a batch, before the next step."""
+        uses = [*sorted(memory.residuals), len(self._past)]
+        before = np.tri(len(self._past) + 1)[uses]  # V_t = Z + chi_1 + .. + chi_{t-1}
+        covariance = before @ self._own @ before.T
+        covariance += np.einsum("it,qt,jt->qij", before, self._blur, before)
+        return at_samples(
+            self._problem.activation, covariance, self._past, self._origin, memory, self._resolution
+        )
+
+    def _residual(self, seen: Averages, first: bool) -> tuple[Array, float]:
+        """``r`` at the nodes, and its mean square."""
+        output = 0.0 if first else (self._w * self._g) @ seen.value
+        residual = self._nodes.label - output
+        return residual, float(self._nodes.weights @ residual**2)
+
+    def take(self, s: int) -> AfterStep:
+        """One step of the schedule."""
+        check_time()
+        problem, w, nodes = self._problem, self._w, self._nodes
+        batch, t, r = problem.schedule[s], len(self._past), self._r
+        memory = self._memories.get(batch) or Memory(problem.dim / problem.samples[batch])
+        seen = self._averages(memory)
+        residual, training_error = self._residual(seen, s == 0)
+        test_error = self._error(Memory(memory.ratio)) if memory.residuals else training_error
+        amplitude = problem.learning_rates[s] * self._g / np.sqrt(problem.width)
+        weighted = amplitude[:, None] * residual * nodes.weights
+        tbar = amplitude[:, None] * residual * seen.slope
+
+        gates, covariance, variance = self._own_part(memory, seen, weighted, tbar)
+        known = self._along_known(memory, nodes, tbar)
+        first, along, gram = known
+        self._answer(gates, first)
+        memory.residuals[t], memory.means[t] = residual, tbar
+        self._memories[batch] = memory
+        self._grow(covariance, variance)
+        field = along @ nodes.coordinates
+        self._past.append(PastStep(amplitude, gates, field))
+        length = np.diagonal(gram) + variance
+        self._add_directions(along, gram)
+
+        total = self._total()
+        last = s + 1 == len(problem.schedule)
+        return AfterStep(
+            kernel=total @ total.T + self._unresolved,
+            toward=total[:, :r],
+            own=self._own.sum(axis=(1, 2)),
+            gradient=along[:, :r] / np.sqrt(length)[:, None],
+            before=(training_error, test_error),
+            after=(self._error(memory), self._error(Memory(memory.ratio))) if last else None,
+        )
+
+    def _error(self, memory: Memory) -> float:
+        """``E (y - h)^2`` on samples with a memory, or fresh ones, before the next step."""
+        return self._residual(self._averages(memory), False)[1]
+
+    def _own_part(
+        self, memory: Memory, seen: Averages, weighted: Array, tbar: Array
+    ) -> tuple[Array, Array, Array]:
+        """``D_s`` (Q, t), ``Cov(chi_s, (Z, chi))`` (Q, t + 1) and ``Var chi_s`` (Q,)."""
+        t, uses = len(self._past), sorted(memory.residuals)
+        weights = self._nodes.weights
+        before = np.tri(t + 1)[[*uses, t]]
+        own = before @ (self._own + self._blur[:, :, None] * np.eye(t + 1)) @ before.T
+        moments = np.einsum("nqp,qp->qn", seen.moments, weighted)
+        answer = np.linalg.solve(own, moments[..., None])[..., 0] @ before  # (L_s, D_s)
+        covariance = (self._own @ answer[..., None])[..., 0]
+        gates = answer[:, 1:]
+        products = {
+            one: (seen.products[k] * weighted * self._kappa_scale(memory, one)).sum(axis=1)
+            - (tbar * memory.means[one]) @ weights
+            for k, one in enumerate(uses)
+        }
+        square = (weighted * (weighted / weights) * seen.square).sum(axis=1) - tbar**2 @ weights
+        products[t] = square
+        matrix = np.zeros((self._g.size, t + 1, t + 1))
+        for one, step in enumerate(self._past):
+            matrix[:, one, :one] = step.gates
+        matrix[:, t, :t] = gates
+        inverse = np.linalg.inv(np.eye(t + 1) - matrix)
+        put_in = memory.ratio * sum(inverse[:, :, one] * products[one][:, None] for one in products)
+        covariance[:, 1:] += put_in[:, :t]
+        variance = answer[:, 0] * covariance[:, 0]
+        variance = variance + (gates * covariance[:, 1:]).sum(axis=1) + put_in[:, t]
+        return gates, covariance, variance
+
+    def _kappa_scale(self, memory: Memory, t: int) -> Array:
+        """``eta_t a r_t``, shape (Q, P)."""
+        return self._past[t].amplitude[:, None] * memory.residuals[t]
+
+    def _along_known(self, memory: Memory, nodes: Nodes, tbar: Array) -> tuple[Array, Array, Array]:
+        """``m_s`` and ``B_s``, both (Q, K), and ``<p_s, p_s'>`` (Q, Q)."""
+        weighted = tbar * nodes.weights
+        first = weighted @ nodes.coordinates.T
+        along = first.copy()
+        if memory.residuals:
+            along += weighted @ memory.along.T
+        both = first @ along.T
+        return first, along, both + both.T - first @ first.T + memory.ratio * (weighted @ tbar.T)
+
+    def _answer(self, gates: Array, first: Array) -> None:
+        """``O_s`` of every batch in use."""
+        t = len(self._past)
+        coefficients = first.copy()
+        for before, one in enumerate(self._along):
+            coefficients[:, : one.shape[1]] -= gates[:, before, None] * one
+        for memory in self._memories.values():
+            memory.answers[t] = coefficients @ memory.along
+
+    def _grow(self, covariance: Array, variance: Array) -> None:
+        last = np.append(covariance, variance[:, None], axis=1)
+        wider = np.pad(self._own, ((0, 0), (0, 1), (0, 1)))
+        wider[:, -1], wider[:, :, -1] = last, last
+        self._own = wider
+
+    def _put_in(self, memory: Memory) -> Array:
+        """``E_n R_s`` of the last step at a batch's samples, shape (Q, P)."""
+        effects: list[Array] = []
+        for t, step in enumerate(self._past):
+            effect = np.zeros_like(step.field)
+            if t in memory.means:
+                effect += memory.ratio * memory.means[t]
+            for before, one in enumerate(effects):
+                effect += step.gates[:, before, None] * one
+            if t in memory.answers:
+                effect += memory.answers[t]
+            effects.append(effect)
+        return effects[-1]
+
+    def _add_directions(self, along: Array, gram: Array) -> None:
+        """Those along which the last step leaves the known ones."""
+        new, w = principal(gram - along @ along.T, self._w), self._w
+        effects = {key: self._put_in(one) for key, one in self._memories.items()}
+        known = along.shape[1]
+        for key, memory in self._memories.items():
+            if not memory.along.size:
+                memory.along = np.zeros((known, self._nodes.weights.size))
+            effects[key] = effects[key] - along @ memory.along
+        kept = 0
+        for c in new.T:
+            size = float(w @ c**2)
+            more = self._nodes.with_direction(np.sqrt(size), self._resolution)
+            if more is None:
+                break
+            for key, memory in self._memories.items():
+                memory.along = np.append(memory.along, [(w * c) @ effects[key] / size], axis=0)
+            self._nodes, index = more
+            self._move(index, effects)
+            kept += 1
+        wider = np.concatenate([along, new[:, :kept]], axis=1)
+        self._along.append(wider)
+        self._past[-1].field[:] = wider @ self._nodes.coordinates
+        rest = new[:, kept:]
+        self._unresolved = self._unresolved + rest @ rest.T
+        self._blur = np.append(self._blur, (rest**2).sum(axis=1, keepdims=True), axis=1)
+
+    def _move(self, index: Array, effects: dict[int, Array]) -> None:
+        """Everything that is known at the nodes, to those of one direction more."""
+        self._origin = self._origin[:, index]
+        self._past = [PastStep(one.amplitude, one.gates, one.field[:, index]) for one in self._past]
+        for key, memory in self._memories.items():
+            memory.moved(index)
+            effects[key] = effects[key][:, index]
