@@ -30,7 +30,10 @@ from rmt.hermite import (
     staircase as staircase,
     tensor_hermite_expansion as tensor_hermite_expansion,
 )
-from rmt.predict import predict as predict
+from rmt.predict import (
+    predict as predict,
+    training_path as training_path,
+)
 from rmt.prediction import (
     Prediction as Prediction,
     Spike as Spike,
@@ -55,6 +58,7 @@ from rmt.spectra import (
     TracyWidom as TracyWidom,
     rectangular_outliers as rectangular_outliers,
 )
+from rmt.spikes.path import PathPoint as PathPoint
 from rmt.spikes.scaling import (
     LearnedRegion as LearnedRegion,
     Scaling as Scaling,
@@ -67,6 +71,7 @@ from rmt.status import (
     InvalidInputError as InvalidInputError,
     RmtError as RmtError,
     Status as Status,
+    UnsupportedProblemError as UnsupportedProblemError,
 )
 
 __version__: str

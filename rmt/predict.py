@@ -26,12 +26,13 @@ from rmt.spikes.deformed.outliers import (
     deformed_outliers,
 )
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
+from rmt.spikes.path import PathPoint, walked
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
-from rmt.status import ConvergenceError, InvalidInputError
+from rmt.status import ConvergenceError, InvalidInputError, Status
 from rmt.vocabulary import METHODS
 
-__all__ = ["METHODS", "check_arguments", "on_marchenko_pastur", "predict"]
+__all__ = ["METHODS", "check_arguments", "on_marchenko_pastur", "predict", "training_path"]
 
 
 @one_blas_thread()
@@ -125,6 +126,67 @@ def predict(
     if throw and not prediction.status.ok:
         raise _error(prediction, rtol, failure)
     return prediction
+
+
+@one_blas_thread()
+def training_path(
+    problem: Problem, rtol: float = 1e-4, max_seconds: float | None = MAX_SECONDS
+) -> tuple[PathPoint, ...]:
+    r"""The network after every step: spikes, training and test errors, alignments of its rows.
+
+    For any schedule of batches and steps up to giant ones, ``eta_s = c_s N^{1/2}``: the mean-field
+    process of the rows, in which nothing is expanded. For two steps it is the level ``resummed``.
+
+    Parameters
+    ----------
+    problem : Problem
+    rtol : float
+        Tolerance of strengths (relative), of squared alignments, and of errors relative to the
+        first, as `predict` has it.
+    max_seconds : float or None
+        As in `predict`.
+
+    Returns
+    -------
+    tuple of PathPoint
+        One more than there are steps; the first is the untrained network.
+
+    Raises
+    ------
+    ConvergenceError
+        The tolerance was not reached, or not in time; ``best`` holds the path so far.
+
+    Notes
+    -----
+    docs/theory.md, any number of steps.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem(
+    ...     "tanh(z + 7/10)",
+    ...     "tanh(z) + (cos(2*z) - exp(-2))/2",
+    ...     width=1000,
+    ...     dim=1000,
+    ...     samples=2000,
+    ...     steps=[rmt.Step(2, 0.3)] * 3,
+    ...     batch="reused",
+    ...     readout="rademacher",
+    ... )
+    >>> for point in rmt.training_path(problem):
+    ...     print(point.step, round(point.training_error, 4), round(point.test_error, 4))
+    0 0.5148 0.5148
+    1 0.3463 0.4264
+    2 0.2613 0.3765
+    3 0.2117 0.3449
+    """
+    check_arguments(problem, "resummed", rtol, None)
+    with time_limit(checked_seconds(max_seconds)):
+        path = tuple(walked(problem, rtol))
+    status = path[-1].spikes.status if path[-1].spikes is not None else Status.CONVERGED
+    if not status.ok:
+        raise ConvergenceError(f"{status.value} Requested: rtol = {rtol:.1e}.", status, path)
+    return path
 
 
 def check_arguments(problem: Problem, method: Method, rtol: float, forms: Forms | None) -> None:

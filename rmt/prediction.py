@@ -218,7 +218,10 @@ class Prediction(Shown):
         readout = problem.readout if isinstance(problem.readout, str) else "given"
         steps = ", ".join(f"{step.scale:g} N^{step.exponent:g}" for step in problem.steps)
         samples = " + ".join(str(n) for n in dict.fromkeys(problem.samples))
-        batch = f", {problem.batch} batch" if len(problem.steps) > 1 else ""
+        batch = ""
+        if len(problem.steps) > 1:
+            kind = " batch" if isinstance(problem.batch, str) else " batches"
+            batch = f", {problem.batch_text}{kind}"
         bulk = (
             "[{:.4f}, {:.4f}]".format(*self.bulk.support())
             if self.bulk.knows_edges

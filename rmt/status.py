@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-__all__ = ["ConvergenceError", "InvalidInputError", "RmtError", "Status"]
+__all__ = ["ConvergenceError", "InvalidInputError", "RmtError", "Status", "UnsupportedProblemError"]
 
 
 class Status(Enum):
@@ -73,6 +73,20 @@ class InvalidInputError(RmtError, ValueError):
     Traceback (most recent call last):
         ...
     rmt.status.InvalidInputError: aspect_ratio must be a positive number, got -1.0
+    """
+
+
+class UnsupportedProblemError(InvalidInputError):
+    """The theory has no prediction of this kind for the problem; the message names the nearest.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> three = rmt.Problem("tanh(z)", "z", 100, 100, 200, [(1, 0.3)] * 3)
+    >>> rmt.predict(three, "scaling")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    rmt.status.UnsupportedProblemError: the level scaling has a prediction for one or two steps ...
     """
 
 

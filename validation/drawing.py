@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from rmt.arrays import Array
+from rmt.problem import Problem
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.status import InvalidInputError, RmtError
 from validation.catalogue import Case
@@ -29,6 +30,8 @@ __all__ = [
     "STYLE",
     "Bulk",
     "Panel",
+    "batches_of",
+    "colour_of",
     "comparison_figure",
     "draw_overlaps",
     "draw_spectrum",
@@ -41,6 +44,7 @@ __all__ = [
 # Okabe and Ito's colours, told apart by readers with any of the common colour deficiencies.
 COLOURS = {"independent": "#0072B2", "reused": "#D55E00"}
 BATCHES = {"independent": "independent batches", "reused": "reused batch"}
+_SCHEDULE = "#009E73"
 INK, FAINT = "#222222", "#888888"
 _INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
 _THIN = ("axes.linewidth", "xtick.major.width", "ytick.major.width")
@@ -91,6 +95,16 @@ class Panel:
     comparison: Comparison
 
 
+def colour_of(problem: Problem) -> str:
+    """By the kind of its batches; one colour for all other schedules."""
+    return COLOURS.get(str(problem.batch), _SCHEDULE)
+
+
+def batches_of(problem: Problem) -> str:
+    """The kind of its batches in words."""
+    return BATCHES.get(str(problem.batch), f"batches {problem.batch_text}")
+
+
 def require_matplotlib() -> None:
     """Raise `RmtError`, naming the extra to install, where matplotlib is missing."""
     if find_spec("matplotlib") is None:
@@ -114,7 +128,7 @@ def draw_spectrum(axes: Axes, panel: Panel, linear_to: float, top: float) -> Non
     """
     edge = panel.bulk.edges[-1][1]
     histogram = panel.samples.histogram(np.linspace(0.0, 1.2 * edge, _BINS + 1))
-    colour = COLOURS[panel.samples.problem.batch]
+    colour = colour_of(panel.samples.problem)
     if top > linear_to:
         axes.set_xscale("symlog", linthresh=linear_to, linscale=2.2, subs=[2, 3, 4, 5, 6, 7, 8, 9])
     axes.set_xlim(0, top)
@@ -181,7 +195,7 @@ def draw_overlaps(axes: Axes, batches: Sequence[Panel]) -> None:
     n_outliers = max(len(panel.comparison.rows) // (1 + directions) for panel in batches)
     groups = [(i, j) for i in range(n_outliers) for j in range(1, directions + 1)]
     for b, panel in enumerate(batches):
-        colour = COLOURS[panel.samples.problem.batch]
+        colour = colour_of(panel.samples.problem)
         style: Any = {"edgecolor": colour, "lw": 0.9}
         bars = {(row.spike, row.direction): row for row in panel.comparison.rows}
         shift = (b - (len(batches) - 1) / 2) * 2.25 * _BAR_WIDTH
@@ -255,7 +269,7 @@ def comparison_figure(panels: Sequence[Panel]) -> Figure:
             batches = [panel for panel in panels if panel.case.title == title]
             for axes, panel in zip(grid[i, :2], batches, strict=False):
                 draw_spectrum(axes, panel, linear_to, top)
-                axes.set_title(f"{title}\n{BATCHES[panel.samples.problem.batch]}")
+                axes.set_title(f"{title}\n{batches_of(panel.samples.problem)}")
             for axes in grid[i, len(batches) : 2]:
                 axes.set_visible(False)
             draw_overlaps(grid[i, 2], batches)

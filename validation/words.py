@@ -87,8 +87,12 @@ def paragraph(text: str) -> str:
 
 def _batches(problem: Problem) -> str:
     first, *rest = problem.samples
+    if not isinstance(problem.batch, str):
+        sizes = ", ".join(map(str, problem.samples))
+        return f"batches {problem.batch_text} of n = {sizes} samples"
     if problem.batch == "reused":
-        return f"one batch of n = {first} samples, used twice"
+        times = "twice" if len(problem.steps) == 2 else f"{len(problem.steps)} times"
+        return f"one batch of n = {first} samples, used {times}"
     if all(n == first for n in rest):
         return f"independent batches of n = {first} samples"
     return f"independent batches of n = {' and '.join(map(str, problem.samples))} samples"

@@ -10,6 +10,7 @@ from rmt.display import InNotebooks
 from rmt.features.polynomial import hermite_name
 from rmt.moments.hermite_quadrature import double_coefficients
 from rmt.problem import Problem
+from rmt.problem.supported import check_two_steps
 
 __all__ = ["FeatureExponent", "feature_exponents"]
 
@@ -93,6 +94,7 @@ def feature_exponents(problem: Problem) -> tuple[FeatureExponent, ...]:
     N^(4/5): k0
     N^(3/5): He2(k0)/sqrt(2), k1
     """
+    check_two_steps(problem, "the features' exponents")
     alphas = [Fraction(str(step.exponent)) for step in problem.steps]
     mu = double_coefficients(problem.activation, _MAX_ORDER)
     present = abs(mu.orthonormal) > _VANISHING * mu.second_moment**0.5

@@ -9,6 +9,7 @@ import numpy as np
 
 from rmt.arrays import Array
 from rmt.problem import Problem
+from rmt.problem.supported import check_two_steps
 from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
 from rmt.spikes.resummed import resummed_strengths
@@ -63,6 +64,7 @@ def stages(problem: Problem, rtol: float = 1e-6) -> Iterator[Stage]:
     >>> [(stage.name, stage.spikes.strengths.size) for stage in stages(p)]
     [('untrained', 0), ('step 1', 1), ('step 2', 2)]
     """
+    check_two_steps(problem, "the level of the features")
     untrained = no_spikes(problem.n_directions)
     yield Stage("untrained", untrained, np.ones(untrained.readout_nodes.size))
     if len(problem.steps) == 2:
@@ -79,6 +81,7 @@ def last_stage(problem: Problem, rtol: float = 1e-6) -> Stage:
 
 
 def _after(problem: Problem, rtol: float) -> Stage:
+    check_two_steps(problem, "the level of the features")
     spikes = resummed_strengths(problem, rtol)
     return Stage(f"step {len(problem.steps)}", spikes, row_lengths(problem, spikes))
 

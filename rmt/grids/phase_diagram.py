@@ -314,7 +314,11 @@ def phase_diagram(
            [1, 2, 2]])
     """
     if isinstance(problem, Problem) and len(problem.steps) != 2:
-        raise InvalidInputError("a phase diagram needs a problem with two steps, got one step")
+        count = len(problem.steps)
+        raise InvalidInputError(
+            "a phase diagram needs a problem with two steps, "
+            f"got {'one step' if count == 1 else f'{count} steps'}"
+        )
     over: Over = {"alpha_1": _values(alpha_1), "alpha_2": _values(alpha_2)}
     level = Level(method, rtol, forms, max_seconds, outliers_only=True)
     found = swept(problem, over, level, Means(executor, progress, throw))

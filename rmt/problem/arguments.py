@@ -13,28 +13,54 @@ from rmt.arguments import checked_choice, checked_size, is_sequence
 from rmt.arrays import Array
 from rmt.functions import ExpressionError, ScalarFunction
 from rmt.status import InvalidInputError
-from rmt.vocabulary import ReadoutLaw
+from rmt.vocabulary import Batch, ReadoutLaw
 
 __all__ = [
+    "checked_batch",
     "checked_counts",
     "checked_function",
     "checked_readout",
 ]
 
 
-def checked_counts(value: Any, n_steps: int, batch: str) -> tuple[int, ...]:
-    """The size of each step's batch."""
-    if not is_sequence(value):
-        return (checked_size("samples", value),) * n_steps
-    counts = tuple(checked_size("samples", n) for n in value)
-    if len(counts) != n_steps:
+def checked_batch(value: Any, n_steps: int) -> str | tuple[int, ...]:
+    """One of the words, or which batch each step uses; a schedule that has a word becomes it."""
+    if isinstance(value, str) or not is_sequence(value):
+        if not isinstance(value, str) or value not in get_args(Batch):
+            raise InvalidInputError(
+                f"batch must be one of {', '.join(get_args(Batch))}, or the number of the batch "
+                f"that each step uses, such as (0, 0, 1); got {value!r}"
+            )
+        return value
+    schedule = tuple(value)
+    numbers = all(isinstance(b, int | np.integer) and not isinstance(b, bool) for b in schedule)
+    seen = list(dict.fromkeys(schedule))
+    if not numbers or len(schedule) != n_steps or seen != list(range(len(seen))):
         raise InvalidInputError(
-            f"samples must be one number or one for each of the {n_steps} steps, got {value!r}"
+            "batch must hold the number of the batch of each of the "
+            f"{n_steps} steps, counted from 0 in the order of their first use; got {value!r}"
+        )
+    if len(seen) == n_steps:
+        return "independent"
+    return "reused" if len(seen) == 1 else tuple(int(b) for b in schedule)
+
+
+def checked_counts(value: Any, n_steps: int, batch: str | tuple[int, ...]) -> tuple[int, ...]:
+    """The size of each step's batch; of each batch, where a schedule says which step uses which."""
+    named = isinstance(batch, str)
+    count = n_steps if named else len(set(batch))
+    if not is_sequence(value):
+        return (checked_size("samples", value),) * count
+    counts = tuple(checked_size("samples", n) for n in value)
+    if len(counts) != count:
+        raise InvalidInputError(
+            f"samples must be one number or one for each of the {count} "
+            f"{'steps' if named else 'batches'}, got {value!r}"
         )
     if batch == "reused" and len(set(counts)) > 1:
         raise InvalidInputError(
-            f"samples must be the same for both steps when the batch is reused, got {value!r}; "
-            "with batch='independent' they may differ"
+            f"samples must be the same for {'both' if n_steps == 2 else 'all'} steps when the "
+            f"batch is reused, got {value!r}; with batch='independent' they may differ"
         )
     return counts
 

@@ -14,14 +14,14 @@ from rmt.arguments import checked_choice, checked_real, checked_size, is_sequenc
 from rmt.arrays import Array
 from rmt.display import Formula, InNotebooks, Part, Table, equation
 from rmt.functions import FunctionLike, ScalarFunction
-from rmt.problem.arguments import checked_counts, checked_function, checked_readout
+from rmt.problem.arguments import checked_batch, checked_counts, checked_function, checked_readout
 from rmt.problem.functions import check_activation, check_target
 from rmt.status import InvalidInputError
 from rmt.vocabulary import Batch, Init, ReadoutLaw
 
 __all__ = ["Batch", "FunctionLike", "Init", "Problem", "ReadoutLaw", "Step"]
 
-MAX_STEPS = 2
+MAX_STEPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Step:
     scale : float
         ``c > 0``.
     exponent : float
-        ``alpha`` in [0, 1/2).
+        ``alpha`` in [0, 1/2]. At 1/2 (*giant* steps) the updates are as large as the initial rows.
 
     Raises
     ------
@@ -54,9 +54,9 @@ class Step:
         object.__setattr__(self, "exponent", checked_real("Step.exponent", self.exponent))
         if self.scale <= 0:
             raise InvalidInputError(f"Step.scale must be positive, got {self.scale!r}")
-        if not 0 <= self.exponent < 0.5:
+        if not 0 <= self.exponent <= 0.5:
             raise InvalidInputError(
-                f"Step.exponent must lie in [0, 1/2), got {self.exponent!r}: larger steps leave "
+                f"Step.exponent must lie in [0, 1/2], got {self.exponent!r}: larger steps leave "
                 "the regime in which the updates act as spikes"
             )
 
@@ -67,7 +67,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Problem(InNotebooks):
-    r"""A two-layer network, its data, and one or two full-batch gradient steps on its first layer.
+    r"""A two-layer network, its data, and full-batch gradient steps on its first layer.
 
     With ``a_i = g_i / sqrt(N)``, inputs ``x ~ N(0, I_d)`` and labels ``y = f(z) + eps``,
     ``z = U_*^T x`` for ``r`` orthonormal directions, network and step ``s`` are
@@ -88,11 +88,12 @@ class Problem(InNotebooks):
     dim : int
         ``d``, the dimension of the inputs.
     samples : int or sequence of int
-        ``n`` of every step's batch, or ``(n_1, n_2)``.
+        ``n`` of every step's batch, or one number for each step; with a schedule, for each batch.
     steps : Step or sequence of Step
-        One or two; a pair ``(scale, exponent)`` stands for a `Step`.
-    batch : {"reused", "independent"}
-        Whether the second step sees the first batch again or fresh samples.
+        Any number; a pair ``(scale, exponent)`` stands for a `Step`.
+    batch : {"reused", "independent"} or sequence of int
+        Whether all steps see one batch or each step fresh samples; or which batch each step uses:
+        ``(0, 0, 1)`` for two steps on one batch and one on another.
     readout : {"gaussian", "rademacher", "uniform"} or array of shape (width,)
         Law of the ``g_i`` (mean 0, variance 1), or the values ``g_i`` themselves
         (``a_i = g_i / sqrt(N)``), on which every prediction is then conditional.
@@ -133,7 +134,7 @@ class Problem(InNotebooks):
     dim: int
     samples: tuple[int, ...]
     steps: tuple[Step, ...]
-    batch: Batch
+    batch: Batch | tuple[int, ...]
     readout: ReadoutLaw | Array
     noise_std: float
     init: Init
@@ -147,7 +148,7 @@ class Problem(InNotebooks):
         dim: int,
         samples: int | Sequence[int],
         steps: Step | Sequence[Step | tuple[float, float]],
-        batch: Batch = "independent",
+        batch: Batch | Sequence[int] = "independent",
         readout: ReadoutLaw | ArrayLike = "gaussian",
         noise_std: float = 0.0,
         init: Init = "sphere",
@@ -156,7 +157,7 @@ class Problem(InNotebooks):
         put(self, "width", checked_size("width", width))
         put(self, "dim", checked_size("dim", dim))
         put(self, "steps", _steps(steps))
-        put(self, "batch", checked_choice("batch", batch, get_args(Batch)))
+        put(self, "batch", checked_batch(batch, len(self.steps)))
         put(self, "samples", checked_counts(samples, len(self.steps), self.batch))
         put(self, "readout", checked_readout(readout, self.width))
         put(self, "noise_std", checked_real("noise_std", noise_std))
@@ -200,9 +201,17 @@ class Problem(InNotebooks):
         return self.batch
 
     @property
+    def batch_text(self) -> str:
+        """The word of the schedule, or its letters: ``"AAB"`` for ``(0, 0, 1)``."""
+        if isinstance(self.batch, str):
+            return self.batch
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        return "".join(letters[b] if b < 26 else f"({b})" for b in self.batch)
+
+    @property
     def sample_ratios(self) -> tuple[float, ...]:
         """``phi_b = d / n_b`` of each step's batch."""
-        return tuple(self.dim / n for n in self.samples)
+        return tuple(self.dim / self.samples[b] for b in self.schedule)
 
     def replace(self, **changes: Any) -> Problem:
         """A new problem with some arguments changed.
@@ -226,6 +235,7 @@ class Problem(InNotebooks):
             "activation": self.activation.text,
             "target": self.target.text,
             "samples": list(self.samples),
+            "batch": self.batch if isinstance(self.batch, str) else list(self.batch),
             "steps": [[step.scale, step.exponent] for step in self.steps],
             "readout": readout,
         }
@@ -259,7 +269,7 @@ class Problem(InNotebooks):
             ["samples n", ", ".join(map(str, self.samples))],
             ["steps", Formula(steps, (powers,))],
             ["learning rates", rates],
-            ["batch", self.batch],
+            ["batch", self.batch_text],
             ["readout", law],
             ["noise", f"{self.noise_std:g}"],
             ["initial rows", self.init],
@@ -289,7 +299,9 @@ class Problem(InNotebooks):
 def _steps(value: Any) -> tuple[Step, ...]:
     steps = (value,) if isinstance(value, Step) else tuple(value) if is_sequence(value) else ()
     if not 1 <= len(steps) <= MAX_STEPS:
-        raise InvalidInputError(f"steps must hold one or two Step(scale, exponent), got {value!r}")
+        raise InvalidInputError(
+            f"steps must hold between 1 and {MAX_STEPS} Step(scale, exponent), got {value!r}"
+        )
     made = []
     for step in steps:
         if not isinstance(step, Step):

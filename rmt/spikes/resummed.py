@@ -34,6 +34,7 @@ import numpy as np
 from rmt.arrays import Array
 from rmt.budget import OutOfTime, TooCostly, work_limit
 from rmt.problem import Problem
+from rmt.problem.supported import two_steps
 from rmt.spikes.constants import Constants, constants
 from rmt.spikes.mean_update import (
     MAX_SPIKES,
@@ -42,6 +43,7 @@ from rmt.spikes.mean_update import (
     solve_family,
     undefined,
 )
+from rmt.spikes.path import strengths_after_walk
 from rmt.spikes.refinement import Refined, Resolution, refine_family
 from rmt.status import InvalidInputError, Status
 
@@ -85,6 +87,8 @@ def family_key(problem: Problem) -> Hashable:
     >>> family_key(p) == family_key(p.replace(samples=(250, 300)))
     False
     """
+    if not two_steps(problem):
+        return problem
     return (
         problem.activation,
         problem.target,
@@ -138,6 +142,8 @@ def resummed_family(
             "the problems of a family may differ in the second step's size, in the size of a "
             "fresh second batch and in N/d only"
         )
+    if not two_steps(problem):
+        return [strengths_after_walk(problem, rtol)] * len(problems)
     c = constants(problem)
     if len(problem.steps) == 1:
         return [after_one_step(member, c) for member in problems]

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from validation.comparison.feature_comparison import FeatureComparison
-from validation.drawing import COLOURS, FAINT, INK, Panel, draw_overlaps, draw_spectrum
+from validation.drawing import (
+    COLOURS,
+    FAINT,
+    INK,
+    Panel,
+    colour_of,
+    draw_overlaps,
+    draw_spectrum,
+)
 from validation.gaps.gap_curves import FiniteSize
 from validation.report.curves import LearningCurves
 from validation.report.evidence import CaseEvidence
@@ -269,7 +277,7 @@ def _draw_curves(axes: Axes, curves: LearningCurves, samples: FeatureSamples) ->
     """Lines for the theory, points with standard errors for the networks."""
     plan, dim = samples.plan, samples.plan.problem.dim
     ratios = [m / dim for m in plan.inputs]
-    colours = {**dict.fromkeys(curves.stages, COLOURS[plan.problem.batch]), **_STAGE_COLOURS}
+    colours = {**dict.fromkeys(curves.stages, colour_of(plan.problem)), **_STAGE_COLOURS}
     if len(plan.problem.steps) == 1:
         colours["step 1"] = COLOURS["independent"]
     mean, error = samples.test_error.mean(axis=0), standard_error(samples.test_error)
@@ -294,7 +302,7 @@ def _draw_curves(axes: Axes, curves: LearningCurves, samples: FeatureSamples) ->
 
 
 def _draw_overlaps(axes: Axes, comparison: FeatureComparison) -> None:
-    colour = COLOURS[comparison.problem.batch]
+    colour = colour_of(comparison.problem)
     rows = [
         row
         for row in comparison.rows

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from rmt.problem import Problem
-from validation.drawing import BATCHES, Panel, end_of_linear_axis
+from validation.drawing import Panel, batches_of, end_of_linear_axis
 from validation.gaps.gap_curves import FiniteSize
 from validation.report.evidence import CaseEvidence, Evidence
 from validation.report.figures import (
@@ -88,7 +88,7 @@ def _feature_figure(found: CaseEvidence) -> dict[str, Any]:
 
 
 def _caption(problem: Problem) -> str:
-    return BATCHES[problem.batch] if len(problem.steps) > 1 else "one step"
+    return batches_of(problem) if len(problem.steps) > 1 else "one step"
 
 
 def _panels(cases: Sequence[CaseEvidence]) -> list[Panel]:

@@ -33,6 +33,7 @@ DeviceArray: TypeAlias = Any
 _WEIGHTS, _READOUT = 0, 1
 _INPUTS = (2, 3)
 _NOISE = (4, 5)
+_LATER = 10  # inputs and noise of the third batch, and two more for each after it
 _FRESH = {"train": (6, 7), "test": (8, 9)}
 
 # Rows drawn from one random stream. Fixed, so that who draws which rows never matters.
@@ -149,11 +150,12 @@ def fresh_batch(
 
 
 def step_batch(
-    problem: Problem, step: int, entropy: int, kind: np.dtype[Any], place: Device, run: MapRows
+    problem: Problem, batch: int, entropy: int, kind: np.dtype[Any], place: Device, run: MapRows
 ) -> DataSet:
-    """The batch that a step, counted from 0, sees for the first time."""
-    streams = _INPUTS[step], _NOISE[step]
-    return _draw_batch(problem, problem.samples[step], streams, entropy, kind, place, run)
+    """A batch of the schedule, counted from 0."""
+    later = _LATER + 2 * (batch - len(_INPUTS))
+    streams = (_INPUTS[batch], _NOISE[batch]) if batch < len(_INPUTS) else (later, later + 1)
+    return _draw_batch(problem, problem.samples[batch], streams, entropy, kind, place, run)
 
 
 def _draw_batch(

@@ -177,11 +177,14 @@ def simulate(
         weights = [place.asarray(initial_weights(problem, entropy, kind, map_rows))]
         readout = place.asarray(sample_readout(problem, seed, index).astype(kind))
         batches: list[DataSet] = []
+        drawn: dict[int, DataSet] = {}
         for step, rate in enumerate(problem.learning_rates):
-            if step == 0 or problem.batch == "independent":
-                batches.append(step_batch(problem, step, entropy, kind, place, map_rows))
+            number = problem.schedule[step]
+            if number in drawn:
+                batches.append(drawn[number])
             else:
-                batches.append(batches[-1])
+                batches.append(step_batch(problem, number, entropy, kind, place, map_rows))
+                drawn[number] = batches[-1]
             with np.errstate(over="ignore", invalid="ignore"):
                 update = _gradient(
                     problem.activation, weights[-1], readout, batches[-1], rate, place, map_rows

@@ -30,6 +30,7 @@ import numpy as np
 from rmt.arrays import Array, Integers
 from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.problem import Problem
+from rmt.problem.supported import check_two_steps
 from rmt.spikes.constants import Constants, activation_moments, constants
 from rmt.spikes.label_law import hermite_nodes
 from rmt.spikes.second_step import Average, SecondStep
@@ -125,6 +126,7 @@ def fluctuations(
     >>> (batch.variance @ batch.weights).round(3).tolist()
     [0.04, 0.04]
     """
+    check_two_steps(problem, "the level deformed")
     c = constants(problem)
     a = g / math.sqrt(problem.width)
     first = problem.learning_rates[0] * a

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from rmt.caching import cached
 from rmt.problem import Problem
+from rmt.problem.supported import check_two_steps
 from rmt.spikes.scaling.exponents import exact_exponents, highest_order, spike_count
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ def scaling(
     >>> result.spikes[1].left_distance, result.spikes[1].right_distance
     (sqrt(3), sqrt(7)/2)
     """
+    # Exponents in the place of the problem's own are checked for themselves.
+    nearest = problem if alpha is None else problem.replace(steps=[(1, 0)] * len(problem.steps))
+    check_two_steps(nearest, "the level scaling")
     steps = len(problem.steps)
     given = [step.exponent for step in problem.steps] if alpha is None else alpha
     exponents = exact_exponents(given, steps)

@@ -1,10 +1,10 @@
 """Averages over a row's own numbers, at a readout and a sample.
 
-The pre-activation of a sample before step ``s`` is ``u_s = V_s + F + R``: ``V_s`` the row's own part
-along the sample, Gaussian; ``F`` what the rows have in common; ``R`` what the sample itself has put
-into the row, by the steps that have used it. ``R`` depends on the own part at these steps, so one
-Gaussian number for each of them and one for now are averaged over: one only for a fresh sample. The
-last of them is smoothed, in closed form or from a table.
+The pre-activation of a sample before step ``s`` is ``u_s = V_s + F + R``: ``V_s`` the row's own
+part along the sample, Gaussian; ``F`` what the rows have in common; ``R`` what the sample itself
+has put into the row, by the steps that have used it. ``R`` depends on the own part at these steps,
+so one Gaussian number for each of them and one for now are averaged over: one only for a fresh
+sample. The last of them is smoothed, in closed form or from a table.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def at_samples(
             part = slice(start, min(start + size, count))
             found[:, q, part] = _with_memory(sigma, root, past, origin, memory, q, part, resolution)
     n = len(uses)
-    return Averages(*found[:3], products=found[3 : 3 + n], moments=found[3 + n :])
+    value, slope, square = found[:3]
+    return Averages(value, slope, square, products=found[3 : 3 + n], moments=found[3 + n :])
 
 
 def _own_nodes(sigma: ScalarFunction, uses: int, resolution: float) -> int:
@@ -138,11 +139,11 @@ def _with_memory(
     below = first[:, None]  # what the pre-activation is without the own part
     total = origin[q, part]
     own_effects: list[Array | float] = []
-    slopes = []
+    slopes: list[Array] = []
     for t, step in enumerate(past):
         effect: Array | float = 0.0
         if t in memory.residuals:
-            v = np.tensordot(root[len(slopes), : len(uses)], own, 1)
+            v = np.tensordot(root[len(slopes)][: len(uses)], own, 1)
             below = total[:, None] + sum(own_effects)
             slope = sigma.derivative(v + below)
             slopes.append(slope)
@@ -158,7 +159,7 @@ def _with_memory(
     mean = known + total[:, None] + sum(own_effects)
     spread = float(root[-1, -1])
     value, slope, square, moment = _smoothed(sigma, mean, spread)
-    moments = [slope * np.tensordot(root[k, : len(uses)], own, 1) for k in range(len(uses))]
+    moments = [slope * np.tensordot(root[k][: len(uses)], own, 1) for k in range(len(uses))]
     moments.append(slope * known + spread * moment)
     rows = [value, slope, square, *(slope * one for one in slopes), *moments]
     return np.stack([(one * weights).sum(axis=1) for one in rows])
@@ -199,7 +200,7 @@ def _smoothed(sigma: ScalarFunction, mean: Array, spread: float) -> tuple[Array,
     count = int((high - low) / step) + 1
     if count + 2 * STENCIL >= mean.size:
         return _of_points(sigma, mean.ravel(), spread, mean.shape)
-    grid = low + step * np.arange(-STENCIL // 2, count + STENCIL // 2 + 1)
+    grid = np.asarray(low + step * np.arange(-STENCIL // 2, count + STENCIL // 2 + 1), dtype=float)
     table = np.stack(_of_points(sigma, grid, spread, grid.shape))
     first, cardinals = LocalInterpolation(grid).cardinals(mean.ravel())
     found = sum(c * table[:, first + k] for k, c in enumerate(cardinals))

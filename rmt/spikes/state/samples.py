@@ -13,13 +13,14 @@ from rmt.problem import Problem
 from rmt.spikes.constants import constants
 from rmt.spikes.label_law import hermite_nodes
 
-__all__ = ["Memory", "Nodes", "nodes_of"]
+__all__ = ["Memory", "Nodes", "likely", "nodes_of"]
 
 
 PER_UNIT = {1: 4.0, 2: 2.5, 3: 1.6}  # nodes of a target direction, by their number
 NOISE_NODES = 5.0
-DROPPED = 1e-9  # weight of a node, relative to the largest
-DROPPED_SIZE = 5e-4  # of the rows along a direction
+NEGLIGIBLE = 1e-6  # share of E[1 + y^2 / E y^2] that rare nodes may add up to for all to be dropped
+DROPPED_SIZE = 1.5e-3  # of the rows along a direction
+MOST_POINTS = 64  # of the directions that are small
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +47,7 @@ class Memory:
     answers: dict[int, Array] = field(default_factory=dict)
     along: Array = field(default_factory=lambda: np.zeros((0, 0)))
 
-    def moved(self, index: Array) -> None:
+    def moved(self, index: Indices) -> None:
         """To other nodes, each of which has the numbers of an old one."""
         for numbers in (self.residuals, self.means, self.answers):
             for key, value in numbers.items():
@@ -78,28 +79,33 @@ class Nodes:
     small: int = 0
     points: int = 1
 
-    def with_direction(self, size: float, resolution: float) -> tuple[Nodes, Indices] | None:
+    def with_direction(
+        self, size: float, resolution: float, small: bool = True
+    ) -> tuple[Nodes, Indices] | None:
         """With one direction more, along which rows have a size; and the old node of each new one.
 
-        None when the direction is too small to be resolved. Small ones have the coordinates +-1:
+        None when the direction is too small to be resolved, or to be but on two points while no
+        ``small`` ones are wanted. Small ones have the coordinates +-1:
         the bits of ``code`` that an odd number has in common with it are odd or even in number.
         Products of up to three such coordinates have the right means, as the numbers are odd, and
         k directions need no more than 4 k points.
         """
         count = round(resolution * (9.0 + 4.0 * math.log10(max(size, 1e-12))))
-        if size < DROPPED_SIZE / resolution**2:
+        if size < DROPPED_SIZE / resolution**2 or (count < 3 and not small):
             return None
         if count > 2:
             x, weight = _gauss_hermite(count)
             index = np.repeat(np.arange(self.weights.size), count)
             weights = np.outer(self.weights, weight).ravel()
-            kept = weights > DROPPED * weights.max()
+            kept = likely(weights, self.label[index], NEGLIGIBLE / resolution**4)
             index, weights = index[kept], weights[kept]
             last = np.tile(x, self.weights.size)[kept]
             return self._with(index, weights, self.code[index], last), index
         column, points = 2 * self.small + 1, self.points
         index, code = np.arange(self.weights.size), self.code
         if column >= points:
+            if points == MOST_POINTS:
+                return None
             index = np.repeat(index, 2)
             code = self.code[index] + points * np.tile([0, 1], self.weights.size)
             points *= 2
@@ -126,9 +132,7 @@ def nodes_of(problem: Problem, resolution: float) -> Nodes:
     rule = tensor_rule([gaussian_rule(PER_UNIT[r] * resolution, half_width, one) for one in kinks])
     z, weights = rule.nodes, rule.weights
     y = np.asarray(target(*z), dtype=float)
-    # A node that counts little may carry a large label.
-    counts = weights * (1.0 + y**2 / max(float(weights @ y**2), 1e-300))
-    kept = counts > DROPPED * counts.max()
+    kept = likely(weights, y, NEGLIGIBLE / resolution**4)
     z, y, weights = z[:, kept], y[kept], weights[kept]
     if problem.noise_std > 0:
         x, weight = _gauss_hermite(round(NOISE_NODES * resolution))
@@ -141,3 +145,11 @@ def nodes_of(problem: Problem, resolution: float) -> Nodes:
 def _gauss_hermite(order: int) -> tuple[Array, Array]:
     nodes, vectors = hermite_nodes(max(2, order))
     return nodes, vectors[0] ** 2
+
+
+def likely(weights: Array, label: Array, negligible: float) -> Indices:
+    """The nodes without the least ones: of these a few may carry a large label."""
+    share = weights * (1.0 + label**2 / max(float(weights @ label**2), 1e-300))
+    order = np.argsort(share, kind="stable")
+    dropped = np.searchsorted(np.cumsum(share[order]), negligible * share.sum())
+    return np.asarray(np.sort(order[dropped:]))

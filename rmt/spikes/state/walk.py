@@ -1,43 +1,47 @@
 """A schedule of gradient steps on batches, as a walk of the rows' state.
 
 Step ``s`` on batch ``b`` moves a row of readout ``g`` by ``(1/n) sum_j theta_s x_j``, with
+``a = g / sqrt(N)`` and
 
-    theta_s = eta_s a r_s sigma'(u_s),   r_s = y - h_s,   h_s = E_g[g E_n sigma(u_s)],   a = g / sqrt(N)
-    u_1 = Z,     u_{s+1} = u_s + F_s + chi_s + R_s
+    theta_s = eta_s a r_s sigma'(u_s),    r_s = y - h_s,    h_s = E_g[g E_n sigma(u_s)]
+    u_1 = Z,    u_{s+1} = u_s + F_s + chi_s + R_s
     R_s = [b is the batch of s] phi theta_s + sum_{t<s} D_st R_t + O_s
 
-at a sample of ``b``; ``E_n`` is over a row's own numbers ``Z, chi``, ``tbar_s = E_n theta_s``. In the
-mean over rows of a readout the increment is ``p_s``, with ``F_s`` its product with an input had it
-not been trained on; the rest is ``chi_s``. Then, over the samples of the batch,
+at a sample of ``b``; ``E_n`` is over a row's own numbers ``Z, chi``, and ``tbar_s = E_n theta_s``.
+In the mean over rows of a readout the increment is ``p_s``, with ``F_s`` its product with an input
+had it not been trained on; the rest is ``chi_s``. Then, over the samples of the batch,
 
     gates    c = E[theta_s (Z, chi)],  D_s = Cov(Z, chi)^{-1} c
-    own      Cov(chi_s, .) = c + E[kappa_s Rt],  Rt_t = phi sum_{t' in b} (1 - D)^{-1}_{tt'} kappa_t'
+    own      Cov(chi_s, .) = c + E[kappa_s Rt],  Rt_t = phi sum_{t' in b} (1 - D)^{-1}_tt' kappa_t'
     mean     m_sk = E[tbar_s omega_k],  B_sk = <p_s, e_k> = m_sk + E[tbar_s R_k]
              <p_s, p_s'> = m.B' + B.m' - m.m' + phi E[tbar_s tbar_s']
     outputs  O_s = sum_k (m_sk - sum_{t<s} D_st B_tk) R_k
              R_k = E_g[c_k (E_n R_s - sum_{older} B_sk' R_k')] / E_g[c_k^2]
 
-where the ``e_k`` beside the target's directions are those along which ``p_s`` leaves the known ones,
-of size ``c_k(g)``. Nothing is expanded in the steps. A schedule is cut into segments wherever no batch
-is used on both sides: what is remembered of samples and steps ends there, and fresh steps are
-segments of length 1. Derivation and checks: docs/theory.md, any number of steps.
+where the ``e_k`` beside the target's directions are those along which ``p_s`` leaves the known
+ones, of size ``c_k(g)``. Nothing is expanded in the steps. A schedule is cut into segments wherever
+no batch is used on both sides: what is remembered of samples and steps ends there, and fresh steps
+are segments of length 1. Derivation and checks: docs/theory.md, any number of steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rmt.arrays import Array
+from rmt.arrays import Array, Indices
 from rmt.budget import check_time
 from rmt.problem import Problem
 from rmt.spikes.state.averages import Averages, PastStep, at_samples
 from rmt.spikes.state.rows import Rows, principal
-from rmt.spikes.state.samples import Memory, Nodes, nodes_of
+from rmt.spikes.state.samples import Memory, Nodes, likely, nodes_of
 
 __all__ = ["AfterStep", "segments", "walk"]
+
+
+AT_THE_END = 1e-4  # of a mean square: what rare nodes may add up to that are not asked after it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +84,9 @@ def segments(schedule: Sequence[int]) -> list[range]:
     return [range(a, b) for a, b in zip([0, *cuts], [*cuts, len(schedule)], strict=True)]
 
 
-def walk(problem: Problem, g: Array, w: Array, resolution: float) -> Iterator[AfterStep]:
+def walk(
+    problem: Problem, g: Array, w: Array, resolution: float, to_the_end: bool = True
+) -> Iterator[AfterStep]:
     """The state after every step, on nodes of the readout.
 
     Parameters
@@ -89,12 +95,14 @@ def walk(problem: Problem, g: Array, w: Array, resolution: float) -> Iterator[Af
     g, w : array, shape (Q,)
     resolution : float
         Multiplies the number of nodes of every other variable; 1 for errors of about 1e-5.
+    to_the_end : bool
+        Whether errors after the last step are wanted, which cost as much as one step more.
     """
     rows = Rows.untrained(g.size, problem.n_directions)
     for steps in segments(problem.schedule):
         segment = _Segment(problem, g, w, resolution, rows)
         for s in steps:
-            yield segment.take(s)
+            yield segment.take(s, to_the_end)
         rows = segment.rows()
 
 
@@ -155,10 +163,10 @@ class _Segment:
         residual = self._nodes.label - output
         return residual, float(self._nodes.weights @ residual**2)
 
-    def take(self, s: int) -> AfterStep:
+    def take(self, s: int, to_the_end: bool) -> AfterStep:
         """One step of the schedule."""
         check_time()
-        problem, w, nodes = self._problem, self._w, self._nodes
+        problem, nodes = self._problem, self._nodes
         batch, t, r = problem.schedule[s], len(self._past), self._r
         memory = self._memories.get(batch) or Memory(problem.dim / problem.samples[batch])
         seen = self._averages(memory)
@@ -178,18 +186,32 @@ class _Segment:
         field = along @ nodes.coordinates
         self._past.append(PastStep(amplitude, gates, field))
         length = np.diagonal(gram) + variance
-        self._add_directions(along, gram)
-
-        total = self._total()
         last = s + 1 == len(problem.schedule)
+        self._add_directions(along, gram, last)
+        total = self._total()
         return AfterStep(
             kernel=total @ total.T + self._unresolved,
             toward=total[:, :r],
             own=self._own.sum(axis=(1, 2)),
             gradient=along[:, :r] / np.sqrt(length)[:, None],
             before=(training_error, test_error),
-            after=(self._error(memory), self._error(Memory(memory.ratio))) if last else None,
+            after=self._at_the_end(memory) if last and to_the_end else None,
         )
+
+    def _at_the_end(self, memory: Memory) -> tuple[float, float]:
+        """Errors after the last step, on the nodes that matter for means of squares."""
+        nodes = self._nodes
+        index = likely(nodes.weights, nodes.label, AT_THE_END)
+        weights = nodes.weights[index]
+        self._nodes = replace(
+            nodes,
+            coordinates=nodes.coordinates[:, index],
+            label=nodes.label[index],
+            weights=weights / weights.sum(),
+            code=nodes.code[index],
+        )
+        self._move(index, {})
+        return self._error(memory), self._error(Memory(memory.ratio))
 
     def _error(self, memory: Memory) -> float:
         """``E (y - h)^2`` on samples with a memory, or fresh ones, before the next step."""
@@ -268,8 +290,8 @@ class _Segment:
             effects.append(effect)
         return effects[-1]
 
-    def _add_directions(self, along: Array, gram: Array) -> None:
-        """Those along which the last step leaves the known ones."""
+    def _add_directions(self, along: Array, gram: Array, last: bool) -> None:
+        """Those along which the step leaves the known ones; after the last, the large of them."""
         new, w = principal(gram - along @ along.T, self._w), self._w
         effects = {key: self._put_in(one) for key, one in self._memories.items()}
         known = along.shape[1]
@@ -280,7 +302,7 @@ class _Segment:
         kept = 0
         for c in new.T:
             size = float(w @ c**2)
-            more = self._nodes.with_direction(np.sqrt(size), self._resolution)
+            more = self._nodes.with_direction(np.sqrt(size), self._resolution, not last)
             if more is None:
                 break
             for key, memory in self._memories.items():
@@ -295,10 +317,11 @@ class _Segment:
         self._unresolved = self._unresolved + rest @ rest.T
         self._blur = np.append(self._blur, (rest**2).sum(axis=1, keepdims=True), axis=1)
 
-    def _move(self, index: Array, effects: dict[int, Array]) -> None:
+    def _move(self, index: Indices, effects: dict[int, Array]) -> None:
         """Everything that is known at the nodes, to those of one direction more."""
         self._origin = self._origin[:, index]
         self._past = [PastStep(one.amplitude, one.gates, one.field[:, index]) for one in self._past]
-        for key, memory in self._memories.items():
+        for memory in self._memories.values():
             memory.moved(index)
-            effects[key] = effects[key][:, index]
+        for key, effect in effects.items():
+            effects[key] = effect[:, index]
