@@ -13,6 +13,7 @@ from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import simulate as simulate_function
 from validation.simulation.draws import DataSet
+from validation.simulation.observe import observe
 from validation.simulation.simulate import Sample, simulate
 
 RELU = "relu(z)"
@@ -85,7 +86,8 @@ def test_the_slabs_of_a_step_add_up(monkeypatch):
     problem = make(samples=100)
     whole = simulate(problem)
     module = importlib.import_module("validation.simulation.simulate")
-    monkeypatch.setattr(module, "_SLAB_ROWS", 7)
+    for name, rows in (("_SLAB_ROWS", 7), ("_SAMPLES", 3), ("_NEURONS", 5)):
+        monkeypatch.setattr(module, name, rows)
     monkeypatch.setattr(module, "CACHE_ELEMENTS", 50)
     pieces = simulate(problem)
     np.testing.assert_array_equal(pieces.weights[0], whole.weights[0])
@@ -239,6 +241,22 @@ def test_float32_simulates_the_same_network():
     np.testing.assert_array_equal(single.batches[0].inputs, double.batches[0].inputs.astype("f4"))
     difference = np.linalg.norm(single.weights[2] - double.weights[2])
     assert difference < 1e-5 * np.linalg.norm(double.weights[2])
+
+
+@pytest.mark.parametrize("activation", ["tanh(z + 7/10)", RELU, "gelu(z)", "sin(2*z)"])
+@pytest.mark.parametrize("batch", ["reused", "independent"])
+def test_singular_values_in_float32(activation, batch):
+    """All of them to 1e-5 of the largest, leading ones to 1e-5 of themselves."""
+    problem = make(activation=activation, batch=batch, width=400, dim=300, samples=900)
+    seen = [
+        observe(simulate(problem, dtype=dtype).weights[2], 3, spectrum=True)
+        for dtype in (np.float32, np.float64)
+    ]
+    single, double = (one.spectrum for one in seen)
+    assert np.abs(single - double).max() < 1e-5 * double[0]
+    leading = seen[0].singular_values / seen[1].singular_values - 1
+    assert 0 < np.abs(leading).max() < 1e-5
+    np.testing.assert_allclose(seen[0].target_overlaps, seen[1].target_overlaps, atol=1e-5)
 
 
 def test_overflow_keeps_the_last_finite_weights():
