@@ -36,7 +36,7 @@ from validation.simulation.threads import (
     rows_in_parallel,
 )
 
-__all__ = ["Sample", "simulate", "simulate_planned"]
+__all__ = ["Sample", "numbers_kept", "simulate", "simulate_planned"]
 
 # A floating array of NumPy, or of the library of the device that the simulation runs on.
 Array: TypeAlias = Any
@@ -222,11 +222,24 @@ def simulate_planned(
         raise
 
 
+def numbers_kept(problem: Problem) -> int:
+    """Entries of the inputs and weights of a sample.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=30, dim=20, samples=50, steps=[Step(1, 0.25)])
+    >>> numbers_kept(problem)
+    2200
+    """
+    drawn = problem.samples if problem.batch == "independent" else problem.samples[:1]
+    return (sum(drawn) + (len(problem.steps) + 1) * problem.width) * problem.dim
+
+
 def _slab_rows(problem: Problem) -> int:
     """Samples to hold pre-activations of at once: a quarter of what the sample keeps."""
-    drawn = problem.samples if problem.batch == "independent" else problem.samples[:1]
-    rows = sum(drawn) + (len(problem.steps) + 1) * problem.width
-    return min(max(problem.samples), max(_SLAB_ROWS, rows * problem.dim // (4 * problem.width)))
+    quarter = numbers_kept(problem) // (4 * problem.width)
+    return min(max(problem.samples), max(_SLAB_ROWS, quarter))
 
 
 def _step(
