@@ -94,6 +94,7 @@ def run_campaign(
     *,
     executor: Executor | None = None,
     workers: int | None = None,
+    threads: int | None = None,
     device: str = "cpu",
     progress: bool | str = False,
 ) -> list[S]:
@@ -114,10 +115,13 @@ def run_campaign(
         open. By default processes of this machine; a script that uses these must have the
         usual line ``if __name__ == "__main__":``, since each of them imports it.
     workers : int, optional
-        Number of processes of one thread each; a single one is this process itself. By default
-        processes and threads are chosen by the sizes of the networks (`divided`): mostly a process
-        for each core, and fewer with several threads for a few networks, for those that memory has
-        no room for, and on a GPU. With an executor: how many samples it computes at the same time.
+        Number of processes; a single one is this process itself. With an executor: how many
+        samples it computes at the same time.
+    threads : int, optional
+        Threads of each, one where ``workers`` or an executor is given. By default both are chosen
+        by the sizes of the networks (`validation.executors.divided`): mostly a process for each
+        core; fewer with several threads for a few networks, for those that memory has no room for,
+        and on a GPU, where all cores draw the random numbers of one network.
     device : str
         As in `simulate`.
     progress : bool or str
@@ -151,13 +155,14 @@ def run_campaign(
     chosen = tuple(plans)
     for plan in chosen:
         kind_of(plan)
-    if workers is not None:
-        integer("workers", workers, 1)
+    for name, number in (("workers", workers), ("threads", threads)):
+        if number is not None:
+            integer(name, number, 1)
     if executor is None:
         find_device(device)
     opened = nullcontext(store) if isinstance(store, SampleStore) else SampleStore(store)
     with opened as place:
-        return _run(chosen, place, executor, workers, device, progress)
+        return _run(chosen, place, executor, workers, threads, device, progress)
 
 
 def compute(job: Job) -> Outcome:
@@ -174,15 +179,16 @@ def _run(
     store: SampleStore,
     executor: Executor | None,
     workers: int | None,
+    threads: int | None,
     device: str,
     progress: bool | str,
 ) -> list[S]:
     missing = _missing(plans, store, device)
     n_missing = sum(map(len, missing))
     failures: list[tuple[Job, Failure]] = []
-    division = Division(workers or 1, 1)
-    if executor is None:
-        division = _division(plans, missing, workers, device)
+    division = Division(1, threads or 1)
+    if executor is None and n_missing:
+        division = _division(plans, missing, workers, threads, device)
     jobs = (
         Job(plan, index, device, division.threads)
         for plan, indices in zip(plans, missing, strict=True)
@@ -244,19 +250,19 @@ def _division(
     plans: Sequence[AnyPlan],
     missing: Sequence[Sequence[int]],
     workers: int | None,
+    threads: int | None,
     device: str,
 ) -> Division:
-    """Processes and threads for samples of these sizes; with as many workers as asked for, if any.
-
-    A GPU works on one network at a time, while all cores draw its random numbers.
-    """
-    cores = available_cores()
-    if device != "cpu":
-        return Division(workers or 1, max(1, cores // (workers or 1)))
+    """What is asked for, or else what suits samples of these sizes."""
+    cores, n_missing = available_cores(), sum(map(len, missing))
+    if device != "cpu" and workers is None:
+        workers, threads = 1, threads or cores
+    if workers is None and threads is not None:
+        workers = max(1, cores // threads)
     if workers is not None:
-        return Division(min(workers, max(1, sum(map(len, missing)))), 1)
+        return Division(min(workers, n_missing), threads or 1)
     wanted = [(plan, index) for plan, some in zip(plans, missing, strict=True) for index in some]
-    memory = max((memory_of(plan) for plan, _ in wanted), default=0.0)
+    memory = max(memory_of(plan) for plan, _ in wanted)
     return divided([work_of(*one) for one in wanted], memory, cores, _SHARE * memory_there())
 
 

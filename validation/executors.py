@@ -74,7 +74,7 @@ def divided(
 
     def seconds(division: Division) -> float:
         processes, threads = division
-        together = threads**_THREADS
+        together: float = threads**_THREADS
         each = [_EACH + (steps / together + observed) / _RATE for steps, observed in work]
         if processes == 1 or len(each) > _MANY:
             return sum(each) / processes + (_START if processes > 1 else 0.0)
@@ -90,9 +90,10 @@ def divided(
 def memory_there() -> float:
     """Bytes of memory of this machine, or infinity where it does not say."""
     try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return math.inf
+    return float(pages) * float(size)
 
 
 @contextmanager
