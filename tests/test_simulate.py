@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import simulate as simulate_function
 from validation.simulation.draws import DataSet
 from validation.simulation.observe import observe
-from validation.simulation.simulate import Sample, simulate
+from validation.simulation.simulate import Sample, numbers_kept, simulate
 
 RELU = "relu(z)"
 ACTIVATIONS = ["tanh(z + 7/10)", RELU, "z + z**2/4", "sin(2*z)"]
@@ -94,6 +95,27 @@ def test_the_slabs_of_a_step_add_up(monkeypatch):
     np.testing.assert_allclose(pieces.weights[2], whole.weights[2], rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("batch", "steps", "threads"), [("reused", 2, 1), ("independent", 2, 2), ("reused", 1, 2)]
+)
+def test_memory(batch, steps, threads):
+    """What it takes at its peak stays below 1.5 times the inputs and weights that it returns."""
+    problem = make(
+        width=2000, dim=2000, samples=4000, batch=batch, steps=[Step(2, 0.3), Step(3, 0.4)][:steps]
+    )
+    simulate(problem.replace(width=20))  # what is remembered between calls
+    tracemalloc.start()
+    try:
+        sample = simulate(problem, threads=threads)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    inputs = {id(data): data.inputs.nbytes for data in sample.batches}
+    kept = sum(inputs.values()) + sum(weights.nbytes for weights in sample.weights)
+    assert numbers_kept(problem) * 8 == kept
+    assert kept < peak < 1.5 * kept
+
+
 def assert_same(first: Sample, second: Sample) -> None:
     for one, other in zip(first.weights, second.weights, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -115,7 +137,8 @@ def test_same_seed_and_index_give_the_same_bits_in_any_order(batch):
 
 
 def test_threads_do_not_change_the_result():
-    problem = make(width=300, dim=270, samples=600, batch="independent")
+    problem = make(width=700, dim=270, samples=5000, batch="independent")
+    assert all(n > 2048 for n in problem.samples)  # several slabs, and several pieces of each
     with threadpool_limits(1):
         one = simulate(problem, threads=1)
         four = simulate(problem, threads=4)

@@ -262,7 +262,10 @@ def _step(
     xp = place.xp
     kind = np.dtype(str(weights.dtype).rpartition(".")[2])
     n, (width, dim) = data.inputs.shape[0], weights.shape
-    samples, neurons = (_ON_ACCELERATOR,) * 2 if place.accelerator else (_SAMPLES, _NEURONS)
+    samples, neurons = _SAMPLES, _NEURONS
+    if place.accelerator:  # it is parallel by itself, and memory for several pieces may be short
+        samples = neurons = _ON_ACCELERATOR
+        map_rows = map
     function = value_and_slope(activation)
     total = place.empty((width, dim), kind)
     factors = (readout * (rate / (n * float(np.sqrt(width)))))[:, None]
