@@ -18,7 +18,8 @@ from statistics import median
 from benchmarks.common import Claim, Effort, Race, Row, clock, race, row
 from rmt.problem import Problem, Step
 from validation.campaign import run_campaign
-from validation.executors import Division, worker_processes
+from validation.division import Division
+from validation.executors import worker_processes
 from validation.simulation.plan import Plan
 from validation.simulation.threads import available_cores
 from validation.store.store import SampleStore

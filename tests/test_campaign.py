@@ -23,7 +23,8 @@ from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import campaign
 from validation.campaign import CampaignError, Job, compute, run_campaign
-from validation.executors import connect_dask, divided
+from validation.division import divided
+from validation.executors import connect_dask
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples
 from validation.simulation.weights import run_samples

@@ -19,7 +19,8 @@ from typing import TypeAlias, TypeVar
 
 from rmt.arguments import integer
 from rmt.status import ConvergenceError, RmtError, Status
-from validation.executors import Division, divided, memory_there, worker_processes
+from validation.division import Division, divided, memory_there
+from validation.executors import worker_processes
 from validation.progress import progress_bar
 from validation.simulation.devices import find_device
 from validation.simulation.planned import PlanOf
@@ -119,7 +120,7 @@ def run_campaign(
         samples it computes at the same time.
     threads : int, optional
         Threads of each, one where ``workers`` or an executor is given. By default both are chosen
-        by the sizes of the networks (`validation.executors.divided`): mostly a process for each
+        by the sizes of the networks (`validation.division.divided`): mostly a process for each
         core; fewer with several threads for a few networks, for those that memory has no room for,
         and on a GPU, where all cores draw the random numbers of one network.
     device : str
