@@ -114,7 +114,8 @@ def test_processes_and_threads_follow_the_sizes(monkeypatch):
         processes, threads = seen.pop()
         return processes, *threads
 
-    assert division(Plan(small, 20)) == (1, 8)
+    assert division(Plan(small, 20)) == (1, 1)
+    assert division(Plan(small.replace(width=1000, dim=1000, samples=2000), 3)) == (1, 8)
     assert division(Plan(large, 200)) == (8, 1)
     assert division(Plan(large, 4)) == (4, 2)
     # A process with a network takes 1.5 GB, or 0.8.

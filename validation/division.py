@@ -11,10 +11,10 @@ from typing import NamedTuple
 __all__ = ["Division", "divided", "memory_there"]
 
 # What decides between a few processes: about right is good enough. Multiplications a second of one
-# core; seconds of a small network; the power of their number with which threads gain; seconds until
-# processes are there, and bytes of what each of them imports.
+# core; seconds that a network takes for itself, and for each further thread; the power of their
+# number with which threads gain; seconds until processes are there, and bytes of what each imports.
 _RATE = 2e10
-_EACH = 4e-3
+_EACH, _EACH_THREAD = 4e-3, 1e-3
 _THREADS = 0.8
 _START = 1.5
 _LIBRARIES = 2e8
@@ -57,14 +57,15 @@ def divided(
     >>> divided([large] * 100, 1e9, cores=8, available=3e9)
     Division(processes=2, threads=4)
     >>> divided([small] * 20, 1e6, cores=8, available=2e10)
-    Division(processes=1, threads=8)
+    Division(processes=1, threads=1)
     """
     room = max(1, int(min(available / (memory + _LIBRARIES), cores)))
 
     def seconds(division: Division) -> float:
         processes, threads = division
         together: float = threads**_THREADS
-        each = [_EACH + (steps / together + observed) / _RATE for steps, observed in work]
+        own = _EACH + _EACH_THREAD * (threads - 1)
+        each = [own + (steps / together + observed) / _RATE for steps, observed in work]
         if processes == 1 or len(each) > _MANY:
             return sum(each) / processes + (_START if processes > 1 else 0.0)
         ends = [_START] * processes
@@ -73,7 +74,8 @@ def divided(
         return max(ends)
 
     most = min(cores, room, max(1, len(work)))
-    return min((Division(p, cores // p) for p in range(1, most + 1)), key=seconds)
+    every = (Division(p, t) for p in range(1, most + 1) for t in sorted({1, cores // p}))
+    return min(every, key=seconds)
 
 
 def memory_there() -> float:
