@@ -280,6 +280,7 @@ def _step(
             value, slope = function(z) if xp is np else function.on(xp, z)
             residual = labels[some] - xp.vecdot(value, readout) / width
             place.scaled(slope, residual[:, None], out=z)
+            del value, slope  # the next piece finds their memory in cache
 
     def gather(row: int) -> float:
         rows = slice(row, min(row + neurons, width))
