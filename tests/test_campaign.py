@@ -23,6 +23,7 @@ from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import campaign
 from validation.campaign import CampaignError, Job, compute, run_campaign
+from validation.division import divided
 from validation.executors import connect_dask
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples
@@ -87,6 +88,53 @@ def test_a_pool_of_the_user(right):
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         assert_same(run_campaign(PLANS, executor=pool), right)
+
+
+@pytest.mark.parametrize("options", [{"threads": 2}, {"workers": 1, "threads": 3}])
+def test_threads_of_each_process(right, options):
+    assert_same(run_campaign(PLANS, **options), right)
+
+
+def test_processes_and_threads_follow_the_sizes(monkeypatch):
+    """Fewest where networks are small, one network after the other where memory is."""
+    seen = []
+
+    def compute_all(jobs, keep, executor, workers, processes):
+        seen.append((processes, {job.threads for job in jobs}))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaign, "_compute_all", compute_all)
+    monkeypatch.setattr(campaign, "available_cores", lambda: 8)
+    small, large = PROBLEM, PROBLEM.replace(width=4000, dim=4000, samples=8000)
+
+    def division(plan, memory=1e12, **options):
+        monkeypatch.setattr(campaign, "memory_there", lambda: memory)
+        with pytest.raises(KeyboardInterrupt):
+            run_campaign([plan], **options)
+        processes, threads = seen.pop()
+        return processes, *threads
+
+    assert division(Plan(small, 20)) == (1, 1)
+    assert division(Plan(small.replace(width=1000, dim=1000, samples=2000), 3)) == (1, 8)
+    assert division(Plan(large, 200)) == (8, 1)
+    assert division(Plan(large, 4)) == (4, 2)
+    # A process with a network takes 1.5 GB, or 0.8.
+    assert division(Plan(large, 200), memory=5e9) == (2, 4)
+    assert division(Plan(large, 200), memory=1e9) == (1, 8)
+    assert division(Plan(large, 200, dtype="float32"), memory=5e9) == (4, 2)
+    assert division(Plan(large, 200), workers=3) == (3, 1)
+    assert division(Plan(large, 2), workers=3, threads=2) == (2, 2)
+    assert division(Plan(large, 200), threads=4) == (2, 4)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 8, 64])
+@pytest.mark.parametrize("n_samples", [1, 3, 100])
+def test_a_division_has_no_more_than_there_is(cores, n_samples):
+    for memory in (1e6, 1e9, 1e11):
+        processes, threads = divided([(1e10, 1e9)] * n_samples, memory, cores, 2e10)
+        assert 1 <= processes * threads <= cores
+        assert processes <= n_samples
+        assert processes == 1 or processes * memory <= 2e10
 
 
 class Backwards(Executor):
@@ -329,6 +377,7 @@ def test_a_full_disk_stops_the_campaign_and_keeps_the_rest(right, tmp_path, monk
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"threads": 0}, "threads must be an integer of at least 1, got 0"),
         ({"workers": 0}, "workers must be an integer of at least 1, got 0"),
         ({"workers": 1.5}, "workers must be"),
         ({"workers": True}, "workers must be"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from rmt.problem import Problem, Step
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from validation import simulate as simulate_function
 from validation.simulation.draws import DataSet
-from validation.simulation.simulate import Sample, simulate
+from validation.simulation.observe import observe
+from validation.simulation.simulate import Sample, numbers_kept, simulate
 
 RELU = "relu(z)"
 ACTIVATIONS = ["tanh(z + 7/10)", RELU, "z + z**2/4", "sin(2*z)"]
@@ -85,11 +87,33 @@ def test_the_slabs_of_a_step_add_up(monkeypatch):
     problem = make(samples=100)
     whole = simulate(problem)
     module = importlib.import_module("validation.simulation.simulate")
-    monkeypatch.setattr(module, "_SLAB_ROWS", 7)
+    for name, rows in (("_SLAB_ROWS", 7), ("_SAMPLES", 3), ("_NEURONS", 5)):
+        monkeypatch.setattr(module, name, rows)
     monkeypatch.setattr(module, "CACHE_ELEMENTS", 50)
     pieces = simulate(problem)
     np.testing.assert_array_equal(pieces.weights[0], whole.weights[0])
     np.testing.assert_allclose(pieces.weights[2], whole.weights[2], rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "threads"), [("reused", 2, 1), ("independent", 2, 2), ("reused", 1, 2)]
+)
+def test_memory(batch, steps, threads):
+    """What it takes at its peak stays below 1.5 times the inputs and weights that it returns."""
+    problem = make(
+        width=2000, dim=2000, samples=4000, batch=batch, steps=[Step(2, 0.3), Step(3, 0.4)][:steps]
+    )
+    simulate(problem.replace(width=20))  # what is remembered between calls
+    tracemalloc.start()
+    try:
+        sample = simulate(problem, threads=threads)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    inputs = {id(data): data.inputs.nbytes for data in sample.batches}
+    kept = sum(inputs.values()) + sum(weights.nbytes for weights in sample.weights)
+    assert numbers_kept(problem) * 8 == kept
+    assert kept < peak < 1.5 * kept
 
 
 def assert_same(first: Sample, second: Sample) -> None:
@@ -113,7 +137,8 @@ def test_same_seed_and_index_give_the_same_bits_in_any_order(batch):
 
 
 def test_threads_do_not_change_the_result():
-    problem = make(width=300, dim=270, samples=600, batch="independent")
+    problem = make(width=700, dim=270, samples=5000, batch="independent")
+    assert all(n > 2048 for n in problem.samples)  # several slabs, and several pieces of each
     with threadpool_limits(1):
         one = simulate(problem, threads=1)
         four = simulate(problem, threads=4)
@@ -239,6 +264,22 @@ def test_float32_simulates_the_same_network():
     np.testing.assert_array_equal(single.batches[0].inputs, double.batches[0].inputs.astype("f4"))
     difference = np.linalg.norm(single.weights[2] - double.weights[2])
     assert difference < 1e-5 * np.linalg.norm(double.weights[2])
+
+
+@pytest.mark.parametrize("activation", ["tanh(z + 7/10)", RELU, "gelu(z)", "sin(2*z)"])
+@pytest.mark.parametrize("batch", ["reused", "independent"])
+def test_singular_values_in_float32(activation, batch):
+    """All of them to 1e-5 of the largest, leading ones to 1e-5 of themselves."""
+    problem = make(activation=activation, batch=batch, width=400, dim=300, samples=900)
+    seen = [
+        observe(simulate(problem, dtype=dtype).weights[2], 3, spectrum=True)
+        for dtype in (np.float32, np.float64)
+    ]
+    single, double = (one.spectrum for one in seen)
+    assert np.abs(single - double).max() < 1e-5 * double[0]
+    leading = seen[0].singular_values / seen[1].singular_values - 1
+    assert 0 < np.abs(leading).max() < 1e-5
+    np.testing.assert_allclose(seen[0].target_overlaps, seen[1].target_overlaps, atol=1e-5)
 
 
 def test_overflow_keeps_the_last_finite_weights():

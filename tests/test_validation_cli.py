@@ -108,6 +108,33 @@ def test_report_command_names_what_is_not_the_default(tiny, capsys):
     assert text.endswith("report --suite tiny --store 'a b.db' --samples 2\n")
 
 
+def test_precisions_are_simulated_and_reported_apart(tiny, capsys, tmp_path):
+    run = ("run", "--suite", "tiny", "--workers", "1")
+    output(capsys, *run)
+    text = output(capsys, *run, "--dtype", "float32")
+    assert "6 of 6 networks simulated" in text
+    assert text.endswith("report --suite tiny --dtype float32\n")
+    assert "0 of 6 networks simulated" in output(capsys, *run, "--dtype", "float32")
+    with SampleStore("validation.sqlite") as store:
+        plans = [tiny.in_precision(dtype).plans[0] for dtype in ("float64", "float32")]
+        double, single = map(store.samples, plans)
+    assert 0 < np.abs(single.singular_values / double.singular_values - 1).max() < 1e-5
+
+    stored = ("list", "--suite", "tiny", "--store", "validation.sqlite", "--dtype")
+    assert "two    3 of   3" in output(capsys, *stored, "float32")
+    tables = []
+    for dtype in ("float64", "float32"):
+        output(capsys, *("report", "--suite", "tiny", "--workers", "1", "--dtype", dtype))
+        data = json.loads((tmp_path / "validation-report" / "report.json").read_text("utf-8"))
+        cases = [case for section in data["sections"] for case in section["cases"]]
+        tables.append([test["verdict"] for case in cases for test in case["tests"]])
+    assert tables[0]
+    assert tables[0] == tables[1]
+    for words in (("show", "two", "--store", "validation.sqlite", "--no-prediction"),):
+        assert "float32, seed 0, 3 stored" in output(capsys, *words, "--dtype", "float32")
+    assert "'float16'" in refusal(capsys, *run, "--dtype", "float16")
+
+
 def test_list(tiny, capsys):
     text = output(capsys, "list", "--suite", "tiny")
     assert "tiny: two networks; 2 cases, 6 networks" in text

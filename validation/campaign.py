@@ -19,12 +19,20 @@ from typing import TypeAlias, TypeVar
 
 from rmt.arguments import integer
 from rmt.status import ConvergenceError, RmtError, Status
+from validation.division import Division, divided, memory_there
 from validation.executors import worker_processes
 from validation.progress import progress_bar
 from validation.simulation.devices import find_device
 from validation.simulation.planned import PlanOf
 from validation.simulation.threads import available_cores
-from validation.store.kinds import AnyObservation, AnyPlan, kind_of, observe_sample
+from validation.store.kinds import (
+    AnyObservation,
+    AnyPlan,
+    kind_of,
+    memory_of,
+    observe_sample,
+    work_of,
+)
 from validation.store.recipe import made_with, recipe
 from validation.store.store import SampleStore
 
@@ -32,6 +40,8 @@ __all__ = ["CampaignError", "run_campaign"]
 
 # Tasks that wait for each worker: enough to keep it busy, few enough to end soon.
 _TASKS_PER_WORKER = 4
+# Of the machine's memory that workers may fill.
+_SHARE = 0.7
 # Tasks handed at a time to an executor whose number of workers is not known: enough for a cluster.
 _TASKS = 1024
 
@@ -60,6 +70,7 @@ class Job:
     plan: AnyPlan
     index: int
     device: str
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,7 @@ def run_campaign(
     *,
     executor: Executor | None = None,
     workers: int | None = None,
+    threads: int | None = None,
     device: str = "cpu",
     progress: bool | str = False,
 ) -> list[S]:
@@ -104,8 +116,13 @@ def run_campaign(
         open. By default processes of this machine; a script that uses these must have the
         usual line ``if __name__ == "__main__":``, since each of them imports it.
     workers : int, optional
-        Number of processes, by default one for each core, or one in all on a GPU. A single one is
-        this process itself. With an executor: how many samples it computes at the same time.
+        Number of processes; a single one is this process itself. With an executor: how many
+        samples it computes at the same time.
+    threads : int, optional
+        Threads of each, one where ``workers`` or an executor is given. By default both are chosen
+        by the sizes of the networks (`validation.division.divided`): mostly a process for each
+        core; fewer with several threads for a few networks, for those that memory has no room for,
+        and on a GPU, where all cores draw the random numbers of one network.
     device : str
         As in `simulate`.
     progress : bool or str
@@ -139,19 +156,20 @@ def run_campaign(
     chosen = tuple(plans)
     for plan in chosen:
         kind_of(plan)
-    if workers is not None:
-        integer("workers", workers, 1)
+    for name, number in (("workers", workers), ("threads", threads)):
+        if number is not None:
+            integer(name, number, 1)
     if executor is None:
         find_device(device)
     opened = nullcontext(store) if isinstance(store, SampleStore) else SampleStore(store)
     with opened as place:
-        return _run(chosen, place, executor, workers, device, progress)
+        return _run(chosen, place, executor, workers, threads, device, progress)
 
 
 def compute(job: Job) -> Outcome:
-    """What a worker does: one sample, on one thread."""
+    """What a worker does: one sample."""
     try:
-        seen = observe_sample(job.plan, job.index, threads=1, device=job.device)
+        seen = observe_sample(job.plan, job.index, threads=job.threads, device=job.device)
     except ConvergenceError as error:
         return Outcome(Failure(str(error), error.status), made_with())
     return Outcome(seen, made_with())
@@ -162,14 +180,18 @@ def _run(
     store: SampleStore,
     executor: Executor | None,
     workers: int | None,
+    threads: int | None,
     device: str,
     progress: bool | str,
 ) -> list[S]:
     missing = _missing(plans, store, device)
     n_missing = sum(map(len, missing))
     failures: list[tuple[Job, Failure]] = []
+    division = Division(1, threads or 1)
+    if executor is None and n_missing:
+        division = _division(plans, missing, workers, threads, device)
     jobs = (
-        Job(plan, index, device)
+        Job(plan, index, device, division.threads)
         for plan, indices in zip(plans, missing, strict=True)
         for index in indices
     )
@@ -185,7 +207,7 @@ def _run(
 
         try:
             if n_missing:
-                _compute_all(jobs, n_missing, keep, executor, workers, device)
+                _compute_all(jobs, keep, executor, workers, division.processes)
         except BaseException as error:
             kept = _what_is_kept(plans, store, device, n_missing)
             if _worker_lost(error):
@@ -225,26 +247,41 @@ def _missing(plans: Sequence[AnyPlan], store: SampleStore, device: str) -> list[
     return missing
 
 
+def _division(
+    plans: Sequence[AnyPlan],
+    missing: Sequence[Sequence[int]],
+    workers: int | None,
+    threads: int | None,
+    device: str,
+) -> Division:
+    """What is asked for, or else what suits samples of these sizes."""
+    cores, n_missing = available_cores(), sum(map(len, missing))
+    if device != "cpu" and workers is None:
+        workers, threads = 1, threads or cores
+    if workers is None and threads is not None:
+        workers = max(1, cores // threads)
+    if workers is not None:
+        return Division(min(workers, n_missing), threads or 1)
+    wanted = [(plan, index) for plan, some in zip(plans, missing, strict=True) for index in some]
+    memory = max(memory_of(plan) for plan, _ in wanted)
+    return divided([work_of(*one) for one in wanted], memory, cores, _SHARE * memory_there())
+
+
 def _compute_all(
     jobs: Iterable[Job],
-    n_jobs: int,
     keep: Keep,
     executor: Executor | None,
     workers: int | None,
-    device: str,
+    processes: int,
 ) -> None:
     if executor is not None:
         _compute_on(executor, jobs, keep, workers * _TASKS_PER_WORKER if workers else _TASKS)
-        return
-    if workers is None:
-        workers = available_cores() if device == "cpu" else 1
-    workers = min(workers, n_jobs)
-    if workers == 1:
+    elif processes == 1:
         for job in jobs:
             keep(job, compute(job))
-        return
-    with worker_processes(workers) as pool:
-        _compute_on(pool, jobs, keep, workers * _TASKS_PER_WORKER)
+    else:
+        with worker_processes(processes) as pool:
+            _compute_on(pool, jobs, keep, processes * _TASKS_PER_WORKER)
 
 
 def _compute_on(executor: Executor, jobs: Iterable[Job], keep: Keep, window: int) -> None:

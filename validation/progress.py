@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from validation.simulation.bar import bar_of
-from validation.store.kinds import AnyPlan, kind_of
+from validation.store.kinds import AnyPlan, work_of
 
 __all__ = ["progress_bar"]
 
@@ -32,9 +32,9 @@ def progress_bar(
     if progress is False:
         yield lambda plan, index: None
         return
-    total = sum(_work(plan, index) for plan in plans for index in plan.indices)
+    total = sum(sum(work_of(plan, index)) for plan in plans for index in plan.indices)
     to_do = sum(
-        _work(plan, index)
+        sum(work_of(plan, index))
         for plan, indices in zip(plans, missing, strict=True)
         for index in indices
     )
@@ -55,14 +55,7 @@ def progress_bar(
             nonlocal n_left
             n_left -= 1
             show(refresh=False)
-            bar.update(_work(plan, index))
+            bar.update(sum(work_of(plan, index)))
 
         show(refresh=True)
         yield advance
-
-
-def _work(plan: AnyPlan, index: int) -> float:
-    """Multiplications of a sample, about: two products a step, and what its kind takes."""
-    problem = plan.problem
-    steps = 2.0 * problem.width * problem.dim * sum(problem.samples)
-    return steps + kind_of(plan).work(plan, index)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rmt.cli.options import checked_workers, integer, on_terminal, reader
 from rmt.cli.program import Argument, Either, choice, command, option
-from validation.cli.options import DEVICE, STORE, SUITE_NAMES, existing_store, seed, store
+from validation.cli.options import DEVICE, DTYPE, STORE, SUITE_NAMES, existing_store, seed, store
 
 if TYPE_CHECKING:
     from validation.suites import Suite
@@ -69,6 +69,7 @@ def _sections() -> Iterable[str]:
     store=[store(STORE)],
     method=[
         DEVICE,
+        DTYPE,
         Either(
             [
                 _WORKERS,
@@ -134,21 +135,23 @@ def _report_command(options: argparse.Namespace) -> str:
         words += ["--samples", f"{options.samples:g}"]
     if options.device != "cpu":
         words += ["--device", options.device]
+    if options.dtype is not None:
+        words += ["--dtype", options.dtype]
     return shlex.join(words)
 
 
 def _chosen_suite(options: argparse.Namespace) -> Suite:
-    """The suite, with as many networks as asked for."""
+    """The suite, with as many networks as asked for, in the precision asked for."""
     from validation.suites import suite
 
-    found = suite(options.suite)
+    found = suite(options.suite).in_precision(options.dtype)
     return found if options.samples == 1 else found.scaled(options.samples)
 
 
 @command(
     problems=_SUITE,
     store=[store(STORE)],
-    method=[DEVICE, _WORKERS],
+    method=[DEVICE, DTYPE, _WORKERS],
     output=[_folder("validation-report", "report.html and report.json")],
     interrupted="nothing written; nothing in {store} has changed",
 )

@@ -7,13 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rmt.cli.options import integer
-from rmt.cli.program import Argument, option
+from rmt.cli.program import Argument, choice, option
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
     from validation.store.store import SampleStore
 
-__all__ = ["DEVICE", "STORE", "SUITE_NAMES", "case_names", "existing_store", "seed", "store"]
+__all__ = [
+    "DEVICE",
+    "DTYPE",
+    "STORE",
+    "SUITE_NAMES",
+    "case_names",
+    "existing_store",
+    "seed",
+    "store",
+]
 
 STORE = Path("validation.sqlite")
 SUITE_NAMES = ("quick", "full")  # those of `validation.suites.SUITES`, which takes long to load
@@ -23,6 +32,12 @@ DEVICE = option(
     "where networks are or were simulated: cpu, cuda, cuda:1",
     default="cpu",
     offered=lambda: ["cpu", "cuda"],
+)
+DTYPE = choice(
+    "--dtype",
+    "TYPE",
+    "precision in which networks are or were simulated (default: what the suite asks for)",
+    ("float64", "float32"),
 )
 
 

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from rmt.cli.program import choice, command, flag, option
-from validation.cli.options import DEVICE, SUITE_NAMES, case_names, existing_store, store
+from validation.cli.options import DEVICE, DTYPE, SUITE_NAMES, case_names, existing_store, store
 
 if TYPE_CHECKING:
     from validation.store.store import SampleStore
@@ -19,7 +19,7 @@ __all__ = ["list_", "show"]
 @command(
     problems=[choice("--suite", "NAME", "only this suite", SUITE_NAMES)],
     store=[store()],
-    method=[DEVICE],
+    method=[DEVICE, DTYPE],
     interrupted="nothing changed",
 )
 def list_(options: argparse.Namespace) -> str:
@@ -33,7 +33,8 @@ def list_(options: argparse.Namespace) -> str:
     """
     from validation.suites import SUITES, suite
 
-    chosen = SUITES.values() if options.suite is None else (suite(options.suite),)
+    named = SUITES.values() if options.suite is None else (suite(options.suite),)
+    chosen = [one.in_precision(options.dtype) for one in named]
     if options.store is None:
         return "\n\n".join(map(str, chosen))
     with existing_store(options.store) as store:
@@ -45,7 +46,7 @@ def list_(options: argparse.Namespace) -> str:
 @command(
     problems=[option("name", "NAME", "a case, as the command 'list' shows", offered=case_names)],
     store=[store()],
-    method=[DEVICE],
+    method=[DEVICE, DTYPE],
     output=[
         flag("--no-prediction", "leave out what takes seconds to compute"),
         flag("--json", "print the problem as JSON, as rmt.Problem reads it"),
@@ -69,9 +70,8 @@ def show(options: argparse.Namespace) -> str:
     if options.json:
         return found.problem.to_json()
     lines = [str(found), *network_of(found.problem), in_words(found.problem)]
-    entries = {
-        one.name: entry for one in SUITES.values() for entry in one.entries if entry.case == found
-    }
+    suites = (one.in_precision(options.dtype) for one in SUITES.values())
+    entries = {one.name: entry for one in suites for entry in one.entries if entry.case == found}
     with nullcontext() if options.store is None else existing_store(options.store) as store:
         for name, entry in entries.items():
             stored = "" if store is None else f", {_n_stored(entry, store, options.device)} stored"

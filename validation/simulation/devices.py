@@ -46,10 +46,17 @@ class Device:
 
     def product(self, a: Any, b: Any, out: Any) -> None:
         """``a b`` into existing memory, where the library can."""
+        self._into(out, self.xp.matmul, a, b)
+
+    def scaled(self, a: Any, factors: Any, out: Any) -> None:
+        """The entries of ``a`` times the factors, into existing memory, where the library can."""
+        self._into(out, self.xp.multiply, a, factors)
+
+    def _into(self, out: Any, function: Any, *arguments: Any) -> None:
         if self.xp.__name__ == "array_api_strict":
-            out[...] = self.xp.matmul(a, b)
+            out[...] = function(*arguments)
         else:
-            self.xp.matmul(a, b, out=out)
+            function(*arguments, out=out)
 
     def __str__(self) -> str:
         return self.name

@@ -194,14 +194,16 @@ def _fill_with_normals(
     def fill(start: int) -> None:
         rng = _generator(entropy, stream, start // _STREAM_ROWS)
         stop = min(start + _STREAM_ROWS, out.shape[0])
-        scratch = np.empty((piece_rows, out.shape[1]))
+        rounded = out.dtype != np.float64
+        scratch = np.empty((piece_rows, out.shape[1])) if rounded else out
         for row in range(start, stop, piece_rows):
             target = out[row : min(row + piece_rows, stop)]
-            rows = scratch[: target.shape[0]]
+            rows = scratch[: target.shape[0]] if rounded else target
             rng.standard_normal(out=rows)
             if shape is not None:
                 shape(rows)
-            target[...] = rows
+            if rounded:
+                target[...] = rows
 
     for _ in run(fill, range(0, out.shape[0], _STREAM_ROWS)):
         pass

@@ -40,6 +40,11 @@ class PlanOf(InNotebooks, Generic[O_co, S_co]):
         changed: Self = replace(self, n_samples=n_samples)  # type: ignore[type-var]
         return changed
 
+    def with_dtype(self, dtype: str) -> Self:
+        """The same plan in another precision."""
+        changed: Self = replace(self, dtype=dtype)  # type: ignore[type-var]
+        return changed
+
     def _check(self, **least: int) -> None:
         """The named numbers as integers that are not smaller than this, and the precision."""
         for name, smallest in least.items():

@@ -6,8 +6,9 @@ Nothing here knows of the theory: this is the experiment that the theory is held
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,6 +19,7 @@ from rmt.display import InNotebooks
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, Status
+from validation.simulation.activation import value_and_slope
 from validation.simulation.devices import Device, find_device
 from validation.simulation.draws import (
     DataSet,
@@ -34,15 +36,18 @@ from validation.simulation.threads import (
     rows_in_parallel,
 )
 
-__all__ = ["Sample", "simulate", "simulate_planned"]
+__all__ = ["Sample", "numbers_kept", "simulate", "simulate_planned"]
 
 # A floating array of NumPy, or of the library of the device that the simulation runs on.
 Array: TypeAlias = Any
+T = TypeVar("T")
 
-# Samples whose pre-activations a thread holds at once: enough for efficient products. Fixed, since
-# the partition decides how the sum over samples is rounded.
-_SLAB_ROWS = 512
-_ACCELERATOR_SLAB_ROWS = 8192
+# Rows of the pre-activations, and of the gradient, that a thread takes at a time: enough for
+# efficient products. Fixed, since the partition decides how sums are rounded.
+_SAMPLES, _NEURONS = 1024, 512
+_ON_ACCELERATOR = 8192
+# Samples whose pre-activations are held at once, at least; more while that is little memory.
+_SLAB_ROWS = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,9 +152,10 @@ def simulate(
     singular values and overlaps.
 
     Memory, in numbers of the chosen precision: ``(steps + 1) N d + n_1 d`` that the sample keeps
-    (``+ n_2 d`` with independent batches), and while a step runs ``512 N + N d`` for every thread
-    and one more (on a GPU ``8192 N + N d``). At ``N = d = 1000, n = 2000`` in float64: 40 MB kept
-    with a reused batch, 56 MB with independent ones, 24 MB at work on one thread.
+    (``+ n_2 d`` with independent batches), and a quarter of that for pre-activations (but 2048 rows
+    of them at least, and all at most), with ``512 d`` for every thread. At ``N = d = 8000,
+    n = 16000`` in float64: 2.6 GB kept with a reused batch, 3.6 GB with independent ones, and 0.7
+    to 0.9 GB more at work. On a GPU there are some arrays of ``8192 N`` beside.
 
     For given versions of NumPy and its BLAS the result is reproducible bit for bit. Source:
     docs/theory.md, section 1.
@@ -170,7 +176,7 @@ def simulate(
     xp = place.xp
     entropy = entropy_of(problem, seed, index)
     # Beyond this the pre-activations' squares overflow, and nothing that follows means anything.
-    largest = float(np.sqrt(np.finfo(kind).max))
+    limit = float(np.sqrt(np.finfo(kind).max))
     n_threads = available_cores() if threads is None else integer("threads", threads) or 1
 
     with one_blas_thread(), rows_in_parallel(n_threads) as map_rows:
@@ -178,20 +184,17 @@ def simulate(
         readout = place.asarray(sample_readout(problem, seed, index).astype(kind))
         batches: list[DataSet] = []
         drawn: dict[int, DataSet] = {}
+        # One for all steps: new memory is cleared by the system page by page, which takes time.
+        slab = place.empty((_slab_rows(problem), problem.width), kind)
         for step, rate in enumerate(problem.learning_rates):
             number = problem.schedule[step]
-            if number in drawn:
-                batches.append(drawn[number])
-            else:
-                batches.append(step_batch(problem, number, entropy, kind, place, map_rows))
-                drawn[number] = batches[-1]
-            with np.errstate(over="ignore", invalid="ignore"):
-                update = _gradient(
-                    problem.activation, weights[-1], readout, batches[-1], rate, place, map_rows
-                )
-                update += weights[-1]
-                usable = bool(xp.all(xp.abs(update) < largest))
-            if not usable:
+            if number not in drawn:
+                drawn[number] = step_batch(problem, number, entropy, kind, place, map_rows)
+            batches.append(drawn[number])
+            update, largest = _step(
+                problem.activation, weights[-1], readout, batches[-1], rate, slab, place, map_rows
+            )
+            if not largest < limit:
                 label = float(xp.max(xp.abs(batches[-1].labels)))
                 raise ConvergenceError(
                     f"the weights after step {step + 1} are not finite, or too large to square: "
@@ -220,52 +223,105 @@ def simulate_planned(
         raise
 
 
-def _gradient(
+def numbers_kept(problem: Problem) -> int:
+    """Entries of the inputs and weights of a sample.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=30, dim=20, samples=50, steps=[Step(1, 0.25)])
+    >>> numbers_kept(problem)
+    2200
+    """
+    drawn = problem.samples[: len(set(problem.schedule))]
+    return (sum(drawn) + (len(problem.steps) + 1) * problem.width) * problem.dim
+
+
+def _slab_rows(problem: Problem) -> int:
+    """Samples to hold pre-activations of at once: a quarter of what the sample keeps."""
+    quarter = numbers_kept(problem) // (4 * problem.width)
+    return min(max(problem.samples), max(_SLAB_ROWS, quarter))
+
+
+def _step(
     activation: ScalarFunction,
     weights: Array,
     readout: Array,
     data: DataSet,
-    scale: float,
+    rate: float,
+    slab: Array,
     place: Device,
     map_rows: MapRows,
-) -> Array:
-    """``scale * G``, a new array (N, d).
+) -> tuple[Array, float]:
+    """``W + rate * G``, a new array (N, d), and its largest entry, which is nan if there is one.
 
-    The samples pass in slabs. A slab's pre-activations ``X W^T`` turn in place, piece by piece in
-    cache, into ``diag(r) sigma'(X W^T)``; its product with ``X`` is added to the sum over slabs, in
-    their order, and the readout scales the rows of the sum.
+    The samples pass in slabs, in two stages that are cut into pieces of their own: the
+    pre-activations ``X W^T`` of some samples turn in place, bit by bit in cache, into
+    ``diag(r) sigma'(X W^T)``; and of some neurons, their products with ``X`` are added to the sum
+    over slabs. Which thread takes which piece never matters.
     """
     xp = place.xp
-    inputs, labels = data.inputs, data.labels
-    n, width = inputs.shape[0], weights.shape[0]
-    slab_rows = min(n, _ACCELERATOR_SLAB_ROWS if place.accelerator else _SLAB_ROWS)
-    piece_rows = slab_rows if place.accelerator else max(1, CACHE_ELEMENTS // width)
     kind = np.dtype(str(weights.dtype).rpartition(".")[2])
-    spare: deque[tuple[Array, Array]] = deque()
+    n, (width, dim) = data.inputs.shape[0], weights.shape
+    samples, neurons = _SAMPLES, _NEURONS
+    if place.accelerator:  # it is parallel by itself, and memory for several pieces may be short
+        samples = neurons = _ON_ACCELERATOR
+        map_rows = map
+    function = value_and_slope(activation)
+    total = place.empty((width, dim), kind)
+    factors = (readout * (rate / (n * float(np.sqrt(width)))))[:, None]
+    spare: deque[Array] = deque()
 
-    def slab_sum(start: int) -> tuple[Array, Array]:
-        stop = min(start + slab_rows, n)
-        x, y = inputs[start:stop, :], labels[start:stop]
-        try:
-            slab, product = spare.pop()
-        except IndexError:
-            slab = place.empty((slab_rows, width), kind)
-            product = place.empty(tuple(weights.shape), kind)
-        pre = slab[: stop - start, :]
-        place.product(x, weights.T, out=pre)
-        # Each thread has its own error state. An overflow is found in the weights.
-        with np.errstate(over="ignore", invalid="ignore"):
-            for row in range(0, stop - start, piece_rows):
-                rows = slice(row, min(row + piece_rows, stop - start))
-                value, slope = activation.value_and_derivative(pre[rows, :], xp=xp)
-                residual = y[rows] - xp.vecdot(value, readout) / width
-                pre[rows, :] = slope * residual[:, None]
-        place.product(pre.T, x, out=product)
-        return slab, product
+    def weigh(row: int) -> None:
+        rows = slice(row, min(row + samples, stop))
+        pre, labels = slab[row - start : rows.stop - start, :], data.labels[rows]
+        place.product(data.inputs[rows, :], weights.T, out=pre)
+        for some in in_cache(rows.stop - row, width):
+            z = pre[some, :]
+            value, slope = function(z) if xp is np else function.on(xp, z)
+            residual = labels[some] - xp.vecdot(value, readout) / width
+            place.scaled(slope, residual[:, None], out=z)
+            del value, slope  # the next piece finds their memory in cache
 
-    total = xp.zeros_like(weights)
-    for slab, product in map_rows(slab_sum, range(0, n, slab_rows)):
-        total += product
-        spare.append((slab, product))
-    total *= (readout * (scale / (n * float(np.sqrt(width)))))[:, None]
-    return total
+    def gather(row: int) -> float:
+        rows = slice(row, min(row + neurons, width))
+        sums, weighed = total[rows, :], slab[: stop - start, rows]
+        if start == 0:
+            place.product(weighed.T, data.inputs[:stop, :], out=sums)
+        else:
+            scratch = spare.pop() if spare else place.empty((min(neurons, width), dim), kind)
+            product = scratch[: rows.stop - row, :]
+            place.product(weighed.T, data.inputs[start:stop, :], out=product)
+            sums += product
+            spare.append(scratch)
+        if stop < n:
+            return 0.0
+        largest = []
+        for some in in_cache(rows.stop - row, dim):
+            new = sums[some, :]
+            new *= factors[rows, :][some, :]
+            new += weights[rows, :][some, :]
+            largest.append(float(xp.max(xp.abs(new))))
+        return float(np.max(largest))
+
+    def in_cache(count: int, length: int) -> Iterator[slice]:
+        """Rows of this length, as many at a time as stay in a core's cache."""
+        some = count if place.accelerator else max(1, CACHE_ELEMENTS // length)
+        return (slice(first, min(first + some, count)) for first in range(0, count, some))
+
+    def quiet(task: Callable[[int], T]) -> Callable[[int], T]:
+        """Each thread has its own error state; an overflow is found in the weights."""
+
+        def run(row: int) -> T:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return task(row)
+
+        return run
+
+    largest = 0.0
+    for start in range(0, n, slab.shape[0]):
+        stop = min(start + slab.shape[0], n)
+        for _ in map_rows(quiet(weigh), range(start, stop, samples)):
+            pass
+        largest = float(np.max(list(map_rows(quiet(gather), range(0, width, neurons)))))
+    return total, largest

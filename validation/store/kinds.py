@@ -22,10 +22,19 @@ from validation.simulation.observe import Observation
 from validation.simulation.plan import Plan
 from validation.simulation.planned import PlanOf
 from validation.simulation.samples import Samples
-from validation.simulation.simulate import Sample, simulate_planned
+from validation.simulation.simulate import Sample, numbers_kept, simulate_planned
 from validation.simulation.weights import observe_weights
 
-__all__ = ["KINDS", "AnyObservation", "AnyPlan", "Kind", "kind_of", "observe_sample"]
+__all__ = [
+    "KINDS",
+    "AnyObservation",
+    "AnyPlan",
+    "Kind",
+    "kind_of",
+    "memory_of",
+    "observe_sample",
+    "work_of",
+]
 
 AnyPlan: TypeAlias = PlanOf[Any, Any]
 AnyObservation: TypeAlias = Observation | FeatureObservation
@@ -55,7 +64,9 @@ class Kind:
     details : callable
         What the numbers of a sample depend on beside what all kinds do; see `recipe`.
     work : callable
-        Multiplications in a sample of a plan, about, beside those of its steps.
+        Multiplications in a sample of a plan, about, beside those of its steps; see `work_of`.
+    memory : callable
+        Numbers that are held beside the sample to observe it, about.
     to_bytes : callable
         An array, or a number, as it is stored: little-endian 64-bit floats.
     from_values : callable
@@ -70,6 +81,7 @@ class Kind:
     shapes: Callable[[Any, int], tuple[tuple[int, ...] | None, ...]]
     details: Callable[[Any, int], str]
     work: Callable[[Any, int], float]
+    memory: Callable[[Any], float]
     to_bytes: Callable[[Any], bytes]
     from_values: Callable[..., Any]
 
@@ -161,6 +173,12 @@ def _features_work(plan: FeaturePlan, index: int) -> float:
     return float(plan.n_stages * width * (passed + width * sum(plan.inputs)))
 
 
+def _features_memory(plan: FeaturePlan) -> float:
+    """Of inputs and their features, and three Gram matrices."""
+    width, dim = plan.problem.width, plan.problem.dim
+    return float((max(plan.inputs) + plan.n_test) * (width + dim) + 3 * width**2)
+
+
 KINDS = (
     Kind(
         plan=Plan,
@@ -173,6 +191,7 @@ KINDS = (
             f"{plan.n_outliers} triplets" + (", spectrum" if plan.keeps_spectrum(index) else "")
         ),
         work=_weights_work,
+        memory=lambda plan: float(plan.problem.width * plan.problem.dim),
         to_bytes=_floats,
         from_values=_weights_of,
     ),
@@ -185,6 +204,7 @@ KINDS = (
         shapes=_features_shapes,
         details=_features_details,
         work=_features_work,
+        memory=_features_memory,
         to_bytes=_npy,
         from_values=_features_of,
     ),
@@ -210,6 +230,37 @@ def kind_of(plan: AnyPlan) -> Kind:
         if isinstance(plan, kind.plan):
             return kind
     raise InvalidInputError(f"plans must hold Plan objects, got {type(plan).__name__}")
+
+
+def work_of(plan: AnyPlan, index: int) -> tuple[float, float]:
+    """About how many multiplications a sample takes: in its steps, and to observe it.
+
+    In float64; those of float32 count half, as long as they take.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", width=40, dim=40, samples=80, steps=[Step(2, 0.3)])
+    >>> work_of(Plan(problem, n_samples=5, n_spectra=1), 0)
+    (256000.0, 384000.0)
+    """
+    problem, share = plan.problem, np.dtype(plan.dtype).itemsize / 8
+    steps = 2.0 * problem.width * problem.dim * sum(problem.samples)
+    return share * steps, share * kind_of(plan).work(plan, index)
+
+
+def memory_of(plan: AnyPlan) -> float:
+    """About how many bytes a process holds to simulate and observe a sample of a plan.
+
+    Examples
+    --------
+    >>> from rmt import Problem, Step
+    >>> problem = Problem("tanh(z)", "z", 2000, 2000, samples=4000, steps=[Step(2, 0.3)])
+    >>> memory_of(Plan(problem, n_samples=5)) / 1e6
+    192.0
+    """
+    numbers = 1.25 * numbers_kept(plan.problem) + kind_of(plan).memory(plan)
+    return numbers * np.dtype(plan.dtype).itemsize
 
 
 def observe_sample(

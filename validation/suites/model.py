@@ -99,14 +99,34 @@ class Suite:
         if not (math.isfinite(factor) and factor > 0):
             raise InvalidInputError(f"samples must be a positive factor, got {factor!r}")
 
-        def scaled(entry: Entry) -> Entry:
-            n_samples = max(2, round(factor * entry.plan.n_samples))
-            return replace(entry, plan=entry.plan.with_samples(n_samples))
+        return self._with_plans(
+            lambda plan: plan.with_samples(max(2, round(factor * plan.n_samples)))
+        )
+
+    def in_precision(self, dtype: str | None) -> Suite:
+        """This suite with all networks in ``"float64"`` or ``"float32"``; None: as it is.
+
+        Raises
+        ------
+        InvalidInputError
+            For another precision.
+
+        Examples
+        --------
+        >>> from validation.suites import suite
+        >>> {plan.dtype for plan in suite("quick").in_precision("float32").plans}
+        {'float32'}
+        """
+        return self if dtype is None else self._with_plans(lambda plan: plan.with_dtype(dtype))
+
+    def _with_plans(self, change: Callable[[AnyPlan], AnyPlan]) -> Suite:
+        def changed(entry: Entry) -> Entry:
+            return replace(entry, plan=change(entry.plan))
 
         return replace(
             self,
             sections=tuple(
-                replace(section, entries=tuple(map(scaled, section.entries)))
+                replace(section, entries=tuple(map(changed, section.entries)))
                 for section in self.sections
             ),
         )
