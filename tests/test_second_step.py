@@ -29,7 +29,7 @@ def setting(activation, noise=0.2, n_zeta=24):
         noise_std=noise,
     )
     c = constants(problem)
-    law = joint_law(problem.target, noise, c, 1.0, 9, n_zeta, 12.0)
+    law, _ = joint_law(problem.target, noise, c, 1.0, 9, n_zeta, 12.0)
     return problem.activation, c, problem.sample_ratios[0], law
 
 

@@ -33,6 +33,7 @@ import numpy as np
 
 from rmt.arrays import Array
 from rmt.budget import OutOfTime, TooCostly, work_limit
+from rmt.moments.rules import NEGLIGIBLE
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants, constants
 from rmt.spikes.mean_update import (
@@ -42,7 +43,7 @@ from rmt.spikes.mean_update import (
     solve_family,
     undefined,
 )
-from rmt.spikes.refinement import Refined, Resolution, refine_family
+from rmt.spikes.refinement import Refined, Resolution, Solved, refine_family
 from rmt.status import InvalidInputError, Status
 
 __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strengths"]
@@ -50,6 +51,8 @@ __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strength
 
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
 _MAX_WORK = 2.5e10  # as counted by `rmt.budget`: some twenty seconds
+_TAIL = 1e-5  # of the tolerance: the tails that are cut off
+_OF_TAILS = 0.01  # of the tolerance, what they may amount to
 _EPSILON = 1e-15  # relative to the largest eigenvalue
 _MAX_SERIES = 3000.0  # terms of a series, whose transform is a matrix
 _MAX_POINTS = 2e7  # of the target's rule: 1 GB
@@ -151,10 +154,11 @@ def resummed_family(
         )
         for member in problems
     ]
-    start = _starting_resolution(problem)
+    start = _starting_resolution(problem, rtol)
+    tail = max(_TAIL * rtol, NEGLIGIBLE) if c.slope_growth == 0 else 1e-17
 
-    def solve(resolution: Resolution, chosen: Sequence[int]) -> list[SpikeStrengths]:
-        return solve_family([problems[m] for m in chosen], c, resolution)
+    def solve(resolution: Resolution, chosen: Sequence[int]) -> Sequence[Solved[SpikeStrengths]]:
+        return solve_family([problems[m] for m in chosen], c, resolution, tail)
 
     try:
         with work_limit(_MAX_WORK):
@@ -168,7 +172,7 @@ def resummed_family(
                 start,
                 lambda resolution: _work(problem, resolution),
                 rtol,
-                ask_first=outliers_only,
+                orders={"inner": 8.0},
             )
     except (TooCostly, OutOfTime) as end:
         unknown = np.full(MAX_SPIKES * (1 + c.b.size), np.nan)
@@ -185,7 +189,9 @@ def _reported(
     refined: Refined[SpikeStrengths], unit: Array, threshold: float, c: Constants, rtol: float
 ) -> SpikeStrengths:
     """The spikes worth reporting, with the errors that the refinement has found."""
-    theta_errors, alignment_errors = _as_spikes((refined.errors + 2.0 * c.error) * unit, c.b.size)
+    theta_errors, alignment_errors = _as_spikes(
+        (refined.errors + 2.0 * c.error + _OF_TAILS * rtol) * unit, c.b.size
+    )
     strengths = refined.solution.strengths
     kept = int(np.sum((strengths > _KEEP * threshold) & np.isfinite(unit[: strengths.size])))
     status = refined.status
@@ -202,13 +208,15 @@ def _reported(
     )
 
 
-def _starting_resolution(problem: Problem) -> Resolution:
+def _starting_resolution(problem: Problem, rtol: float) -> Resolution:
+    """What suffices for most problems."""
+    digits, kinked = max(-math.log10(rtol) - 4.0, 0.0), bool(problem.activation.kinks)
     resolution = {
-        "readout": 20.0,
-        "zeta": 40.0,
-        "inner": 4.0,
-        "target": {1: 10.0, 2: 3.5}.get(problem.n_directions, 2.5),
-        "labels": 40.0,
+        "readout": (40.0 if kinked else 28.0) + 3.0 * digits,
+        "zeta": 36.0,
+        "inner": 3.2 * 1.2**digits,
+        "target": {1: 10.0, 2: 5.0}.get(problem.n_directions, 2.5),
+        "labels": (72.0 if kinked else 56.0) + 12.0 * digits,
     }
     if problem.batch == "independent":
         del resolution["labels"]
