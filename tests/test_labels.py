@@ -115,7 +115,7 @@ def check(law, values, expectation, r):
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
-@pytest.mark.parametrize("sharpness", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("sharpness", [1.0, 1.5, 2.0])
 def test_coarser_laws_show_the_error(noise, sharpness):
     """Their values at their own nodes; and interpolated ones, as far as they are resolved."""
     text = "tanh(z) + He2(z)/3"

@@ -70,14 +70,19 @@ def test_two_index_reference(batch, precision):
 @pytest.mark.parametrize("damage", [np.nan, np.inf])
 def test_undefined_numbers_are_never_an_answer(monkeypatch, damage):
     """A kernel that is not finite has no spikes to show: that must not pass for convergence."""
-    honest = mean_update.averages_on_grid
+    honest = mean_update.averages_of
 
     def damaged(*arguments):
-        found = honest(*arguments)
-        found[1, 0, 0] = damage
-        return found
+        averages = honest(*arguments)
 
-    monkeypatch.setattr(mean_update, "averages_on_grid", damaged)
+        def evaluated(*places):
+            found = averages(*places)
+            found[1, 0, 0] = damage
+            return found
+
+        return evaluated
+
+    monkeypatch.setattr(mean_update, "averages_of", damaged)
     problem = Problem("tanh(z + 7/10)", "sin(2*z)", 500, 500, 900, [(2, 0.3), (2, 0.3)])
     assert resummed_strengths(problem).status is Status.NOT_FINITE
 

@@ -19,7 +19,7 @@ from rmt.spikes.label_law import LabelLaw, independent_law, joint_law
 from rmt.spikes.readout_rule import low_degrees, readout_rule
 from rmt.spikes.refinement import COARSENING, Resolution, Solved
 from rmt.spikes.second_step import SecondStep
-from rmt.spikes.second_step.averages import averages_on_grid
+from rmt.spikes.second_step.averages import Averages, averages_of
 from rmt.status import Status
 
 __all__ = [
@@ -142,7 +142,14 @@ def _moments(
     else:
         law, coarser = independent_law(problem.target, problem.noise_std, c, *numbers)
     step, both = SecondStep(sigma, c, phi1), ("value", "slope")
-    averages = averages_on_grid(step, t, law.y, law.zeta, both, resolution["inner"])
+    rare = np.maximum(2.0 * np.log(np.maximum(w * g**2, tail) / tail), 0.0)
+    reach = np.abs(t) * np.sqrt(rare * (c.mu1**2 * c.B + c.tau**2))
+
+    def evaluated(nodes_per_unit: float) -> Averages:
+        return averages_of(step, t, law.y, law.zeta, both, nodes_per_unit, reach)
+
+    at = evaluated(resolution["inner"])
+    averages = at(slice(None), law.y, law.zeta)
 
     def expectations(law: LabelLaw, averages: Array) -> _Moments:
         output, phi_t = averages
@@ -170,14 +177,14 @@ def _moments(
     # Interpolation knows no more than what is interpolated: some are evaluated again.
     some, share = _sampled(w * g**2)
 
-    def asked(law: LabelLaw, values: Array, inner: float) -> _Moments:
-        again = averages_on_grid(step, t[some], law.y, law.zeta, both, inner)
+    def asked(law: LabelLaw, values: Array, at: Averages) -> _Moments:
+        again = at(some, law.y, law.zeta)
         values[:, some] += share * (again - values[:, some])
         return expectations(law, values)
 
     for name, one in coarser.items():
-        found[name] = asked(one.law, one.values(averages), resolution["inner"])
-    found["inner"] = asked(law, averages, COARSENING * resolution["inner"])
+        found[name] = asked(one.law, one.values(averages), at)
+    found["inner"] = asked(law, averages, evaluated(COARSENING * resolution["inner"]))
     if "readout" in resolution and g.size > _FEW:
         found["readout"] = replace(found[""], modes=low_degrees(g, w, scale, split, COARSENING))
     return found

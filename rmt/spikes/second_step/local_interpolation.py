@@ -103,4 +103,4 @@ class LocalInterpolation:
             at = (rows + i).ravel()
             for sum_, factor in zip(total, factors, strict=True):
                 sum_ += np.bincount(at, (cardinal * factor).ravel(), sum_.size)
-        return total.reshape(len(factors), x.shape[0], -1)
+        return total.reshape(len(factors), x.shape[0], self.grid.size)
