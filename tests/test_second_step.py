@@ -135,7 +135,8 @@ def test_the_table_agrees_with_the_grid(activation, wanted):
     sigma, c, phi, law = setting(activation)
     step = SecondStep(sigma, c, phi)
     reach = np.abs(T) * (abs(c.mu1) * np.abs(law.zeta).max() + 7.0 * c.tau)
-    usual = np.repeat(np.abs(law.y), law.zeta.size) < 10
+    y, zeta = np.repeat(law.y, law.zeta.size), np.tile(law.zeta, law.y.size)
+    usual = (np.abs(y) < 10) & (np.abs(zeta) < 3.0 * math.sqrt(c.B))
     exact = on_grid.reused_on_grid(step, T, law.y, law.zeta, wanted, 12.0)
     errors = []
     for nodes_per_unit in (4.0, 8.0):
