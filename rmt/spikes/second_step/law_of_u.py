@@ -122,23 +122,25 @@ def laws_of_u(
     OverflowError
         The activation overflows at the ends of the grid.
     """
-    groups = []
-    for rows in _alike(s, motion.fastest, bool(sigma.kinks)):
-        z, weights = _rule(sigma, motion, s[rows])
-        inner = sigma.derivative(z)
-        factors = {"one": np.ones_like(z), "z": z, "inner": inner}
-        u = (alphas[:, None] * z)[:, None] + motion.middle + s[rows, None] * inner
-        groups.append((rows, u, weights, np.stack([factors[name] for name in names])))
-    low, high = min(u.min() for _, u, *_ in groups), max(u.max() for _, u, *_ in groups)
+    groups = _alike(s, motion.fastest, bool(sigma.kinks))
+    z, weights, counts = _rules(sigma, motion, [s[rows] for rows in groups])
+    inner = sigma.derivative(z)
+    factors = {"one": np.ones_like(z), "z": z, "inner": inner}
+    # All nodes of all kicks, those of a group one kick after the other.
+    row = np.concatenate([np.repeat(rows, n) for rows, n in zip(groups, counts, strict=True)])
+    first = np.concatenate([[0], np.cumsum(counts)])
+    at = np.concatenate(
+        [np.tile(np.arange(first[i], first[i + 1]), rows.size) for i, rows in enumerate(groups)]
+    )
+    u = np.multiply.outer(alphas, z[at]) + (motion.middle + s[row] * inner[at])
+    low, high = float(u.min()), float(u.max())
     ends = np.array([low - motion.reach, high + motion.reach])
     if not np.isfinite(sigma.value_and_derivative(ends)).all():
         raise OverflowError  # at two points: each would be tried again in unbounded arithmetic
     on_grid = LocalInterpolation(grid_between(low, high))
-    laws = np.empty((len(names), alphas.size, s.size, on_grid.grid.size))
-    for rows, u, weights, factors_ in groups:
-        spread = on_grid.spread(u.reshape(-1, weights.size), weights, factors_)
-        laws[:, :, rows] = spread.reshape(len(names), alphas.size, rows.size, -1)
-    return on_grid.grid, laws
+    factor = np.stack([factors[name] for name in names])[:, at]
+    laws = [on_grid.spread(one, row, s.size, weights[at], factor) for one in u]
+    return on_grid.grid, np.stack(laws, axis=1)
 
 
 def _alike(s: Array, fastest: float, signed: bool) -> list[Indices]:
@@ -179,35 +181,49 @@ def _probes(sigma: ScalarFunction) -> list[_Probe]:
     return found
 
 
-def _rule(sigma: ScalarFunction, motion: Motion, s: Array) -> Pair:
-    """Gauss-Legendre panels for rows that are alike, of about the same number of scales each."""
+def _rules(
+    sigma: ScalarFunction, motion: Motion, groups: Sequence[Array]
+) -> tuple[Array, Array, Indices]:
+    """Gauss-Legendre panels for groups of kicks, of about the same number of scales each.
+
+    Nodes and weights of one group after the other, and how many each has.
+    """
     x, w = gauss_legendre(_ORDER)
     h, layer = motion.spacing, motion.delta / LAYER
-    fastest = min(float(np.abs(s).max()), motion.fastest)
+    least, most = (np.array([end(s) for s in groups])[:, None] for end in (np.min, np.max))
+    fastest = np.minimum(np.maximum(most, -least), motion.fastest)
     width = motion.reach + _REACH * motion.delta
-    nodes, weights = [], []
+    panels = []
     for probe in _probes(sigma):
         still = motion.alpha * probe.z + motion.middle
-        scale = np.full(probe.z.size, max(2.0 * h, layer))
-        if sigma.kinks:
-            both = [still + end * probe.slope for end in (s.min(), s.max())]
-            low, high = np.minimum(*both), np.maximum(*both)
+        both = still + least * probe.slope, still + most * probe.slope
+        low, high = np.minimum(*both), np.maximum(*both)
+        scale = np.full(low.shape, max(2.0 * h, layer))
         for kink in sigma.kinks:
             meets = (low < kink + width) & (high > kink - width)
             scale[meets] = max(min(2.0 * h, layer), _SMALLEST)
         rate = (abs(motion.alpha) + fastest * probe.bend) / scale + 1.0 / min(2.0 * h, _WIDEST)
         rate *= motion.finer * np.exp(-(probe.z**2) / _EASE)
-        total = np.concatenate([[0.0], np.cumsum((rate[1:] + rate[:-1]) / 2.0 * np.diff(probe.z))])
-        count = min(max(1, math.ceil(total[-1] / _ORDER)), _MAX_NODES // _ORDER)
-        edges = np.interp(np.linspace(0.0, total[-1], count + 1), total, probe.z)
-        edges[0], edges[-1] = probe.ends
-        half = np.diff(edges)[:, None] / 2.0
-        z = (edges[:-1, None] + half * (x + 1.0)).ravel()
-        nodes.append(z)
-        weights.append((half * w).ravel() * np.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi))
-    z, weight = np.concatenate(nodes), np.concatenate(weights)
+        total = np.zeros(rate.shape)
+        np.cumsum((rate[:, 1:] + rate[:, :-1]) / 2.0 * np.diff(probe.z), axis=1, out=total[:, 1:])
+        panels.append([_equal_shares(probe, one) for one in total])
+    edges = [edge for group in zip(*panels, strict=True) for edge in group]
+    half = np.concatenate([np.diff(edge) for edge in edges]) / 2.0
+    start = np.concatenate([edge[:-1] for edge in edges])
+    z = (start[:, None] + half[:, None] * (x + 1.0)).ravel()
+    weight = (half[:, None] * w).ravel() * np.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi)
+    sizes = [_ORDER * sum(edge.size - 1 for edge in group) for group in zip(*panels, strict=True)]
     kept = weight > _NEGLIGIBLE
-    return z[kept], weight[kept]
+    counts = np.add.reduceat(kept, np.cumsum([0, *sizes[:-1]]), dtype=np.intp)
+    return z[kept], weight[kept], counts
+
+
+def _equal_shares(probe: _Probe, total: Array) -> Array:
+    """Edges of panels of a piece, between which a total grows by what one resolves."""
+    count = min(max(1, math.ceil(total[-1] / _ORDER)), _MAX_NODES // _ORDER)
+    edges = np.interp(np.arange(count + 1) * (total[-1] / count), total, probe.z)
+    edges[0], edges[-1] = probe.ends
+    return edges
 
 
 # Grids of u

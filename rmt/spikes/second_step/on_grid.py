@@ -75,7 +75,7 @@ def reused_on_grid(
         delta, most = abs(tq) * c.tau, float(shift.max())
         alpha = 1.0 + tq * c.mu2 * c.Ey
         motion = Motion(
-            alpha=abs(alpha),
+            alpha=alpha,
             middle=middle,
             delta=delta,
             reach=most,

@@ -142,10 +142,14 @@ class Table:
         x, weights = np.polynomial.hermite_e.hermegauss(_XI)
         narrow = middle[~wide][..., None] + delta[~wide, None, None] * x
         on_w = LocalInterpolation(np.arange(-count, count + 1.0))
-        spread = on_w.spread(
-            narrow.reshape(-1, _XI) / h, weights / weights.sum(), np.ones((1, _XI))
-        )
-        found[~wide] = spread.reshape(*narrow.shape[:-1], 2 * count + 1)
+        rows = narrow[..., 0].size
+        found[~wide] = on_w.spread(
+            narrow.ravel() / h,
+            np.repeat(np.arange(rows), _XI),
+            rows,
+            np.tile(weights / weights.sum(), rows),
+            np.ones((1, narrow.size)),
+        ).reshape(*narrow.shape[:-1], 2 * count + 1)
         return found
 
 
