@@ -308,7 +308,7 @@ class _LabelNodes:
         previous = current = np.ones_like(y)
         x = self._place(y) if self.count > 1 else y
         for n in range(self.count):
-            count_work(10.0 * y.size)
+            count_work(20.0 * y.size)
             if n == 1:
                 current = x
             elif n > 1:
@@ -338,7 +338,7 @@ def _moments(
         z = rule.nodes[:, start : start + chunk]
         f = target(*z)
         polynomials = basis(f)
-        count_work(z.shape[1] * (3 + 2 * r) * len(polynomials) * (4.0 + 0.5 * degrees))
+        count_work(z.shape[1] * (3 + 2 * r) * len(polynomials) * (4.0 + 0.3 * degrees))
         hermite = orthonormal_hermite(
             c.b @ z / max(norm, 1e-300), degrees, rule.weights[start : start + chunk]
         )

@@ -40,6 +40,7 @@ SHARE = 0.05  # of the tolerance, that each variable may use up
 MOST_GROWTH = 2.2
 ENOUGH = 1.1  # growth of one variable at least, for another solve to be worth it
 UNSETTLED = 5.0  # times a relative error, by which errors are more than changes tell
+SETTLED = 0.01  # a relative change below which refinement ought to show
 LOST = 8.0  # times the rounding: a change of less is no news
 STALLED = 4  # solves without progress: rounding, or a singularity that the rules do not know of
 
@@ -148,8 +149,7 @@ def refine_family(
             if not ongoing:
                 break
             growth = {
-                name: _growth(d, SHARE * rtol, _order(seen[name], resolution[name], d))
-                for name, d in moved.items()
+                name: _growth(seen[name], resolution[name], d, rtol) for name, d in moved.items()
             }
             seen = {name: _Seen(resolution[name], d, seen[name].order) for name, d in moved.items()}
             if max(growth.values()) < ENOUGH:  # an error that is in no question
@@ -179,18 +179,16 @@ class _Seen:
     order: float
 
 
-def _order(before: _Seen, n: float, moved: float) -> float:
-    """Of convergence in a variable: what the last refinement of it has shown."""
-    least = min(before.moved, 1.0)
-    if n < 1.01 * before.n or not moved > 0 or not least > 0:
-        return before.order
-    return min(max(math.log(least / moved) / math.log(n / before.n), 1.0), before.order)
-
-
-def _growth(moved: float, share: float, order: float) -> float:
+def _growth(before: _Seen, n: float, moved: float, rtol: float) -> float:
     """Of a variable, for its change to become its share of the tolerance."""
+    share, order = SHARE * rtol, before.order
     # Geometric convergence: the change under coarsening is PREFACTOR * exp(-rate * n).
     growth = math.log(PREFACTOR / share) / math.log(PREFACTOR / min(max(moved, 1e-16), 0.1))
+    if n > 1.01 * before.n and moved > 0:  # what the last refinement has shown
+        gain = before.moved / moved
+        if gain < 2.0 and moved < SETTLED:
+            return 1.0  # it did not help: noise, or another variable
+        order = min(max(math.log(min(gain, 1.0 / moved)) / math.log(n / before.n), 1.0), order)
     return min(max(growth, (moved / share) ** (1.0 / order), 1.0), MOST_GROWTH)
 
 

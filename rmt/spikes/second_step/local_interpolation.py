@@ -11,7 +11,7 @@ __all__ = ["STENCIL", "LocalInterpolation"]
 
 
 STENCIL = 8
-_WORK = 60.0  # of a point, in array operations
+_WORK = 120.0  # of a point, in array operations
 _BLOCK = 1 << 12  # places whose weights stay in cache
 _SPREAD = 1 << 15  # places that are spread at once
 

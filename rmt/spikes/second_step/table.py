@@ -52,7 +52,7 @@ _STEADY = 1e-12  # a variation of alpha that is none
 _EDGE = STENCIL // 2
 # Work, as counted by `rmt.budget`: of the law at a kick, of a value of the activation, of a
 # multiplication, of a readout in the table, and of one that is not.
-_LAW, _VALUE, _PRODUCT, _INSIDE, _OUTSIDE = 7e3, 40.0, 0.5, 2e5, 3e6
+_LAW, _VALUE, _PRODUCT, _INSIDE, _OUTSIDE = 1e4, 40.0, 0.5, 2e5, 3e6
 
 
 @dataclass(frozen=True, slots=True)
