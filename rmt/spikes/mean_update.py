@@ -130,11 +130,12 @@ def _moments(
     scale = min(max(1.0 / (kick * large), 0.002), 4.0) if large > 0 else 4.0
     split = bool(sigma.kinks)
     g, w = readout_rule(problem.readout, _even(resolution.get("readout", 2.0)), scale, split, tail)
-    t = kick * g
+    t, std_w = kick * g, math.sqrt(c.mu1**2 * c.B + c.tau**2)
     numbers = round(resolution["zeta"]), resolution["target"], tail
     if reused:
-        # The label that moves the pre-activation of a typical neuron by about 1/2.
-        label_scale = 1.0 / (2.0 * kick * phi1 * c.rms_slope)
+        # The label that moves the pre-activation of a typical neuron by about 1/2, and by half of
+        # what all else does.
+        label_scale = max(1.0 / kick, std_w) / (2.0 * phi1 * c.rms_slope)
         labels = round(resolution["labels"])
         law, coarser = joint_law(
             problem.target, problem.noise_std, c, label_scale, labels, *numbers
@@ -143,7 +144,7 @@ def _moments(
         law, coarser = independent_law(problem.target, problem.noise_std, c, *numbers)
     step, both = SecondStep(sigma, c, phi1), ("value", "slope")
     rare = np.maximum(2.0 * np.log(np.maximum(w * g**2, tail) / tail), 0.0)
-    reach = np.abs(t) * np.sqrt(rare * (c.mu1**2 * c.B + c.tau**2))
+    reach = np.abs(t) * std_w * np.sqrt(rare)
 
     def evaluated(nodes_per_unit: float) -> Averages:
         return averages_of(step, t, law.y, law.zeta, both, nodes_per_unit, reach)
