@@ -30,10 +30,12 @@ __all__ = [
     "LAYER",
     "Motion",
     "Parts",
+    "farthest",
     "grid_of_u",
     "laws_of_u",
     "parts_of",
     "resolving",
+    "size_of_grid",
     "steepest",
 ]
 
@@ -87,6 +89,13 @@ def steepest(sigma: ScalarFunction) -> float:
     """The largest slope, by how much it counts."""
     z = np.linspace(-HALF_WIDTH, HALF_WIDTH, 400)
     return float(np.max(np.abs(sigma.derivative(z)) * np.exp(-(z**2) / _EASE)))
+
+
+@cached(64)
+def farthest(sigma: ScalarFunction) -> float:
+    """How far ``Z``, and ``sigma'(Z)``, may be from zero."""
+    z = np.linspace(-HALF_WIDTH, HALF_WIDTH, 400)
+    return max(HALF_WIDTH, float(np.abs(sigma.derivative(z)).max()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +274,13 @@ def grid_of_u(
     grid = np.unique(np.concatenate([grid, near[(near > low) & (near < high)]]))
     apart = np.diff(grid) > 0.2 * fine
     return np.asarray(grid[np.concatenate([[True], apart])])
+
+
+def size_of_grid(steps: Spacings, high: float, width: float) -> float:
+    """About the points of a grid between ``-high`` and ``high``, without kinks."""
+    cuts = np.array([0.0, *(CORE * 2.0**k + width for k in range(len(steps) - 1)), math.inf])
+    lengths = np.clip(high, cuts[:-1], cuts[1:]) - cuts[:-1]
+    return min(2.0 * float((lengths / np.array(steps)).sum()), float(_MAX_NODES))
 
 
 def _in_shells(steps: list[float], low: float, high: float, width: float) -> Array:

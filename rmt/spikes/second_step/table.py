@@ -30,10 +30,12 @@ from rmt.spikes.second_step.fresh_batch import squared_slope
 from rmt.spikes.second_step.law_of_u import (
     FASTEST,
     Motion,
+    farthest,
     grid_of_u,
     laws_of_u,
     parts_of,
     resolving,
+    size_of_grid,
     steepest,
 )
 from rmt.spikes.second_step.local_interpolation import STENCIL, LocalInterpolation
@@ -94,13 +96,6 @@ class _Extent:
         """On each side of ``w = 0``."""
         return math.ceil(self.w * self.finer / (_SHIFTS * self.spacing)) + _EDGE
 
-    @property
-    def work(self) -> float:
-        first, last = self.places
-        laws, shifts = self.alphas * (last - first), 2.0 * self.shifts
-        grid = 2.0 * self.finer / self.spacing * (20.0 + self.w)
-        return laws * _LAW + grid * shifts * (_VALUE + _PRODUCT * laws)
-
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -160,12 +155,18 @@ def worth_a_table(
 
     They are the smallest ``|t|``: kicks, shifts and the range of ``alpha`` grow with it.
     """
+    steps, far = resolving(step.sigma, wanted), farthest(step.sigma)
     order = np.argsort(np.abs(t), kind="stable")
     costs = [_OUTSIDE * t.size]
     for count in range(1, t.size + 1):
         some = order[:count]
         extent = _extent(step, t[some], y, wanted, nodes_per_unit, reach[some])
-        costs.append(extent.work + _INSIDE * count + _OUTSIDE * (t.size - count))
+        first, last = extent.places
+        laws, shifts = extent.alphas * (last - first), 2.0 * extent.shifts
+        high = far * max(map(abs, (*extent.alpha, *extent.s)))
+        grid = extent.finer * size_of_grid(steps, high, extent.w)
+        work = laws * _LAW + grid * shifts * (_VALUE + _PRODUCT * laws)
+        costs.append(work + _INSIDE * count + _OUTSIDE * (t.size - count))
     inside = np.zeros(t.size, dtype=bool)
     inside[order[: int(np.argmin(costs))]] = True
     return inside
