@@ -13,7 +13,7 @@ and the ``r``-dimensional integral over ``z`` is done once, whatever is integrat
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,7 +100,7 @@ class CoarserLaw:
         return np.asarray(pairs).reshape(*given.shape[:-1], -1)
 
 
-Laws = tuple[LabelLaw, Mapping[str, CoarserLaw]]
+Laws = tuple[LabelLaw, dict[str, CoarserLaw]]
 """A law, and those coarser in ``labels``, ``zeta`` or the rule over the ``target``'s ``z``."""
 
 
@@ -232,7 +232,7 @@ def joint_law(
     )
     found = law(n_labels, n_zeta, fine)
     coarser, nodes = law(_fewer(n_labels), n_zeta, fine), noisy(n_labels)
-    between_labels = nodes.polynomials(coarser.y).T @ nodes.to_coefficients
+    between_labels = nodes.polynomials(noisy(_fewer(n_labels)).nodes).T @ nodes.to_coefficients
     between_zetas = _between_zetas(n_zeta, _fewer(n_zeta))
     return found, {
         "labels": CoarserLaw(coarser, found, labels=between_labels),

@@ -18,7 +18,7 @@ from rmt.spikes.constants import Constants
 from rmt.spikes.label_law import LabelLaw, independent_law, joint_law
 from rmt.spikes.readout_rule import low_degrees, readout_rule
 from rmt.spikes.refinement import COARSENING, Resolution, Solved
-from rmt.spikes.second_step import SecondStep
+from rmt.spikes.second_step import SecondStep, Wanted
 from rmt.spikes.second_step.averages import Averages, averages_of
 from rmt.status import Status
 
@@ -142,7 +142,8 @@ def _moments(
         )
     else:
         law, coarser = independent_law(problem.target, problem.noise_std, c, *numbers)
-    step, both = SecondStep(sigma, c, phi1), ("value", "slope")
+    step = SecondStep(sigma, c, phi1)
+    both: Wanted = ("value", "slope")
     rare = np.maximum(2.0 * np.log(np.maximum(w * g**2, tail) / tail), 0.0)
     reach = np.abs(t) * std_w * np.sqrt(rare)
 
@@ -183,6 +184,7 @@ def _moments(
         values[:, some] += share * (again - values[:, some])
         return expectations(law, values)
 
+    found["target"] = expectations(coarser.pop("target").law, averages)
     for name, one in coarser.items():
         found[name] = asked(one.law, one.values(averages), at)
     found["inner"] = asked(law, averages, evaluated(COARSENING * resolution["inner"]))

@@ -189,7 +189,7 @@ def _growth(before: _Seen, n: float, moved: float, rtol: float) -> float:
         if gain < 2.0 and moved < SETTLED:
             return 1.0  # it did not help: noise, or another variable
         order = min(max(math.log(min(gain, 1.0 / moved)) / math.log(n / before.n), 1.0), order)
-    return min(max(growth, (moved / share) ** (1.0 / order), 1.0), MOST_GROWTH)
+    return float(min(max(growth, (moved / share) ** (1.0 / order), 1.0), MOST_GROWTH))
 
 
 def _allowed(

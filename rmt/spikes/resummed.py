@@ -288,7 +288,7 @@ def _work(problem: Problem, resolution: Resolution) -> float:
     moments = 3.0 + 2.0 * r
     if problem.batch == "reused":
         # Laws of U for each label, the table at each zeta, their product; then the label's noise.
-        pairs = 3000.0 * labels + 2000.0 * zeta + 30.0 * labels * zeta
+        pairs = 1500.0 * labels + 500.0 * zeta + 10.0 * labels * zeta
         noise = 20.0 * labels**3 if problem.noise_std > 0 else 0.0
     else:
         pairs, noise = 50.0 * zeta, 0.0
@@ -296,4 +296,5 @@ def _work(problem: Problem, resolution: Resolution) -> float:
     points = (20.0 * resolution["target"]) ** r * {1: 1.0, 2: 0.79}.get(r, 0.52)
     if points > _MAX_POINTS or max(zeta, labels) > _MAX_SERIES:
         return math.inf
-    return readout * inner * pairs + noise + points * moments * labels * (4.0 + 0.5 * zeta)
+    law = points * (50.0 + 10.0 * zeta + moments * labels * (4.0 + 0.3 * zeta))
+    return readout * inner**2 * pairs + noise + law

@@ -232,7 +232,7 @@ def _equal_shares(probe: _Probe, total: Array) -> Array:
     count = min(max(1, math.ceil(total[-1] / _ORDER)), _MAX_NODES // _ORDER)
     edges = np.interp(np.arange(count + 1) * (total[-1] / count), total, probe.z)
     edges[0], edges[-1] = probe.ends
-    return edges
+    return np.asarray(edges)
 
 
 # Grids of u

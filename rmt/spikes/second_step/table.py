@@ -124,7 +124,7 @@ class Table:
         count_work(_PRODUCT * values.size * shifts + 1.5 * weights.size * parts * zeta.size)
         found = interpolation @ values.reshape(shape[1], -1)
         found = found.reshape(*place.shape, parts, zeta.size).transpose(2, 0, 1, 3)
-        return found.reshape(parts, t.size, -1)
+        return np.asarray(found.reshape(parts, t.size, -1))
 
     def _laws_of_w(self, middle: Array, delta: Array) -> Array:
         """Weights on the nodes of ``w`` that average over ``N(middle, delta^2)``."""
