@@ -2,7 +2,8 @@
 
 Fresh batch: ``Z + S`` is Gaussian given ``zeta``, so it is one Gaussian smoothing. Reused batch:
 ``sigma'(Z)`` inside makes ``Z + S`` a nonlinear function of ``Z``: in closed form for a piecewise
-linear activation (`piecewise_linear`), on grids for any other (`on_grid`).
+linear activation (`piecewise_linear`), from one table for a smooth one (`table`), one readout after
+the other for any other, and where a table would be too large (`on_grid`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from rmt.budget import check_time
 from rmt.moments.spacing import CORE
 from rmt.spikes.second_step import SecondStep, Wanted
 from rmt.spikes.second_step.fresh_batch import in_fresh_batch
-from rmt.spikes.second_step.law_of_u import resolving, steepest
+from rmt.spikes.second_step.law_of_u import LAYER, resolving, steepest
 from rmt.spikes.second_step.local_interpolation import STENCIL, LocalInterpolation
 from rmt.spikes.second_step.on_grid import reused_on_grid
 from rmt.spikes.second_step.piecewise_linear import is_piecewise_linear, of_piecewise_linear
@@ -35,7 +36,6 @@ Averages: TypeAlias = Callable[[Some, Array | None, Array], Array]
 
 
 _GROWTH = 0.16  # relative spacing of large labels
-_LAYER = 2.8  # nodes on the rise of a smoothed kink, per its width
 _REACH = 7.5  # of Z
 _FASTEST = 64.0  # the kick of a label up to which its own average is resolved
 _FAR = 20.0  # widths of a kink
@@ -160,7 +160,7 @@ def _interpolated(
     else:
         smoothing = np.abs(t) * c.tau
     steps = np.array(resolving(sigma, wanted))
-    spacing = np.maximum(steps[0] / 2.0, smoothing / _LAYER) / finer
+    spacing = np.maximum(steps[0] / 2.0, smoothing / LAYER) / finer
     rate = float((np.abs(t * c.mu1) / spacing).max())
     zetas, columns, weights = _between(zeta, _grid(zeta, lambda x: np.full(x.size, rate)))
     labels = np.zeros(1)
@@ -205,7 +205,7 @@ def _label_rate(
     by_label, by_zeta, smoothing = by_label[:, None], by_zeta[:, None], smoothing[:, None]
     u = by_label * np.abs(y)
     shells = CORE * 2.0 ** np.arange(steps.size - 1)
-    spacing = np.maximum(steps[np.searchsorted(shells, u - by_zeta)] / 2.0, smoothing / _LAYER)
+    spacing = np.maximum(steps[np.searchsorted(shells, u - by_zeta)] / 2.0, smoothing / LAYER)
     spacing = np.minimum(spacing, _GROWTH * (1.0 + by_zeta + u))
     return np.asarray((finer * by_label / spacing).max(axis=0))
 
