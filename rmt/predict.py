@@ -29,7 +29,7 @@ from rmt.spikes.mean_update import SpikeStrengths, no_spikes
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError
-from rmt.vocabulary import METHODS
+from rmt.vocabulary import METHODS, RTOL
 
 __all__ = ["METHODS", "check_arguments", "on_marchenko_pastur", "predict"]
 
@@ -38,7 +38,7 @@ __all__ = ["METHODS", "check_arguments", "on_marchenko_pastur", "predict"]
 def predict(
     problem: Problem,
     method: Method = "resummed",
-    rtol: float = 1e-6,
+    rtol: float = RTOL,
     throw: bool = True,
     forms: Forms | None = None,
     max_seconds: float | None = MAX_SECONDS,

@@ -22,6 +22,7 @@ from rmt.problem import Problem
 from rmt.regression import RidgeErrors, ridge
 from rmt.regression.errors import QUANTITIES, stage_rows
 from rmt.status import ConvergenceError, InvalidInputError
+from rmt.vocabulary import RTOL
 
 if TYPE_CHECKING:
     import pandas
@@ -127,7 +128,7 @@ def sweep_ridge(
     *,
     samples: float | None = None,
     regularisation: float | None = None,
-    rtol: float = 1e-6,
+    rtol: float = RTOL,
     executor: Executor | None = None,
     throw: bool = False,
     max_seconds: float | None = MAX_SECONDS,

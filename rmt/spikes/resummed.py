@@ -45,6 +45,7 @@ from rmt.spikes.mean_update import (
 )
 from rmt.spikes.refinement import Refined, Resolution, Solved, refine_family
 from rmt.status import InvalidInputError, Status
+from rmt.vocabulary import RTOL
 
 __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strengths"]
 
@@ -58,7 +59,7 @@ _MAX_SERIES = 3000.0  # terms of a series, whose transform is a matrix
 _MAX_POINTS = 2e7  # of the target's rule: 1 GB
 
 
-def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
+def resummed_strengths(problem: Problem, rtol: float = RTOL) -> SpikeStrengths:
     """Strengths and target alignments of all spikes, to a requested accuracy.
 
     Parameters
@@ -102,7 +103,7 @@ def family_key(problem: Problem) -> Hashable:
 
 
 def resummed_family(
-    problems: Sequence[Problem], rtol: float = 1e-6, outliers_only: bool = False
+    problems: Sequence[Problem], rtol: float = RTOL, outliers_only: bool = False
 ) -> list[SpikeStrengths]:
     """`resummed_strengths` of problems that share the first step, for little more than one of them.
 
