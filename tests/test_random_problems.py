@@ -64,7 +64,7 @@ def explodes(found: Prediction) -> bool:
 
 @pytest.mark.slow
 def test_many_resummed() -> None:
-    """All end by themselves, and of 100 that are no nonsense at most 3 without an answer."""
+    """All end by themselves, and of 100 that are no nonsense at most 4 without an answer."""
     outcomes: list[Status] = []
     for seed in range(300):
         start = time.thread_time()
@@ -76,7 +76,7 @@ def test_many_resummed() -> None:
                 check_numbers(found)
     assert len(outcomes) > 200
     assert Status.OUT_OF_TIME not in outcomes
-    assert sum(not outcome.ok for outcome in outcomes) <= 0.03 * len(outcomes)
+    assert sum(not outcome.ok for outcome in outcomes) <= 0.04 * len(outcomes)
 
 
 @pytest.mark.slow

@@ -338,7 +338,7 @@ def _moments(
         z = rule.nodes[:, start : start + chunk]
         f = target(*z)
         polynomials = basis(f)
-        products = (3 + 2 * r) * len(polynomials) * (4.0 + 0.3 * degrees)
+        products = (3 + 2 * r) * degrees * (2.0 + 0.2 * len(polynomials))
         count_work(z.shape[1] * (50.0 + 10.0 * degrees + products))
         hermite = orthonormal_hermite(
             c.b @ z / max(norm, 1e-300), degrees, rule.weights[start : start + chunk]

@@ -297,5 +297,5 @@ def _work(problem: Problem, resolution: Resolution) -> float:
     points = (20.0 * resolution["target"]) ** r * {1: 1.0, 2: 0.79}.get(r, 0.52)
     if points > _MAX_POINTS or max(zeta, labels) > _MAX_SERIES:
         return math.inf
-    law = points * (50.0 + 10.0 * zeta + moments * labels * (4.0 + 0.3 * zeta))
+    law = points * (50.0 + 10.0 * zeta + moments * zeta * (2.0 + 0.2 * labels))
     return readout * inner**2 * pairs + noise + law
