@@ -30,7 +30,7 @@ from rmt.spikes.path import PathPoint, walked
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
-from rmt.vocabulary import METHODS
+from rmt.vocabulary import METHODS, RTOL
 
 __all__ = ["METHODS", "check_arguments", "on_marchenko_pastur", "predict", "training_path"]
 
@@ -39,7 +39,7 @@ __all__ = ["METHODS", "check_arguments", "on_marchenko_pastur", "predict", "trai
 def predict(
     problem: Problem,
     method: Method = "resummed",
-    rtol: float = 1e-6,
+    rtol: float = RTOL,
     throw: bool = True,
     forms: Forms | None = None,
     max_seconds: float | None = MAX_SECONDS,

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
-__all__ = ["FORMS", "METHODS", "NUMBERS", "TEXTS", "Batch", "Forms", "Init", "Method", "ReadoutLaw"]
+__all__ = [
+    "FORMS",
+    "METHODS",
+    "NUMBERS",
+    "RTOL",
+    "TEXTS",
+    "Batch",
+    "Forms",
+    "Init",
+    "Method",
+    "ReadoutLaw",
+]
 
 # Of a `Problem`.
 Batch: TypeAlias = Literal["reused", "independent"]
@@ -16,6 +27,8 @@ Method: TypeAlias = Literal["scaling", "resummed", "deformed"]
 METHODS = get_args(Method)
 Forms: TypeAlias = Literal["simple", "exact", "linked"]
 FORMS = get_args(Forms)
+RTOL = 1e-4
+"""Tolerance unless the caller says otherwise: of a theory whose own error is of order ``1/N``."""
 
 # Of `sweep`: the parameters that it runs over, numbers and texts.
 NUMBERS = (

@@ -86,16 +86,23 @@ def questions() -> dict[str, Callable[[], Any]]:
 
     for name in PROBLEMS:
         given = problem(name)
-        ask(f"resummed: {name}", rmt.predict, given)
+        ask(f"resummed: {name}", rmt.predict, given, rtol=1e-6)
     for name in DEFORMED:
         for forms in ("linked", "simple") if name == "relu, reused" else ("linked",):
-            ask(f"deformed, {forms}: {name}", rmt.predict, problem(name), "deformed", forms=forms)
+            ask(
+                f"deformed, {forms}: {name}",
+                rmt.predict,
+                problem(name),
+                "deformed",
+                1e-6,
+                forms=forms,
+            )
     for name in SCALING:
         ask(f"scaling: {name}", rmt.predict, problem(name), "scaling")
         ask(f"scaling, symbols: {name}", rmt.scaling, problem(name))
     for name in FEATURES:
-        ask(f"features: {name}", rmt.feature_spikes, problem(name), 700)
-        ask(f"ridge: {name}", rmt.ridge, problem(name), [300, 900], [0.1, 0.3])
+        ask(f"features: {name}", rmt.feature_spikes, problem(name), 700, rtol=1e-6)
+        ask(f"ridge: {name}", rmt.ridge, problem(name), [300, 900], [0.1, 0.3], rtol=1e-6)
     for text in FUNCTIONS:
         ask(f"expansion: {text}", rmt.hermite_expansion, text, 6)
         ask(f"exponents: {text}", _exponents, text)
@@ -103,9 +110,9 @@ def questions() -> dict[str, Callable[[], Any]]:
         ask(f"tensor: {text}", rmt.tensor_hermite_expansion, text, 4)
         ask(f"staircase: {text}", rmt.staircase, text)
     erf = problem("erf, sign")
-    ask("sweep", rmt.sweep, erf, {"samples_per_dim": [1.0, 3.0], "width": [300, 600]})
+    ask("sweep", rmt.sweep, erf, {"samples_per_dim": [1.0, 3.0], "width": [300, 600]}, rtol=1e-6)
     over = {"readout_samples_per_dim": [0.6, 1.8], "regularisation": [0.1, 0.3]}
-    ask("sweep of ridge errors", rmt.sweep_ridge, problem("polynomial"), over)
+    ask("sweep of ridge errors", rmt.sweep_ridge, problem("polynomial"), over, rtol=1e-6)
     ask("phase diagram", rmt.phase_diagram, erf, [0.1, 0.4], [0.2, 0.45])
     ask("Marchenko-Pastur", _law, rmt.MarchenkoPastur(0.5))
     ask("generalised", _law, rmt.GeneralisedMarchenkoPastur([1, 3], 0.5))

@@ -58,7 +58,7 @@ def of_zeta(y, zeta):
 @pytest.mark.parametrize(("text", "noise"), list(itertools.product(TARGETS, [0.0, 0.6])))
 def test_joint_law(text, noise):
     f, r, c = problem_constants(text, noise)
-    law = joint_law(ScalarFunction.parse(text), noise, c, 2.0, 90, 40, 14.0 if r == 1 else 6.0)
+    law, _ = joint_law(ScalarFunction.parse(text), noise, c, 2.0, 90, 40, 14.0 if r == 1 else 6.0)
     y, zeta = (a.ravel() for a in np.meshgrid(law.y, law.zeta, indexing="ij"))
     values = bounded(y, zeta)
     check(law, values, lambda m: direct(f, r, c, noise, bounded, m), r)
@@ -71,12 +71,13 @@ def test_joint_law_with_growth(activation, s, noise):
     text = "He3(z)/sqrt(6)"
     f, r, c = problem_constants(text, noise, activation)
     assert c.slope_growth == s
-    law = joint_law(ScalarFunction.parse(text), noise, c, 2.0, 110, 24, 14.0)
+    law, _ = joint_law(ScalarFunction.parse(text), noise, c, 2.0, 110, 24, 14.0)
     y = np.repeat(law.y, law.zeta.size)
+    one, y1, y2, z1, zy = law.weights
     monomials = {
-        4 * s + 2: [(law.one, lambda y, z: 1), (law.z1[0], lambda y, z: z[0])],
-        3 * s + 1: [(law.y1, lambda y, z: y), (law.zy[0], lambda y, z: z[0] * y)],
-        2 * s: [(law.y2, lambda y, z: y**2)],
+        4 * s + 2: [(one, lambda y, z: 1), (z1, lambda y, z: z[0])],
+        3 * s + 1: [(y1, lambda y, z: y), (zy, lambda y, z: z[0] * y)],
+        2 * s: [(y2, lambda y, z: y**2)],
     }
     for degree, some in monomials.items():
         for weights, monomial in some:
@@ -96,7 +97,7 @@ def test_joint_law_with_growth(activation, s, noise):
 @pytest.mark.parametrize(("text", "noise"), list(itertools.product(TARGETS, [0.0, 0.6])))
 def test_independent_law(text, noise):
     f, r, c = problem_constants(text, noise)
-    law = independent_law(ScalarFunction.parse(text), noise, c, 60, 14.0 if r == 1 else 6.0)
+    law, _ = independent_law(ScalarFunction.parse(text), noise, c, 60, 14.0 if r == 1 else 6.0)
     check(law, of_zeta(0.0, law.zeta), lambda m: direct(f, r, c, noise, of_zeta, m), r)
 
 
@@ -106,16 +107,36 @@ def problem_constants(text, noise, activation="tanh(z + 7/10)"):
 
 
 def check(law, values, expectation, r):
-    monomials = {
-        "one": (law.one, lambda y, z: 1),
-        "y1": (law.y1, lambda y, z: y),
-        "y2": (law.y2, lambda y, z: y**2),
-    }
-    for i in range(r):
-        monomials[f"z{i}"] = law.z1[i], lambda y, z, i=i: z[i]
-        monomials[f"z{i} y"] = law.zy[i], lambda y, z, i=i: z[i] * y
-    for name, (weights, monomial) in monomials.items():
+    monomials = {"1": lambda y, z: 1, "y": lambda y, z: y, "y^2": lambda y, z: y**2}
+    monomials |= {f"z{i}": lambda y, z, i=i: z[i] for i in range(r)}
+    monomials |= {f"z{i} y": lambda y, z, i=i: z[i] * y for i in range(r)}
+    for weights, (name, monomial) in zip(law.weights, monomials.items(), strict=True):
         assert weights @ values == pytest.approx(expectation(monomial), rel=2e-7, abs=2e-7), name
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("sharpness", [1.0, 1.5, 2.0])
+def test_coarser_laws_show_the_error(noise, sharpness):
+    """Their values at their own nodes; and interpolated ones, as far as they are resolved."""
+    text = "tanh(z) + He2(z)/3"
+    _, _, c = problem_constants(text, noise)
+    target = ScalarFunction.parse(text)
+
+    def at_nodes(law):
+        y, zeta = np.repeat(law.y, law.zeta.size), np.tile(law.zeta, law.y.size)
+        return np.tanh(y + sharpness * zeta) * zeta
+
+    def expectation(law):
+        return law.weights[3] @ at_nodes(law)
+
+    law, coarser = joint_law(target, noise, c, 2.0, 40, 30, 14.0)
+    exact = expectation(joint_law(target, noise, c, 2.0, 90, 400, 14.0)[0])
+    changes = {name: abs(expectation(one.law) - expectation(law)) for name, one in coarser.items()}
+    assert changes["target"] < 1e-9 < changes["zeta"] < 1e-1
+    assert abs(expectation(law) - exact) < 2 * sum(changes.values())
+    for name, one in coarser.items():
+        interpolated = one.law.weights[3] @ one.values(at_nodes(law))
+        assert abs(interpolated - expectation(one.law)) < 2 * changes[name] + 1e-15
 
 
 @pytest.mark.parametrize("order", [1, 2, 7, 64, 300])

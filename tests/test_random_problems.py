@@ -11,17 +11,18 @@ from random_problems import random_arguments
 
 import rmt
 from rmt import ConvergenceError, InvalidInputError, Prediction, Problem, Status
+from rmt.vocabulary import Method
 
 LIMIT = 30.0  # seconds of processor time, in the long run
 
 
-def predicted(seed: int, method: str, seconds: float) -> Prediction | None:
+def predicted(seed: int, method: Method, seconds: float, rtol: float = 1e-6) -> Prediction | None:
     """The prediction, whether it converged or not; None for a problem that is refused."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             problem = Problem(**random_arguments(seed))
-            return rmt.predict(problem, method, max_seconds=seconds)  # type: ignore[arg-type]
+            return rmt.predict(problem, method, rtol, max_seconds=seconds)
         except InvalidInputError:
             return None
         except ConvergenceError as error:
@@ -43,7 +44,7 @@ def check_numbers(found: Prediction) -> None:
 
 
 @pytest.mark.parametrize("method", ["resummed", "deformed"])
-def test_a_few_in_a_second_each(method: str) -> None:
+def test_a_few_in_a_second_each(method: Method) -> None:
     refused = 0
     for seed in range(1000, 1008):
         start = time.thread_time()
@@ -55,20 +56,42 @@ def test_a_few_in_a_second_each(method: str) -> None:
     assert refused < 3
 
 
+def explodes(found: Prediction) -> bool:
+    """Of no use in double precision: weights whose weak spikes are below the rounding of others."""
+    strengths = [spike.strength for spike in found.spikes]
+    return found.status is Status.NOT_FINITE or max(strengths, default=0.0) > 1e6
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "count"), [("resummed", 300), ("deformed", 100)])
-def test_many(method: str, count: int) -> None:
-    """Of those that are no nonsense, at most 5 in 100 run out of time."""
+def test_many_resummed() -> None:
+    """All end by themselves, and of 100 that are no nonsense at most 4 without an answer."""
     outcomes: list[Status] = []
-    for seed in range(count):
+    for seed in range(300):
         start = time.thread_time()
-        found = predicted(seed, method, LIMIT)
+        found = predicted(seed, "resummed", LIMIT, 1e-4)
+        assert time.thread_time() - start < LIMIT, random_arguments(seed)
+        if found is not None and (found.status.ok or not explodes(found)):
+            outcomes.append(found.status)
+            if found.status.ok:
+                check_numbers(found)
+    assert len(outcomes) > 200
+    assert Status.OUT_OF_TIME not in outcomes
+    assert sum(not outcome.ok for outcome in outcomes) <= 0.04 * len(outcomes)
+
+
+@pytest.mark.slow
+def test_many_deformed() -> None:
+    """At most 5 in 100 run out of time."""
+    outcomes: list[Status] = []
+    for seed in range(100):
+        start = time.thread_time()
+        found = predicted(seed, "deformed", LIMIT)
         assert time.thread_time() - start < 1.2 * LIMIT, random_arguments(seed)
         if found is not None:
             outcomes.append(found.status)
             if found.status.ok:
                 check_numbers(found)
-    assert len(outcomes) > 0.8 * count
+    assert len(outcomes) > 80
     assert outcomes.count(Status.OUT_OF_TIME) <= 0.05 * len(outcomes)
 
 
@@ -76,7 +99,7 @@ def test_many(method: str, count: int) -> None:
 def test_a_looser_tolerance_is_off_by_no_more_than_it_says() -> None:
     """``rtol`` 1e-4 against 1e-6: errors that no estimate sees show here, and nowhere else."""
     compared = 0
-    for seed in range(2000, 2100):
+    for seed in range(2000, 2150):
         try:
             problem = Problem(**random_arguments(seed))
             loose, fine = (rmt.predict(problem, rtol=r, max_seconds=LIMIT) for r in (1e-4, 1e-6))
@@ -95,4 +118,4 @@ def test_a_looser_tolerance_is_off_by_no_more_than_it_says() -> None:
             )
             for a, b, a_error, b_error in pairs:
                 assert abs(a - b) <= a_error + b_error + 1e-12, (seed, random_arguments(seed))
-    assert compared > 60
+    assert compared >= 100

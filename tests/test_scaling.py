@@ -95,7 +95,7 @@ def test_error_function_is_exact():
 def test_one_step(batch):
     problem = rough(steps=[(3, 0.25)], batch=batch)
     result = scaling(problem)
-    found = resummed_strengths(problem)
+    found = resummed_strengths(problem, 1e-6)
     assert result.strengths(1000) == pytest.approx(found.strengths, rel=1e-10)
     assert abs(result.alignments(1000)) == pytest.approx(abs(found.alignments), rel=1e-10)
     assert result.n_outliers == 1

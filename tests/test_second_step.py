@@ -1,6 +1,7 @@
 """The routes to ``E[sigma(Z + S)]`` and ``Phi_t`` against each other and against brute force."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from rmt.moments import smoothing
 from rmt.problem import Problem
 from rmt.spikes.constants import constants
 from rmt.spikes.label_law import joint_law
-from rmt.spikes.second_step import SecondStep, on_grid
+from rmt.spikes.second_step import Average, SecondStep, on_grid
 from rmt.spikes.second_step.averages import averages_on_grid
+from rmt.spikes.second_step.table import tabulated
 
 BOTH = ("value", "slope")
 T = np.array([-3.0, -0.4, -0.01, 0.02, 0.7, 2.5])
@@ -29,7 +31,7 @@ def setting(activation, noise=0.2, n_zeta=24):
         noise_std=noise,
     )
     c = constants(problem)
-    law = joint_law(problem.target, noise, c, 1.0, 9, n_zeta, 12.0)
+    law, _ = joint_law(problem.target, noise, c, 1.0, 9, n_zeta, 12.0)
     return problem.activation, c, problem.sample_ratios[0], law
 
 
@@ -124,6 +126,26 @@ def test_poles_next_to_the_axis(activation):
         for a, j in ((2, J // 2), (5, J // 2 + 6)):
             expected = brute_force(sigma, c, phi, T[q], law.y[a], law.zeta[j])
             assert [part[q, a * J + j] for part in found] == pytest.approx(expected, abs=5e-7)
+
+
+@pytest.mark.parametrize("activation", ["tanh(z + 7/10)", "gelu(z)", "atan(2*z)", "z + z**2/4"])
+@pytest.mark.parametrize("wanted", [BOTH, get_args(Average)], ids=len)
+def test_the_table_agrees_with_the_grid(activation, wanted):
+    """Two routes for smooth activations, which differ in all but the law of ``U``."""
+    sigma, c, phi, law = setting(activation)
+    step = SecondStep(sigma, c, phi)
+    reach = np.abs(T) * (abs(c.mu1) * np.abs(law.zeta).max() + 7.0 * c.tau)
+    y, zeta = np.repeat(law.y, law.zeta.size), np.tile(law.zeta, law.y.size)
+    usual = (np.abs(y) < 10) & (np.abs(zeta) < 3.0 * math.sqrt(c.B))
+    exact = on_grid.reused_on_grid(step, T, law.y, law.zeta, wanted, 12.0)
+    errors = []
+    for nodes_per_unit in (4.0, 8.0):
+        table = tabulated(step, T, law.y, wanted, nodes_per_unit, reach)
+        found = table.averages(step, T, law.y, law.zeta, reach)
+        sizes = np.abs(exact).max(axis=(1, 2))[:, None, None]
+        errors.append((np.abs(found - exact) / sizes)[:, :, usual].max())
+    assert errors[0] < 5e-4
+    assert errors[1] < errors[0] / 30 + 1e-8
 
 
 def test_no_step_changes_nothing():

@@ -221,13 +221,13 @@ def test_family_agrees_with_single_solves(batch: str, readout: str, outliers_onl
 
 def test_a_family_solves_its_moments_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    honest = mean_update.averages_on_grid
+    honest = mean_update.averages_of
 
     def counted(*arguments: object) -> object:
         calls.append(1)
         return honest(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(mean_update, "averages_on_grid", counted)
+    monkeypatch.setattr(mean_update, "averages_of", counted)
     rmt.sweep(REUSED, {"scale_2": np.linspace(2.9, 3.1, 30)}, rtol=1e-4)
     together = len(calls)
     calls.clear()

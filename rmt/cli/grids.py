@@ -24,7 +24,7 @@ from rmt.cli.options import (
 )
 from rmt.cli.program import Outcome, flag, option
 from rmt.status import InvalidInputError
-from rmt.vocabulary import NUMBERS, TEXTS
+from rmt.vocabulary import NUMBERS, RTOL, TEXTS
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -94,7 +94,7 @@ _NOTES = [
         ),
         *_MEANS,
     ],
-    method=level(1e-6, " for each point"),
+    method=level(RTOL, " for each point"),
     output=[
         JSON,
         plot("positions and overlaps"),

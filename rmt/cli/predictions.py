@@ -19,6 +19,7 @@ from rmt.cli.options import (
     solver_of,
 )
 from rmt.cli.program import flag, option
+from rmt.vocabulary import RTOL
 
 __all__ = ["features", "predict", "ridge", "scaling"]
 
@@ -32,7 +33,7 @@ def _regularisation(text: str) -> list[float] | Literal["optimal"]:
     return "optimal" if text == "optimal" else _numbers(text)
 
 
-@problem_command(method=level(1e-6), output=[JSON, plot("bulk and outliers")])
+@problem_command(method=level(RTOL), output=[JSON, plot("bulk and outliers")])
 def predict(options: argparse.Namespace) -> object:
     r"""Predict the outliers of the weights after one or two steps.
 
@@ -79,7 +80,7 @@ def scaling(options: argparse.Namespace) -> object:
 @problem_command(
     method=[
         option("--inputs", "m", "number of fresh inputs (default: the last batch's size)", integer),
-        rtol(1e-6),
+        rtol(RTOL),
         max_seconds(),
     ],
     output=[JSON],
@@ -116,7 +117,7 @@ def features(options: argparse.Namespace) -> object:
             default=[1e-3],
             offered=lambda: ["optimal"],
         ),
-        rtol(1e-6),
+        rtol(RTOL),
         max_seconds(),
     ],
     output=[JSON, plot("the learning curves")],

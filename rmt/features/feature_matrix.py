@@ -24,6 +24,7 @@ from rmt.frames import frame_of, plain_fields
 from rmt.hermite.tensor_tables import multi_indices
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.vocabulary import RTOL
 
 if TYPE_CHECKING:
     import pandas
@@ -185,7 +186,7 @@ def feature_spikes(
     problem: Problem,
     samples: int | None = None,
     *,
-    rtol: float = 1e-6,
+    rtol: float = RTOL,
     throw: bool = True,
     max_seconds: float | None = MAX_SECONDS,
 ) -> FeatureSpikes:

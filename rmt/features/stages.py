@@ -13,6 +13,7 @@ from rmt.problem.supported import check_two_steps
 from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
 from rmt.spikes.resummed import resummed_strengths
+from rmt.vocabulary import RTOL
 
 __all__ = ["Stage", "last_stage", "row_lengths", "stage_names", "stages"]
 
@@ -55,7 +56,7 @@ def stage_names(problem: Problem) -> tuple[str, ...]:
     return ("untrained", *(f"step {s}" for s in range(1, len(problem.steps) + 1)))
 
 
-def stages(problem: Problem, rtol: float = 1e-6) -> Iterator[Stage]:
+def stages(problem: Problem, rtol: float = RTOL) -> Iterator[Stage]:
     """Every stage of a problem, the untrained network first, each solved when it is asked for.
 
     Examples
@@ -75,7 +76,7 @@ def stages(problem: Problem, rtol: float = 1e-6) -> Iterator[Stage]:
     yield _after(problem, rtol)
 
 
-def last_stage(problem: Problem, rtol: float = 1e-6) -> Stage:
+def last_stage(problem: Problem, rtol: float = RTOL) -> Stage:
     """The stage after the problem's last step."""
     return _after(problem, rtol)
 

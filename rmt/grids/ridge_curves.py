@@ -21,6 +21,7 @@ from rmt.problem import Problem
 from rmt.regression import RidgeErrors, ridge
 from rmt.regression.errors import QUANTITIES, stage_rows
 from rmt.status import ConvergenceError, InvalidInputError
+from rmt.vocabulary import RTOL
 
 if TYPE_CHECKING:
     import pandas
@@ -126,7 +127,7 @@ def sweep_ridge(
     *,
     samples: float | None = None,
     regularisation: float | None = None,
-    rtol: float = 1e-6,
+    rtol: float = RTOL,
     executor: Executors | None = None,
     progress: Progress = False,
     throw: bool = False,

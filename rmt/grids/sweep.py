@@ -21,7 +21,7 @@ from rmt.predict import check_arguments
 from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, Status
-from rmt.vocabulary import TEXTS, Forms
+from rmt.vocabulary import RTOL, TEXTS, Forms
 
 if TYPE_CHECKING:
     import pandas
@@ -259,7 +259,7 @@ def sweep(
     problem: Problem,
     over: Over,
     method: Method = "resummed",
-    rtol: float = 1e-6,
+    rtol: float = RTOL,
     executor: Executors | None = None,
     progress: Progress = False,
     throw: bool = False,

@@ -71,9 +71,10 @@ def smoothed(
         return _in_closed_form(terms, m, s)
     total = np.empty((2, *m.shape))
     wide = s > nodes_per_unit * spacings(function)[0]
-    for std in np.unique(s[wide]):
-        same = s == std
-        total[:, same] = _on_panels(function, m[same], std, nodes_per_unit)
+    octaves = np.where(wide, np.floor(np.log2(np.maximum(s, _TINY))), -np.inf)
+    for octave in np.unique(octaves[wide]):
+        same = octaves == octave
+        total[:, same] = _on_panels(function, m[same], s[same], nodes_per_unit)
     if not wide.all():
         route = _between_kinks if function.kinks else _on_even_nodes
         total[:, ~wide] = route(function, m[~wide], s[~wide], nodes_per_unit)
@@ -90,41 +91,40 @@ def _on_even_nodes(
 
 
 def _on_panels(
-    function: ScalarFunction, m: Array, std: Any, nodes_per_unit: float
+    function: ScalarFunction, m: Array, s: Array, nodes_per_unit: float
 ) -> tuple[Array, Array]:
-    """Gauss-Legendre panels over ``u = m + s Z``, the same for all means: for large ``s``.
+    """Gauss-Legendre panels over ``u = m + s Z``, the same for all: for large ``s``, much alike.
 
     Between kinks their nodes follow the function (`spacings`), which far out varies more slowly,
     and the density.
     """
-    low, high = float(m.min()) - HALF_WIDTH * std, float(m.max()) + HALF_WIDTH * std
+    least, reach = float(s.min()), HALF_WIDTH * float(s.max())
+    low, high = float(m.min()) - reach, float(m.max()) + reach
     cuts = [CORE * 2.0**k for k in range(len(spacings(function)))]
     ends = np.array([0.0, *cuts, *(-c for c in cuts), *function.kinks])
     ends = np.unique(np.concatenate([[low, high], ends[(ends > low) & (ends < high)]]))
     middle = np.abs(ends[1:] + ends[:-1]) / 2.0
     step = np.array(spacings(function))[np.searchsorted(cuts[:-1], middle)]
-    rate = nodes_per_unit / 4.0 * (0.5 / step + 1.0 / (_DENSITY_STEP * std))
+    rate = nodes_per_unit / 4.0 * (0.5 / step + 1.0 / (_DENSITY_STEP * least))
     counts = np.ceil(np.minimum(np.diff(ends) * rate, _MAX_NODES) / _ORDER).astype(int)
     pieces = zip(ends[:-1], ends[1:], counts, strict=True)
     edges = np.concatenate(
         [*(np.linspace(a, b, n, endpoint=False) for a, b, n in pieces), ends[-1:]]
     )
     u, widths = legendre_panels(edges, _ORDER)
-    parts = np.stack(function.value_and_derivative(u)) * widths / (_ROOT_TWO_PI * std)
+    parts = np.stack(function.value_and_derivative(u)) * widths / _ROOT_TWO_PI
     total = np.zeros((2, m.size))
     order = np.argsort(m)
     # Means within a few standard deviations of each other share the nodes that they reach.
-    groups = np.flatnonzero(np.diff(np.floor((m[order] - m[order[0]]) / (_SHARED * std)))) + 1
+    groups = np.flatnonzero(np.diff(np.floor((m[order] - m[order[0]]) / (_SHARED * least)))) + 1
     for group in np.split(order, groups):
-        first, last = np.searchsorted(
-            u, [m[group[0]] - HALF_WIDTH * std, m[group[-1]] + HALF_WIDTH * std]
-        )
+        first, last = np.searchsorted(u, [m[group[0]] - reach, m[group[-1]] + reach])
         block = max(1, _BLOCK // max(1, last - first))
         for start in range(0, group.size, block):
             some = group[start : start + block]
             count_work(10.0 * some.size * (last - first))
-            density = np.exp(-(((u[first:last] - m[some, None]) / std) ** 2) / 2.0)
-            total[:, some] = parts[:, first:last] @ density.T
+            density = np.exp(-(((u[first:last] - m[some, None]) / s[some, None]) ** 2) / 2.0)
+            total[:, some] = parts[:, first:last] @ density.T / s[some]
     return total[0], total[1]
 
 

@@ -24,6 +24,7 @@ from rmt.regression.points import Points, solved_points
 from rmt.regression.risk import Risk, RiskTable, effective_ridge, risk
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
 from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.vocabulary import RTOL
 
 if TYPE_CHECKING:
     import pandas
@@ -186,7 +187,7 @@ def ridge(
     samples: ArrayLike,
     regularisation: ArrayLike | Literal["optimal"],
     *,
-    rtol: float = 1e-6,
+    rtol: float = RTOL,
     throw: bool = True,
     max_seconds: float | None = MAX_SECONDS,
 ) -> RidgeErrors:

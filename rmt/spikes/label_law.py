@@ -24,11 +24,20 @@ from rmt.budget import count_work
 from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.hermite_values import orthonormal_hermite
-from rmt.moments.rules import GaussianRule, gaussian_rule, negligible_beyond, tensor_rule
+from rmt.moments.rules import (
+    NEGLIGIBLE,
+    GaussianRule,
+    gaussian_rule,
+    negligible_beyond,
+    tensor_rule,
+)
 from rmt.spikes.constants import Constants
+from rmt.spikes.refinement import COARSENING
 
 __all__ = [
+    "CoarserLaw",
     "LabelLaw",
+    "Laws",
     "hermite_nodes",
     "independent_law",
     "joint_law",
@@ -42,31 +51,57 @@ _STRETCH = 0.98
 
 @dataclass(frozen=True, slots=True)
 class LabelLaw:
-    """Weights on ``P`` points such that ``E[F m] ~ sum_p m_weights[p] F(point p)``.
+    """Weights on ``P`` points such that ``E[F m] ~ sum_p weights[m, p] F(point p)``.
 
     Attributes
     ----------
     zeta : array, shape (J,)
         The significant ones of the Gauss-Hermite nodes of ``N(0, B)``.
-    n_hermite : int
-        Number of all those nodes, and of the Hermite polynomials behind the weights.
     y : array, shape (A,), or None
         Label nodes; the points are then the pairs ``(y_a, zeta_j)`` and ``P = A J``. None when
         ``F`` depends on ``zeta`` alone, ``P = J``.
-    one, y1, y2 : array, shape (P,)
-        Weights of ``m = 1, y, y^2``.
-    z1, zy : array, shape (r, P)
-        Weights of ``m = z_i`` and ``z_i y``.
+    weights : array, shape (3 + 2 r, P)
+        Of ``m = 1, y, y^2, z_i, z_i y``.
     """
 
     zeta: Array
-    n_hermite: int
     y: Array | None
-    one: Array
-    y1: Array
-    y2: Array
-    z1: Array
-    zy: Array
+    weights: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return 1 if self.y is None else self.y.size, self.zeta.size
+
+
+@dataclass(frozen=True, slots=True)
+class CoarserLaw:
+    """A law with fewer nodes, and what interpolates between those of a finer one to its own.
+
+    What depends on ``(y, zeta)`` need not be evaluated again to see how well the nodes resolve it.
+    """
+
+    law: LabelLaw
+    finer: LabelLaw
+    labels: Array | None = None
+    zetas: Array | None = None
+
+    def values(self, given: Array) -> Array:
+        """Values at the points of this law from those of the finer one; the last axis."""
+        pairs = given.reshape(*given.shape[:-1], *self.finer.shape)
+        if self.labels is not None:
+            pairs = self.labels @ pairs
+        if self.zetas is not None:
+            # In the tails polynomials explode: no further off than the neighbours are apart.
+            after = np.searchsorted(self.finer.zeta, self.law.zeta)
+            after = np.clip(after, 2, self.finer.zeta.size - 2)
+            near = [pairs[..., after + k] for k in (-2, -1, 0, 1)]
+            low, high = np.minimum.reduce(near), np.maximum.reduce(near)
+            pairs = np.clip(pairs @ self.zetas.T, 2.0 * low - high, 2.0 * high - low)
+        return np.asarray(pairs).reshape(*given.shape[:-1], -1)
+
+
+Laws = tuple[LabelLaw, dict[str, CoarserLaw]]
+"""A law, and those coarser in ``labels``, ``zeta`` or the rule over the ``target``'s ``z``."""
 
 
 @cached(64)
@@ -101,27 +136,32 @@ def mehler_weights(coefficients: Array, correlation: float) -> Array:
 
 
 def independent_law(
-    target: ScalarFunction, noise_std: float, c: Constants, n_zeta: int, nodes_per_unit: float
-) -> LabelLaw:
-    """Law for functions of ``zeta`` alone (a fresh second batch), on ``n_zeta`` nodes."""
+    target: ScalarFunction,
+    noise_std: float,
+    c: Constants,
+    n_zeta: int,
+    nodes_per_unit: float,
+    tail: float = NEGLIGIBLE,
+) -> Laws:
+    """Law for functions of ``zeta`` alone (a fresh second batch), on ``n_zeta`` nodes.
 
-    def monomials(z: Array) -> Array:
-        f = target(*z)
-        return np.stack([np.ones_like(f), f, f * f, *z, *(zi * f for zi in z)])
+    What is beyond ``tail``, relative to the largest, is left out.
+    """
 
-    r = target.n_variables
-    weights = _project(target, c, n_zeta, nodes_per_unit, monomials, 3 + 2 * r)
-    one, y1, y2 = weights[:3]
-    return LabelLaw(
-        zeta=hermite_nodes(n_zeta)[0][significant(n_zeta)] * math.sqrt(c.B),
-        n_hermite=n_zeta,
-        y=None,
-        one=one,
-        y1=y1,
-        y2=y2 + noise_std**2 * one,
-        z1=weights[3 : 3 + r],
-        zy=weights[3 + r :],
+    def law(zetas: int, moments: Array) -> LabelLaw:
+        weights = mehler_weights(moments[:, 0, :zetas], _correlation(c))
+        weights[2] += noise_std**2 * weights[0]
+        return LabelLaw(_zeta_nodes(c, zetas), None, weights)
+
+    fine, coarse = (
+        _moments(target, c, n_zeta, nodes, tail, lambda f: np.ones((1, f.size)))
+        for nodes in (nodes_per_unit, COARSENING * nodes_per_unit)
     )
+    found, fewer = law(n_zeta, fine), _fewer(n_zeta)
+    return found, {
+        "zeta": CoarserLaw(law(fewer, fine), found, zetas=_between_zetas(n_zeta, fewer)),
+        "target": CoarserLaw(law(n_zeta, coarse), found),
+    }
 
 
 def joint_law(
@@ -132,7 +172,8 @@ def joint_law(
     n_labels: int,
     n_zeta: int,
     nodes_per_unit: float,
-) -> LabelLaw:
+    tail: float = NEGLIGIBLE,
+) -> Laws:
     """Law for functions of ``(y, zeta)`` (the first batch reused).
 
     Functions of ``y`` are interpolated by Chebyshev polynomials in ``asinh(y / label_scale)``:
@@ -144,55 +185,80 @@ def joint_law(
     the division takes away again, is far more than the result.
     """
     r = target.n_variables
-    low, high = _label_range(target)
-    clean = nodes = _LabelNodes(low, high, label_scale, n_labels)
+    low, high = _label_range(target, tail)
+    noise = 8.0 * noise_std
     s = c.slope_growth
     # Of 1 + (y / label_scale)^2, for the factors of 1, y and y^2.
     powers = [s + (2 - k) * (s + 1) / 2.0 if s else 0.0 for k in range(3)]
+    degrees = [0, 1, 2, *[0] * r, *[1] * r]
 
     def bound(y: Array, k: int) -> Array:
         return np.asarray((1.0 + (y / label_scale) ** 2) ** powers[k])
 
-    def monomials(z: Array) -> Array:
-        f = target(*z)
-        basis = clean.polynomials(f)
-        factors = [f**k * bound(f, k) for k in range(3)]
-        factors += [zi * factors[k] for k in range(2) for zi in z]
-        return np.concatenate([factor * basis for factor in factors])
+    def noisy(count: int) -> _LabelNodes:
+        return _LabelNodes(low - noise, high + noise, label_scale, count)
 
-    moments = _project(target, c, n_zeta, nodes_per_unit, monomials, (3 + 2 * r) * clean.count)
-    moments = moments.reshape(3 + 2 * r, clean.count, -1)
-    weights = np.einsum("na,mnj->maj", clean.to_coefficients, moments)
-    for m, k in enumerate([0, 1, 2, *[0] * r, *[1] * r]):
-        weights[m] /= bound(clean.nodes, k)[:, None]
-    one, y1, y2, z1, zy = weights[0], weights[1], weights[2], weights[3 : 3 + r], weights[3 + r :]
-    if noise_std > 0:
-        nodes = _LabelNodes(low - 8.0 * noise_std, high + 8.0 * noise_std, label_scale, n_labels)
-        rule = gaussian_rule(max(4.0, n_labels / 8.0), 8.0)
-        eps = noise_std * rule.nodes[0]
-        y = clean.nodes[:, None] + eps
-        # E[eps^j; ..] from clean to noisy nodes, for the factor of y^k: (k, j).
-        pairs = [(k, j) for k in range(3) for j in range(k + 1)]
-        scaled = [rule.weights * bound(y, k) * eps**j for k, j in pairs]
-        spread = nodes.averaged_cardinals(y, np.stack(scaled))
-        e = {
-            (k, j): cardinals / bound(nodes.nodes, k)[:, None]
-            for (k, j), cardinals in zip(pairs, spread, strict=True)
-        }
-        # y = f + eps: every power of y is expanded in f and eps.
-        y2 = e[2, 0] @ y2 + 2.0 * e[2, 1] @ y1 + e[2, 2] @ one
-        y1, one = e[1, 0] @ y1 + e[1, 1] @ one, e[0, 0] @ one
-        zy, z1 = e[1, 0] @ zy + e[1, 1] @ z1, e[0, 0] @ z1
-    return LabelLaw(
-        zeta=hermite_nodes(n_zeta)[0][significant(n_zeta)] * math.sqrt(c.B),
-        n_hermite=n_zeta,
-        y=nodes.nodes,
-        one=one.ravel(),
-        y1=y1.ravel(),
-        y2=y2.ravel(),
-        z1=z1.reshape(r, -1),
-        zy=zy.reshape(r, -1),
+    def law(labels: int, zetas: int, moments: Array) -> LabelLaw:
+        clean = nodes = _LabelNodes(low, high, label_scale, labels)
+        weights = mehler_weights(moments[:, : clean.count, :zetas], _correlation(c))
+        weights = np.einsum("na,mnj->maj", clean.to_coefficients, weights)
+        weights /= np.stack([bound(clean.nodes, k) for k in degrees])[:, :, None]
+        if noise_std > 0:
+            nodes = noisy(labels)
+            rule = gaussian_rule(max(4.0, labels / 8.0), 8.0)
+            eps = noise_std * rule.nodes[0]
+            y = clean.nodes[:, None] + eps
+            # E[eps^j; ..] from clean to noisy nodes, for the factor of y^k: (k, j).
+            pairs = [(k, j) for k in range(3) for j in range(k + 1)]
+            scaled = [rule.weights * bound(y, k) * eps**j for k, j in pairs]
+            spread = nodes.averaged_cardinals(y, np.stack(scaled))
+            e = {
+                (k, j): cardinals / bound(nodes.nodes, k)[:, None]
+                for (k, j), cardinals in zip(pairs, spread, strict=True)
+            }
+            one, y1, y2 = weights[:3]
+            z1, zy = weights[3 : 3 + r], weights[3 + r :]
+            # y = f + eps: every power of y is expanded in f and eps.
+            y2 = e[2, 0] @ y2 + 2.0 * e[2, 1] @ y1 + e[2, 2] @ one
+            y1, one = e[1, 0] @ y1 + e[1, 1] @ one, e[0, 0] @ one
+            zy, z1 = e[1, 0] @ zy + e[1, 1] @ z1, e[0, 0] @ z1
+            weights = np.concatenate([np.stack([one, y1, y2]), z1, zy])
+        return LabelLaw(_zeta_nodes(c, zetas), nodes.nodes, weights.reshape(len(weights), -1))
+
+    basis = _LabelNodes(low, high, label_scale, n_labels).polynomials
+    fine, coarse = (
+        _moments(target, c, n_zeta, nodes, tail, basis, bound)
+        for nodes in (nodes_per_unit, COARSENING * nodes_per_unit)
     )
+    found = law(n_labels, n_zeta, fine)
+    coarser, nodes = law(_fewer(n_labels), n_zeta, fine), noisy(n_labels)
+    between_labels = nodes.polynomials(noisy(_fewer(n_labels)).nodes).T @ nodes.to_coefficients
+    between_zetas = _between_zetas(n_zeta, _fewer(n_zeta))
+    return found, {
+        "labels": CoarserLaw(coarser, found, labels=between_labels),
+        "zeta": CoarserLaw(law(n_labels, _fewer(n_zeta), fine), found, zetas=between_zetas),
+        "target": CoarserLaw(law(n_labels, n_zeta, coarse), found),
+    }
+
+
+def _fewer(count: int) -> int:
+    return max(1, round(COARSENING * count))
+
+
+def _zeta_nodes(c: Constants, order: int) -> Array:
+    return np.asarray(hermite_nodes(order)[0][significant(order)] * math.sqrt(c.B))
+
+
+def _between_zetas(order: int, fewer: int) -> Array:
+    """Interpolation weights at the significant ones of fewer nodes; shape (fewer, order)."""
+    vectors = hermite_nodes(order)[1][:, significant(order)]
+    values = orthonormal_hermite(hermite_nodes(fewer)[0][significant(fewer)], order)
+    return np.asarray(values.T @ (vectors * vectors[0]))
+
+
+def _correlation(c: Constants) -> float:
+    """Of ``zeta`` with ``b.z``."""
+    return float(np.linalg.norm(c.b)) / math.sqrt(c.B)
 
 
 class _LabelNodes:
@@ -242,7 +308,7 @@ class _LabelNodes:
         previous = current = np.ones_like(y)
         x = self._place(y) if self.count > 1 else y
         for n in range(self.count):
-            count_work(10.0 * y.size)
+            count_work(20.0 * y.size)
             if n == 1:
                 current = x
             elif n > 1:
@@ -251,29 +317,37 @@ class _LabelNodes:
         return np.asarray(np.einsum("na,nkc->kac", self.to_coefficients, sums, optimize=True))
 
 
-def _project(
+def _moments(
     target: ScalarFunction,
     c: Constants,
     n_zeta: int,
     nodes_per_unit: float,
-    monomials: Callable[[Array], Array],
-    n_monomials: int,
+    tail: float,
+    basis: Callable[[Array], Array],
+    bound: Callable[[Array, int], Array] = lambda f, k: np.ones_like(f),
 ) -> Array:
-    """Weights on the ``zeta`` nodes of every monomial, shape (n_monomials, n_zeta)."""
-    rule = _target_rule(target, c.target_half_width, nodes_per_unit)
+    """``E[m bound T_n(f) he_k(z_b)]`` for ``m = 1, f, f^2, z_i, z_i f``, shape (3 + 2r, n, k)."""
+    r = target.n_variables
+    rule = _target_rule(target, _half_width(target, tail), nodes_per_unit)
     norm = float(np.linalg.norm(c.b))
     # Without a linear part zeta is independent of z, and only k = 0 survives.
     degrees = n_zeta if norm > 0 else 1
-    coefficients = np.zeros((n_monomials, n_zeta))
-    chunk = max(1, _CHUNK // (n_monomials + degrees))
+    total = np.zeros((3 + 2 * r, len(basis(np.zeros(1))), n_zeta))
+    chunk = max(1, _CHUNK // (2 * n_zeta + degrees))
     for start in range(0, rule.weights.size, chunk):
         z = rule.nodes[:, start : start + chunk]
-        count_work(z.shape[1] * n_monomials * (4.0 + 0.5 * degrees))
+        f = target(*z)
+        polynomials = basis(f)
+        products = (3 + 2 * r) * degrees * (2.0 + 0.2 * len(polynomials))
+        count_work(z.shape[1] * (50.0 + 10.0 * degrees + products))
         hermite = orthonormal_hermite(
             c.b @ z / max(norm, 1e-300), degrees, rule.weights[start : start + chunk]
         )
-        coefficients[:, :degrees] += monomials(z) @ hermite.T
-    return mehler_weights(coefficients, norm / math.sqrt(c.B))
+        powers = [f**k * bound(f, k) for k in range(3)]
+        factors = [*powers, *(zi * powers[k] for k in range(2) for zi in z)]
+        for sum_, factor in zip(total, factors, strict=True):
+            sum_[:, :degrees] += polynomials @ (factor * hermite).T
+    return total
 
 
 def _target_rule(target: ScalarFunction, half_width: float, nodes_per_unit: float) -> GaussianRule:
@@ -291,9 +365,14 @@ _kept_rule = cached(32)(_new_rule)
 
 
 @cached(256)
-def _label_range(target: ScalarFunction) -> tuple[float, float]:
+def _half_width(target: ScalarFunction, tail: float) -> float:
+    return negligible_beyond(target, target.n_variables, tail)
+
+
+@cached(256)
+def _label_range(target: ScalarFunction, tail: float) -> tuple[float, float]:
     """Least and greatest noise-free label, but for those of negligible weight, with a margin."""
-    half_width = negligible_beyond(target, target.n_variables, 1e-17)
+    half_width = _half_width(target, tail)
     rule = _target_rule(target, half_width, {1: 16.0, 2: 5.0}.get(target.n_variables, 3.0))
     values = target(*rule.nodes)
     low, high = float(values.min()), float(values.max())

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rmt.arrays import Array
+from rmt.arrays import Array, Indices
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants
 from rmt.spikes.label_law import LabelLaw, independent_law, joint_law
-from rmt.spikes.readout_rule import readout_rule
-from rmt.spikes.refinement import Resolution
-from rmt.spikes.second_step import SecondStep
-from rmt.spikes.second_step.averages import averages_on_grid
+from rmt.spikes.readout_rule import low_degrees, readout_rule
+from rmt.spikes.refinement import COARSENING, Resolution, Solved
+from rmt.spikes.second_step import SecondStep, Wanted
+from rmt.spikes.second_step.averages import Averages, averages_of
 from rmt.status import Status
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
 
 MAX_SPIKES = 12
 _TINY = 1e-200
+_FEW = 6  # readout nodes that are asked how well the averages are resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ class _Moments:
     Attributes
     ----------
     g, w : array, shape (Q,)
+    modes : array, shape (K, Q)
+        Orthonormal functions on the nodes, times ``sqrt(w)``: the functions of ``g`` that count.
     target_v : array, shape (Q, r)
         ``<beta_*, v(t_q)> = E[z psi]``.
     beta1_v : array, shape (Q,)
@@ -107,57 +110,95 @@ class _Moments:
 
     g: Array
     w: Array
+    modes: Array
     target_v: Array
     beta1_v: Array
     scatter: Array
     drift: Array
 
 
-def _moments(problem: Problem, c: Constants, resolution: Resolution) -> _Moments:
-    """Expectations of the second step at a fixed resolution (theory.md, section 3)."""
+def _moments(
+    problem: Problem, c: Constants, resolution: Resolution, tail: float
+) -> dict[str, _Moments]:
+    """Expectations of the second step at a fixed resolution (theory.md, section 3).
+
+    Under ``""`` what they are, and under the name of each variable what they would be with that one
+    coarsened: of the averages over ``Z`` and ``xi``, nearly all of the work, a few are done again.
+    """
     sigma, reused = problem.activation, problem.batch == "reused"
     eta1, phi1 = problem.learning_rates[0], problem.sample_ratios[0]
     kick = eta1 / math.sqrt(problem.width)  # t = kick * g
     # The readout with which a large label, or a large zeta, moves the pre-activation by about 1.
     large = 0.7 * c.rms_slope * phi1 * c.large_label * reused + 2.0 * abs(c.mu1) * math.sqrt(c.B)
-    g, w = readout_rule(
-        problem.readout,
-        _even(resolution.get("readout", 2.0)),
-        min(max(1.0 / (kick * large), 0.002), 4.0) if large > 0 else 4.0,
-        bool(sigma.kinks),
-    )
-    t = kick * g
-    law: LabelLaw
-    common = (problem.target, problem.noise_std, c)
+    scale = min(max(1.0 / (kick * large), 0.002), 4.0) if large > 0 else 4.0
+    split = bool(sigma.kinks)
+    g, w = readout_rule(problem.readout, _even(resolution.get("readout", 2.0)), scale, split, tail)
+    t, std_w = kick * g, math.sqrt(c.mu1**2 * c.B + c.tau**2)
+    numbers = round(resolution["zeta"]), resolution["target"], tail
     if reused:
-        # The label that moves the pre-activation of a typical neuron by about 1/2.
-        label_scale = 1.0 / (2.0 * kick * phi1 * c.rms_slope)
-        law = joint_law(
-            *common,
-            label_scale,
-            round(resolution["labels"]),
-            round(resolution["zeta"]),
-            resolution["target"],
+        # The label that moves the pre-activation of a typical neuron by about 1/2, and by half of
+        # what all else does.
+        label_scale = max(1.0 / kick, std_w) / (2.0 * phi1 * c.rms_slope)
+        labels = round(resolution["labels"])
+        law, coarser = joint_law(
+            problem.target, problem.noise_std, c, label_scale, labels, *numbers
         )
     else:
-        law = independent_law(*common, round(resolution["zeta"]), resolution["target"])
-    output, phi_t = averages_on_grid(
-        SecondStep(sigma, c, phi1), t, law.y, law.zeta, ("value", "slope"), resolution["inner"]
-    )
-    h = (w * g) @ output
-    zeta = law.zeta if law.y is None else np.tile(law.zeta, law.y.size)
+        law, coarser = independent_law(problem.target, problem.noise_std, c, *numbers)
+    step = SecondStep(sigma, c, phi1)
+    both: Wanted = ("value", "slope")
+    rare = np.maximum(2.0 * np.log(np.maximum(w * g**2, tail) / tail), 0.0)
+    reach = np.abs(t) * std_w * np.sqrt(rare)
 
-    # psi_t = (y - h) Phi_t, averaged against 1, y, y^2, z, zeta.
-    residual = law.y1 - h * law.one
-    return _combined(
-        problem,
-        c,
-        (g, w),
-        z_psi=phi_t @ (law.zy - h * law.z1).T,
-        zeta_psi=phi_t @ (zeta * residual),
-        y_psi=phi_t @ (law.y2 - h * law.y1),
-        psi_psi=(phi_t * (law.y2 - 2.0 * h * law.y1 + h**2 * law.one)) @ phi_t.T,
-    )
+    def evaluated(nodes_per_unit: float) -> Averages:
+        return averages_of(step, t, law.y, law.zeta, both, nodes_per_unit, reach)
+
+    at = evaluated(resolution["inner"])
+    averages = at(slice(None), law.y, law.zeta)
+
+    def expectations(law: LabelLaw, averages: Array) -> _Moments:
+        output, phi_t = averages
+        zeta, weights = np.tile(law.zeta, law.shape[0]), law.weights
+        h = (w * g) @ output
+        one, y1, y2 = weights[:3]
+        z1, zy = np.split(weights[3:], 2)
+        # psi_t = (y - h) Phi_t, averaged against 1, y, y^2, z, zeta.
+        residual = y1 - h * one
+        return _combined(
+            problem,
+            c,
+            (g, w),
+            z_psi=phi_t @ (zy - h * z1).T,
+            zeta_psi=phi_t @ (zeta * residual),
+            y_psi=phi_t @ (y2 - h * y1),
+            psi_psi=(phi_t * (y2 - 2.0 * h * y1 + h**2 * one)) @ phi_t.T,
+        )
+
+    found = {"": expectations(law, averages)}
+    # Interpolation knows no more than what is interpolated: some are evaluated again.
+    some, share = _sampled(w * g**2)
+
+    def asked(law: LabelLaw, values: Array, at: Averages) -> _Moments:
+        again = at(some, law.y, law.zeta)
+        values[:, some] += share * (again - values[:, some])
+        return expectations(law, values)
+
+    found["target"] = expectations(coarser.pop("target").law, averages)
+    for name, one in coarser.items():
+        found[name] = asked(one.law, one.values(averages), at)
+    found["inner"] = asked(law, averages, evaluated(COARSENING * resolution["inner"]))
+    if "readout" in resolution and g.size > _FEW:
+        found["readout"] = replace(found[""], modes=low_degrees(g, w, scale, split, COARSENING))
+    return found
+
+
+def _sampled(importance: Array) -> tuple[Indices, float]:
+    """A few nodes that stand for all, and by how much what they do must be multiplied."""
+    if importance.size <= _FEW:
+        return np.arange(importance.size), 1.0
+    below = np.cumsum(importance) / importance.sum()
+    some = np.unique(np.searchsorted(below, (np.arange(_FEW) + 0.5) / _FEW))
+    return some, float(importance.sum() / importance[some].sum())
 
 
 def _combined(
@@ -181,7 +222,8 @@ def _combined(
     if reused:
         cross = np.multiply.outer(m_psi[:, -1], y_psi)
         drift += phi1 * (cross + cross.T)
-    return _Moments(*rule, z_psi, beta1_v, psi_psi, drift)
+    g, w = rule
+    return _Moments(g, w, np.eye(g.size), z_psi, beta1_v, psi_psi, drift)
 
 
 def spikes_of(
@@ -203,8 +245,8 @@ def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths
     step1 = eta1 * c.mu1
     beta1_v = eta1 * eta2 * c.mu1 * (moments.beta1_v[:, None] + moments.beta1_v)
     kernel = step1**2 * c.B + beta1_v + eta2**2 * v_v
-    scaled = np.sqrt(w) * g
-    operator = scaled[:, None] * kernel * scaled
+    scaled = moments.modes * (np.sqrt(w) * g)
+    operator = scaled @ kernel @ scaled.T
     if not np.all(np.isfinite(operator)):
         return undefined(c)
     eigenvalues, vectors = np.linalg.eigh(operator)
@@ -213,14 +255,14 @@ def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths
     order = np.argsort(eigenvalues)[::-1][:MAX_SPIKES]
     theta = np.sqrt(np.maximum(eigenvalues[order], _TINY))
     left = vectors[:, order].T
-    projections = (left * scaled) @ (step1 * c.b + eta2 * moments.target_v)
+    projections = left @ scaled @ (step1 * c.b + eta2 * moments.target_v)
     return SpikeStrengths(
         strengths=theta,
         # A spike that is rounding has an alignment that is nothing: it must not overflow.
         alignments=np.clip(projections / theta[:, None], -1.0, 1.0),
         readout_nodes=g,
         readout_weights=w,
-        left_functions=left / np.sqrt(w),
+        left_functions=left @ moments.modes / np.sqrt(w),
         strength_errors=negative / (theta + math.sqrt(negative) + _TINY),
         alignment_sq_errors=np.zeros(projections.shape),
         status=Status.CONVERGED,
@@ -228,21 +270,25 @@ def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths
 
 
 def solve_family(
-    problems: Sequence[Problem], c: Constants, resolution: Resolution
-) -> list[SpikeStrengths]:
-    """Solves of a family whose numbers are nan where floating point gave up, for the driver."""
+    problems: Sequence[Problem], c: Constants, resolution: Resolution, tail: float
+) -> list[Solved[SpikeStrengths]]:
+    """For the driver, with numbers that are nan where floating point gave up.
+
+    Readouts and points of the data whose share is below ``tail`` are left out.
+    """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         try:
-            moments = _moments(problems[0], c, resolution)
+            moments = _moments(problems[0], c, resolution, tail)
         except (OverflowError, np.linalg.LinAlgError, MemoryError):
-            return [undefined(c)] * len(problems)
-        solutions = []
+            return [(undefined(c), {})] * len(problems)
+        solved: list[Solved[SpikeStrengths]] = []
         for problem in problems:
             try:
-                solutions.append(_spikes(problem, c, moments))
+                found = {name: _spikes(problem, c, one) for name, one in moments.items()}
+                solved.append((found.pop(""), found))
             except (OverflowError, np.linalg.LinAlgError):
-                solutions.append(undefined(c))
-    return solutions
+                solved.append((undefined(c), {}))
+    return solved
 
 
 def undefined(c: Constants) -> SpikeStrengths:

@@ -17,15 +17,21 @@ from rmt.arrays import Array
 from rmt.caching import cached
 from rmt.moments.rules import gauss_legendre
 
-__all__ = ["gauss_rule_of_discrete_law", "interpolation", "law_of_readout", "readout_rule"]
+__all__ = [
+    "gauss_rule_of_discrete_law",
+    "interpolation",
+    "law_of_readout",
+    "low_degrees",
+    "readout_rule",
+]
 
 
-_ENDS = {"gaussian": 8.5, "uniform": math.sqrt(3.0)}  # E[g^2; |g| > 8.5] ~ 1e-15
+_TAIL = 1e-16  # E[g^2; |g| > 8.5] ~ 1e-15
 _FINE_NODES = 240  # of a half-line, before compression
 
 
 def readout_rule(
-    readout: str | Array, order: int, scale: float, split_at_zero: bool
+    readout: str | Array, order: int, scale: float, split_at_zero: bool, tail: float = _TAIL
 ) -> tuple[Array, Array]:
     """Nodes ``g_q`` and weights ``w_q`` with ``E[F(g)] ~ sum_q w_q F(g_q)``.
 
@@ -39,6 +45,8 @@ def readout_rule(
         The ``|g|`` around which the integrand turns from fast to slow variation.
     split_at_zero : bool
         Use ``order // 2`` nodes on each side of ``g = 0``: for integrands with a kink there.
+    tail : float
+        The Gaussian density, relative to its largest value, below which it is cut off.
 
     Examples
     --------
@@ -50,11 +58,13 @@ def readout_rule(
     True
     """
     if isinstance(readout, str):
-        return _named_rule(readout, order, scale, split_at_zero)
+        return _named_rule(readout, order, scale, split_at_zero, tail)
     return _compressed(*law_of_readout(readout), order, scale, split_at_zero)
 
 
-def law_of_readout(readout: str | Array, scale: float = 1.0) -> tuple[Array, Array]:
+def law_of_readout(
+    readout: str | Array, scale: float = 1.0, tail: float = _TAIL
+) -> tuple[Array, Array]:
     """The law of ``g`` itself, on many nodes or on the values of a vector, in ascending order."""
     if not isinstance(readout, str):
         values, counts = np.unique(readout, return_counts=True)
@@ -62,7 +72,8 @@ def law_of_readout(readout: str | Array, scale: float = 1.0) -> tuple[Array, Arr
     if readout == "rademacher":
         return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
     x, w = gauss_legendre(_FINE_NODES)
-    v = math.asinh(_ENDS[readout] / scale) * (x + 1.0) / 2.0
+    end = math.sqrt(3.0) if readout == "uniform" else math.sqrt(-2.0 * math.log(tail))
+    v = math.asinh(end / scale) * (x + 1.0) / 2.0
     g = scale * np.sinh(v)
     density = w * np.cosh(v)
     if readout == "gaussian":
@@ -72,8 +83,10 @@ def law_of_readout(readout: str | Array, scale: float = 1.0) -> tuple[Array, Arr
 
 
 @cached(128)
-def _named_rule(law: str, order: int, scale: float, split_at_zero: bool) -> tuple[Array, Array]:
-    return _compressed(*law_of_readout(law, scale), order, scale, split_at_zero)
+def _named_rule(
+    law: str, order: int, scale: float, split_at_zero: bool, tail: float
+) -> tuple[Array, Array]:
+    return _compressed(*law_of_readout(law, scale, tail), order, scale, split_at_zero)
 
 
 def _compressed(
@@ -95,13 +108,40 @@ def _compressed(
     return np.concatenate(nodes), np.concatenate(node_weights)
 
 
+def low_degrees(g: Array, w: Array, scale: float, split_at_zero: bool, share: float) -> Array:
+    """Orthonormal polynomials in ``asinh(g / scale)`` on the nodes of a rule, times ``sqrt(w)``.
+
+    Of as many as there are nodes, on each side of zero where split, the given ``share``: the
+    projection on them shows what a rule resolves. Shape (K, Q).
+    """
+    v = np.arcsinh(g / scale)
+    sides = [g < 0, g >= 0] if split_at_zero else [np.full(g.size, True)]
+    parts = []
+    for side in sides:
+        if side.any():
+            some = np.zeros((max(1, round(share * side.sum())), g.size))
+            some[:, side] = _lanczos(v[side], w[side] / w[side].sum(), len(some))[0]
+            parts.append(some)
+    return np.concatenate(parts)
+
+
 def gauss_rule_of_discrete_law(values: Array, weights: Array, order: int) -> tuple[Array, Array]:
     """Gauss rule of ``sum_i weights_i delta_{values_i}`` by the Lanczos process.
 
-    Full reorthogonalisation keeps the recurrence coefficients accurate; the eigenvalues and first
-    eigenvector components of the Jacobi matrix are nodes and weights (Golub & Welsch).
+    The eigenvalues and first eigenvector components of the Jacobi matrix are nodes and weights
+    (Golub & Welsch).
     """
-    order = max(1, min(order, values.size))
+    _, diagonal, off_diagonal = _lanczos(values, weights, max(1, min(order, values.size)))
+    jacobi = np.diag(diagonal) + np.diag(off_diagonal, 1) + np.diag(off_diagonal, -1)
+    nodes, vectors = np.linalg.eigh(jacobi)
+    return nodes, vectors[0] ** 2
+
+
+def _lanczos(values: Array, weights: Array, order: int) -> tuple[Array, Array, Array]:
+    """Orthonormal polynomials at the values, times the roots of the weights; their recurrence.
+
+    Full reorthogonalisation keeps the coefficients accurate.
+    """
     basis = np.zeros((order, values.size))
     basis[0] = np.sqrt(weights)
     diagonal, off_diagonal = np.zeros(order), np.zeros(order - 1)
@@ -114,9 +154,7 @@ def gauss_rule_of_discrete_law(values: Array, weights: Array, order: int) -> tup
             vector -= basis[: k + 1].T @ (basis[: k + 1] @ vector)
         off_diagonal[k] = np.linalg.norm(vector)
         basis[k + 1] = vector / off_diagonal[k]
-    jacobi = np.diag(diagonal) + np.diag(off_diagonal, 1) + np.diag(off_diagonal, -1)
-    nodes, vectors = np.linalg.eigh(jacobi)
-    return nodes, vectors[0] ** 2
+    return basis, diagonal, off_diagonal
 
 
 def interpolation(v: Array, new: Array, split_at_zero: bool) -> Array:

@@ -1,15 +1,16 @@
 """The driver that refines a discretisation until its error estimate meets a tolerance.
 
 It knows nothing of what is solved: a resolution is a number of nodes for each of several variables,
-a solution a vector of numbers. Several solutions that share most of their work are a family: they
-are refined at one resolution, and each leaves as soon as its own estimate allows.
+a solution a vector of numbers. A solve tells what the solution would be with each variable alone
+coarsened by 0.8, which costs it little. Several solutions that share most of their work are a
+family: they are refined at one resolution, and each leaves as soon as its own estimate allows.
 
-Twice the change ``d`` between a solve and the same with all variables coarsened by 0.8 is taken as
-the error. For geometric convergence that is cautious (the true error is about ``d^{5/4}``); for
-algebraic convergence of order ``p`` the true error is ``d / (0.8^-p - 1)``, less than ``2 d`` for
-``p >= 1.9``; where rounding has stopped the convergence, ``d`` is of its size. Where none of the
-solves converges, the answer is the one with the smallest estimate, and twice the distance to those
-that came after it counts as well: a change may be small by accident, or before anything converges.
+Twice the sum of these changes is taken as the error. For geometric convergence that is cautious
+(the true error is about ``d^{5/4}`` for a change ``d``); for algebraic convergence of order ``p``
+the true error is ``d / (0.8^-p - 1)``, less than ``2 d`` for ``p >= 1.9``; where rounding has
+stopped the convergence, ``d`` is of its size. Where none of the solves converges, the answer is the
+one with the smallest estimate, and twice the distance to those that came after it counts as well: a
+change may be small by accident, or before anything converges.
 """
 
 from __future__ import annotations
@@ -25,18 +26,21 @@ from rmt.arrays import Array
 from rmt.budget import OutOfTime, TooCostly, work_left
 from rmt.status import Status
 
-__all__ = ["Refined", "Resolution", "refine_family"]
+__all__ = ["COARSENING", "SAFETY", "Refined", "Resolution", "Solved", "refine_family"]
 
 Solution = TypeVar("Solution")
 Resolution = Mapping[str, float]
+Solved = tuple[Solution, Mapping[str, Solution]]
+"""A solution, and by the name of each variable the same with that one coarsened."""
 
 COARSENING = 0.8
 SAFETY = 2.0
 PREFACTOR = 3.0
 SHARE = 0.05  # of the tolerance, that each variable may use up
-NEAR = 50.0  # times the tolerance, within which all variables are refined alike
-LEAST_GROWTH = 1.1  # of one variable at least, for another solve to be worth it
-UNSETTLED = 10.0  # times a relative change, by which errors are more than such changes tell
+MOST_GROWTH = 2.2
+ENOUGH = 1.1  # growth of one variable at least, for another solve to be worth it
+UNSETTLED = 5.0  # times a relative error, by which errors are more than changes tell
+SETTLED = 0.01  # a relative change below which refinement ought to show
 LOST = 8.0  # times the rounding: a change of less is no news
 STALLED = 4  # solves without progress: rounding, or a singularity that the rules do not know of
 
@@ -62,7 +66,7 @@ class Refined(Generic[Solution]):
 
 
 def refine_family(
-    solve: Callable[[Resolution, Sequence[int]], Sequence[Solution]],
+    solve: Callable[[Resolution, Sequence[int]], Sequence[Solved[Solution]]],
     size: int,
     as_vector: Callable[[Solution], Array],
     least_error: Callable[[Solution], Array],
@@ -71,7 +75,7 @@ def refine_family(
     start: Resolution,
     work: Callable[[Resolution], float],
     rtol: float,
-    ask_first: bool = False,
+    orders: Mapping[str, float],
 ) -> list[Refined[Solution]]:
     """Solve at growing resolution until every error estimate is below ``rtol``.
 
@@ -83,7 +87,8 @@ def refine_family(
     Parameters
     ----------
     solve : callable
-        Resolution and numbers of members to the solutions of those members, in that order.
+        Resolution and numbers of members to the solutions of those members, in that order, each
+        with what coarsening makes of it.
     size : int
     scale : callable
         Of a solution and its member's number: the size relative to which each must converge.
@@ -94,11 +99,10 @@ def refine_family(
         The first resolution; its keys are the variables.
     work : callable
         What the cost of a solve at a resolution is proportional to, roughly. The refinement goes as
-        far as `rmt.budget.work_limit` lets it: with the next solves planned to be within it.
+        far as `rmt.budget.work_limit` lets it: with the next solve planned to be within it.
     rtol : float
-    ask_first : bool
-        Ask every variable for its share of the error before the first refinement, however close
-        the tolerance is: pays where solves at the next resolution cost much more than the first.
+    orders : mapping of str to float
+        Of the variables that converge algebraically; the others do geometrically.
 
     Returns
     -------
@@ -107,57 +111,51 @@ def refine_family(
     Raises
     ------
     TooCostly, OutOfTime
-        From the first solves: there is nothing to return.
+        From the first solve: there is nothing to return.
     """
     resolution: Resolution = dict(start)
     ongoing = {number: _Member[Solution]() for number in range(size)}
     outcomes: dict[int, Refined[Solution]] = {}
-    near, asked = 0, False
+    seen = {name: _Seen(math.inf, 0.0, orders.get(name, math.inf)) for name in start}
     status = Status.NOT_CONVERGED
     try:
         while True:
             numbers = list(ongoing)
             before = work_left()
-            fine = solve(resolution, numbers)
+            solved = solve(resolution, numbers)
             cost = before - work_left()
-            coarse = solve({name: n * COARSENING for name, n in resolution.items()}, numbers)
-            unsettled, worst = {}, 0.0
-            for number, solution, coarser in zip(numbers, fine, coarse, strict=True):
+            moved = dict.fromkeys(resolution, 0.0)
+            for number, (solution, coarser) in zip(numbers, solved, strict=True):
                 unit, vector = scale(solution, number), as_vector(solution)
                 lost = LOST * rounding(solution) / unit
-                change = np.abs(vector - as_vector(coarser)) / unit
+                change = np.zeros(vector.size)
+                here = {}
+                for name, other in coarser.items():
+                    alone = np.abs(vector - as_vector(other)) / unit
+                    here[name] = np.nan_to_num(alone, nan=1.0)[~(alone <= lost)].max(initial=0.0)
+                    change += alone
                 change = np.maximum(change, least_error(solution) / unit)
                 # What more nodes can mend; the rest is rounding.
-                largest = change[~(change <= lost)].max(initial=0.0)
+                largest = SAFETY * change[~(change <= lost)].max(initial=0.0)
                 # A change may be small by accident: none is trusted to be below the largest.
-                errors = SAFETY * np.maximum(change, largest)
-                errors *= 1.0 + UNSETTLED * largest
+                errors = np.maximum(SAFETY * change, largest) * (1.0 + UNSETTLED * largest)
                 found = Refined(solution, errors, Status.CONVERGED, resolution)
-                outcome = ongoing[number].judged(found, SAFETY * largest, vector, unit, rtol)
+                outcome = ongoing[number].judged(found, largest, vector, unit, rtol)
                 if outcome is not None:
                     outcomes[number] = outcome
                     del ongoing[number]
                 else:
-                    unsettled[number] = vector, unit, lost
-                    worst = max(worst, SAFETY * largest)
+                    moved = {name: max(d, here.get(name, 0.0)) for name, d in moved.items()}
             if not ongoing:
                 break
-            # Model: the change under coarsening is PREFACTOR * exp(-rate * n).
-            goal = math.log(PREFACTOR / (SHARE * rtol))
-            if worst <= NEAR * rtol and (asked or not ask_first):  # cheaper than to ask each one
-                near += 1  # each time that the model has promised too much it is trusted less
-                growth = 1.0 + near * math.log(3.0 * worst / rtol) / goal
-                finer = {name: n * growth for name, n in resolution.items()}
-            else:
-                asked = True
-                finer = {}
-                for name, n in resolution.items():
-                    alone = solve({**resolution, name: n * COARSENING}, list(ongoing))
-                    moved = _moved(unsettled, [as_vector(solution) for solution in alone])
-                    growth = goal / math.log(PREFACTOR / min(max(moved, 1e-16), 0.1))
-                    finer[name] = n * min(max(growth, 0.6), 3.0)
-            # Two solves, at the least.
-            left = work_left() / 2.0 / cost * work(resolution) if cost > 0 else math.inf
+            growth = {
+                name: _growth(seen[name], resolution[name], d, rtol) for name, d in moved.items()
+            }
+            seen = {name: _Seen(resolution[name], d, seen[name].order) for name, d in moved.items()}
+            if max(growth.values()) < ENOUGH:  # an error that is in no question
+                growth = dict.fromkeys(growth, 1.25)
+            finer = {name: n * growth[name] for name, n in resolution.items()}
+            left = work_left() / cost * work(resolution) if cost > 0 else math.inf
             allowed = _allowed(resolution, finer, work, left)
             if allowed is None:
                 break
@@ -172,13 +170,26 @@ def refine_family(
     return [(outcomes | given_up)[number] for number in range(size)]
 
 
-def _moved(unsettled: Mapping[int, tuple[Array, Array, Array]], others: Sequence[Array]) -> float:
-    """The largest change beyond rounding: vectors with their units and rounding, and others."""
-    largest = 0.0
-    for (vector, unit, lost), other in zip(unsettled.values(), others, strict=True):
-        change = np.nan_to_num(np.abs(vector - other) / unit, nan=1.0)
-        largest = max(largest, change[change > lost].max(initial=0.0))
-    return largest
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Of a variable: nodes of a solve, its change there, and the best order that it may have."""
+
+    n: float
+    moved: float
+    order: float
+
+
+def _growth(before: _Seen, n: float, moved: float, rtol: float) -> float:
+    """Of a variable, for its change to become its share of the tolerance."""
+    share, order = SHARE * rtol, before.order
+    # Geometric convergence: the change under coarsening is PREFACTOR * exp(-rate * n).
+    growth = math.log(PREFACTOR / share) / math.log(PREFACTOR / min(max(moved, 1e-16), 0.1))
+    if n > 1.01 * before.n and moved > 0:  # what the last refinement has shown
+        gain = before.moved / moved
+        if gain < 2.0 and moved < SETTLED:
+            return 1.0  # it did not help: noise, or another variable
+        order = min(max(math.log(min(gain, 1.0 / moved)) / math.log(n / before.n), 1.0), order)
+    return float(min(max(growth, (moved / share) ** (1.0 / order), 1.0), MOST_GROWTH))
 
 
 def _allowed(
@@ -190,7 +201,7 @@ def _allowed(
     """As far towards the finer resolution as the work allows; None if that is not worth it."""
     while work(finer) > left:
         finer = {name: math.sqrt(n * finer[name]) for name, n in resolution.items()}
-        if max(finer[name] / n for name, n in resolution.items()) < LEAST_GROWTH:
+        if max(finer[name] / n for name, n in resolution.items()) < ENOUGH:
             return None
     return finer
 

@@ -33,6 +33,7 @@ import numpy as np
 
 from rmt.arrays import Array
 from rmt.budget import OutOfTime, TooCostly, work_limit
+from rmt.moments.rules import NEGLIGIBLE
 from rmt.problem import Problem
 from rmt.problem.supported import two_steps
 from rmt.spikes.constants import Constants, constants
@@ -44,20 +45,23 @@ from rmt.spikes.mean_update import (
     undefined,
 )
 from rmt.spikes.path import strengths_after_walk
-from rmt.spikes.refinement import Refined, Resolution, refine_family
+from rmt.spikes.refinement import Refined, Resolution, Solved, refine_family
 from rmt.status import InvalidInputError, Status
+from rmt.vocabulary import RTOL
 
 __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strengths"]
 
 
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
-_MAX_WORK = 2.5e10  # as counted by `rmt.budget`: some twenty seconds
+_MAX_WORK = 5e9  # as counted by `rmt.budget`: five to ten seconds
+_TAIL = 1e-5  # of the tolerance: the tails that are cut off
+_OF_TAILS = 0.01  # of the tolerance, what they may amount to
 _EPSILON = 1e-15  # relative to the largest eigenvalue
 _MAX_SERIES = 3000.0  # terms of a series, whose transform is a matrix
 _MAX_POINTS = 2e7  # of the target's rule: 1 GB
 
 
-def resummed_strengths(problem: Problem, rtol: float = 1e-6) -> SpikeStrengths:
+def resummed_strengths(problem: Problem, rtol: float = RTOL) -> SpikeStrengths:
     """Strengths and target alignments of all spikes, to a requested accuracy.
 
     Parameters
@@ -103,7 +107,7 @@ def family_key(problem: Problem) -> Hashable:
 
 
 def resummed_family(
-    problems: Sequence[Problem], rtol: float = 1e-6, outliers_only: bool = False
+    problems: Sequence[Problem], rtol: float = RTOL, outliers_only: bool = False
 ) -> list[SpikeStrengths]:
     """`resummed_strengths` of problems that share the first step, for little more than one of them.
 
@@ -157,10 +161,11 @@ def resummed_family(
         )
         for member in problems
     ]
-    start = _starting_resolution(problem)
+    start = _starting_resolution(problem, rtol)
+    tail = max(_TAIL * rtol, NEGLIGIBLE) if c.slope_growth == 0 else 1e-17
 
-    def solve(resolution: Resolution, chosen: Sequence[int]) -> list[SpikeStrengths]:
-        return solve_family([problems[m] for m in chosen], c, resolution)
+    def solve(resolution: Resolution, chosen: Sequence[int]) -> Sequence[Solved[SpikeStrengths]]:
+        return solve_family([problems[m] for m in chosen], c, resolution, tail)
 
     try:
         with work_limit(_MAX_WORK):
@@ -174,7 +179,7 @@ def resummed_family(
                 start,
                 lambda resolution: _work(problem, resolution),
                 rtol,
-                ask_first=outliers_only,
+                orders={"inner": 8.0},
             )
     except (TooCostly, OutOfTime) as end:
         unknown = np.full(MAX_SPIKES * (1 + c.b.size), np.nan)
@@ -191,7 +196,9 @@ def _reported(
     refined: Refined[SpikeStrengths], unit: Array, threshold: float, c: Constants, rtol: float
 ) -> SpikeStrengths:
     """The spikes worth reporting, with the errors that the refinement has found."""
-    theta_errors, alignment_errors = _as_spikes((refined.errors + 2.0 * c.error) * unit, c.b.size)
+    theta_errors, alignment_errors = _as_spikes(
+        (refined.errors + 2.0 * c.error + _OF_TAILS * rtol) * unit, c.b.size
+    )
     strengths = refined.solution.strengths
     kept = int(np.sum((strengths > _KEEP * threshold) & np.isfinite(unit[: strengths.size])))
     status = refined.status
@@ -208,13 +215,15 @@ def _reported(
     )
 
 
-def _starting_resolution(problem: Problem) -> Resolution:
+def _starting_resolution(problem: Problem, rtol: float) -> Resolution:
+    """What suffices for most problems."""
+    digits, kinked = max(-math.log10(rtol) - 4.0, 0.0), bool(problem.activation.kinks)
     resolution = {
-        "readout": 20.0,
-        "zeta": 40.0,
-        "inner": 4.0,
-        "target": {1: 10.0, 2: 3.5}.get(problem.n_directions, 2.5),
-        "labels": 40.0,
+        "readout": (40.0 if kinked else 28.0) + 3.0 * digits,
+        "zeta": 36.0,
+        "inner": 3.2 * 1.2**digits,
+        "target": {1: 10.0, 2: 5.0}.get(problem.n_directions, 2.5),
+        "labels": (72.0 if kinked else 56.0) + 12.0 * digits,
     }
     if problem.batch == "independent":
         del resolution["labels"]
@@ -286,7 +295,7 @@ def _work(problem: Problem, resolution: Resolution) -> float:
     moments = 3.0 + 2.0 * r
     if problem.batch == "reused":
         # Laws of U for each label, the table at each zeta, their product; then the label's noise.
-        pairs = 3000.0 * labels + 2000.0 * zeta + 30.0 * labels * zeta
+        pairs = 1500.0 * labels + 500.0 * zeta + 10.0 * labels * zeta
         noise = 20.0 * labels**3 if problem.noise_std > 0 else 0.0
     else:
         pairs, noise = 50.0 * zeta, 0.0
@@ -294,4 +303,5 @@ def _work(problem: Problem, resolution: Resolution) -> float:
     points = (20.0 * resolution["target"]) ** r * {1: 1.0, 2: 0.79}.get(r, 0.52)
     if points > _MAX_POINTS or max(zeta, labels) > _MAX_SERIES:
         return math.inf
-    return readout * inner * pairs + noise + points * moments * labels * (4.0 + 0.5 * zeta)
+    law = points * (50.0 + 10.0 * zeta + moments * zeta * (2.0 + 0.2 * labels))
+    return readout * inner**2 * pairs + noise + law

@@ -31,7 +31,7 @@ from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.readout_rule import interpolation, readout_rule
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
-from rmt.vocabulary import FORMS, Forms
+from rmt.vocabulary import FORMS, RTOL, Forms
 
 __all__ = [
     "DEFAULT_FORMS",
@@ -108,7 +108,7 @@ class DeformedOutliers:
 
 
 def deformed_outliers(
-    problem: Problem, rtol: float = 1e-6, forms: Forms = DEFAULT_FORMS
+    problem: Problem, rtol: float = RTOL, forms: Forms = DEFAULT_FORMS
 ) -> DeformedOutliers:
     """Outliers of the trained weights on their deformed bulk.
 

@@ -2,7 +2,8 @@
 
 Fresh batch: ``Z + S`` is Gaussian given ``zeta``, so it is one Gaussian smoothing. Reused batch:
 ``sigma'(Z)`` inside makes ``Z + S`` a nonlinear function of ``Z``: in closed form for a piecewise
-linear activation (`piecewise_linear`), on grids for any other (`on_grid`).
+linear activation (`piecewise_linear`), from one table for a smooth one (`table`), one readout after
+the other for any other, and where a table would be too large (`on_grid`).
 """
 
 from __future__ import annotations
@@ -10,38 +11,51 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import scipy
 
 from rmt.arrays import Array, Indices
 from rmt.budget import check_time
-from rmt.functions import ScalarFunction
 from rmt.moments.spacing import CORE
 from rmt.spikes.second_step import SecondStep, Wanted
 from rmt.spikes.second_step.fresh_batch import in_fresh_batch
+from rmt.spikes.second_step.law_of_u import LAYER, resolving, steepest
 from rmt.spikes.second_step.local_interpolation import STENCIL, LocalInterpolation
-from rmt.spikes.second_step.on_grid import resolving, reused_on_grid
+from rmt.spikes.second_step.on_grid import reused_on_grid
 from rmt.spikes.second_step.piecewise_linear import is_piecewise_linear, of_piecewise_linear
+from rmt.spikes.second_step.table import tabulated, worth_a_table
 from rmt.status import ConvergenceError, Status
 
-__all__ = ["averages_at_samples", "averages_on_grid"]
+__all__ = ["Averages", "averages_at_samples", "averages_of", "averages_on_grid"]
+
+Some: TypeAlias = slice | Indices
+Averages: TypeAlias = Callable[[Some, Array | None, Array], Array]
+"""Of the numbers of some readouts, labels (None: a fresh batch) and ``zeta``."""
 
 
 _GROWTH = 0.16  # relative spacing of large labels
-_LAYER = 2.8  # nodes on the rise of a smoothed kink, per its width
 _REACH = 7.5  # of Z
-_EASE = 24.0  # where the density is exp(-z^2 / 2), a slope counts exp(-z^2 / 24)
 _FASTEST = 64.0  # the kick of a label up to which its own average is resolved
 _FAR = 20.0  # widths of a kink
 _LARGEST_GRID = 4000
 _TINY = 1e-150
 
 
-def averages_on_grid(
-    step: SecondStep, t: Array, y: Array | None, zeta: Array, wanted: Wanted, nodes_per_unit: float
-) -> Array:
-    """Averages at all pairs ``(y_a, zeta_j)``.
+def averages_of(
+    step: SecondStep,
+    t: Array,
+    y: Array | None,
+    zeta: Array,
+    wanted: Wanted,
+    nodes_per_unit: float,
+    reach: Array | None = None,
+) -> Averages:
+    """What evaluates averages of some of the ``t`` at pairs of labels and ``zeta``.
+
+    These may be any between the least and the largest that are given here, shapes (A,) and (J,),
+    and the result has the shape (len(wanted), Q, A * J).
 
     Parameters
     ----------
@@ -54,22 +68,56 @@ def averages_on_grid(
     nodes_per_unit : float
         4 for errors of about 1e-6 that fall with its eighth power (reused batch) or exponentially;
         not used where there is a closed form.
-
-    Returns
-    -------
-    array, shape (len(wanted), Q, A * J)
+    reach : array, shape (Q,), optional
+        The ``|t (mu_1 zeta + tau xi)|`` that count; beyond them averages may be those nearby.
 
     Raises
     ------
     OverflowError
-        The activation overflows at ``Z + S``.
+        The activation overflows at ``Z + S``; from what is returned as well.
     """
-    if y is None:
-        return in_fresh_batch(step, t, zeta, wanted, nodes_per_unit)
-    if is_piecewise_linear(step.sigma):
+    sigma, c = step.sigma, step.c
+
+    def fresh(some: Some, y: Array | None, zeta: Array) -> Array:
+        return in_fresh_batch(step, t[some], zeta, wanted, nodes_per_unit)
+
+    def piecewise_linear(some: Some, y: Array | None, zeta: Array) -> Array:
+        assert y is not None
         pairs = np.repeat(y, zeta.size), np.tile(zeta, y.size)
-        return of_piecewise_linear(step, t, *pairs, wanted)
-    return reused_on_grid(step, t, y, zeta, wanted, nodes_per_unit)
+        return of_piecewise_linear(step, t[some], *pairs, wanted)
+
+    if y is None:
+        return fresh
+    if is_piecewise_linear(sigma):
+        return piecewise_linear
+    if reach is None:
+        reach = np.abs(t) * (abs(c.mu1) * np.abs(zeta).max() + _REACH * c.tau)
+    table, in_table = None, np.zeros(t.size, dtype=bool)
+    if not sigma.kinks:
+        in_table = worth_a_table(step, t, y, wanted, nodes_per_unit, reach)
+        if in_table.any():
+            table = tabulated(step, t[in_table], y, wanted, nodes_per_unit, reach[in_table])
+
+    def on_grid(some: Some, y: Array | None, zeta: Array) -> Array:
+        assert y is not None
+        chosen, of_t, far = in_table[some], t[some], reach[some]
+        found = np.empty((len(wanted), of_t.size, y.size * zeta.size))
+        if table is not None and chosen.any():
+            found[:, chosen] = table.averages(step, of_t[chosen], y, zeta, far[chosen])
+        if not chosen.all():
+            found[:, ~chosen] = reused_on_grid(
+                step, of_t[~chosen], y, zeta, wanted, nodes_per_unit, reach=far[~chosen]
+            )
+        return found
+
+    return on_grid
+
+
+def averages_on_grid(
+    step: SecondStep, t: Array, y: Array | None, zeta: Array, wanted: Wanted, nodes_per_unit: float
+) -> Array:
+    """Of all ``t``, at the pairs ``(y_a, zeta_j)`` themselves: as `averages_of`."""
+    return averages_of(step, t, y, zeta, wanted, nodes_per_unit)(slice(None), y, zeta)
 
 
 def averages_at_samples(
@@ -112,13 +160,13 @@ def _interpolated(
     else:
         smoothing = np.abs(t) * c.tau
     steps = np.array(resolving(sigma, wanted))
-    spacing = np.maximum(steps[0] / 2.0, smoothing / _LAYER) / finer
+    spacing = np.maximum(steps[0] / 2.0, smoothing / LAYER) / finer
     rate = float((np.abs(t * c.mu1) / spacing).max())
     zetas, columns, weights = _between(zeta, _grid(zeta, lambda x: np.full(x.size, rate)))
     labels = np.zeros(1)
     if y is not None:
         far = np.abs(t * c.mu1) * np.abs(zeta).max()
-        by_label = np.abs(t) * (step.phi * _steepest(sigma))
+        by_label = np.abs(t) * (step.phi * steepest(sigma))
         rate_at = partial(_label_rate, steps, by_label, far, smoothing, finer)
         labels, rows, more = _between(y, _grid(y, rate_at))
         columns = (rows[:, None] * zetas.size + columns).reshape(-1, zeta.size)
@@ -147,12 +195,6 @@ def _interpolated(
     return result
 
 
-def _steepest(sigma: ScalarFunction) -> float:
-    """The largest slope, by how much it counts."""
-    z = np.linspace(-_REACH, _REACH, 400)
-    return float(np.max(np.abs(sigma.derivative(z)) * np.exp(-(z**2) / _EASE)))
-
-
 def _label_rate(
     steps: Array, by_label: Array, by_zeta: Array, smoothing: Array, finer: float, y: Array
 ) -> Array:
@@ -163,7 +205,7 @@ def _label_rate(
     by_label, by_zeta, smoothing = by_label[:, None], by_zeta[:, None], smoothing[:, None]
     u = by_label * np.abs(y)
     shells = CORE * 2.0 ** np.arange(steps.size - 1)
-    spacing = np.maximum(steps[np.searchsorted(shells, u - by_zeta)] / 2.0, smoothing / _LAYER)
+    spacing = np.maximum(steps[np.searchsorted(shells, u - by_zeta)] / 2.0, smoothing / LAYER)
     spacing = np.minimum(spacing, _GROWTH * (1.0 + by_zeta + u))
     return np.asarray((finer * by_label / spacing).max(axis=0))
 

@@ -11,8 +11,9 @@ __all__ = ["STENCIL", "LocalInterpolation"]
 
 
 STENCIL = 8
-_WORK = 60.0  # of a point, in array operations
+_WORK = 120.0  # of a point, in array operations
 _BLOCK = 1 << 12  # places whose weights stay in cache
+_SPREAD = 1 << 15  # places that are spread at once
 
 
 class LocalInterpolation:
@@ -28,7 +29,7 @@ class LocalInterpolation:
     >>> on = LocalInterpolation(np.linspace(0.0, 3.0, 20))
     >>> float(on.values(on.grid[None] ** 7, np.array([1.23]))[0, 0].round(9)) == round(1.23**7, 9)
     True
-    >>> law = on.spread(np.array([[1.23]]), np.array([1.0]), np.ones((1, 1)))
+    >>> law = on.spread(np.array([1.23]), np.array([0]), 1, np.array([1.0]), np.ones((1, 1)))
     >>> float((law @ on.grid**7)[0, 0].round(9)) == round(1.23**7, 9)
     True
     """
@@ -90,17 +91,19 @@ class LocalInterpolation:
         weights[itself, every] = 0.0
         return np.asarray(((given[at] - given) * weights).sum(axis=0))
 
-    def spread(self, x: Array, weights: Array, factors: Array) -> Array:
+    def spread(self, x: Array, rows: Indices, count: int, weights: Array, factors: Array) -> Array:
         """Weights on the grid that integrate like ``weights * factors`` at the places ``x``.
 
-        For ``x`` of shape (A, K), weights that broadcast to it and factors of shape (M, K), each
-        row on its own: shape (M, A, G).
+        Places, rows and weights have the shape (P,), factors (M, P); what belongs to a row counts
+        together: shape (M, count, G).
         """
-        first, cardinals = self.cardinals(x, weights)
-        rows = np.arange(x.shape[0])[:, None] * self.grid.size + first
-        total = np.zeros((len(factors), x.shape[0] * self.grid.size))
-        for i, cardinal in enumerate(cardinals):
-            at = (rows + i).ravel()
-            for sum_, factor in zip(total, factors, strict=True):
-                sum_ += np.bincount(at, (cardinal * factor).ravel(), sum_.size)
-        return total.reshape(len(factors), x.shape[0], -1)
+        size = self.grid.size
+        total = np.zeros((len(factors), count * size))
+        for start in range(0, x.size, _SPREAD):
+            some = slice(start, start + _SPREAD)
+            first, cardinals = self.cardinals(x[some], weights[some])
+            at = rows[some] * size + first
+            for i, cardinal in enumerate(cardinals):
+                for sum_, factor in zip(total, factors[:, some], strict=True):
+                    sum_ += np.bincount(at + i, cardinal * factor, sum_.size)
+        return total.reshape(len(factors), count, size)
