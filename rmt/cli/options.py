@@ -73,6 +73,10 @@ def _read_samples(text: str) -> int | list[int]:
     return counts[0] if len(counts) == 1 else counts
 
 
+def _read_schedule(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
 _PROBLEM = [
     option("--activation", "TEXT", "sigma(z), such as 'relu(z)'", required=True),
     option("--target", "TEXT", "f(z), or f(z1, z2[, z3])", required=True),
@@ -80,20 +84,26 @@ _PROBLEM = [
     option("--dim", "d", "input dimension (default: the width)", integer),
     option(
         "--samples",
-        "n[,n2]",
-        "size of the batch, or of both (default: twice the input dimension)",
-        reader(_read_samples, "samples are one integer or two, such as 2000 or 2000,4000;"),
+        "n[,n2..]",
+        "size of the batch, or of each (default: twice the input dimension)",
+        reader(_read_samples, "samples are one integer or several, such as 2000 or 2000,4000;"),
     ),
     option(
         "--step",
         "C,ALPHA",
-        "a gradient step with learning rate C * N**ALPHA; give it once or twice",
+        "a gradient step with learning rate C * N**ALPHA; give it once for each step",
         reader(_read_step, "a step is SCALE,EXPONENT such as 4,0.3;"),
         required=True,
         action="append",
         dest="steps",
     ),
-    choice("--batch", "KIND", "second batch", get_args(Batch), "independent"),
+    choice("--batch", "KIND", "batches after the first", get_args(Batch), "independent"),
+    option(
+        "--batches",
+        "B,B,..",
+        "which batch each step uses, such as 0,0,1; in the place of --batch",
+        reader(_read_schedule, "batches are numbers from 0, one for each step, such as 0,0,1;"),
+    ),
     choice("--readout", "LAW", "second layer", get_args(ReadoutLaw), "gaussian"),
     option("--noise", "STD", "standard deviation of the label noise", number, default=0.0),
 ]
@@ -170,7 +180,7 @@ def problem_of(options: argparse.Namespace) -> Problem:
         dim=dim,
         samples=2 * dim if options.samples is None else options.samples,
         steps=options.steps,
-        batch=options.batch,
+        batch=options.batch if options.batches is None else options.batches,
         readout=options.readout,
         noise_std=options.noise,
     )
