@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rmt.arrays import Array, Bools
 from rmt.problem import Problem
+from rmt.problem.supported import two_steps
 from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spikes.constants import constants
 from rmt.spikes.deformed.outliers import DeformedOutliers
@@ -38,6 +39,7 @@ def of_strengths(problem: Problem, factors: SpikeStrengths) -> list[str]:
             f"spike {int(np.flatnonzero(undecided)[0])} is at the threshold strength within its "
             "error estimate: whether it leaves the bulk is undecided; ask for a smaller rtol"
         )
+    better = "; see the level 'deformed'" if two_steps(problem) else ""
     # The bulk of a finite network is wider than its limit by a relative amount of this order.
     widening = problem.width ** (2.0 * max(step.exponent for step in problem.steps) - 1.0)
     edge = 1.0 + math.sqrt(problem.aspect_ratio)
@@ -47,7 +49,7 @@ def of_strengths(problem: Problem, factors: SpikeStrengths) -> list[str]:
         notes.append(
             f"{_spikes_named(near)} within {widening:.0%} of the bulk's edge: at this width the "
             "bulk is wider than its limit by an amount of that order, N^(2 alpha - 1), and may "
-            "reach it; see the level 'deformed'"
+            f"reach it{better}"
         )
     shift = _shift_by_fluctuations(problem, factors.strengths)
     moved = (factors.strengths > threshold) & (shift > _SHIFT) & ~near
@@ -55,7 +57,7 @@ def of_strengths(problem: Problem, factors: SpikeStrengths) -> list[str]:
         notes.append(
             f"{_spikes_named(moved)} moved outwards by the fluctuations of the gradients, by some "
             f"{shift[moved].max():.0%} or more, and overlaps less with its directions than is said "
-            "here: see the level 'deformed'"
+            f"here{better}"
         )
     return notes
 
