@@ -14,7 +14,7 @@ __all__ = ["normal_density", "quadrant"]
 
 
 _TINY = 1e-150  # its inverse squared does not overflow
-_WORK = 300.0  # of a point, mostly Owen's function
+_WORK = 130.0  # of a point, mostly Owen's function
 
 
 def quadrant(u: float, x: Array, r: Array, q: Array) -> tuple[Array, Array, Array]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from rmt.arrays import Array, Indices
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants
 from rmt.spikes.label_law import LabelLaw, independent_law, joint_law
-from rmt.spikes.readout_rule import low_degrees, readout_rule
+from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.refinement import COARSENING, Resolution, Solved
 from rmt.spikes.second_step import SecondStep, Wanted
 from rmt.spikes.second_step.averages import Averages, averages_of
@@ -98,8 +98,6 @@ class _Moments:
     Attributes
     ----------
     g, w : array, shape (Q,)
-    modes : array, shape (K, Q)
-        Orthonormal functions on the nodes, times ``sqrt(w)``: the functions of ``g`` that count.
     target_v : array, shape (Q, r)
         ``<beta_*, v(t_q)> = E[z psi]``.
     beta1_v : array, shape (Q,)
@@ -110,7 +108,6 @@ class _Moments:
 
     g: Array
     w: Array
-    modes: Array
     target_v: Array
     beta1_v: Array
     scatter: Array
@@ -132,8 +129,12 @@ def _moments(
     large = 0.7 * c.rms_slope * phi1 * c.large_label * reused + 2.0 * abs(c.mu1) * math.sqrt(c.B)
     scale = min(max(1.0 / (kick * large), 0.002), 4.0) if large > 0 else 4.0
     split = bool(sigma.kinks)
-    g, w = readout_rule(problem.readout, _even(resolution.get("readout", 2.0)), scale, split, tail)
-    t, std_w = kick * g, math.sqrt(c.mu1**2 * c.B + c.tau**2)
+    order, std_w = resolution.get("readout", 2.0), math.sqrt(c.mu1**2 * c.B + c.tau**2)
+    g, w = readout_rule(problem.readout, _even(order), scale, split, tail)
+    # A coarser rule has other nodes: interpolation would integrate what it knows exactly.
+    fewer = readout_rule(problem.readout, _even(COARSENING * order), scale, split, tail)
+    both_g, both_w = (np.concatenate(pair) for pair in zip((g, w), fewer, strict=True))
+    t, fine = kick * both_g, slice(0, g.size)
     numbers = round(resolution["zeta"]), resolution["target"], tail
     if reused:
         # The label that moves the pre-activation of a typical neuron by about 1/2, and by half of
@@ -147,16 +148,16 @@ def _moments(
         law, coarser = independent_law(problem.target, problem.noise_std, c, *numbers)
     step = SecondStep(sigma, c, phi1)
     both: Wanted = ("value", "slope")
-    rare = np.maximum(2.0 * np.log(np.maximum(w * g**2, tail) / tail), 0.0)
+    rare = np.maximum(2.0 * np.log(np.maximum(both_w * both_g**2, tail) / tail), 0.0)
     reach = np.abs(t) * std_w * np.sqrt(rare)
 
     def evaluated(nodes_per_unit: float) -> Averages:
         return averages_of(step, t, law.y, law.zeta, both, nodes_per_unit, reach)
 
     at = evaluated(resolution["inner"])
-    averages = at(slice(None), law.y, law.zeta)
+    averages = at(fine, law.y, law.zeta)
 
-    def expectations(law: LabelLaw, averages: Array) -> _Moments:
+    def expectations(law: LabelLaw, averages: Array, g: Array = g, w: Array = w) -> _Moments:
         output, phi_t = averages
         zeta, weights = np.tile(law.zeta, law.shape[0]), law.weights
         h = (w * g) @ output
@@ -187,8 +188,8 @@ def _moments(
     for name, one in coarser.items():
         found[name] = asked(one.law, one.values(averages), at)
     found["inner"] = asked(law, averages, evaluated(COARSENING * resolution["inner"]))
-    if "readout" in resolution and g.size > _FEW:
-        found["readout"] = replace(found[""], modes=low_degrees(g, w, scale, split, COARSENING))
+    if "readout" in resolution and fewer[0].size < g.size:
+        found["readout"] = expectations(law, at(slice(g.size, None), law.y, law.zeta), *fewer)
     return found
 
 
@@ -222,8 +223,7 @@ def _combined(
     if reused:
         cross = np.multiply.outer(m_psi[:, -1], y_psi)
         drift += phi1 * (cross + cross.T)
-    g, w = rule
-    return _Moments(g, w, np.eye(g.size), z_psi, beta1_v, psi_psi, drift)
+    return _Moments(*rule, z_psi, beta1_v, psi_psi, drift)
 
 
 def spikes_of(
@@ -245,8 +245,8 @@ def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths
     step1 = eta1 * c.mu1
     beta1_v = eta1 * eta2 * c.mu1 * (moments.beta1_v[:, None] + moments.beta1_v)
     kernel = step1**2 * c.B + beta1_v + eta2**2 * v_v
-    scaled = moments.modes * (np.sqrt(w) * g)
-    operator = scaled @ kernel @ scaled.T
+    scaled = np.sqrt(w) * g
+    operator = scaled[:, None] * kernel * scaled
     if not np.all(np.isfinite(operator)):
         return undefined(c)
     eigenvalues, vectors = np.linalg.eigh(operator)
@@ -255,14 +255,14 @@ def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths
     order = np.argsort(eigenvalues)[::-1][:MAX_SPIKES]
     theta = np.sqrt(np.maximum(eigenvalues[order], _TINY))
     left = vectors[:, order].T
-    projections = left @ scaled @ (step1 * c.b + eta2 * moments.target_v)
+    projections = (left * scaled) @ (step1 * c.b + eta2 * moments.target_v)
     return SpikeStrengths(
         strengths=theta,
         # A spike that is rounding has an alignment that is nothing: it must not overflow.
         alignments=np.clip(projections / theta[:, None], -1.0, 1.0),
         readout_nodes=g,
         readout_weights=w,
-        left_functions=left @ moments.modes / np.sqrt(w),
+        left_functions=left / np.sqrt(w),
         strength_errors=negative / (theta + math.sqrt(negative) + _TINY),
         alignment_sq_errors=np.zeros(projections.shape),
         status=Status.CONVERGED,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.interpolate import PchipInterpolator
 
 from rmt.arrays import Array
 from rmt.budget import OutOfTime
@@ -79,7 +79,7 @@ class PathPoint:
     def _between(self, values: Array, g: ArrayLike) -> Array:
         nodes = self.readout_nodes
         inside = np.clip(np.asarray(g, dtype=float), nodes[0], nodes[-1])
-        return np.asarray(PchipInterpolator(nodes, values)(inside))
+        return np.asarray(scipy.interpolate.PchipInterpolator(nodes, values)(inside))
 
 
 def walked(problem: Problem, rtol: float, to_the_end: bool = True) -> list[PathPoint]:

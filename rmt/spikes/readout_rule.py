@@ -11,19 +11,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.interpolate import BarycentricInterpolator
+import scipy
 
 from rmt.arrays import Array
 from rmt.caching import cached
 from rmt.moments.rules import gauss_legendre
 
-__all__ = [
-    "gauss_rule_of_discrete_law",
-    "interpolation",
-    "law_of_readout",
-    "low_degrees",
-    "readout_rule",
-]
+__all__ = ["gauss_rule_of_discrete_law", "interpolation", "law_of_readout", "readout_rule"]
 
 
 _TAIL = 1e-16  # E[g^2; |g| > 8.5] ~ 1e-15
@@ -108,40 +102,13 @@ def _compressed(
     return np.concatenate(nodes), np.concatenate(node_weights)
 
 
-def low_degrees(g: Array, w: Array, scale: float, split_at_zero: bool, share: float) -> Array:
-    """Orthonormal polynomials in ``asinh(g / scale)`` on the nodes of a rule, times ``sqrt(w)``.
-
-    Of as many as there are nodes, on each side of zero where split, the given ``share``: the
-    projection on them shows what a rule resolves. Shape (K, Q).
-    """
-    v = np.arcsinh(g / scale)
-    sides = [g < 0, g >= 0] if split_at_zero else [np.full(g.size, True)]
-    parts = []
-    for side in sides:
-        if side.any():
-            some = np.zeros((max(1, round(share * side.sum())), g.size))
-            some[:, side] = _lanczos(v[side], w[side] / w[side].sum(), len(some))[0]
-            parts.append(some)
-    return np.concatenate(parts)
-
-
 def gauss_rule_of_discrete_law(values: Array, weights: Array, order: int) -> tuple[Array, Array]:
     """Gauss rule of ``sum_i weights_i delta_{values_i}`` by the Lanczos process.
 
-    The eigenvalues and first eigenvector components of the Jacobi matrix are nodes and weights
-    (Golub & Welsch).
+    Full reorthogonalisation keeps the recurrence coefficients accurate; the eigenvalues and first
+    eigenvector components of the Jacobi matrix are nodes and weights (Golub & Welsch).
     """
-    _, diagonal, off_diagonal = _lanczos(values, weights, max(1, min(order, values.size)))
-    jacobi = np.diag(diagonal) + np.diag(off_diagonal, 1) + np.diag(off_diagonal, -1)
-    nodes, vectors = np.linalg.eigh(jacobi)
-    return nodes, vectors[0] ** 2
-
-
-def _lanczos(values: Array, weights: Array, order: int) -> tuple[Array, Array, Array]:
-    """Orthonormal polynomials at the values, times the roots of the weights; their recurrence.
-
-    Full reorthogonalisation keeps the coefficients accurate.
-    """
+    order = max(1, min(order, values.size))
     basis = np.zeros((order, values.size))
     basis[0] = np.sqrt(weights)
     diagonal, off_diagonal = np.zeros(order), np.zeros(order - 1)
@@ -154,7 +121,9 @@ def _lanczos(values: Array, weights: Array, order: int) -> tuple[Array, Array, A
             vector -= basis[: k + 1].T @ (basis[: k + 1] @ vector)
         off_diagonal[k] = np.linalg.norm(vector)
         basis[k + 1] = vector / off_diagonal[k]
-    return basis, diagonal, off_diagonal
+    jacobi = np.diag(diagonal) + np.diag(off_diagonal, 1) + np.diag(off_diagonal, -1)
+    nodes, vectors = np.linalg.eigh(jacobi)
+    return nodes, vectors[0] ** 2
 
 
 def interpolation(v: Array, new: Array, split_at_zero: bool) -> Array:
@@ -166,8 +135,7 @@ def interpolation(v: Array, new: Array, split_at_zero: bool) -> Array:
     sides = [(v < 0, new < 0), (v >= 0, new >= 0)] if split_at_zero else [(v == v, new == new)]
     for old_side, new_side in sides:
         if new_side.any():
-            values = np.eye(int(old_side.sum()))
-            matrix[np.ix_(new_side, old_side)] = BarycentricInterpolator(v[old_side], values)(
-                new[new_side]
-            )
+            cardinals = np.eye(int(old_side.sum()))
+            series = scipy.interpolate.BarycentricInterpolator(v[old_side], cardinals)
+            matrix[np.ix_(new_side, old_side)] = series(new[new_side])
     return matrix

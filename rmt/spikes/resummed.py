@@ -53,7 +53,7 @@ __all__ = ["SpikeStrengths", "family_key", "resummed_family", "resummed_strength
 
 
 _KEEP = 0.05  # spikes weaker than this, relative to the threshold, are not reported
-_MAX_WORK = 5e9  # as counted by `rmt.budget`: five to ten seconds
+_MAX_WORK = 1.2e10  # as counted by `rmt.budget`: five to ten seconds
 _TAIL = 1e-5  # of the tolerance: the tails that are cut off
 _OF_TAILS = 0.01  # of the tolerance, what they may amount to
 _EPSILON = 1e-15  # relative to the largest eigenvalue

@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.interpolate import PchipInterpolator
 
 from rmt.arrays import Array
 from rmt.problem import Problem
@@ -269,7 +269,11 @@ class Separated:
         most = exceeded_by(exceeding / problem.samples[number], of_samples, batch.weights)
         columns = cut_factors(of_samples, most)
         of_rows = size @ (batch.weights * columns)
-        finely = PchipInterpolator(self._g, of_rows)(self._values) if of_rows.size > 1 else of_rows
+        finely = (
+            scipy.interpolate.PchipInterpolator(self._g, of_rows)(self._values)
+            if of_rows.size > 1
+            else of_rows
+        )
         most = exceeded_by(exceeding / problem.width, finely, self._law[: finely.size])
         return cut_factors(of_rows, most), columns
 

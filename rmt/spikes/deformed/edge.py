@@ -15,7 +15,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lu_factor, lu_solve
 
 from rmt.arrays import Array, ComplexArray
 from rmt.budget import check_time
@@ -160,17 +159,16 @@ class _Point:
         bordered[:count, count] = -equation.by_z(state)[0]
         sign = self.signs[node]
         bordered[count, :count] = sign * equation.distance_gradient(state, node)
-        factors = lu_factor(bordered, check_finite=False)
+        try:
+            inverse = np.linalg.inv(bordered)
+        except np.linalg.LinAlgError:
+            inverse = np.full_like(bordered, np.nan)
         right = np.zeros((count + 1, 2))
         right[:count, 0], right[count, 1] = state.defect[0], 1.0
-        correction, tangent = lu_solve(factors, right, check_finite=False).T
+        correction, tangent = (inverse @ right).T
         along = equation.along(state, tangent[None, :-1], tangent[-1])
         second = equation.distance_derivatives(state, tangent[None, :-1], along)[1]
-        bent = lu_solve(
-            factors,
-            np.append(equation.bend(state, along)[0], -sign * second[node]),
-            check_finite=False,
-        )
+        bent = inverse @ np.append(equation.bend(state, along)[0], -sign * second[node])
         return correction, tangent, bent
 
 

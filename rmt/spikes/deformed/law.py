@@ -12,8 +12,8 @@ import math
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.interpolate import make_interp_spline
 
 from rmt.arrays import Array, Bools, ComplexArray, Indices
 from rmt.blas import one_blas_thread
@@ -141,7 +141,7 @@ class _Spline:
 
     def __init__(self, angle: Array, values: ComplexArray) -> None:
         u = np.log(np.tan(angle / 2.0))
-        self._spline, self._ends = make_interp_spline(u, values), (u[0], u[-1])
+        self._spline, self._ends = scipy.interpolate.make_interp_spline(u, values), (u[0], u[-1])
 
     def __call__(self, angle: Array) -> ComplexArray:
         u = np.clip(np.log(np.tan(angle / 2.0)), *self._ends)

@@ -11,7 +11,7 @@ __all__ = ["STENCIL", "LocalInterpolation"]
 
 
 STENCIL = 8
-_WORK = 120.0  # of a point, in array operations
+_WORK = 250.0  # of a point, in array operations
 _BLOCK = 1 << 12  # places whose weights stay in cache
 _SPREAD = 1 << 15  # places that are spread at once
 
@@ -99,8 +99,9 @@ class LocalInterpolation:
         """
         size = self.grid.size
         total = np.zeros((len(factors), count * size))
-        for start in range(0, x.size, _SPREAD):
-            some = slice(start, start + _SPREAD)
+        block = max(_SPREAD, total.shape[1])  # each sum runs over all of the total
+        for start in range(0, x.size, block):
+            some = slice(start, start + block)
             first, cardinals = self.cardinals(x[some], weights[some])
             at = rows[some] * size + first
             for i, cardinal in enumerate(cardinals):
