@@ -44,7 +44,7 @@ help:
 	@echo "make constraints  write the newest versions to constraints.txt, which make setup installs"
 	@echo "make lint       check format, lint, types and import directions"
 	@echo "make format     format the code and mend what ruff can mend"
-	@echo "make bench      run the benchmarks, ten minutes on two idle cores; writes docs/benchmarks.*"
+	@echo "make bench      run the benchmarks, a quarter of an hour on two idle cores; writes docs/benchmarks.*"
 	@echo "make docs       build the documentation, in docs/_build/html (warnings are errors)"
 	@echo "make wheel-check  build what is released, in dist, and use it beside the core dependencies alone"
 	@echo "make clean      remove caches and build outputs (make distclean: .venv, demo-output and docs/_report too)"
@@ -136,12 +136,14 @@ format: $(STAMP)
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-# What the benchmarks compare with. scikit-rmt asks for older versions of NumPy and SciPy than rmt
-# and gets an environment of its own. Without either, its rows say so.
+# What the benchmarks compare with: the extra `bench`, one by one, so that what cannot be installed
+# takes nothing with it. scikit-rmt asks for older versions of NumPy and SciPy than rmt and gets an
+# environment of its own. Without one of them, its rows say so.
+PEERS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"], sep="\n")
 $(BENCH_STAMP): $(STAMP)
 	@echo "Installing what the benchmarks compare with into $(VENV)"
-	@"$(BIN)/python" $(INSTALL) -e '.[$(EXTRAS),bench]' \
-	    || echo "note: freealg could not be installed; its rows will be skipped"
+	@"$(BIN)/python" -c '$(PEERS)' | while read -r peer; do "$(BIN)/python" $(INSTALL) "$$peer" \
+	    </dev/null || echo "note: $$peer could not be installed; its rows will be skipped"; done
 	@{ "$(BIN)/python" -m venv --clear "$(VENV)/scikit-rmt" && "$(VENV)/scikit-rmt/bin/python" -m pip \
 	    install --quiet --disable-pip-version-check scikit-rmt==2.1.1; } \
 	    || { rm -rf "$(VENV)/scikit-rmt"; echo "note: no scikit-rmt; its rows will be skipped"; }
@@ -150,15 +152,16 @@ $(BENCH_STAMP): $(STAMP)
 bench: $(BENCH_STAMP)
 	@"$(BIN)/python" -m benchmarks $(ARGS)
 
-# Sphinx and its company are installed when the documentation is first built. The networks of the
-# validation report are kept in docs/_report, which `make clean` leaves alone.
+# Sphinx and its company are installed when the documentation is first built. What has been computed
+# is kept while the code is the same (docs/extensions/kept.py): figures, gallery and notebook until
+# `make clean`, the networks of the validation report, in docs/_report, until `make distclean`.
 $(DOCS_STAMP): $(STAMP)
 	@echo "Installing what builds the documentation into $(VENV)"
 	@"$(BIN)/python" $(INSTALL) -e '.[$(EXTRAS),docs]'
 	@touch "$@"
 
 docs: $(DOCS_STAMP)
-	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	@$(BIN)/python -m sphinx -W --keep-going -q -j 2 -b html docs docs/_build/html $(ARGS)
 	@echo "The documentation is in docs/_build/html/index.html"
 
 # So is what builds and checks a release.

@@ -1,7 +1,8 @@
 """Runs the benchmarks and writes their table: ``make bench``, ``python -m benchmarks``.
 
 A whole run writes ``docs/benchmarks.json`` and the tables of ``docs/benchmarks.md``; a part of it
-(``--only``, ``--quick``) prints the tables and writes nothing unless told where.
+(``--only``, ``--quick``) prints the tables and writes nothing unless told where, or to ``--update``
+the file with its part.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from benchmarks.common import Effort, Row
 
 # In the order of the page; benchmarks/bench_<name>.py each.
 NAMES = (
-    *("predict", "levels", "sweep", "ridge", "simulation", "campaign", "precision"),
-    *("hermite", "spectra", "peers", "dyson", "processes"),
+    *("predict", "levels", "deformed", "sweep", "ridge", "simulation", "campaign"),
+    *("precision", "hermite", "spectra", "peers", "dyson", "processes"),
 )
 
 
@@ -37,12 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=3.0, help="after which a row ends")
     parser.add_argument("--scikit-rmt", metavar="PYTHON", help="of an environment with scikit-rmt")
     parser.add_argument("--output", type=Path, help="folder for the file and the page")
+    parser.add_argument("--update", action="store_true", help="put a part into file and page")
     parser.add_argument("--page", action="store_true", help="only make the page from the file")
     options = parser.parse_args(arguments)
     if options.page:
-        import json
-
-        table.write(json.loads(table.RESULTS.read_text(encoding="utf-8")))
+        table.write(table.stored())
         return 0
     effort = Effort(
         options.repetitions,
@@ -54,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = run(options.only or NAMES, effort)
     print(table.markdown(results))
     whole = not (options.only or options.quick)
-    if whole or options.output:
+    if options.update:
+        table.write(table.merged(table.stored(), results, NAMES))
+    elif whole or options.output:
         table.write(results, options.output or table.DOCS)
     return 0
 

@@ -74,18 +74,22 @@ class Race:
         return Race([ours * s for s in self.ours], [other * s for s in self.other])
 
 
-def clock(call: Callable[[], object], least: float = 3e-3) -> Clock:
+def clock(
+    call: Callable[[], object],
+    least: float = 3e-3,
+    now: Callable[[], float] = time.perf_counter,
+) -> Clock:
     """The clock of a call, which is made often enough for a reading of ``least`` seconds.
 
     The first call, which may parse texts and fill caches, is made here and not counted. With
-    ``least=0`` there is none, and a reading is one call.
+    ``least=0`` there is none, and a reading is one call. ``now`` reads the seconds.
     """
     if least == 0.0:
-        return lambda: _seconds(call, 1)
-    first = _seconds(call, 1)
-    once = first if first > 1.0 else _seconds(call, 1)
+        return lambda: _seconds(call, 1, now)
+    first = _seconds(call, 1, now)
+    once = first if first > 1.0 else _seconds(call, 1, now)
     count = max(1, math.ceil(least / max(once, 1e-7)))
-    return lambda: _seconds(call, count)
+    return lambda: _seconds(call, count, now)
 
 
 def race(ours: Clock, other: Clock, effort: Effort, least: int = 3) -> Race:
@@ -104,11 +108,11 @@ def race(ours: Clock, other: Clock, effort: Effort, least: int = 3) -> Race:
     return Race(*seen)
 
 
-def _seconds(call: Callable[[], object], count: int) -> float:
-    start = time.perf_counter()
+def _seconds(call: Callable[[], object], count: int, now: Callable[[], float]) -> float:
+    start = now()
     for _ in range(count):
         call()
-    return (time.perf_counter() - start) / count
+    return (now() - start) / count
 
 
 @dataclass(frozen=True, slots=True)

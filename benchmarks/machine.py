@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 import rmt
 from validation.simulation.threads import available_cores
 
-PACKAGES = ("numpy", "scipy", "sympy", "mpmath", "freealg")
+PACKAGES = ("numpy", "scipy", "sympy", "mpmath", "freealg", "rmtool", "jrmt", "jax")
 
 
 def facts() -> dict[str, Any]:

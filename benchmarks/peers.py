@@ -1,4 +1,4 @@
-"""Other packages, if they are there: freealg in this environment, scikit-rmt in its own."""
+"""Other packages, if they are there: in this environment, but scikit-rmt, which has its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,22 @@ class PeerMissing(Exception):
     """A package is not there, or does not run; says why."""
 
 
-def freealg_distributions() -> Any:
-    """The module `freealg.distributions`."""
+def imported(module: str) -> Any:
+    """A module of another package."""
     try:
-        from freealg import distributions
+        return import_module(module)
     except Exception as error:
-        raise PeerMissing(f"skipped: freealg: {type(error).__name__}: {error}") from error
-    return distributions
+        name = module.partition(".")[0]
+        raise PeerMissing(f"skipped: {name}: {type(error).__name__}: {error}") from error
+
+
+def jrmt() -> tuple[Any, Any]:
+    """jax with double precision and one thread, and jrmt."""
+    one = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {one}".strip()
+    jax = imported("jax")
+    jax.config.update("jax_enable_x64", True)
+    return jax, imported("jrmt")
 
 
 def scikit_rmt_python(given: str | None) -> str | None:

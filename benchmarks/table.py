@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,25 @@ def write(results: dict[str, Any], folder: Path = DOCS) -> None:
     page.write_text(inserted(text, results), encoding="utf-8")
 
 
+def stored() -> dict[str, Any]:
+    """The results of the last run."""
+    return dict(json.loads(RESULTS.read_text(encoding="utf-8")))
+
+
 def inserted(page: str, results: dict[str, Any]) -> str:
     """The page with these results between its marks."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{markdown(results)}{END}{after}"
+
+
+def merged(old: dict[str, Any], new: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A whole run with a part of it from another one, which says when and where that was."""
+    facts = ("processor", "date", "commit", "load_before", "load_after")
+    apart = {name: new["machine"][name] for name in facts}
+    found = {each["name"]: each for each in old["benchmarks"]}
+    found |= {each["name"]: {**each, "apart": apart} for each in new["benchmarks"]}
+    return {**old, "benchmarks": [found[name] for name in names if name in found]}
 
 
 def markdown(results: dict[str, Any]) -> str:
@@ -39,6 +54,11 @@ def markdown(results: dict[str, Any]) -> str:
     for found in results["benchmarks"]:
         parts.append(f"### {found['title']}\n")
         parts += [f"{found['about']}\n"] * bool(found["about"])
+        if apart := found.get("apart"):
+            parts.append(
+                "*Measured apart: {date}, commit {commit}, {processor}, load average "
+                "{load_before} before, {load_after} after.*\n".format(**apart)
+            )
         parts.append(rows_of(found["rows"]))
     return "\n".join(parts)
 

@@ -21,11 +21,13 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
+    "extensions.stages",
     "extensions.docstrings",
     "extensions.local_mathjax",
     "extensions.public_names",
     "extensions.report",
     "extensions.generated",
+    "extensions.executed",
     "extensions.links",
 ]
 # The gallery writes a notebook beside each of its pages.
@@ -47,7 +49,8 @@ highlight_language = "none"
 
 # --- notebooks ------------------------------------------------------------------------------------
 
-nb_execution_mode = "force"  # what it shows depends on the whole library, not on its cells alone
+nb_execution_mode = "cache"  # forgotten when the library changes: extensions/executed.py
+nb_execution_cache_path = str(Path(__file__).parent / "_build" / "notebook")
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_output_stderr = "warn"  # and a warning fails the build
@@ -85,7 +88,8 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "min_reported_time": 3600,
-    "reset_modules": ("matplotlib",),
+    "reset_modules": ("matplotlib", "extensions.executed.say_script"),
+    "reset_modules_order": "both",
     "abort_on_example_error": True,
     "capture_repr": (),
 }

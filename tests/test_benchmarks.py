@@ -60,8 +60,29 @@ def test_a_part_is_not_written_unless_asked(tmp_path, monkeypatch, capsys):
     assert "predict" in capsys.readouterr().out
 
 
+def test_a_part_is_put_into_the_whole_and_says_when_it_was_measured():
+    facts = {"processor": "P", "date": "today", "commit": "c", "load_before": 1, "load_after": 2}
+    old = {"machine": {}, "benchmarks": [{"name": "levels", "n": 1}, {"name": "sweep", "n": 1}]}
+    new = {
+        "machine": facts,
+        "benchmarks": [{"name": "levels", "n": 2}, {"name": "predict", "n": 2}],
+    }
+    found = table.merged(old, new, runner.NAMES)
+    assert [(each["name"], each["n"]) for each in found["benchmarks"]] == [
+        ("predict", 2),
+        ("levels", 2),
+        ("sweep", 1),
+    ]
+    assert [each.get("apart") for each in found["benchmarks"]] == [facts, facts, None]
+    whole = table.stored()
+    part = {**whole, "benchmarks": [whole["benchmarks"][0]]}
+    part["machine"] = {**whole["machine"], "date": "another day"}
+    shown = table.markdown(table.merged(whole, part, runner.NAMES))
+    assert shown.count("*Measured apart: another day, commit ") == 1
+
+
 def test_page_shows_the_committed_file():
-    results = json.loads(table.RESULTS.read_text(encoding="utf-8"))
+    results = table.stored()
     page = table.PAGE.read_text(encoding="utf-8")
     assert table.inserted(page, results) == page
     assert [found["name"] for found in results["benchmarks"]] == list(runner.NAMES)
@@ -135,10 +156,11 @@ def test_rows_without_a_measurement_are_not_judged():
 
 
 def test_missing_peers_are_lines_of_the_table(monkeypatch):
-    monkeypatch.setitem(sys.modules, "freealg", None)
+    for name in ("freealg", "rmtool", "jax"):
+        monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr(bench_peers, "scikit_rmt_python", lambda given: given)
     rows = list(bench_peers.rows(TINY))
-    assert [r.baseline for r in rows] == ["freealg", "scikit-rmt"]
+    assert [r.baseline for r in rows] == ["freealg", "rmtool", "jrmt", "scikit-rmt"]
     assert all(r.note.startswith("skipped: ") and r.ratio is None for r in rows)
     shown = table.rows_of([runner.as_dict(line, TINY) for line in rows])
     assert "\n| all of its rows (skipped: freealg: " in shown

@@ -1,8 +1,9 @@
 """The pages of the documentation, and what its extensions make for them, without Sphinx."""
 
-import importlib.util
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,17 +15,9 @@ from validation.suites import suite
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+sys.path.insert(0, str(DOCS))  # where the folder `extensions` is
 
-
-def extension(name):
-    path = DOCS / "extensions" / f"{name}.py"
-    specification = importlib.util.spec_from_file_location(f"docs_{name}", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-content, imports, links, report = map(extension, ("content", "imports", "links", "report"))
+from extensions import content, imports, kept, links, report  # noqa: E402
 
 
 @pytest.mark.parametrize("page", content.RUN)
@@ -180,12 +173,118 @@ def test_report_is_objected_to_where_theory_and_simulation_differ(numbers):
     assert report.objections(differs) == ["onestep-quarter: differs"]
 
 
-def test_report_is_made_again_when_the_code_has_changed(monkeypatch, tmp_path):
-    for package in ("rmt", "validation"):
-        (tmp_path / package).mkdir()
-        (tmp_path / package / "code.py").write_text("a = 1", encoding="utf-8")
-    monkeypatch.setattr(report, "ROOT", tmp_path)
-    before = report._fingerprint()
-    assert report._fingerprint() == before
-    (tmp_path / "validation" / "code.py").write_text("a = 2", encoding="utf-8")
-    assert report._fingerprint() != before
+# --- what is kept between builds ------------------------------------------------------------------
+
+
+@pytest.fixture
+def code(monkeypatch, tmp_path):
+    """A function that writes the code of a package, and says the key of it now."""
+    monkeypatch.setattr(kept, "ROOT", tmp_path)
+
+    def write(text, name="rmt/code.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        kept._code.cache_clear()
+        return kept.key("a text", code=["rmt"])
+
+    yield write
+    kept._code.cache_clear()
+
+
+def test_keys_change_with_code_and_not_with_words_about_it(code):
+    before = code('"""One."""\ndef f():\n    """Two."""\n    return 1')
+    assert code("# Three.\ndef f():\n\n    return 1") == before
+    assert code("def f():\n    return 2") != before
+    assert code("def f():\n    return 1") == before
+    assert code("b = 1", "rmt/other.py") != before
+    assert kept.key("another text", code=["rmt"]) != kept.key("a text", code=["rmt"])
+
+
+def test_a_module_of_its_own_has_a_key(code):
+    code("a = 1", "rmt/one.py")
+    code("a = 1", "rmt/two.py")
+    before = [kept.key(code=[name]) for name in ("rmt.one", "rmt.two", "rmt")]
+    code("a = 2", "rmt/two.py")
+    after = [kept.key(code=[name]) for name in ("rmt.one", "rmt.two", "rmt")]
+    assert [a == b for a, b in zip(after, before, strict=True)] == [True, False, False]
+
+
+def test_networks_depend_on_the_simulation_and_on_no_theory():
+    floors = imports.floors_below("validation.simulation")
+    assert {"validation.simulation", "rmt.problem", "rmt.functions", "rmt.expressions"} <= floors
+    assert not floors & {"rmt", "rmt.predict", "rmt.spikes", "rmt.spectra", "validation.report"}
+
+
+def test_networks_are_simulated_again_where_the_simulation_has_changed(monkeypatch, tmp_path):
+    pytest.importorskip("sphinx")
+    networks = tmp_path / "networks.sqlite"
+    done, said = [], []
+
+    def command(word, *_):
+        """Stands for the commands that make the report, of no cases."""
+        done.append((word, networks.exists()))
+        networks.touch()
+        (tmp_path / "report.json").write_text('{"sections": []}', encoding="utf-8")
+
+    monkeypatch.setattr(report, "FOLDER", tmp_path)
+    monkeypatch.setattr(report, "_command", command)
+    for simulation, everything, expected in (
+        ("a", "b", [("run", False), ("report", True)]),
+        ("a", "b", []),
+        ("a", "c", [("run", True), ("report", True)]),  # a new theory of the networks of before
+        ("d", "e", [("run", False), ("report", True)]),
+    ):
+        done.clear()
+        data = report.bring_up_to_date(said.append, said.append, simulation, everything)
+        assert data == {"sections": []}
+        assert done == expected
+    assert len(said) == 12
+
+
+def test_scripts_of_the_gallery_run_again_where_their_key_has_changed(monkeypatch, tmp_path):
+    pytest.importorskip("sphinx")
+    from extensions import executed
+
+    keys = {tmp_path / f"{name}.key": name for name in ("same", "changed", "new")}
+    monkeypatch.setattr(executed, "script_keys", lambda: keys)
+    for name, written in (("same", "same"), ("changed", "before")):
+        (tmp_path / f"{name}.key").write_text(written, encoding="utf-8")
+        (tmp_path / f"{name}.py.md5").touch()
+    executed.forget_scripts(None)
+    assert {path.name for path in tmp_path.glob("*.md5")} == {"same.py.md5"}
+    # Until they have run, which may fail, the keys are those of before.
+    assert (tmp_path / "changed.key").read_text(encoding="utf-8") == "before"
+    executed.remember_scripts(None)
+    (tmp_path / "changed.py.md5").touch()
+    executed.forget_scripts(None)
+    assert {path.stem for path in tmp_path.glob("*.md5")} == {"same.py", "changed.py"}
+
+
+def test_keys_of_the_gallery_are_those_of_every_script():
+    pytest.importorskip("sphinx")
+    from extensions import executed
+
+    scripts = {path.stem for path in (ROOT / "examples").glob("*.py")}
+    assert {path.stem for path in executed.script_keys()} == scripts
+
+
+def test_notebook_runs_again_where_the_code_has_changed(monkeypatch, tmp_path):
+    pytest.importorskip("sphinx")
+    from extensions import executed
+
+    cache = tmp_path / "cache"
+    app = SimpleNamespace(config=SimpleNamespace(nb_execution_cache_path=str(cache)))
+    env = SimpleNamespace()
+    for now, kept_by_cache, read in (
+        ("a", False, ["getting_started"]),
+        ("a", True, []),
+        ("b", False, ["getting_started"]),
+    ):
+        monkeypatch.setattr(executed.kept, "key", lambda *_, now=now, **__: now)
+        assert executed.forget_notebook(app, env) == read
+        assert (cache / "global.db").exists() is kept_by_cache
+        (cache / "global.db").touch()
+    # Pages of another build, which read the notebook before the change.
+    assert executed.forget_notebook(app, SimpleNamespace(notebook_key="a")) == ["getting_started"]
+    assert (cache / "global.db").exists()

@@ -60,6 +60,20 @@ def _contract(name: str) -> dict[str, Any]:
     return dict(found)
 
 
+def floors_below(package: str) -> set[str]:
+    """A package and the floors (`rmt.hermite`) that anything in it imports, directly or not.
+
+    Whole floors, since some load their modules by name, which no graph shows.
+    """
+    found: set[str] = set()
+    new = {package}
+    while new:
+        found |= new
+        upstream = (_graph().find_upstream_modules(floor, as_package=True) for floor in new)
+        new = {".".join(name.split(".")[:2]) for name in set().union(*upstream)} - found
+    return found
+
+
 def experiments() -> tuple[dict[str, str], Edges, set[str]]:
     """The groups of files of `validation`, as the table of docs/architecture.md lists them.
 

@@ -61,9 +61,12 @@ def check(app: Sphinx, exception: Exception | None) -> None:
     """Fail the build where a link is dead."""
     from sphinx.errors import ExtensionError
 
+    from extensions.stages import stage
+
     if exception is not None or app.builder.name != "html":
         return
-    found = broken(Path(app.outdir))
+    with stage("links"):
+        found = broken(Path(app.outdir))
     if found:
         raise ExtensionError("dead links:\n" + "\n".join(found))
 

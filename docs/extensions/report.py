@@ -1,24 +1,23 @@
 """The validation report inside the site: made by the commands that a user has, kept between builds.
 
-The folder ``docs/_report`` holds the simulated networks and the report. A build makes the report
-again when the code has changed since; networks that are stored are not simulated again. It fails
-where theory and simulation differ. Sphinx is imported where it is used, so that the tests can do
-without.
+The folder ``docs/_report`` holds the simulated networks and the report. Networks are simulated
+again when the code of the simulation has changed, the report is made again when any code has. The
+build fails where theory and simulation differ. Sphinx is imported where it is used, so that the
+tests can do without.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from extensions import imports, kept
 from validation import FiniteSize
 
 if TYPE_CHECKING:
@@ -28,11 +27,14 @@ ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "docs" / "_report"
 SUITE = "quick"
 INSIDE = "validation-report"  # the folder of page and numbers in the site
+Say: TypeAlias = Callable[[str], None]
 _VERDICTS = ("agrees", "within allowance", "differs")
 
 
-def bring_up_to_date() -> dict[str, Any]:
-    """The report's numbers, made again if the code has changed.
+def bring_up_to_date(begin: Say, end: Say, simulation: str, everything: str) -> dict[str, Any]:
+    """The report's numbers, made again if one of the `keys` has changed.
+
+    Says what begins and what ends.
 
     Raises
     ------
@@ -40,17 +42,23 @@ def bring_up_to_date() -> dict[str, Any]:
         When a command fails, or see `objections`.
     """
     from sphinx.errors import ExtensionError
-    from sphinx.util import logging
 
-    seen = FOLDER / "made_from.txt"
-    now = _fingerprint()
-    if not seen.exists() or seen.read_text(encoding="utf-8") != now:
-        logging.getLogger(__name__).info("making the validation report (a minute and a half)")
-        FOLDER.mkdir(exist_ok=True)
-        store = ("--suite", SUITE, "--store", str(FOLDER / "networks.sqlite"))
+    store = ("--suite", SUITE, "--store", str(FOLDER / "networks.sqlite"))
+    FOLDER.mkdir(exist_ok=True)
+    mark = FOLDER / "simulated_with.txt"
+    if not kept.current(mark, simulation):
+        for path in FOLDER.glob("networks.sqlite*"):
+            path.unlink()
+        mark.write_text(simulation, encoding="utf-8")
+    mark = FOLDER / "made_from.txt"
+    if not kept.current(mark, everything):
+        begin("networks of the validation report")
         _command("run", *store)
+        end("networks of the validation report")
+        begin("validation report")
         _command("report", *store, "--output", str(FOLDER))
-        seen.write_text(now, encoding="utf-8")
+        mark.write_text(everything, encoding="utf-8")
+        end("validation report")
     data: dict[str, Any] = json.loads((FOLDER / "report.json").read_text(encoding="utf-8"))
     found = objections(data)
     if found:
@@ -59,15 +67,14 @@ def bring_up_to_date() -> dict[str, Any]:
     return data
 
 
-def _fingerprint() -> str:
-    """Changes with every file of `rmt` and `validation`, and with what does the arithmetic."""
-    digest = hashlib.sha256()
-    for package in ("rmt", "validation"):
-        for path in sorted((ROOT / package).rglob("*")):
-            if path.is_file() and path.suffix != ".pyc":
-                digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    libraries = [f"{name} {version(name)}" for name in ("numpy", "scipy", "matplotlib", "jinja2")]
-    return "\n".join([digest.hexdigest(), *libraries, ""])
+def keys() -> tuple[str, str]:
+    """What the networks depend on, and what the report does: all code.
+
+    Networks that were stored before the mark of their simulation was written stay: an interrupted
+    run goes on where it was.
+    """
+    simulation = imports.floors_below("validation.simulation")
+    return kept.key(code=simulation), kept.key(code=("rmt", "validation"))
 
 
 def _command(*words: str) -> None:
