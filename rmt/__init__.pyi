@@ -58,7 +58,10 @@ from rmt.spectra import (
     TracyWidom as TracyWidom,
     rectangular_outliers as rectangular_outliers,
 )
-from rmt.spikes.path import PathPoint as PathPoint
+from rmt.spikes.path import (
+    PathPoint as PathPoint,
+    TrainingPath as TrainingPath,
+)
 from rmt.spikes.scaling import (
     LearnedRegion as LearnedRegion,
     Scaling as Scaling,

@@ -26,7 +26,7 @@ from rmt.spikes.deformed.outliers import (
     deformed_outliers,
 )
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
-from rmt.spikes.path import PathPoint, walked
+from rmt.spikes.path import TrainingPath, walked
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
@@ -131,7 +131,7 @@ def predict(
 @one_blas_thread()
 def training_path(
     problem: Problem, rtol: float = 1e-4, max_seconds: float | None = MAX_SECONDS
-) -> tuple[PathPoint, ...]:
+) -> TrainingPath:
     r"""The network after every step: spikes, training and test errors, alignments of its rows.
 
     For any schedule of batches and steps up to giant ones, ``eta_s = c_s N^{1/2}``: the mean-field
@@ -148,11 +148,13 @@ def training_path(
 
     Returns
     -------
-    tuple of PathPoint
-        One more than there are steps; the first is the untrained network.
+    TrainingPath
+        One point more than there are steps; the first is the untrained network.
 
     Raises
     ------
+    InvalidInputError
+        An argument that is not allowed.
     ConvergenceError
         The tolerance was not reached, or not in time; ``best`` holds the path so far.
 
@@ -182,7 +184,7 @@ def training_path(
     """
     check_arguments(problem, "resummed", rtol, None)
     with time_limit(checked_seconds(max_seconds)):
-        path = tuple(walked(problem, rtol))
+        path = TrainingPath(problem, tuple(walked(problem, rtol)))
     status = path[-1].spikes.status if path[-1].spikes is not None else Status.CONVERGED
     if not status.ok:
         raise ConvergenceError(f"{status.value} Requested: rtol = {rtol:.1e}.", status, path)

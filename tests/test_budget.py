@@ -139,7 +139,9 @@ def test_strengths_that_were_found_in_time_stay(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ConvergenceError, match="The strengths are found") as caught:
         rmt.predict(REUSED, "deformed")
     best = caught.value.best
-    assert [s.strength for s in best.spikes] == [s.strength for s in strengths.spikes]
+    # By the nodes of the bulk's rules, which agree with the level resummed to the tolerance.
+    for one, other in zip(best.outliers, strengths.outliers, strict=True):
+        assert one.strength == pytest.approx(other.strength, rel=2e-4)
     assert all(math.isnan(s.singular_value) for s in best.spikes)
 
 

@@ -34,11 +34,11 @@ def problem_of(batch, **changes):
 )
 def test_exact_forms(batch, positions):
     """The numbers of theory.md, section 4."""
-    found = deformed_outliers(problem_of(batch), forms="exact")
+    found = deformed_outliers(problem_of(batch), 1e-6, "exact")
     assert found.singular_value == pytest.approx(positions, rel=4e-5)
     if batch == "reused":
         assert found.target_overlap[0, 0] == pytest.approx(0.2300, abs=5e-5)
-    simple = deformed_outliers(problem_of(batch), forms="simple")
+    simple = deformed_outliers(problem_of(batch), 1e-6, "simple")
     assert np.all(found.singular_value_error >= abs(found.singular_value - simple.singular_value))
     assert np.all(simple.singular_value_error < 1e-4)
 

@@ -69,6 +69,8 @@ MADE = {
     "Problem": lambda: TWO,
     "Prediction": lambda: rmt.predict(TWO),
     "Prediction, deformed": lambda: rmt.predict(SMALL, "deformed"),
+    "TrainingPath": lambda: rmt.training_path(TWO, 1e-3),
+    "PathPoint": lambda: rmt.training_path(TWO, 1e-3)[1],
     "Spike": lambda: rmt.predict(SMALL).spikes[0],
     "HermiteExpansion": lambda: rmt.hermite_expansion("gelu(z)", 5),
     "HermiteExpansion, numbers": lambda: rmt.hermite_expansion("tanh(z)", 5),

@@ -27,7 +27,7 @@ from rmt.grids import points
 from rmt.grids.driver import Failure, Means, solved
 from rmt.grids.grid import grid
 from rmt.grids.points import OF_DIRECTIONS, OF_SPIKES
-from rmt.spectra.pencil.law import PencilLaw
+from rmt.spikes.deformed.law import DeformedLaw
 from rmt.status import InvalidInputError
 from validation import worker_processes
 
@@ -43,7 +43,7 @@ PROBLEM = rmt.Problem(
 )
 # Families of several points and of one, on either batch, and a point that is none.
 OVER: Any = {
-    "alpha_1": [0.1, 0.3, 0.5],
+    "alpha_1": [0.1, 0.3, 0.6],
     "alpha_2": [0.0, 0.4],
     "noise_std": [0, 0.3],
     "batch": ["reused", "independent"],
@@ -275,14 +275,14 @@ def test_the_limit_of_time_holds_for_the_lower_edge_as_well(
 ) -> None:
     """Which costs a part of what the prediction does, and without which the point stands."""
 
-    def endless(law: PencilLaw) -> float:
+    def endless(law: DeformedLaw) -> float:
         end = time.thread_time() + 10.0
         while time.thread_time() < end:
             check_time()
         return 0.0
 
     prediction = rmt.predict(PROBLEM, "deformed", rtol=1e-2)
-    monkeypatch.setattr(PencilLaw, "_lowest_end", property(endless))
+    monkeypatch.setattr(DeformedLaw, "_lowest_end", property(endless))
     monkeypatch.setattr(points, "predict", lambda *_, **__: prediction)
     found = rmt.sweep(PROBLEM, {"noise_std": [0]}, "deformed", rtol=1e-2, max_seconds=0.1)
     assert found.ok.all()

@@ -99,7 +99,7 @@ def test_an_undecided_point_is_marked() -> None:
 
 
 def test_a_bad_point_keeps_the_others() -> None:
-    found = rmt.phase_diagram(PROBLEM, [0.2, 0.5], [0.3])
+    found = rmt.phase_diagram(PROBLEM, [0.2, 0.6], [0.3])
     alone = rmt.predict(PROBLEM.replace(steps=[(4, 0.2), (4, 0.3)]))
     assert found.n_outliers.tolist() == [[len(alone.outliers)], [-1]]
     assert found.asymptotic_count.tolist() == [[2], [-1]]

@@ -117,19 +117,19 @@ def identical(first: rmt.Sweep, second: rmt.Sweep) -> None:
 
 def test_a_bad_point_keeps_the_others() -> None:
     good = rmt.sweep(REUSED, {"alpha_2": [0.1, 0.4]}, rtol=1e-5)
-    mixed = rmt.sweep(REUSED, {"alpha_2": [0.1, 0.5, 0.4, math.nan]}, rtol=1e-5)
+    mixed = rmt.sweep(REUSED, {"alpha_2": [0.1, 0.6, 0.4, math.nan]}, rtol=1e-5)
     np.testing.assert_array_equal(mixed.strength[[0, 2]], good.strength)
     assert [s.name for s in mixed.status] == ["CONVERGED", "INVALID_INPUT"] * 2
-    assert "must lie in [0, 1/2), got 0.5" in mixed.message[1]
+    assert "must lie in [0, 1/2], got 0.6" in mixed.message[1]
     assert np.isnan(mixed.strength[1]).all()
     assert mixed.n_outliers[[1, 3]].tolist() == [-1, -1]
     assert mixed.undecided.tolist() == [False, True, False, True]
     assert mixed.problems[1] is None
     assert "INVALID_INPUT" in str(mixed)
-    with pytest.raises(InvalidInputError, match=r"2 points .* got 0\.5"):
-        rmt.sweep(REUSED, {"alpha_2": [0.1, 0.5, 0.4, math.nan]}, throw=True)
+    with pytest.raises(InvalidInputError, match=r"2 points .* got 0\.6"):
+        rmt.sweep(REUSED, {"alpha_2": [0.1, 0.6, 0.4, math.nan]}, throw=True)
     with pytest.raises(InvalidInputError, match="no point of the grid"):
-        rmt.sweep(REUSED, {"alpha_2": [0.5, 0.7]})
+        rmt.sweep(REUSED, {"alpha_2": [0.6, 0.7]})
 
 
 def test_a_point_that_does_not_converge() -> None:
@@ -189,7 +189,7 @@ def test_bad_arguments() -> None:
 
 def test_progress_counts_every_point() -> None:
     seen: list[tuple[int, int]] = []
-    over = {"alpha_1": [0.1, 0.2], "alpha_2": [0.1, 0.2, 0.5]}
+    over = {"alpha_1": [0.1, 0.2], "alpha_2": [0.1, 0.2, 0.6]}
     rmt.sweep(REUSED, over, rtol=1e-3, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(2, 4), (4, 4)]
 
@@ -257,7 +257,7 @@ def test_problems_of_two_families_are_refused() -> None:
 
 
 def test_forms_of_the_result() -> None:
-    over = {"target": ["z", "z1 + z1*z2"], "alpha_2": [0.4, 0.5]}
+    over = {"target": ["z", "z1 + z1*z2"], "alpha_2": [0.4, 0.6]}
     found = rmt.sweep(REUSED, over, rtol=1e-4)
     document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert document["n_outliers"] == found.n_outliers.tolist()
@@ -335,7 +335,7 @@ def test_command_of_which_a_point_fails(tmp_path, capsys):  # type: ignore[no-un
     with open(table, newline="", encoding="utf-8") as file:
         statuses = {row["status"] for row in csv.DictReader(file)}
     assert statuses == {"CONVERGED", "INVALID_INPUT"}
-    start = "rmt: 1 of 2 points failed; the first: Step.exponent must lie in [0, 1/2), got 0.7"
+    start = "rmt: 1 of 2 points failed; the first: Step.exponent must lie in [0, 1/2], got 0.7"
     assert captured.err.startswith(start)
     assert captured.err.count("\n") == 1
 
@@ -348,7 +348,7 @@ BAD_COMMANDS = {
     "no count": (["--over", "alpha_2=0:0.4"], "FIRST:LAST:COUNT"),
     "code": (["--over", "alpha_2=__import__('os')"], "FIRST:LAST:COUNT"),
     "log of zero": (["--over", "width=0:10:3:log"], "FIRST:LAST:COUNT"),
-    "out of range": (["--over", "alpha_2=0.5,0.7"], "must lie in [0, 1/2)"),
+    "out of range": (["--over", "alpha_2=0.6,0.7"], "must lie in [0, 1/2]"),
     "twice": (["--over", "alpha_2=0.1", "--over", "alpha_2=0.2"], "given twice"),
     "workers": (["--over", "alpha_2=0.1", "--workers", "0"], "workers must lie"),
     "csv": (["--over", "alpha_2=0.1", "--csv", "/nowhere/x.csv"], "--csv"),
@@ -382,7 +382,7 @@ def test_bad_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_pictures_hold_the_numbers() -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot")
     problem = rmt.Problem("tanh(z + 7/10)", "z1 + z1*z2", 1000, 1000, 3000, [(2, 0.35), (2, 0.4)])
-    found = rmt.sweep(problem, {"alpha_2": [0.0, 0.2, 0.4, 0.5]}, rtol=1e-3)
+    found = rmt.sweep(problem, {"alpha_2": [0.0, 0.2, 0.4, 0.6]}, rtol=1e-3)
     above, below = found.plot().axes
     curves = {str(line.get_label()): line for line in above.lines}
     shown = np.asarray(curves["outlier 0"].get_ydata())[:3]
