@@ -41,6 +41,7 @@ from rmt.spikes.state.samples import Memory, Nodes, likely, nodes_of
 __all__ = ["AfterStep", "segments", "walk"]
 
 
+SMALL = 0.01  # size of a direction that a fresh step does not resolve
 AT_THE_END = 1e-4  # of a mean square: what rare nodes may add up to that are not asked after it
 
 
@@ -100,23 +101,33 @@ def walk(
     """
     rows = Rows.untrained(g.size, problem.n_directions)
     for steps in segments(problem.schedule):
-        segment = _Segment(problem, g, w, resolution, rows)
+        segment = _Segment(problem, g, w, resolution, rows, fresh=len(steps) == 1)
         for s in steps:
-            yield segment.take(s, to_the_end)
+            yield segment.take(s, s == steps[-1], to_the_end)
         rows = segment.rows()
 
 
 class _Segment:
     """Steps that share batches, with all that their samples remember."""
 
-    def __init__(self, problem: Problem, g: Array, w: Array, resolution: float, rows: Rows) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        g: Array,
+        w: Array,
+        resolution: float,
+        rows: Rows,
+        fresh: bool,
+    ) -> None:
         self._problem, self._g, self._w, self._resolution = problem, g, w, resolution
         r = self._r = problem.n_directions
         nodes = nodes_of(problem, resolution)
         # Axes that are too small for nodes keep their part of the kernel.
         kept, sizes = list(range(r)), np.sqrt(w @ rows.mean**2)
         for k in range(r, rows.mean.shape[1]):
-            more = nodes.with_direction(float(sizes[k]), resolution)
+            # Nothing remembers a small one of these: it is worth its square.
+            small = not fresh or sizes[k] > SMALL / resolution
+            more = nodes.with_direction(float(sizes[k]), resolution, small)
             if more is None:
                 break
             nodes, kept = more[0], [*kept, k]
@@ -163,8 +174,8 @@ class _Segment:
         residual = self._nodes.label - output
         return residual, float(self._nodes.weights @ residual**2)
 
-    def take(self, s: int, to_the_end: bool) -> AfterStep:
-        """One step of the schedule."""
+    def take(self, s: int, closing: bool, to_the_end: bool) -> AfterStep:
+        """One step of the schedule, the last of the segment or not."""
         check_time()
         problem, nodes = self._problem, self._nodes
         batch, t, r = problem.schedule[s], len(self._past), self._r
@@ -186,8 +197,8 @@ class _Segment:
         field = along @ nodes.coordinates
         self._past.append(PastStep(amplitude, gates, field))
         length = np.diagonal(gram) + variance
-        last = s + 1 == len(problem.schedule)
-        self._add_directions(along, gram, last)
+        asked = to_the_end and s + 1 == len(problem.schedule)
+        self._add_directions(along, gram, none=closing and not asked, large=asked)
         total = self._total()
         return AfterStep(
             kernel=total @ total.T + self._unresolved,
@@ -195,7 +206,7 @@ class _Segment:
             own=self._own.sum(axis=(1, 2)),
             gradient=along[:, :r] / np.sqrt(length)[:, None],
             before=(training_error, test_error),
-            after=self._at_the_end(memory) if last and to_the_end else None,
+            after=self._at_the_end(memory) if asked else None,
         )
 
     def _at_the_end(self, memory: Memory) -> tuple[float, float]:
@@ -290,8 +301,11 @@ class _Segment:
             effects.append(effect)
         return effects[-1]
 
-    def _add_directions(self, along: Array, gram: Array, last: bool) -> None:
-        """Those along which the step leaves the known ones; after the last, the large of them."""
+    def _add_directions(self, along: Array, gram: Array, none: bool, large: bool) -> None:
+        """Those along which the step leaves the known ones: all, only the large, or none of them.
+
+        After a segment's last step no nodes are needed along them, but for the errors then.
+        """
         new, w = principal(gram - along @ along.T, self._w), self._w
         effects = {key: self._put_in(one) for key, one in self._memories.items()}
         known = along.shape[1]
@@ -302,7 +316,9 @@ class _Segment:
         kept = 0
         for c in new.T:
             size = float(w @ c**2)
-            more = self._nodes.with_direction(np.sqrt(size), self._resolution, not last)
+            more = None
+            if not none:
+                more = self._nodes.with_direction(np.sqrt(size), self._resolution, not large)
             if more is None:
                 break
             for key, memory in self._memories.items():
