@@ -397,6 +397,8 @@ class Equation:
 
         def step(x: Values, at: Any) -> tuple[Values, Bools]:
             state = self.evaluate(z[at], x)
+            if (self.relative(state.defect, x) <= 1e-2 * rtol).all():
+                return np.zeros_like(x), np.ones(len(x), dtype=bool)
             change = _solve(unit - self.jacobian(state), state.defect)
             size = self.relative(change, x)
             return change, np.asarray(size <= 1e-2 * rtol**0.5)

@@ -37,7 +37,7 @@ RTOL = 1e-7
 SIGN = 1e-10  # relative: what rounding may leave of a positive imaginary part
 CHORD_STEPS = 12
 MAX_LEVELS = 20
-LOWERING = 8.0  # of the imaginary part, from one level to the next
+LOWERING = 16.0  # of the imaginary part, from one level to the next
 ATTEMPT = 6  # steps to the axis
 TOP = 1.05  # times the edge: where the arc begins
 
