@@ -33,7 +33,7 @@ class Case:
     problem: Problem
 
     def __str__(self) -> str:
-        batch = f", {self.problem.batch} batch" if len(self.problem.steps) > 1 else ""
+        batch = f", {self.problem.batch_text} batch" if len(self.problem.steps) > 1 else ""
         return f"{self.name}: {self.title}{batch}"
 
 

@@ -168,7 +168,7 @@ class FiniteSize(InJson, Shown):
         )
         how = "paired by readout" if self.paired else "mean over readouts"
         lines: list[Part] = [
-            f"networks: {networks}; {self.problem.batch} batch, seed {self.seed}, {how}",
+            f"networks: {networks}; {self.problem.batch_text} batch, seed {self.seed}, {how}",
             "gap: simulated - predicted, of singular values relative; standard errors in units of "
             "the last digit",
         ]

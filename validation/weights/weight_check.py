@@ -317,7 +317,7 @@ class WeightCheck(InJson, Shown):
         matrices = "1 matrix" if self.n_weights == 1 else f"{self.n_weights} matrices"
         kind = "conditional on the readout" if self.conditional else "mean over readouts"
         lines: list[Part] = [
-            f"{sizes(problem)}, {problem.batch} batch: {matrices}",
+            f"{sizes(problem)}, {problem.batch_text} batch: {matrices}",
             f"prediction: {self.method}, {kind}",
         ]
         header = ["spike", "quantity", "predicted", "own error", "observed", "difference", "noise"]
