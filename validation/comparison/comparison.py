@@ -158,7 +158,8 @@ class Comparison(InJson, Shown):
         found = self.verdicts(criteria, n_tests)
         kind = "conditional on each readout" if self.conditional else "mean over readouts"
         lines: list[Part] = [
-            f"{sizes(problem)}, {problem.batch_text} batch: {self.n_samples} samples, seed {self.seed}",
+            f"{sizes(problem)}, {problem.batch_text} batch: "
+            f"{self.n_samples} samples, seed {self.seed}",
             f"prediction: {self.method}, {kind}",
         ]
         header = ["spike", "quantity", "predicted", "simulated", "std. error", "difference"]

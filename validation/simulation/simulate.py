@@ -88,7 +88,8 @@ class Sample(InNotebooks):
         width, dim = self.weights[0].shape
         return (
             f"Sample {self.index} of seed {self.seed}: N = {width}, d = {dim}, "
-            f"{len(self.weights) - 1} step(s), {self.problem.batch_text} batch, {self.readout.dtype}"
+            f"{len(self.weights) - 1} step(s), {self.problem.batch_text} batch, "
+            f"{self.readout.dtype}"
         )
 
 
