@@ -53,8 +53,9 @@ def test_reference_outliers(case):
         error = found.singular_value_error[k]
         assert abs(found.singular_value[k] - position) <= error + 1e-5 * position
         # Twice the nodes of every variable give 0.656630 where the reference has 0.656613.
-        assert found.left_overlap[k] == pytest.approx(spike["left_overlap_sq"], abs=2e-5)
-        assert found.right_overlap[k] == pytest.approx(spike["right_overlap_sq"], abs=2e-5)
+        off = 2e-5 if case["batch"] == "independent" and k == 1 else 1e-5
+        assert found.left_overlap[k] == pytest.approx(spike["left_overlap_sq"], abs=off)
+        assert found.right_overlap[k] == pytest.approx(spike["right_overlap_sq"], abs=off)
         assert found.target_overlap[k] == pytest.approx([spike["target_overlap_sq"]], abs=1e-5)
 
 

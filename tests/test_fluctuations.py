@@ -433,15 +433,13 @@ def test_the_second_step_is_not_what_limits_the_accuracy(activation, batch, monk
     problem = Problem(activation, "sin(2*z) + z/2", 500, 500, 1000, steps, batch)
     g, w = readout_rule("gaussian", 8, 1.0, True)
     usual = fluctuations(problem, g, w, linked=True)[-1]
-    limited = fluctuation_error(problem, g, w)[-1].max()
     monkeypatch.setattr(module, "_NODES_PER_UNIT", {True: 24.0, False: 20.0})
     fine = fluctuations(problem, g, w, linked=True)[-1]
     size = {"linear": np.sqrt(fine.variance + fine.linear**2).max()}
     for name in ("linear", "variance", "mean"):
         one, two = getattr(usual, name), getattr(fine, name)
         error = np.sqrt((one - two) ** 2 @ fine.weights).max()
-        assert error < 0.1 * limited * size.get(name, np.sqrt(two**2 @ fine.weights).max())
-        assert error < 2e-6 * size.get(name, np.sqrt(two**2 @ fine.weights).max())
+        assert error < 1e-7 * size.get(name, np.sqrt(two**2 @ fine.weights).max())
 
 
 @pytest.mark.parametrize(

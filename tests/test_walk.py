@@ -275,3 +275,36 @@ def test_function_of_a_target_without_text_is_the_same():
     text = Problem("erf(z)", "z", 50, 50, 80, [(1, 0.5)], readout="rademacher")
     parsed = text.replace(target=ScalarFunction.parse("z"))
     assert walked(text, 1e-3)[1].test_error == walked(parsed, 1e-3)[1].test_error
+
+
+def test_what_is_not_finite_is_no_answer():
+    problem = Problem("exp(z)", "exp(z)", 100, 100, 200, [(50, 0.5)] * 3, "reused", "rademacher")
+    with pytest.raises(rmt.ConvergenceError) as caught:
+        rmt.training_path(problem, 1e-2, max_seconds=20)
+    assert caught.value.status is not rmt.Status.CONVERGED
+    prediction = rmt.predict(problem, rtol=1e-2, throw=False, max_seconds=20)
+    assert not prediction.status.ok
+
+
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(0.4, id="one solve in time"), pytest.param(20.0, id="all in time")]
+)
+def test_a_path_that_ends_early_is_a_prediction_all_the_same(seconds):
+    problem = Problem(
+        "leaky_relu(z) + silu(z)",
+        "z*selu(z)",
+        300,
+        300,
+        150,
+        [(1, 0.25)] * 3,
+        "reused",
+        "rademacher",
+    )
+    prediction = rmt.predict(problem, rtol=1e-2, throw=False, max_seconds=seconds)
+    assert prediction.status in (rmt.Status.CONVERGED, rmt.Status.OUT_OF_TIME)
+    assert all(math.isfinite(spike.error.strength) for spike in prediction.spikes)
+
+
+def test_no_spike_at_all():
+    problem = Problem("He3(z)", "z**2", 300, 300, 900, [(0.1, 0.1)] * 3, readout="rademacher")
+    assert rmt.predict(problem, rtol=1e-3).outliers == ()

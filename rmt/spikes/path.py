@@ -186,6 +186,8 @@ def walked(problem: Problem, rtol: float, to_the_end: bool = True) -> list[PathP
         for resolution in RESOLUTIONS:
             with np.errstate(over="ignore", invalid="ignore"):
                 found = _solved(problem, resolution, to_the_end)
+            if not _finite(found, to_the_end):
+                raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE)
             if best is not None:
                 found, off = _compared(problem, found, best)
                 if off <= rtol:
@@ -198,8 +200,16 @@ def walked(problem: Problem, rtol: float, to_the_end: bool = True) -> list[PathP
     except (OverflowError, np.linalg.LinAlgError) as error:
         raise ConvergenceError(str(error), Status.NOT_FINITE) from error
     assert best is not None
-    finite = all(np.isfinite(one.spikes.strengths).all() for one in best if one.spikes is not None)
-    return _with_status(best, Status.NOT_CONVERGED if finite else Status.NOT_FINITE)
+    return _with_status(best, Status.NOT_CONVERGED)
+
+
+def _finite(path: Sequence[PathPoint], to_the_end: bool) -> bool:
+    """Whether all numbers are, but for errors at the end that are not asked for."""
+    asked = path if to_the_end else path[:-1]
+    numbers = [np.array([one.training_error, one.test_error]) for one in asked]
+    for one in path:
+        numbers += [one.row_alignments, one.gradient_alignments, one.own_lengths]
+    return all(np.isfinite(one).all() for one in numbers)
 
 
 def strengths_after_walk(problem: Problem, rtol: float) -> SpikeStrengths:
@@ -253,15 +263,15 @@ def _spikes(problem: Problem, g: Array, w: Array, state: AfterStep) -> SpikeStre
     left = vectors[:, order].T
     toward = math.sqrt(problem.width) * (left * root) @ state.toward / theta[:, None]
     kept = int(np.sum(theta > KEEP * problem.aspect_ratio**0.25))
-    unknown = np.full(kept, math.inf)
     return SpikeStrengths(
         strengths=theta[:kept],
         alignments=np.clip(toward[:kept], -1.0, 1.0),
         readout_nodes=g,
         readout_weights=w,
         left_functions=left[:kept] / root,
-        strength_errors=unknown,
-        alignment_sq_errors=np.repeat(unknown[:, None], problem.n_directions, axis=1),
+        # Nothing is known of them until there is another solve: as uncertain as they are large.
+        strength_errors=theta[:kept],
+        alignment_sq_errors=np.ones((kept, problem.n_directions)),
         status=Status.CONVERGED,
     )
 
@@ -298,7 +308,7 @@ def _compared(
             # A weak one's eigenvalue is as accurate as the strongest one's.
             worst = max(
                 worst,
-                float((strength / spikes.strengths[0])[out].max(initial=0.0)),
+                float((strength / spikes.strengths.max(initial=TINY))[out].max(initial=0.0)),
                 float(square[out].max(initial=0.0)),
             )
         result.append(

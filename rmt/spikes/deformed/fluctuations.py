@@ -42,7 +42,7 @@ __all__ = ["BatchFluctuations", "fluctuations"]
 # By the number of directions: nodes per unit of z, nodes of omega, nodes of small label noise, and
 # the share of E[1 + y^2 / Ey2] that rare nodes may add up to for all of them to be dropped.
 _SAMPLE_RULES = {1: (4.0, 12.0, 5.0, 1e-6), 2: (2.0, 9.0, 4.0, 1e-5), 3: (1.4, 8.0, 3.0, 1e-4)}
-_NODES_PER_UNIT = {True: 6.0, False: 6.0}  # of the second step, on a reused or a fresh batch
+_NODES_PER_UNIT = {True: 10.0, False: 6.0}  # of the second step, on a reused or a fresh batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def fluctuations(
     Notes
     -----
     At a node, ``L`` and ``V`` are closed form (piecewise linear activation) or accurate to about
-    1e-7, divided by what the node contributes to ``E[1 + y^2 / Ey2]``. Averages over the samples
+    1e-9, divided by what the node contributes to ``E[1 + y^2 / Ey2]``. Averages over the samples
     depend on their rule: relative errors are about 1e-5 for one direction and moderate steps, 1e-3
     for three, 1e-2 for a cubic target and steps near ``N^{1/2}``. `fluctuation_error` estimates
     them.

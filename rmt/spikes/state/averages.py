@@ -9,6 +9,7 @@ sample. The last of them is smoothed, in closed form or from a table.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -196,6 +197,8 @@ def _own_numbers(
 def _smoothed(sigma: ScalarFunction, mean: Array, spread: float) -> tuple[Array, ...]:
     """``E`` of ``sigma, sigma', sigma'^2, xi sigma'`` at ``mean + spread xi``, of its shape."""
     low, high = float(mean.min()), float(mean.max())
+    if not math.isfinite(high - low + spread):
+        raise OverflowError("the pre-activations of a step overflow")
     step = TABLE_STEP * max(min(spread, 1.0), 0.3)
     count = int((high - low) / step) + 1
     if count + 2 * STENCIL >= mean.size:

@@ -20,6 +20,7 @@ PER_UNIT = {1: 4.0, 2: 2.5, 3: 1.6}  # nodes of a target direction, by their num
 NOISE_NODES = 5.0
 NEGLIGIBLE = 1e-6  # share of E[1 + y^2 / E y^2] that rare nodes may add up to for all to be dropped
 DROPPED_SIZE = 1.5e-3  # of the rows along a direction
+MOST_NODES = 200_000  # a bound on time and memory: what then is not resolved shows in the errors
 MOST_POINTS = 64  # of the directions that are small
 
 
@@ -92,6 +93,8 @@ class Nodes:
         """
         count = round(resolution * (9.0 + 4.0 * math.log10(max(size, 1e-12))))
         if size < DROPPED_SIZE / resolution**2 or (count < 3 and not small):
+            return None
+        if self.weights.size * max(count, 2) > MOST_NODES:
             return None
         if count > 2:
             x, weight = _gauss_hermite(count)

@@ -138,10 +138,9 @@ class _Segment:
         self._origin = self._start @ nodes.coordinates
         self._along: list[Array] = []  # B_s, (Q, K) of its time
         self._past: list[PastStep] = []
-        self._own = rows.own[:, None, None]  # of (Z, chi_1, ..)
-        self._blur = np.diagonal(self._unresolved)[
-            :, None
-        ]  # what unresolved axes add to its diagonal
+        self._own = rows.own[:, None, None]  # covariance of (Z, chi_1, ..), (Q, t + 1, t + 1)
+        # What axes without nodes add to its diagonal, (Q, t + 1).
+        self._blur = np.diagonal(self._unresolved)[:, None]
         self._memories: dict[int, Memory] = {}
 
     def rows(self) -> Rows:
