@@ -35,9 +35,11 @@ from rmt.predict import (
     training_path as training_path,
 )
 from rmt.prediction import (
+    PathPoint as PathPoint,
     Prediction as Prediction,
     Spike as Spike,
     SpikeError as SpikeError,
+    TrainingPath as TrainingPath,
 )
 from rmt.problem import (
     Problem as Problem,
@@ -57,10 +59,6 @@ from rmt.spectra import (
     SpectralLaw as SpectralLaw,
     TracyWidom as TracyWidom,
     rectangular_outliers as rectangular_outliers,
-)
-from rmt.spikes.path import (
-    PathPoint as PathPoint,
-    TrainingPath as TrainingPath,
 )
 from rmt.spikes.scaling import (
     LearnedRegion as LearnedRegion,

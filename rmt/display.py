@@ -267,9 +267,9 @@ def _html_rows(table: Table) -> list[str]:
     return [*lines, "</tbody>", "</table>"]
 
 
-def draw(result: Any, axes: Any = None) -> Any:
+def draw(result: Any, axes: Any = None, **options: Any) -> Any:
     """The picture of a result (extra ``plot``).
 
     Pictures stand above all results: see `rmt.plotting`.
     """
-    return from_above("draw")(result, axes)
+    return from_above("draw")(result, axes, **options)

@@ -27,12 +27,18 @@ else:
     mpmath, sympy = _Later("mpmath"), _Later("sympy")
 
 # Imports point downwards. What a floor asks of one above it is asked for by name, and listed here:
-# a result may draw itself, and reading a text may remove a Hermite component.
-_FROM_ABOVE = {"draw": "rmt.plotting", "remove_hermite": "rmt.moments.projection"}
+# a result may draw itself, a prediction may be asked for the path that led to it, and reading a
+# text may remove a Hermite component.
+_FROM_ABOVE = {
+    "along_path": "rmt.predict",
+    "draw": "rmt.plotting",
+    "remove_hermite": "rmt.moments.projection",
+    "training_path": "rmt.predict",
+}
 
 
 def from_above(name: str) -> Any:
-    """One of the two things that are asked for upwards, loaded when it is asked for."""
+    """One of the few things that are asked for upwards, loaded when it is asked for."""
     return getattr(import_module(_FROM_ABOVE[name]), name)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+import time
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from numbers import Real
 from typing import Any
 
@@ -13,7 +15,7 @@ from rmt import notes
 from rmt.arrays import Array, Bools
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
-from rmt.prediction import Method, Prediction, Spike, SpikeError
+from rmt.prediction import Method, Prediction, Spike, SpikeError, TrainingPath
 from rmt.problem import Problem
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
@@ -26,13 +28,22 @@ from rmt.spikes.deformed.outliers import (
     deformed_outliers,
 )
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
-from rmt.spikes.path import TrainingPath, walked
+from rmt.spikes.path import walked
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
-from rmt.status import ConvergenceError, InvalidInputError, Status
+from rmt.status import ConvergenceError, InvalidInputError
 from rmt.vocabulary import METHODS, RTOL
 
-__all__ = ["METHODS", "check_arguments", "on_marchenko_pastur", "predict", "training_path"]
+__all__ = [
+    "METHODS",
+    "along_path",
+    "check_arguments",
+    "on_marchenko_pastur",
+    "predict",
+    "training_path",
+]
+
+_LEAST_SECONDS = 1e-3  # what is left of a limit that is used up
 
 
 @one_blas_thread()
@@ -123,6 +134,7 @@ def predict(
     except ConvergenceError as error:
         failure = error
         prediction = _unsolved(problem, method, error, forms)
+    prediction = replace(prediction, rtol=float(rtol))
     if throw and not prediction.status.ok:
         raise _error(prediction, rtol, failure)
     return prediction
@@ -130,9 +142,14 @@ def predict(
 
 @one_blas_thread()
 def training_path(
-    problem: Problem, rtol: float = 1e-4, max_seconds: float | None = MAX_SECONDS
+    problem: Problem,
+    rtol: float = RTOL,
+    max_seconds: float | None = MAX_SECONDS,
+    *,
+    method: Method = "resummed",
+    forms: Forms | None = None,
 ) -> TrainingPath:
-    r"""The network after every step: spikes, training and test errors, alignments of its rows.
+    r"""The network after every step: predictions, training and test errors, alignments of its rows.
 
     For any schedule of batches and steps up to giant ones, ``eta_s = c_s N^{1/2}``: the mean-field
     process of the rows, in which nothing is expanded. For two steps it is the level ``resummed``.
@@ -144,6 +161,12 @@ def training_path(
         Tolerance of strengths (relative), of squared alignments, and of errors relative to the
         first, as `predict` has it.
     max_seconds : float or None
+        As in `predict`, for the whole path.
+    method : {"resummed", "scaling", "deformed"}
+        Level of the predictions at the points. ``resummed``: of the spikes that the walk has found.
+        The others: what `predict` says of the problem cut to its first steps. Errors and
+        alignments of rows are the walk's at every level: the others have none.
+    forms : {"linked", "exact", "simple"}, optional
         As in `predict`.
 
     Returns
@@ -155,6 +178,8 @@ def training_path(
     ------
     InvalidInputError
         An argument that is not allowed.
+    UnsupportedProblemError
+        A level without a prediction for some number of the first steps.
     ConvergenceError
         The tolerance was not reached, or not in time; ``best`` holds the path so far.
 
@@ -182,13 +207,49 @@ def training_path(
     2 0.2613 0.3765
     3 0.2117 0.3449
     """
-    check_arguments(problem, "resummed", rtol, None)
-    with time_limit(checked_seconds(max_seconds)):
-        path = TrainingPath(problem, tuple(walked(problem, rtol)))
-    status = path[-1].spikes.status if path[-1].spikes is not None else Status.CONVERGED
+    check_arguments(problem, method, rtol, forms)
+    seconds, start = checked_seconds(max_seconds), time.thread_time()
+    with time_limit(seconds):
+        points = walked(problem, rtol)
+    left = None if seconds is None else seconds - (time.thread_time() - start)
+    spikes = [point.spikes for point in points if point.spikes is not None]
+    predictions = along_path(problem, spikes, rtol, method, forms, left)
+    path = TrainingPath.of(
+        problem,
+        [{one.name: getattr(point, one.name) for one in fields(point)} for point in points],
+        predictions,
+        method=method,
+        forms=predictions[-1].forms,
+        rtol=float(rtol),
+    )
+    status = path.status
     if not status.ok:
         raise ConvergenceError(f"{status.value} Requested: rtol = {rtol:.1e}.", status, path)
     return path
+
+
+def along_path(
+    problem: Problem,
+    spikes: Sequence[SpikeStrengths],
+    rtol: float,
+    method: Method,
+    forms: Forms | None,
+    max_seconds: float | None = MAX_SECONDS,
+) -> list[Prediction]:
+    """The prediction after each step, of spikes from a walk or, at other levels, solved for.
+
+    One that did not converge has its status.
+    """
+    cut = [problem.with_n_steps(s) for s, _ in enumerate(spikes, 1)]
+    if method == "resummed":
+        made = zip(cut, spikes, strict=True)
+        return [replace(on_marchenko_pastur(one, method, s), rtol=rtol) for one, s in made]
+    end = None if max_seconds is None else time.thread_time() + max_seconds
+    predictions = []
+    for one in cut:
+        left = None if end is None else max(end - time.thread_time(), _LEAST_SECONDS)
+        predictions.append(predict(one, method, rtol, False, forms, left))
+    return predictions
 
 
 def check_arguments(problem: Problem, method: Method, rtol: float, forms: Forms | None) -> None:

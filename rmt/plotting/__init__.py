@@ -13,10 +13,11 @@ from typing import Any
 from rmt.grids import PhaseDiagram, RidgeSweep, Sweep
 from rmt.hermite import HermiteExpansion
 from rmt.plotting.expansions import draw_expansion
+from rmt.plotting.paths import draw_path
 from rmt.plotting.predictions import draw_prediction
 from rmt.plotting.regression import draw_ridge, draw_ridge_sweep
 from rmt.plotting.sweeps import draw_phase_diagram, draw_sweep
-from rmt.prediction import Prediction
+from rmt.prediction import Prediction, TrainingPath
 from rmt.regression import RidgeErrors
 
 __all__ = ["draw"]
@@ -28,10 +29,11 @@ _PICTURES: dict[type, Callable[..., Any]] = {
     RidgeErrors: draw_ridge,
     RidgeSweep: draw_ridge_sweep,
     Sweep: draw_sweep,
+    TrainingPath: draw_path,
 }
 
 
-def draw(result: Any, axes: Any = None) -> Any:
+def draw(result: Any, axes: Any = None, **options: Any) -> Any:
     """Draw a result, on these axes or on a figure of its own.
 
     Returns
@@ -39,4 +41,4 @@ def draw(result: Any, axes: Any = None) -> Any:
     Axes or Figure
         What the method ``plot`` of the result says.
     """
-    return _PICTURES[type(result)](result, *(() if axes is None else (axes,)))
+    return _PICTURES[type(result)](result, *(() if axes is None else (axes,)), **options)

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-__all__ = ["BULK_COLOUR", "MARKERS", "NAMES", "OUTLIER_COLOUR", "SPIKE_COLOURS", "panels", "pyplot"]
+import numpy as np
+
+from rmt.arrays import Array
+
+__all__ = [
+    "BULK_COLOUR",
+    "DIRECTION_STYLES",
+    "MARKERS",
+    "NAMES",
+    "OUTLIER_COLOUR",
+    "SPIKE_COLOURS",
+    "panels",
+    "plain_log_ticks",
+    "pyplot",
+]
 
 BULK_COLOUR = "#0072B2"
 OUTLIER_COLOUR = "#D55E00"
 # Okabe & Ito: distinct for all common kinds of colour vision, without the blue of the bulk.
 SPIKE_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DIRECTION_STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 NAMES = {
@@ -40,3 +56,17 @@ def pyplot() -> Any:
 def panels(size: tuple[float, float], rows: int = 1, columns: int = 1, **options: Any) -> Any:
     """A new figure of a size in inches, and its axes; options are those of ``pyplot.subplots``."""
     return pyplot().subplots(rows, columns, figsize=size, layout="constrained", **options)
+
+
+def plain_log_ticks(axis: Any, low: float, high: float, values: Array | None = None) -> None:
+    """Few values as they are, else 1, 2, 5, 10, ...; in plain digits."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if high < 300 * low else (1,)
+    ticks = [m * 10.0**d for d in decades for m in steps]
+    if values is not None and values.size <= 8:
+        ticks = [float(value) for value in np.sort(values)]
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    axis.set_minor_locator(NullLocator())

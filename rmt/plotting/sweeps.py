@@ -11,7 +11,16 @@ import numpy as np
 
 from rmt.arrays import Array, Bools, Integers
 from rmt.display import cut
-from rmt.plotting.style import BULK_COLOUR, MARKERS, NAMES, SPIKE_COLOURS, panels, pyplot
+from rmt.plotting.style import (
+    BULK_COLOUR,
+    DIRECTION_STYLES,
+    MARKERS,
+    NAMES,
+    SPIKE_COLOURS,
+    panels,
+    plain_log_ticks,
+    pyplot,
+)
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
@@ -25,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_phase_diagram", "draw_sweep"]
 
-DIRECTION_STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 FAILED_COLOUR = "0.75"
 _MOST_SHADES = 8  # counts from the last one on share its colour
 _MOST_LINES = 5  # boundary lines of a phase diagram; beyond, they crowd into the corner
@@ -88,7 +96,7 @@ def _draw_curves(sweep: Sweep) -> Figure:
         lowest = max(0.5 * float(np.nanmin(high)), float(np.nanmin(low)))
         top = 1.3 * float(largest)
         above.set_ylim(lowest, top)
-        _plain_log_ticks(above.yaxis, lowest, top)
+        plain_log_ticks(above.yaxis, lowest, top)
     above.set_ylabel("singular value of the weights")
     below.set_ylabel("squared overlap with the target")
     most = np.nanmax(np.where(is_outlier[..., None], overlaps, 0.0), initial=0.0)
@@ -264,7 +272,7 @@ def _draw_positions(ax: Axes, plane: _Plane, values: Array, label: str) -> None:
     shades = pyplot().get_cmap("cividis")
     bar = plane.draw(ax, shown, label, shades, LogNorm() if wide else None)
     if wide:
-        _plain_log_ticks(bar.ax.yaxis, float(shown.min()), float(shown.max()))
+        plain_log_ticks(bar.ax.yaxis, float(shown.min()), float(shown.max()))
 
 
 def _draw_overlaps(ax: Axes, plane: _Plane, values: Array, label: str = "") -> None:
@@ -325,21 +333,7 @@ def _set_axis(
         )
     elif _is_logarithmic(x):
         getattr(ax, f"set_{which}scale")("log")
-        _plain_log_ticks(getattr(ax, f"{which}axis"), float(x.min()), float(x.max()), x)
-
-
-def _plain_log_ticks(axis: Any, low: float, high: float, values: Array | None = None) -> None:
-    """Few values as they are, else 1, 2, 5, 10, ...; in plain digits."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if high < 300 * low else (1,)
-    ticks = [m * 10.0**d for d in decades for m in steps]
-    if values is not None and values.size <= 8:
-        ticks = [float(value) for value in np.sort(values)]
-    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
-    axis.set_minor_locator(NullLocator())
+        plain_log_ticks(getattr(ax, f"{which}axis"), float(x.min()), float(x.max()), x)
 
 
 def _most(sweep: Sweep) -> int:

@@ -184,6 +184,11 @@ class Problem(InNotebooks):
         return self.target.n_variables
 
     @property
+    def n_steps(self) -> int:
+        """How many steps there are."""
+        return len(self.steps)
+
+    @property
     def learning_rates(self) -> tuple[float, ...]:
         """``eta_s = c_s N**alpha_s`` of each step."""
         return tuple(step.size(self.width) for step in self.steps)
@@ -223,6 +228,56 @@ class Problem(InNotebooks):
         3.0
         """
         return Problem(**{**self._arguments(), **changes})
+
+    def with_n_steps(self, n_steps: int) -> Problem:
+        """The problem with another number of steps: its first ones, or more that are all alike.
+
+        A batch keeps its size. Beyond the steps that there are, the schedule goes on only where it
+        says how: with equal steps, ``batch`` one of its words, and batches of one size.
+
+        Parameters
+        ----------
+        n_steps : int
+            At least 1.
+
+        Raises
+        ------
+        InvalidInputError
+            For more steps than there are where the schedule does not say what comes next.
+
+        Examples
+        --------
+        >>> p = Problem("erf(z)", "z", 90, 90, (200, 300), [(1, 0.2)] * 3, batch=(0, 0, 1))
+        >>> p.with_n_steps(2).batch, p.with_n_steps(2).samples
+        ('reused', (200, 200))
+        >>> Problem("erf(z)", "z", 90, 90, 200, Step(1, 0.2)).with_n_steps(3).n_steps
+        3
+        """
+        n = checked_size("n_steps", n_steps)
+        if n > self.n_steps:
+            self._check_goes_on(n)
+            steps = self.steps[:1] * n
+            return self.replace(steps=steps, samples=self.samples[0])
+        schedule = self.schedule[:n]
+        batch: Any = self.batch if isinstance(self.batch, str) else schedule
+        named = isinstance(checked_batch(batch, n), str)
+        samples = [self.samples[b] for b in (schedule if named else dict.fromkeys(schedule))]
+        return self.replace(steps=self.steps[:n], batch=batch, samples=samples)
+
+    def _check_goes_on(self, n: int) -> None:
+        """Raise unless the schedule says what a step after its last one is like."""
+        which = None
+        if len(set(self.steps)) > 1:
+            which = "steps of several sizes"
+        elif not isinstance(self.batch, str):
+            which = f"the schedule {self.batch}"
+        elif len(set(self.samples)) > 1:
+            which = "batches of several sizes"
+        if which is not None:
+            raise InvalidInputError(
+                f"n_steps must lie between 1 and {self.n_steps} for a problem with {which}, got "
+                f"{n}: what a further step is like must be said, by steps=, batch= and samples="
+            )
 
     def _arguments(self) -> dict[str, Any]:
         return {one.name: getattr(self, one.name) for one in fields(self) if one.init}

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from numpy.typing import ArrayLike
 
 from rmt.display import Formula, InNotebooks, Part, Shown, Table, draw, equation
 from rmt.frames import frame_of, plain, plain_fields
+from rmt.lazy import from_above
 from rmt.problem import Problem
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spikes.mean_update import SpikeStrengths
-from rmt.status import Status
-from rmt.vocabulary import Forms, Method
+from rmt.status import InvalidInputError, Status
+from rmt.vocabulary import RTOL, Forms, Method
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from rmt.prediction.path import TrainingPath
 
 __all__ = ["Method", "Prediction", "Spike", "SpikeError"]
 
@@ -151,6 +158,8 @@ class Prediction(Shown):
         Of the outlier equation at the level ``deformed``.
     bulk_edge_error : float
         Absolute error estimate of the upper edge of the bulk; 0 for a closed form.
+    rtol : float
+        The tolerance that was asked for.
 
     Examples
     --------
@@ -173,11 +182,44 @@ class Prediction(Shown):
     factors: SpikeStrengths = field(repr=False)  # left functions and their quadrature nodes
     forms: Forms | None = None
     bulk_edge_error: float = 0.0
+    rtol: float = RTOL
+    # The path once it has been asked for, alone in a list.
+    _path: list[TrainingPath] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def outliers(self) -> tuple[Spike, ...]:
         """The spikes that leave the bulk."""
         return tuple(spike for spike in self.spikes if spike.is_outlier)
+
+    @property
+    def path(self) -> TrainingPath:
+        """The network after none, one, .. of its steps, at this level: errors, and predictions.
+
+        Computed when it is first asked for, within a limit of time of its own
+        (`rmt.training_path` sets it), and remembered. Its tolerance is `rtol`, but not below 1e-4.
+        Its last point is computed anew, and agrees with this prediction within both error
+        estimates.
+
+        Raises
+        ------
+        UnsupportedProblemError, ConvergenceError
+            As `rmt.training_path`.
+
+        Examples
+        --------
+        >>> import rmt
+        >>> steps = [rmt.Step(2, 0.3)] * 3
+        >>> p = rmt.Problem("erf(z)", "z", 400, 400, 800, steps, readout="rademacher")
+        >>> path = rmt.predict(p).path
+        >>> [round(point.outliers[0].singular_value, 2) for point in path[1:]]
+        [9.73, 14.19, 17.19]
+        """
+        if not self._path:
+            made = from_above("training_path")(
+                self.problem, max(self.rtol, RTOL), method=self.method, forms=self.forms
+            )
+            self._path.append(made)
+        return self._path[0]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, ready for JSON."""
@@ -209,8 +251,32 @@ class Prediction(Shown):
             rows.append(row)
         return frame_of(rows)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the bulk and the outliers (needs the extra ``plot``); returns the axes."""
+    @overload
+    def plot(self, ax: Axes | None = None) -> Axes: ...
+
+    @overload
+    def plot(
+        self, *, path: Literal[True], simulated: Mapping[str, ArrayLike] | None = None
+    ) -> Figure: ...
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        path: bool = False,
+        simulated: Mapping[str, ArrayLike] | None = None,
+    ) -> Axes | Figure:
+        """Draw the bulk and the outliers (needs the extra ``plot``); returns the axes.
+
+        With ``path=True`` the path that led there is drawn, on a figure of its own, which is
+        returned: `TrainingPath.plot`, which also says what ``simulated`` is.
+        """
+        if path:
+            if ax is not None:
+                raise InvalidInputError("plot: a path has a figure of its own, and takes no ax")
+            return self.path.plot(simulated)
+        if simulated is not None:
+            raise InvalidInputError("plot: simulated is for path=True")
         return draw(self, ax)  # type: ignore[no-any-return]
 
     def _parts(self) -> list[Part]:

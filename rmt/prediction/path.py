@@ -1,0 +1,408 @@
+"""A network after none, one, .. of its steps: what it has learned, and its errors on the way."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy
+from numpy.typing import ArrayLike
+
+from rmt.arrays import Array
+from rmt.display import Part, Shown, Table, draw
+from rmt.frames import frame_of, plain_fields
+from rmt.lazy import from_above
+from rmt.prediction.prediction import Prediction, Spike
+from rmt.problem import Problem
+from rmt.spikes.mean_update import SpikeStrengths
+from rmt.status import InvalidInputError, Status
+from rmt.vocabulary import RTOL, Forms, Method
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
+
+__all__ = ["PathPoint", "TrainingPath"]
+
+
+_FORMAT = 1  # of the JSON form
+_NUMBERS = (
+    *("training_error", "training_error_error", "test_error", "test_error_error"),
+    *("readout_nodes", "row_alignments", "gradient_alignments", "own_lengths"),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PathPoint(Shown):
+    """The network after some of its steps.
+
+    Attributes
+    ----------
+    step : int
+        How many steps are done; 0 is the untrained network.
+    prediction : Prediction or None
+        Of the problem that ends here, at the level of the path; None for the untrained network,
+        whose weights have no outlier.
+    spikes : SpikeStrengths or None
+        Of the mean update so far, as the walk has it; None for the untrained network.
+    training_error : float
+        ``E (y - h)^2`` on the batch of the step that comes next, on that of the last step at the
+        end: label noise included, and the network's own output of order ``N^{-1/2}`` at the start
+        left out.
+    test_error : float
+        The same on fresh samples.
+    readout_nodes : array, shape (Q,)
+    row_alignments : array, shape (Q, r)
+        Cosines of a neuron's weights with the target's directions, at the nodes.
+    gradient_alignments : array, shape (Q, r)
+        Cosines of its gradient in the last step with them; zero at the start.
+    own_lengths : array, shape (Q,)
+        Length of the part of a row that is its own: 1 at the start.
+    training_error_error, test_error_error : float
+        Estimates of the absolute errors.
+
+    Notes
+    -----
+    A row of the weights is ``P(g) + chi`` with the mean update ``P`` of its readout and a part of
+    its own: the cosine with ``e_c`` is ``<P, e_c> / sqrt(|P|^2 + |chi|^2)``. docs/theory.md, any
+    number of steps.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, [(2, 0.5)], readout="rademacher")
+    >>> point = rmt.training_path(problem)[1]
+    >>> point.step, point.row_alignment([-1.0, 1.0]).round(3).tolist()
+    (1, [[-0.665], [0.665]])
+    >>> [round(spike.singular_value, 2) for spike in point.outliers]
+    [31.94]
+    """
+
+    step: int
+    prediction: Prediction | None
+    spikes: SpikeStrengths | None
+    training_error: float
+    test_error: float
+    readout_nodes: Array
+    row_alignments: Array
+    gradient_alignments: Array
+    own_lengths: Array
+    training_error_error: float
+    test_error_error: float
+
+    @property
+    def outliers(self) -> tuple[Spike, ...]:
+        """Those of the weights at this point, strongest first."""
+        return () if self.prediction is None else self.prediction.outliers
+
+    def _parts(self) -> list[Part]:
+        """Errors, and the outliers with what they have learned."""
+        head = f"after step {self.step}: training error {self.training_error:.5g}, "
+        head += f"test error {self.test_error:.5g}"
+        rows = [
+            [f"{k}", f"{spike.singular_value:.5g}", *(f"{o:.4f}" for o in spike.target_overlaps)]
+            for k, spike in enumerate(self.outliers)
+        ]
+        if not rows:
+            return [head, "no outlier"]
+        names = [f"overlap with e{i + 1}" for i in range(self.row_alignments.shape[1])]
+        header = ["outlier", "singular value", *names]
+        return [head, Table("r" * len(header), header, rows)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists, ready for JSON; None for what is not finite."""
+        found = self.prediction
+        return {
+            "step": self.step,
+            **plain_fields(self, _NUMBERS),
+            "spikes": None if self.spikes is None else _plain_spikes(self.spikes),
+            "prediction": None if found is None else found.to_dict(),
+        }
+
+    def row_alignment(self, g: ArrayLike) -> Array:
+        """Cosines of the weights of neurons of given readouts with the target, shape (.., r)."""
+        return self._between(self.row_alignments, g)
+
+    def gradient_alignment(self, g: ArrayLike) -> Array:
+        """Cosines of their gradient in the last step with the target, shape (.., r)."""
+        return self._between(self.gradient_alignments, g)
+
+    def _between(self, values: Array, g: ArrayLike) -> Array:
+        nodes = self.readout_nodes
+        inside = np.clip(np.asarray(g, dtype=float), nodes[0], nodes[-1])
+        return np.asarray(scipy.interpolate.PchipInterpolator(nodes, values)(inside))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingPath(Shown):
+    """A network after none, one, .. of its steps: a sequence of `PathPoint`.
+
+    Arrays have a row for each point, ``n_steps + 1`` of them, and ``K`` columns, the largest number
+    of outliers at any; nan where there is no such outlier. Overlaps are squared.
+
+    Attributes
+    ----------
+    problem : Problem
+    points : tuple of PathPoint
+        One more than there are steps.
+    method : str
+        Level of the predictions at the points; errors and alignments of rows are the walk's at any.
+    forms : {"exact", "simple", "linked"} or None
+        Of the level ``deformed``.
+    rtol : float
+
+    Examples
+    --------
+    >>> import rmt
+    >>> steps = [(2, 0.3), (2, 0.3)]
+    >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, steps, readout="rademacher")
+    >>> path = rmt.training_path(problem)
+    >>> len(path), [point.step for point in path]
+    (3, [0, 1, 2])
+    >>> print(path)
+    activation erf(z), target z; independent batches (resummed)
+    step  training error  test error  singular values  overlaps with target
+       0          1.0000      1.0000
+       1          0.6111      0.6111           9.733                0.6595
+       2          0.3270      0.4214           14.188                0.8413
+    >>> path.target_overlaps.shape
+    (3, 1, 1)
+    >>> rmt.TrainingPath.from_json(path.to_json()).test_error.round(4).tolist()
+    [1.0, 0.6111, 0.4214]
+    """
+
+    problem: Problem
+    points: tuple[PathPoint, ...]
+    method: Method = "resummed"
+    forms: Forms | None = None
+    rtol: float = RTOL
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, step: int) -> PathPoint:
+        return self.points[step]
+
+    @property
+    def status(self) -> Status:
+        """Of the first point that is not solved; else converged."""
+        found = [one.prediction.status for one in self.points if one.prediction is not None]
+        found += [one.spikes.status for one in self.points if one.spikes is not None]
+        return next((status for status in found if not status.ok), Status.CONVERGED)
+
+    @property
+    def training_error(self) -> Array:
+        """Of the points, shape (n_steps + 1,)."""
+        return np.array([point.training_error for point in self.points])
+
+    @property
+    def test_error(self) -> Array:
+        """Of the points, shape (n_steps + 1,)."""
+        return np.array([point.test_error for point in self.points])
+
+    @property
+    def bulk_edge(self) -> Array:
+        """Upper edge of the bulk of singular values, shape (n_steps + 1,)."""
+        initial = 1.0 + math.sqrt(self.problem.aspect_ratio)
+        predictions = [point.prediction for point in self.points]
+        return np.array([initial if p is None else p.bulk.upper_edge for p in predictions])
+
+    @property
+    def n_outliers(self) -> Array:
+        """Of the points, shape (n_steps + 1,)."""
+        return np.array([len(point.outliers) for point in self.points])
+
+    @property
+    def singular_value(self) -> Array:
+        """Of the outliers, shape (n_steps + 1, K)."""
+        return self._of_outliers("singular_value")
+
+    @property
+    def target_overlaps(self) -> Array:
+        """Of the outliers with each target direction, shape (n_steps + 1, K, r)."""
+        return self._of_outliers("target_overlaps", self.problem.n_directions)
+
+    def _of_outliers(self, name: str, *shape: int) -> Array:
+        made = np.full((len(self), int(self.n_outliers.max()), *shape), np.nan)
+        for row, point in zip(made, self.points, strict=True):
+            for k, spike in enumerate(point.outliers):
+                row[k] = getattr(spike, name)
+        return made
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each step: errors, edge, and the numbers of outliers, named by their rank.
+
+        Columns ``singular_value_k``, ``target_overlap_k`` and, of several directions,
+        ``target_overlap_k_i``, each with its error estimate but for the last; nan without one.
+        """
+        k_most, r = int(self.n_outliers.max()), self.problem.n_directions
+        rows = []
+        for point, edge in zip(self.points, self.bulk_edge.tolist(), strict=True):
+            row: dict[str, Any] = {"step": point.step}
+            row |= {name: getattr(point, name) for name in _NUMBERS[:4]}
+            row |= {"n_outliers": len(point.outliers), "bulk_edge": edge}
+            for k in range(k_most):
+                spike = point.outliers[k] if k < len(point.outliers) else None
+                for name in ("singular_value", "target_overlap"):
+                    row[f"{name}_{k}"] = math.nan if spike is None else getattr(spike, name)
+                    error = math.nan if spike is None else getattr(spike.error, name)
+                    row[f"{name}_{k}_error"] = error
+                for i in range(r if r > 1 else 0):
+                    overlap = math.nan if spike is None else spike.target_overlaps[i]
+                    row[f"target_overlap_{k}_{i + 1}"] = overlap
+            rows.append(row)
+        return rows
+
+    def to_frame(self) -> pandas.DataFrame:
+        """`rows` as a pandas frame (needs the extra ``frame``)."""
+        return frame_of(self.rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists; `from_dict` gives the path back."""
+        return {
+            "format": _FORMAT,
+            **plain_fields(self, ("problem", "method", "forms", "rtol")),
+            "points": [point.to_dict() for point in self.points],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TrainingPath:
+        """Inverse of `to_dict`.
+
+        What the walk has found is read. The predictions at the points are made of it again, and
+        solved for again at the levels ``scaling`` and ``deformed``, whose bulk is no list of
+        numbers.
+
+        Raises
+        ------
+        InvalidInputError
+            For data of another format, or with missing keys.
+        """
+        if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
+            raise InvalidInputError(
+                f"data must be a mapping written by TrainingPath.to_dict, format {_FORMAT}"
+            )
+        try:
+            problem = Problem.from_dict(data["problem"])
+            level = {"method": data["method"], "forms": data["forms"], "rtol": data["rtol"]}
+            numbers = [_point_of(problem, one) for one in data["points"]]
+        except InvalidInputError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InvalidInputError(f"data is not a complete TrainingPath: {error}") from error
+        spikes = [one["spikes"] for one in numbers[1:]]
+        return cls.of(problem, numbers, from_above("along_path")(problem, spikes, **level), **level)
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        numbers: Sequence[Mapping[str, Any]],
+        predictions: Sequence[Prediction],
+        **level: Any,
+    ) -> TrainingPath:
+        """A path of what the walk has found at its points, and the predictions after each step."""
+        together = zip(numbers, (None, *predictions), strict=True)
+        points = tuple(PathPoint(prediction=found, **one) for one, found in together)
+        return cls(problem, points, **level)
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainingPath:
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        InvalidInputError
+            For what is no JSON text, or not of a path.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidInputError(f"a TrainingPath must be a JSON object: {error}") from error
+        return cls.from_dict(data)
+
+    def plot(self, simulated: Mapping[str, ArrayLike] | None = None) -> Figure:
+        """Draw the path against the step (needs the extra ``plot``).
+
+        Three panels: singular values of the outliers above the bulk, their squared overlaps with
+        each target direction, training and test error. A direction's curve is left out where the
+        overlap stays below 0.01 at every step, and is no more than networks have by chance.
+
+        Parameters
+        ----------
+        simulated : mapping of str to array, optional
+            Points to be drawn on top. A row for each network and, in it, one for each of the
+            ``n_steps + 1`` points, nan where nothing was measured:
+            ``singular_value`` (n, n_steps + 1, K), ``target_overlaps`` (n, n_steps + 1, K, r),
+            ``training_error`` and ``test_error`` (n, n_steps + 1). Drawn are means over the
+            networks with their standard errors.
+
+        Returns
+        -------
+        Figure
+
+        Raises
+        ------
+        InvalidInputError
+            For simulated points of another name or shape.
+        """
+        return draw(self, simulated=simulated)  # type: ignore[no-any-return]
+
+    def _parts(self) -> list[Part]:
+        """A row for every point: errors, and the outliers with what they have learned."""
+        rows = [
+            [
+                f"{point.step}",
+                f"{point.training_error:.4f}",
+                f"{point.test_error:.4f}",
+                ", ".join(f"{spike.singular_value:.5g}" for spike in point.outliers),
+                ", ".join(f"{spike.target_overlap:.4f}" for spike in point.outliers),
+            ]
+            for point in self.points
+        ]
+        p = self.problem
+        kind = f"{p.batch} batch" if p.batch == "reused" else f"{p.batch_text} batches"
+        head = f"activation {p.activation.text}, target {p.target.text}; {kind} ({self.method})"
+        header = ["step", "training error", "test error", "singular values", "overlaps with target"]
+        return [head, Table("rrrrr", header, rows)]
+
+
+def _plain_spikes(spikes: SpikeStrengths) -> dict[str, Any]:
+    return plain_fields(spikes, (one.name for one in fields(spikes)))
+
+
+def _point_of(problem: Problem, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the walk has found at a point, from its plain form."""
+    numbers: dict[str, Any] = {"step": int(data["step"])}
+    for name in _NUMBERS[:4]:
+        missing = math.inf if name.endswith("_error_error") else math.nan
+        numbers[name] = missing if data[name] is None else float(data[name])
+    for name in _NUMBERS[4:]:
+        shape = (-1, problem.n_directions) if "alignments" in name else (-1,)
+        numbers[name] = _array(data[name], *shape)
+    given = data["spikes"]
+    if given is None:
+        return numbers | {"spikes": None}
+    shapes = {
+        "alignments": (-1, problem.n_directions),
+        "alignment_sq_errors": (-1, problem.n_directions),
+        "left_functions": (-1, len(given["readout_nodes"])),
+    }
+    arrays = {
+        one.name: _array(given[one.name], *shapes.get(one.name, (-1,)))
+        for one in fields(SpikeStrengths)
+        if one.name != "status"
+    }
+    return numbers | {"spikes": SpikeStrengths(**arrays, status=Status[given["status"]])}
+
+
+def _array(values: Any, *shape: int) -> Array:
+    return np.array(values, dtype=float).reshape(shape)
