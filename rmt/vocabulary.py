@@ -30,7 +30,8 @@ FORMS = get_args(Forms)
 RTOL = 1e-4
 """Tolerance unless the caller says otherwise: of a theory whose own error is of order ``1/N``."""
 
-# Of `sweep`: the parameters that it runs over, numbers and texts.
+# Of `sweep`: the parameters that it runs over, numbers and texts; of more steps than two those of
+# the names ``alpha_3`` and so on as well.
 NUMBERS = (
     "alpha_1",
     "alpha_2",
@@ -42,5 +43,6 @@ NUMBERS = (
     "samples_per_dim",
     "samples_per_dim_1",
     "samples_per_dim_2",
+    "n_steps",
 )
-TEXTS = ("activation", "target", "batch", "readout")
+TEXTS = ("activation", "target", "batch", "readout", "steps")

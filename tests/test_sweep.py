@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
+import re
+from typing import Any
 
 import numpy as np
 import pytest
 
 import rmt
 from rmt.cli import main
+from rmt.grids import points as points_module
 from rmt.grids.points import OF_DIRECTIONS, OF_SPIKES
 from rmt.spikes import mean_update
+from rmt.spikes.path import strengths_along_walk
 from rmt.spikes.resummed import resummed_family, resummed_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
@@ -26,6 +31,8 @@ PROBLEM = rmt.Problem(
     readout="rademacher",
 )
 REUSED = PROBLEM.replace(batch="reused", samples=900)
+
+THREE = PROBLEM.replace(steps=[(2, 0.2)] * 3, samples=900)
 
 
 def assert_equals_predictions(found: rmt.Sweep) -> None:
@@ -57,6 +64,10 @@ AXES = {
     "aspect ratio": (PROBLEM, {"aspect_ratio": [0.3, 1.5, 4]}),
     "samples": (PROBLEM, {"samples_per_dim_1": [1, 3], "samples_per_dim_2": [0.5, 2, 10]}),
     "functions": (REUSED, {"activation": ["relu(z)", "erf(z)"], "target": ["z", "z1 + z1*z2"]}),
+    "steps taken": (THREE, {"n_steps": [3, 1, 2, 4], "alpha_1": [0.2, 0.3]}),
+    "giant steps taken": (THREE.replace(steps=[(1, 0.5)] * 2, samples=900), {"n_steps": [1, 2]}),
+    "schedules": (REUSED, {"steps": [[(2, 0.2)], rmt.Step(3, 0.3), "3,0.25 2,0.4"]}),
+    "a third exponent": (THREE, {"alpha_3": [0.1, 0.35]}),
     "readout": (REUSED, {"readout": ["gaussian", "uniform"]}),
     "zipped": (REUSED, {("scale_1", "scale_2"): ([1, 2], [2, 1]), "alpha_2": [0.2, 0.4]}),
 }
@@ -91,6 +102,83 @@ def test_what_follows_a_parameter() -> None:
     huge = rmt.sweep(PROBLEM, {"width": [1e40]}, rtol=1e-3).problems[0]
     assert huge.width == int(1e40)
     assert huge.aspect_ratio == pytest.approx(1.5, rel=1e-15)
+
+
+def test_steps_taken_are_one_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(problem: rmt.Problem, rtol: float) -> Any:
+        calls.append(problem.n_steps)
+        return strengths_along_walk(problem, rtol)
+
+    monkeypatch.setattr(points_module, "strengths_along_walk", counted)
+    found = rmt.sweep(THREE, {"n_steps": [5, 3, 4, 1]}, rtol=1e-3)
+    assert calls == [5]
+    assert found.actual("n_steps").tolist() == [5, 3, 4, 1]
+    assert [p.n_steps for p in found.problems] == [5, 3, 4, 1]
+    assert found.actual("alpha_2")[:3].tolist() == [0.2] * 3
+    assert math.isnan(found.actual("alpha_2")[3])
+    rows = found.rows()
+    assert {row["n_steps"]: (row["n_1"], row["n_5"]) for row in rows} == {
+        5: (900, 900), 3: (900, None), 4: (900, None), 1: (900, None)
+    }  # fmt: skip
+
+
+def test_a_walk_that_fails_late_leaves_the_shorter_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(problem: rmt.Problem, rtol: float) -> Any:
+        if problem.n_steps == 5:
+            raise ConvergenceError("too far", Status.NOT_FINITE)
+        found = strengths_along_walk(problem, rtol)
+        late = Status.NOT_CONVERGED if problem.n_steps == 4 else Status.CONVERGED
+        return [dataclasses.replace(one, status=late) for one in found]
+
+    monkeypatch.setattr(points_module, "strengths_along_walk", failing)
+    found = rmt.sweep(THREE, {"n_steps": [3, 4, 5, 6, 2]}, rtol=1e-3)
+    assert all(status.ok for status in found.status)  # all five are the walk of six steps
+    found = rmt.sweep(THREE, {"n_steps": [3, 4, 5, 2]}, rtol=1e-3)
+    names = ["CONVERGED", "NOT_CONVERGED", "NOT_FINITE", "CONVERGED"]
+    assert [status.name for status in found.status] == names
+    assert "too far" in found.message[2]
+
+
+@pytest.mark.parametrize(
+    ("problem", "over", "message"),
+    [
+        (THREE.replace(batch=(0, 0, 1)), {"n_steps": [2, 4]}, r"the schedule \(0, 0, 1\)"),
+        (PROBLEM, {"n_steps": [1, 3]}, "steps of several sizes"),
+        (THREE, {"n_steps": [2, 2.5]}, "n_steps must be"),
+        (PROBLEM, {"n_steps": [2, 1], "alpha_2": [0.2]}, "alpha_2 is given for a problem with 1"),
+        (THREE, {"steps": ["2,0.2", "2,0.7"]}, "Step.exponent must lie in"),
+        (PROBLEM, {"steps": ["2,0.2 2,0.3", "2,0.2 2,0.3 2,0.3"]}, "samples must be one number"),
+    ],
+)
+def test_steps_that_a_point_cannot_have(problem, over, message) -> None:  # type: ignore[no-untyped-def]
+    """Its own status says so, and the first point has a prediction."""
+    found = rmt.sweep(problem, over, rtol=1e-3)
+    assert [status.name for status in found.status.flat] == ["CONVERGED", "INVALID_INPUT"]
+    assert re.search(message, found.message.flat[1])
+
+
+def test_schedules_as_texts() -> None:
+    found = rmt.sweep(THREE, {"steps": [[(2, 0.2)] * 2, "1.5,.25"]}, rtol=1e-3)
+    assert found.axes["steps"].tolist() == ["2,0.2 2,0.2", "1.5,0.25"]
+    assert found.actual("steps").tolist() == ["2,0.2 2,0.2", "1.5,0.25"]
+    for bad in ([(2, 0.2)], ["2;0.2"], [""], [[(1, 2, 3)]]):
+        with pytest.raises(InvalidInputError, match="each of steps must be a schedule"):
+            rmt.sweep(THREE, {"steps": bad})
+    with pytest.raises(InvalidInputError, match="steps takes a list of schedules"):
+        rmt.sweep(THREE, {"steps": "2,0.2"})
+
+
+def test_a_sweep_over_schedules_of_batches_has_rows() -> None:
+    found = rmt.sweep(THREE.replace(batch=(0, 0, 1)), {"alpha_1": [0.1, 0.2]}, rtol=1e-3)
+    assert found.actual("batch").tolist() == ["AAB", "AAB"]
+    assert {(row["n_1"], row["n_2"]) for row in found.rows()} == {(900, 900)}
+
+
+def test_long_schedules_list_their_parameters_shortly() -> None:
+    with pytest.raises(InvalidInputError, match=r"alpha_1, alpha_2, \.\., alpha_9, scale_1"):
+        rmt.sweep(THREE.with_n_steps(9), {"beta": [1]})
 
 
 def test_a_sweep_follows_its_closed_form() -> None:
@@ -318,6 +406,15 @@ def test_command_axes(capsys):  # type: ignore[no-untyped-def]
     assert axes["batch"] == ["reused", "independent"]
     assert run(["--over", "scale_2=1"]) == 0
     assert capsys.readouterr().out.startswith("1 points (resummed), all converged")
+
+
+def test_command_over_steps(capsys):  # type: ignore[no-untyped-def]
+    problem = "--activation erf(z) --target z --width 100 --step 2,0.3 --rtol 1e-3 --json".split()
+    for axis, shape in (("n_steps=1:3:3", 3), ("steps=2,0.3;2,0.3 1,0.4", 2)):
+        assert main(["sweep", *problem, "--over", axis]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["n_outliers"] == [1] * shape
+        assert found["status"] == ["CONVERGED"] * shape
 
 
 def test_command_with_workers(capsys):  # type: ignore[no-untyped-def]

@@ -60,7 +60,7 @@ def _axis(text: str) -> tuple[str, Any]:
     name = name.strip()
     if name not in TEXTS:
         return name, _values(values)
-    separator = ";" if name in ("activation", "target") else ","
+    separator = ";" if name in ("activation", "target", "steps") else ","
     return name, [value.strip() for value in values.split(separator)]
 
 
@@ -87,7 +87,7 @@ _NOTES = [
             "NAME=VALUES",
             "an axis of the grid: FIRST:LAST:COUNT (with :log, evenly spaced in the "
             "logarithm), or values between commas; between semicolons where they are "
-            "functions. Repeat for more",
+            "functions, or schedules such as steps='2,0.3;2,0.3 2,0.3'. Repeat for more",
             _axis,
             required=True,
             action="append",
@@ -101,7 +101,9 @@ _NOTES = [
         option("--csv", "FILE", "also write one row for each spike of each point"),
     ],
     notes=_NOTES,
-    details=[f"Parameters: {', '.join(NUMBERS + TEXTS)}."],
+    details=[
+        f"Parameters: {', '.join(NUMBERS + TEXTS)}; of more than two steps alpha_3 and so on."
+    ],
 )
 def sweep(options: argparse.Namespace) -> Outcome:
     r"""Predict the outliers on a grid of parameters.

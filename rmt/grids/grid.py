@@ -16,13 +16,13 @@ from rmt.frames import rows_of
 from rmt.functions import ScalarFunction
 from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError
-from rmt.vocabulary import NUMBERS, TEXTS
+from rmt.vocabulary import TEXTS
 
-__all__ = ["Grid", "Over", "actual_value", "grid", "parameters", "problem_at"]
+__all__ = ["Grid", "Over", "actual_value", "grid", "parameters", "problem_at", "schedule_text"]
 
 Over: TypeAlias = Mapping[str | tuple[str, ...], Any]
 
-_OF_STEP_2 = ("alpha_2", "scale_2", "samples_per_dim_1", "samples_per_dim_2")
+_OF_ALL = ("noise_std", "width", "aspect_ratio", "samples_per_dim")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,30 @@ class Grid:
 
 
 def parameters(problem: Problem) -> tuple[str, ...]:
-    """The names that a sweep of a problem may run over."""
-    one_step = len(problem.steps) == 1
-    return tuple(n for n in NUMBERS + TEXTS if not (one_step and n in _OF_STEP_2))
+    """The names that a sweep of a problem may run over.
+
+    Examples
+    --------
+    >>> p = Problem("tanh(z + 1)", "z", 300, 200, 500, [(1, 0.25)])
+    >>> parameters(p)[:4], parameters(p.with_n_steps(3))[:4]
+    (('alpha_1', 'scale_1', 'noise_std', 'width'), ('alpha_1', 'alpha_2', 'alpha_3', 'scale_1'))
+    """
+    of_steps = [f"{kind}_{s + 1}" for kind in ("alpha", "scale") for s in range(problem.n_steps)]
+    batches = len(problem.samples) if problem.n_steps > 1 else 0
+    of_batches = [f"samples_per_dim_{b + 1}" for b in range(batches)]
+    return (*of_steps, *_OF_ALL, *of_batches, "n_steps", *TEXTS)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The names between commas, without those of the steps between the second and the last."""
+    shown = []
+    for name, following in zip(names, [*names[1:], ""], strict=True):
+        kind, _, step = name.rpartition("_")
+        if not (step.isdigit() and int(step) > 2):
+            shown.append(name)
+        elif not following.startswith(f"{kind}_"):
+            shown += [".."] * (int(step) > 3) + [name]
+    return ", ".join(shown)
 
 
 def grid(problem: Problem, over: Over) -> Grid:
@@ -88,8 +109,7 @@ def grid(problem: Problem, over: Over) -> Grid:
             if name not in allowed:
                 step = " of a problem with one step" if len(problem.steps) == 1 else ""
                 raise InvalidInputError(
-                    f"over: unknown parameter {name!r}; the parameters{step} are "
-                    f"{', '.join(allowed)}"
+                    f"over: unknown parameter {name!r}; the parameters{step} are {_listed(allowed)}"
                 )
             if name in axes or names.count(name) > 1:
                 raise InvalidInputError(f"over: the parameter {name} is given twice")
@@ -112,10 +132,10 @@ def grid(problem: Problem, over: Over) -> Grid:
                 f"got {sizes}"
             )
         dims.append(names)
-    if "samples_per_dim" in axes and {"samples_per_dim_1", "samples_per_dim_2"} & set(axes):
+    of_one = [name for name in axes if name.startswith("samples_per_dim_")]
+    if "samples_per_dim" in axes and of_one:
         raise InvalidInputError(
-            "over: samples_per_dim sets both batches; give either it or samples_per_dim_1 and "
-            "samples_per_dim_2"
+            f"over: samples_per_dim sets all batches; give either it or {' and '.join(of_one)}"
         )
     return Grid(tuple(dims), axes)
 
@@ -140,9 +160,13 @@ def _numbers(name: str, values: Any) -> Array:
 def _texts(name: str, values: Any) -> NDArray[Any]:
     few = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
     if not few or len(values) == 0:
-        raise InvalidInputError(f"over: {name} takes a list of texts, got {values!r}")
+        kind = "schedules" if name == "steps" else "texts"
+        raise InvalidInputError(f"over: {name} takes a list of {kind}, got {values!r}")
     texts = np.empty(len(values), dtype=object)
     for i, value in enumerate(values):
+        if name == "steps":
+            texts[i] = schedule_text(value)
+            continue
         functions = name in ("activation", "target")
         if functions and not isinstance(value, str):
             value = ScalarFunction.parse(value).text
@@ -154,12 +178,62 @@ def _texts(name: str, values: Any) -> NDArray[Any]:
     return texts
 
 
+def schedule_text(schedule: Any) -> str:
+    """The steps of a schedule as a text: ``"SCALE,EXPONENT"`` of each, between spaces.
+
+    Parameters
+    ----------
+    schedule : str, Step or sequence of Step or pairs of numbers
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else. Numbers out of range are left to the problem.
+
+    Examples
+    --------
+    >>> schedule_text([Step(2, 0.3), (4, 0.25)]), schedule_text("2.0,0.3  4,.25")
+    ('2,0.3 4,0.25', '2,0.3 4,0.25')
+    """
+    try:
+        if isinstance(schedule, str):
+            pairs: list[Any] = [part.split(",") for part in schedule.split()]
+        else:
+            steps = [schedule] if isinstance(schedule, Step) else list(schedule)
+            pairs = [(s.scale, s.exponent) if isinstance(s, Step) else tuple(s) for s in steps]
+        numbers = [(float(scale), float(exponent)) for scale, exponent in pairs]
+    except (TypeError, ValueError):
+        numbers = []
+    if not numbers:
+        raise InvalidInputError(
+            "over: each of steps must be a schedule, such as [(2, 0.3), (2, 0.3)] or the text "
+            f"'2,0.3 2,0.3'; got {schedule!r}"
+        )
+    return " ".join(",".join(repr(x).removesuffix(".0") for x in pair) for pair in numbers)
+
+
+def _with_schedule(problem: Problem, values: Mapping[str, Any]) -> Problem:
+    """The problem with the steps that ``steps`` and ``n_steps`` name."""
+    if "steps" in values:
+        steps = [Step(*map(float, pair.split(","))) for pair in values["steps"].split()]
+        problem = problem.replace(steps=steps)
+    if "n_steps" in values:
+        n = values["n_steps"]
+        problem = problem.with_n_steps(int(n) if n == n // 1 else n)
+    return problem
+
+
 def problem_at(problem: Problem, values: Mapping[str, Any]) -> Problem:
     """A problem with some parameters changed.
 
     A width is rounded to an integer. What it leaves open keeps its ratio: ``d`` follows ``N`` at
     the same (or the given) ``N/d``, and ``n`` follows ``d`` at the same (or the given) ``n/d``,
-    each rounded to the nearest integer.
+    each rounded to the nearest integer. Steps and their number are set first.
+
+    Raises
+    ------
+    InvalidInputError
+        For values out of range, and for those of a step or batch that the problem then has not.
 
     Examples
     --------
@@ -168,7 +242,15 @@ def problem_at(problem: Problem, values: Mapping[str, Any]) -> Problem:
     >>> big.width, big.dim, big.samples, big.steps[1].exponent
     (1000, 667, (1668, 1668), 0.45)
     """
-    changes: dict[str, Any] = {name: values[name] for name in TEXTS if name in values}
+    texts = (name for name in TEXTS if name in values and name != "steps")
+    changes: dict[str, Any] = {name: values[name] for name in texts}
+    problem = _with_schedule(problem, values)
+    for name in values:
+        kind, _, number = name.rpartition("_")
+        most = len(problem.samples) if kind == "samples_per_dim" else problem.n_steps
+        if number.isdigit() and int(number) > most:
+            what = "batches" if kind == "samples_per_dim" else "steps"
+            raise InvalidInputError(f"{name} is given for a problem with {most} {what}")
     if "noise_std" in values:
         changes["noise_std"] = values["noise_std"]
     changes["steps"] = [
@@ -213,11 +295,17 @@ def actual_value(problem: Problem, name: str) -> Any:
     if name == "readout":
         return problem.readout if isinstance(problem.readout, str) else "given"
     if name == "batch":
-        return problem.batch
+        return problem.batch_text
+    if name == "steps":
+        return schedule_text(problem.steps)
+    if name == "n_steps":
+        return float(problem.n_steps)
     if name in ("noise_std", "width", "aspect_ratio"):
         return float(getattr(problem, name))
     kind, _, step = name.rpartition("_")
-    s = int(step) - 1 if step in ("1", "2") else 0
+    s = int(step) - 1 if step.isdigit() else 0
+    if s >= (problem.n_steps if kind in ("alpha", "scale") else len(problem.samples)):
+        return math.nan  # where the number of steps varies
     if kind in ("alpha", "scale"):
         return float(problem.steps[s].exponent if kind == "alpha" else problem.steps[s].scale)
     return problem.samples[s] / problem.dim

@@ -317,7 +317,8 @@ def phase_diagram(
         count = len(problem.steps)
         raise InvalidInputError(
             "a phase diagram needs a problem with two steps, "
-            f"got {'one step' if count == 1 else f'{count} steps'}"
+            f"got {'one step' if count == 1 else f'{count} steps'}; rmt.sweep runs over the "
+            "exponents of any number of steps"
         )
     over: Over = {"alpha_1": _values(alpha_1), "alpha_2": _values(alpha_2)}
     level = Level(method, rtol, forms, max_seconds, outliers_only=True)

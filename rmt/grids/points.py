@@ -18,7 +18,9 @@ from rmt.grids.driver import Failure, attempted
 from rmt.predict import on_marchenko_pastur, predict
 from rmt.prediction import Method, Prediction, Spike, SpikeError
 from rmt.problem import Problem
+from rmt.problem.supported import two_steps
 from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.path import strengths_along_walk
 from rmt.spikes.resummed import family_key, resummed_family
 from rmt.status import ConvergenceError, Status
 from rmt.vocabulary import Forms
@@ -117,19 +119,63 @@ def _lower_edge(prediction: Prediction) -> float:
         return math.nan
 
 
-def family(level: Level, number: int, problem: Problem) -> Hashable:
-    """What the points that are solved together have in common."""
-    return family_key(problem) if level.method == "resummed" else number
+def family(
+    level: Level, alike: Sequence[Hashable] | None, number: int, problem: Problem
+) -> Hashable:
+    """What the points that are solved together have in common.
+
+    Parameters
+    ----------
+    level : Level
+    alike : sequence or None
+        Of each point of a sweep over the number of steps, what does not depend on that number:
+        those that are walks are one walk.
+    number : int
+        Of the point.
+    problem : Problem
+    """
+    if level.method != "resummed":
+        return number
+    return family_key(problem) if alike is None or two_steps(problem) else ("walk", alike[number])
 
 
 def predicted(level: Level, problems: Sequence[Problem]) -> list[Point | Failure]:
     """The points of a family."""
     if level.method != "resummed":
         return [attempted(_single, level, problem) for problem in problems]
+    if not two_steps(problems[0]):
+        return _on_the_way(level, problems)
     return [
         attempted(_on_marchenko_pastur, level, problem, found)
         for problem, found in zip(problems, _resummed(level, problems), strict=True)
     ]
+
+
+def _on_the_way(level: Level, problems: Sequence[Problem]) -> list[Point | Failure]:
+    """Points that are the first steps of the longest: its walk, unless that fails.
+
+    What goes wrong with the longest is its own, and the others are walked without it.
+    """
+    longest = max(problems, key=lambda problem: problem.n_steps)
+    walk = attempted(_walk, level, longest)
+    failed = isinstance(walk, Failure) or not walk[-1].status.ok
+    shorter = [one for one in problems if one.n_steps < longest.n_steps] if failed else []
+    again = iter(_on_the_way(level, shorter) if shorter else [])
+    points: list[Point | Failure] = []
+    for one in problems:
+        if failed and one.n_steps < longest.n_steps:
+            points.append(next(again))
+        elif isinstance(walk, Failure):
+            points.append(walk)
+        else:
+            found = walk[one.n_steps - 1]
+            points.append(attempted(_on_marchenko_pastur, level, one, found))
+    return points
+
+
+def _walk(level: Level, problem: Problem) -> list[SpikeStrengths]:
+    with time_limit(level.max_seconds):
+        return strengths_along_walk(problem, level.rtol)
 
 
 def _on_marchenko_pastur(level: Level, problem: Problem, found: SpikeStrengths) -> Point:

@@ -186,6 +186,11 @@ def sweep_ridge(
         raise InvalidInputError(f"over must map names to one-dimensional arrays, got {over!r}")
     if any(isinstance(key, tuple) for key in over):
         raise InvalidInputError("over: the axes of a ridge sweep cannot be zipped")
+    if {"n_steps", "steps"} & set(over):
+        raise InvalidInputError(
+            "over: a ridge sweep has a stage for each step of the problem, and does not run over "
+            "n_steps or steps"
+        )
     inner = {name: _axis(name, over[name]) for name in (SAMPLES, REGULARISATION) if name in over}
     for name, given in ((SAMPLES, samples), (REGULARISATION, regularisation)):
         if (name in inner) == (given is not None):

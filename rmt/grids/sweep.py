@@ -163,7 +163,8 @@ class Sweep(Shown):
         Columns: the axes, width, dim and samples, ``spike`` (None in a point without), the numbers
         of the spike with their error estimates, and what holds for the whole point.
         """
-        sizes = ["N", "d", *(f"n_{s}" for s, _ in enumerate(self.problem.steps, 1))]
+        most = max((len(p.samples) for p in self.problems.flat if p is not None), default=0)
+        sizes = ["N", "d", *(f"n_{s + 1}" for s in range(most))]
         low, high = np.moveaxis(self.bulk_edges, -1, 0)
         of_points = {
             "n_outliers": self.n_outliers,
@@ -181,8 +182,9 @@ class Sweep(Shown):
         points = zip(np.ndindex(self.shape), self._grid.points(), rows_of(of_points), strict=True)
         for index, values, outcomes in points:
             p: Any = self.problems[index]
-            known = (None,) * len(sizes) if p is None else (p.width, p.dim, *p.samples)
-            row = {**values, **dict(zip(sizes, known, strict=True)), **outcomes}
+            known = () if p is None else (p.width, p.dim, *p.samples)
+            row = {**values, **dict.fromkeys(sizes), **dict(zip(sizes, known, strict=False))}
+            row |= outcomes
             row |= {"spike": None, "is_outlier": None, **dict.fromkeys(of_spikes, np.nan)}
             spikes = [
                 {
@@ -270,7 +272,8 @@ def sweep(
 
     Every point is what `rmt.predict` gives for it, within the error estimates of both. Points that
     differ only in the size of the second step (or, at the resummed level, in the size of a fresh
-    second batch, or in ``N/d`` at fixed ``N`` and ``d/n``) share nearly all of their work.
+    second batch, or in ``N/d`` at fixed ``N`` and ``d/n``), or in ``n_steps``, share nearly all of
+    their work.
 
     Parameters
     ----------
@@ -280,11 +283,14 @@ def sweep(
         The grid is the tensor product of these axes; the first is the first dimension of every
         result. Names:
 
-        * ``alpha_1, alpha_2, scale_1, scale_2``: exponent and scale of a step;
+        * ``alpha_1, alpha_2, .., scale_1, scale_2, ..``: exponent and scale of a step;
+        * ``n_steps``: the first so many steps, or more where all are equal
+          (`Problem.with_n_steps`); ``steps``: a list of schedules, each as `Problem` takes it, or
+          a text ``"2,0.3 2,0.4"``;
         * ``noise_std``;
         * ``width``: ``N``, rounded, at fixed ``N/d`` and ``n/d``;
         * ``aspect_ratio``: ``N/d``, at fixed ``N`` and ``n/d``;
-        * ``samples_per_dim``: ``n/d`` of both batches (``samples_per_dim_1`` and
+        * ``samples_per_dim``: ``n/d`` of all batches (``samples_per_dim_1`` and
           ``samples_per_dim_2``: of one), at fixed ``d``;
         * ``activation, target, batch, readout``: lists of texts.
 
@@ -348,8 +354,12 @@ def swept(problem: Problem, over: Over, level: Level, means: Means) -> Sweep:
     check_arguments(problem, level.method, level.rtol, level.forms)
     checked_seconds(level.max_seconds)
     axes = grid(problem, over)
+    # The points with which one shares all but the number of steps.
+    alike: list[Any] | None = None
+    if "n_steps" in axes.axes:
+        alike = [tuple((k, v) for k, v in p.items() if k != "n_steps") for p in axes.points()]
     problems, found = solved(
-        problem, axes, partial(predicted, level), partial(family, level), means
+        problem, axes, partial(predicted, level), partial(family, level, alike), means
     )
     points = [
         Point.without_numbers(one.status, one.message) if isinstance(one, Failure) else one

@@ -39,6 +39,8 @@ NAMES = {
     "samples_per_dim": "samples per dimension, $n/d$",
     "samples_per_dim_1": "samples of batch 1 per dimension, $n_1/d$",
     "samples_per_dim_2": "samples of batch 2 per dimension, $n_2/d$",
+    "n_steps": "steps taken",
+    "steps": "steps",
     "readout_samples_per_dim": "samples of the readout per dimension, $m/d$",
     "regularisation": r"regularisation $\lambda$",
 }

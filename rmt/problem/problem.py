@@ -221,12 +221,18 @@ class Problem(InNotebooks):
     def replace(self, **changes: Any) -> Problem:
         """A new problem with some arguments changed.
 
+        Where steps or batches change and all batches are of one size, they keep it.
+
         Examples
         --------
         >>> p = Problem("tanh(z + 1)", "z", 100, 100, 200, Step(1, 0.25))
         >>> p.replace(width=300).aspect_ratio
         3.0
+        >>> p.replace(steps=[Step(1, 0.25)] * 3).samples
+        (200, 200, 200)
         """
+        if {"steps", "batch"} & set(changes) and len(set(self.samples)) == 1:
+            changes = {"samples": self.samples[0]} | changes
         return Problem(**{**self._arguments(), **changes})
 
     def with_n_steps(self, n_steps: int) -> Problem:
@@ -256,8 +262,7 @@ class Problem(InNotebooks):
         n = checked_size("n_steps", n_steps)
         if n > self.n_steps:
             self._check_goes_on(n)
-            steps = self.steps[:1] * n
-            return self.replace(steps=steps, samples=self.samples[0])
+            return self.replace(steps=self.steps[:1] * n)
         schedule = self.schedule[:n]
         batch: Any = self.batch if isinstance(self.batch, str) else schedule
         named = isinstance(checked_batch(batch, n), str)

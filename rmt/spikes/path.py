@@ -17,7 +17,7 @@ from rmt.spikes.state.samples import NEGLIGIBLE
 from rmt.spikes.state.walk import AfterStep, walk
 from rmt.status import ConvergenceError, Status
 
-__all__ = ["WalkPoint", "strengths_after_walk", "walked"]
+__all__ = ["WalkPoint", "strengths_after_walk", "strengths_along_walk", "walked"]
 
 
 RESOLUTIONS = (0.75, 1.0, 1.35, 1.8)
@@ -84,9 +84,13 @@ def _finite(path: Sequence[WalkPoint], to_the_end: bool) -> bool:
 
 def strengths_after_walk(problem: Problem, rtol: float) -> SpikeStrengths:
     """The spikes after the last step."""
-    spikes = walked(problem, rtol, to_the_end=False)[-1].spikes
-    assert spikes is not None
-    return spikes
+    return strengths_along_walk(problem, rtol)[-1]
+
+
+def strengths_along_walk(problem: Problem, rtol: float) -> list[SpikeStrengths]:
+    """The spikes after every step."""
+    path = walked(problem, rtol, to_the_end=False)
+    return [point.spikes for point in path if point.spikes is not None]
 
 
 def _with_status(path: Sequence[WalkPoint], status: Status) -> list[WalkPoint]:
