@@ -45,6 +45,11 @@ from rmt.problem import (
     Problem as Problem,
     Step as Step,
 )
+from rmt.problem.supported import (
+    Support as Support,
+    Supported as Supported,
+    supported as supported,
+)
 from rmt.regression import (
     RidgeErrors as RidgeErrors,
     ridge as ridge,

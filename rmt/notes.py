@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rmt.arrays import Array, Bools
 from rmt.problem import Problem
-from rmt.problem.supported import two_steps
+from rmt.problem.supported import has_prediction
 from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spikes.constants import constants
 from rmt.spikes.deformed.outliers import DeformedOutliers
@@ -39,7 +39,7 @@ def of_strengths(problem: Problem, factors: SpikeStrengths) -> list[str]:
             f"spike {int(np.flatnonzero(undecided)[0])} is at the threshold strength within its "
             "error estimate: whether it leaves the bulk is undecided; ask for a smaller rtol"
         )
-    better = "; see the level 'deformed'" if two_steps(problem) else ""
+    better = "; see the level 'deformed'" if has_prediction(problem, "deformed") else ""
     # The bulk of a finite network is wider than its limit by a relative amount of this order.
     widening = problem.width ** (2.0 * max(step.exponent for step in problem.steps) - 1.0)
     edge = 1.0 + math.sqrt(problem.aspect_ratio)

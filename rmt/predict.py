@@ -17,6 +17,7 @@ from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.prediction import Method, Prediction, Spike, SpikeError, TrainingPath
 from rmt.problem import Problem
+from rmt.problem.supported import check_supported
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers.rectangular import rectangular_outliers
@@ -99,6 +100,8 @@ def predict(
     ------
     InvalidInputError
         For a problem or an argument that is not allowed.
+    UnsupportedProblemError
+        For a problem that the level has no prediction for (`rmt.supported`).
     ConvergenceError
         When ``rtol`` is not reached, or not in time; ``best`` holds the best `Prediction` so far.
 
@@ -128,6 +131,7 @@ def predict(
     check_arguments(problem, method, rtol, forms)
     if method == "deformed" and forms is None:
         forms = DEFAULT_FORMS
+    check_supported(problem, method, forms)
     seconds, failure = checked_seconds(max_seconds), None
     try:
         prediction = _at_level(problem, method, rtol, forms, seconds)
@@ -208,6 +212,10 @@ def training_path(
     3 0.2117 0.3449
     """
     check_arguments(problem, method, rtol, forms)
+    if method == "deformed" and forms is None:
+        forms = DEFAULT_FORMS
+    for n in range(1, problem.n_steps + 1):
+        check_supported(problem.with_n_steps(n), method, forms)
     seconds, start = checked_seconds(max_seconds), time.thread_time()
     with time_limit(seconds):
         points = walked(problem, rtol)
@@ -219,7 +227,7 @@ def training_path(
         [{one.name: getattr(point, one.name) for one in fields(point)} for point in points],
         predictions,
         method=method,
-        forms=predictions[-1].forms,
+        forms=forms,
         rtol=float(rtol),
     )
     status = path.status

@@ -17,6 +17,7 @@ from rmt.spikes.path import walked
 from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.state.walk import segments, walk
+from validation.simulation.observe import observe
 from validation.simulation.simulate import simulate
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -159,6 +160,31 @@ def test_errors_along_the_path_of_networks(schedule):
     assert abs(wrong - predicted[2]) > 5 * abs(seen[:, 2].mean() - predicted[2])
 
 
+@pytest.mark.parametrize("schedule", [(0, 0), (0, 0, 1), (0, 0, 0), (0, 1, 0)])
+def test_giant_steps_of_networks_that_use_a_batch_again(schedule):
+    """At the exponent 1/2: the strong outlier, its overlap, training errors, after each step."""
+    problem = Problem(
+        "tanh(z + 7/10)", ONE_INDEX, 400, 400, 800, [(1, 0.5)] * len(schedule), schedule,
+        "rademacher",
+    )  # fmt: skip
+    path, count = rmt.training_path(problem, 1e-3), 8
+    seen = np.empty((count, len(schedule), 3))
+    for index in range(count):
+        sample = simulate(problem, seed=5, index=index)
+        for s, data in enumerate(sample.batches):
+            found = observe(sample.weights[s + 1], 1, n_directions=1)
+            hidden = problem.activation(data.inputs @ sample.weights[s].T)
+            output = hidden @ sample.readout / problem.width if s else 0.0
+            error = np.mean((data.labels - output) ** 2)
+            seen[index, s] = found.singular_values[0], found.target_overlaps[0, 0], error
+    theory = np.column_stack(
+        [path.singular_value[1:, 0], path.target_overlaps[1:, 0, 0], path.training_error[:-1]]
+    )
+    error = seen.std(axis=0, ddof=1) / math.sqrt(count)
+    allowed = 4 * error + np.array([0.01, 0.005, 0.01]) * theory
+    assert np.all(np.abs(seen.mean(axis=0) - theory) <= allowed)
+
+
 def test_path_and_prediction_agree():
     problem = Problem(
         "erf(z + 1/2)", "He2(z)/sqrt(2)", 600, 600, 1200, [(3, 0.3)] * 3, (0, 0, 1), "rademacher"
@@ -228,11 +254,21 @@ def test_schedules_that_have_a_name_become_it():
     ("batch", "samples", "message"),
     [
         ((0, 0), 80, "batch must hold the number of the batch of each of the 3 steps"),
+        ((0, 0), 80, r"got \(0, 0\): 2 are given for 3 steps"),
+        ((0, 0, 1, 1), 80, "4 are given for 3 steps"),
+        ((), 80, "0 are given for 3 steps"),
+        ((0, 2, 0), 80, r"the same batches are \(0, 1, 0\)"),
+        ((1, 1, 0), 80, r"the same batches are \(0, 0, 1\)"),
+        ((-1, 0, 0), 80, r"the same batches are \(0, 1, 1\)"),
         ((0, 2, 0), 80, "in the order of their first use"),
         ((1, 0, 0), 80, "counted from 0"),
         ((0, 0.0, 1), 80, "batch must hold"),
         ((0, True, 1), 80, "batch must hold"),
         ((0, 0, 1), (80, 80, 80), "one for each of the 2 batches"),
+        ((0, 0, 1), (80,), r"each of the 2 batches of the schedule \(0, 0, 1\), got 1"),
+        ((0, 1, 2), (80, 80), "one for each of the 3 steps, got 2"),
+        ("independent", (80, 80), "one for each of the 3 steps, got 2"),
+        ((0, 0, 0), (80, 80, 90), "must be the same for all steps"),
         ("AAB", 80, "or the number of the batch that each step uses, such as"),
     ],
 )

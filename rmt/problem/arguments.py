@@ -35,10 +35,19 @@ def checked_batch(value: Any, n_steps: int) -> str | tuple[int, ...]:
     schedule = tuple(value)
     numbers = all(isinstance(b, int | np.integer) and not isinstance(b, bool) for b in schedule)
     seen = list(dict.fromkeys(schedule))
-    if not numbers or len(schedule) != n_steps or seen != list(range(len(seen))):
+    wrong = None
+    if not numbers:
+        wrong = "each is a whole number"
+    elif len(schedule) != n_steps:
+        wrong = f"{len(schedule)} are given for {n_steps} steps"
+    elif seen != list(range(len(seen))):
+        renumbered = tuple(seen.index(b) for b in schedule)
+        wrong = f"the same batches are {renumbered}"
+    if wrong is not None:
         raise InvalidInputError(
             "batch must hold the number of the batch of each of the "
-            f"{n_steps} steps, counted from 0 in the order of their first use; got {value!r}"
+            f"{n_steps} steps, counted from 0 in the order of their first use; got {value!r}: "
+            f"{wrong}"
         )
     if len(seen) == n_steps:
         return "independent"
@@ -55,7 +64,8 @@ def checked_counts(value: Any, n_steps: int, batch: str | tuple[int, ...]) -> tu
     if len(counts) != count:
         raise InvalidInputError(
             f"samples must be one number or one for each of the {count} "
-            f"{'steps' if named else 'batches'}, got {value!r}"
+            f"{'steps' if named else f'batches of the schedule {batch}'}, got {len(counts)}: "
+            f"{value!r}"
         )
     if batch == "reused" and len(set(counts)) > 1:
         raise InvalidInputError(
