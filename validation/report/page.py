@@ -123,7 +123,7 @@ def make_report(evidence: Evidence, criteria: Criteria = DEFAULT_CRITERIA) -> Re
         groups={
             one.name: case_groups(one, shown, evidence)
             for one, shown in zip(sections, data["sections"], strict=True)
-            if one.kind in ("cases", "features")
+            if one.kind in ("cases", "features", "paths")
         },
         gap_curves={name: gap_curves(found) for name, found in evidence.gaps.items()},
     )
