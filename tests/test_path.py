@@ -13,6 +13,7 @@ import pytest
 import rmt
 from rmt import InvalidInputError, Problem, Step, UnsupportedProblemError
 from rmt.predict import along_path
+from validation import PathPlan, run_paths
 
 mpl.use("agg")
 predict_module = sys.modules["rmt.predict"]
@@ -189,8 +190,8 @@ def test_picture(path):
 def test_simulated_points_are_drawn_on_top(path):
     count, noise = 5, np.random.default_rng(0).normal(0, 0.01, (5, 4))
     simulated = {
-        "singular_value": path.singular_value[None] + noise[:, :, None],
-        "target_overlaps": path.target_overlaps[None] + noise[:, :, None, None],
+        "singular_values": path.singular_value[None, 1:] + noise[:, 1:, None],
+        "target_overlaps": path.target_overlaps[None, 1:] + noise[:, 1:, None, None],
         "training_error": path.training_error + noise,
     }
     figure = rmt.predict(STAIRCASE, rtol=1e-3).plot(path=True, simulated=simulated)
@@ -204,13 +205,22 @@ def test_simulated_points_are_drawn_on_top(path):
     figure.canvas.draw()
 
 
+def test_networks_that_were_observed_are_drawn(path):
+    networks = run_paths(PathPlan(STAIRCASE, 3, n_outliers=2, n_test=500))
+    figure = path.plot(networks)
+    seen = figure.axes[0].containers[0].lines[0].get_ydata()
+    np.testing.assert_allclose(seen, networks.singular_values[:, :, 0].mean(axis=0))
+    assert len(figure.axes[2].containers) == 3  # both errors, and the legend's
+
+
 @pytest.mark.parametrize(
     ("simulated", "message"),
     [
-        ({"training": [[1.0]]}, "the names are singular_value, target_overlaps"),
+        ({"training": [[1.0]]}, "some of singular_values, target_overlaps"),
         ({"training_error": [[1.0, 2.0]]}, r"the shape \(networks, 4\), got \(1, 2\)"),
-        ({"target_overlaps": np.zeros((2, 4, 1, 1))}, r"\(networks, 4, K, 2\)"),
-        ([1.0], "must map names"),
+        ({"target_overlaps": np.zeros((2, 3, 1, 1))}, r"\(networks, 3, K, 2\)"),
+        ({"test_error": np.zeros((0, 4))}, r"\(networks, 4\), got \(0, 4\)"),
+        ([1.0], "got none of them"),
     ],
 )
 def test_bad_simulated_points(path, simulated, message):

@@ -35,7 +35,9 @@ _BARS: Any = {"linestyle": "", "capsize": 2.0, "elinewidth": 0.9, "markersize": 
 _MANY_STEPS = 12  # from here on without marks
 
 
-def draw_path(path: TrainingPath, simulated: Mapping[str, ArrayLike] | None = None) -> Figure:
+def draw_path(
+    path: TrainingPath, simulated: Mapping[str, ArrayLike] | object | None = None
+) -> Figure:
     """Outliers above the bulk, what they have learned, and both errors, against the step.
 
     Lines are the theory; simulated means, with their standard errors, are marks on top. What
@@ -64,7 +66,7 @@ def draw_path(path: TrainingPath, simulated: Mapping[str, ArrayLike] | None = No
 
 def _draw_outliers(ax: Axes, path: TrainingPath, steps: Array, seen: dict[str, Array]) -> None:
     edge, values = path.bulk_edge, path.singular_value
-    measured = seen.get("singular_value", np.zeros((0, *values.shape)))
+    measured = seen.get("singular_values", np.zeros((0, *values.shape)))
     above = np.isfinite(values)
     # A line comes out of the bulk where its outlier does.
     for k in range(values.shape[1]):
@@ -73,7 +75,7 @@ def _draw_outliers(ax: Axes, path: TrainingPath, steps: Array, seen: dict[str, A
         if first > 0:
             line[first - 1] = edge[first - 1]
         ax.plot(steps, line, color=SPIKE_COLOURS[k % 6], label=f"outlier {k}", zorder=3)
-        _mark(ax, steps, np.where(above[:, k], values[:, k], np.nan), k, "singular_value", seen)
+        _mark(ax, steps, np.where(above[:, k], values[:, k], np.nan), k, "singular_values", seen)
         if k < measured.shape[2]:
             # Below the predicted edge what is the k-th largest is the bulk's own.
             shown = np.where(above[:, k], measured[:, :, k], np.nan)
@@ -161,33 +163,40 @@ def _bars(
     ax.errorbar(steps[there], mean, spread, color=colour, marker=marker, **face, **_BARS)
 
 
-def _checked(path: TrainingPath, simulated: Mapping[str, ArrayLike] | None) -> dict[str, Array]:
-    """The arrays of simulated points, each of its shape."""
-    points, r = len(path), path.problem.n_directions
-    shapes: dict[str, tuple[int | None, ...]] = {
-        "singular_value": (None, points, None),
-        "target_overlaps": (None, points, None, r),
-        "training_error": (None, points),
-        "test_error": (None, points),
+def _checked(
+    path: TrainingPath, simulated: Mapping[str, ArrayLike] | object | None
+) -> dict[str, Array]:
+    """The arrays of simulated points, each of its shape, with a row for the untrained network."""
+    n, r = path.problem.n_steps, path.problem.n_directions
+    shapes: dict[str, tuple[int | str, ...]] = {
+        "singular_values": ("networks", n, "K"),
+        "target_overlaps": ("networks", n, "K", r),
+        "training_error": ("networks", n + 1),
+        "test_error": ("networks", n + 1),
     }
-    if simulated is not None and not isinstance(simulated, Mapping):
+    if simulated is None:
+        return {}
+    if not isinstance(simulated, Mapping):
+        simulated = {one: getattr(simulated, one) for one in shapes if hasattr(simulated, one)}
+    if not simulated or set(simulated) - set(shapes):
         raise InvalidInputError(
-            f"simulated must map names of {', '.join(shapes)} to arrays, got "
-            f"{type(simulated).__name__}"
+            f"simulated must have some of {', '.join(shapes)} and nothing else, by name or as "
+            f"attributes; got {', '.join(map(str, simulated)) or 'none of them'}"
         )
     arrays: dict[str, Array] = {}
-    for name, given in (simulated or {}).items():
-        if name not in shapes:
-            raise InvalidInputError(f"simulated: the names are {', '.join(shapes)}; got {name!r}")
+    for name, given in simulated.items():
         array, shape = np.asarray(given, dtype=float), shapes[name]
         fits = array.ndim == len(shape) and array.shape[0] > 0
-        if not fits or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
-            wanted = ", ".join(
-                {0: "networks", 1: "points"}.get(i, "K") if n is None else str(n)
-                for i, n in enumerate(shape)
-            )
+        if not fits or any(
+            isinstance(wanted, int) and wanted != found
+            for wanted, found in zip(shape, array.shape, strict=True)
+        ):
             raise InvalidInputError(
-                f"simulated: {name} must have the shape ({wanted}), got {array.shape}"
+                f"simulated: {name} must have the shape ({', '.join(map(str, shape))}), got "
+                f"{array.shape}"
             )
+        if not name.endswith("_error"):
+            before = [(0, 0), (1, 0), *[(0, 0)] * (array.ndim - 2)]
+            array = np.pad(array, before, constant_values=np.nan)
         arrays[name] = array
     return arrays

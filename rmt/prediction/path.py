@@ -329,21 +329,21 @@ class TrainingPath(Shown):
             raise InvalidInputError(f"a TrainingPath must be a JSON object: {error}") from error
         return cls.from_dict(data)
 
-    def plot(self, simulated: Mapping[str, ArrayLike] | None = None) -> Figure:
+    def plot(self, simulated: Mapping[str, ArrayLike] | object | None = None) -> Figure:
         """Draw the path against the step (needs the extra ``plot``).
 
         Three panels: singular values of the outliers above the bulk, their squared overlaps with
         each target direction, training and test error. A direction's curve is left out where the
-        overlap stays below 0.01 at every step, and is no more than networks have by chance.
+        overlap stays below 0.01 at every step, which networks have by chance.
 
         Parameters
         ----------
-        simulated : mapping of str to array, optional
-            Points to be drawn on top. A row for each network and, in it, one for each of the
-            ``n_steps + 1`` points, nan where nothing was measured:
-            ``singular_value`` (n, n_steps + 1, K), ``target_overlaps`` (n, n_steps + 1, K, r),
-            ``training_error`` and ``test_error`` (n, n_steps + 1). Drawn are means over the
-            networks with their standard errors.
+        simulated : mapping of str to array, or validation.PathSamples, optional
+            Points to be drawn on top, by name or attribute, each an array whose first axis are
+            networks: ``singular_values`` (n, n_steps, K) and ``target_overlaps``
+            (n, n_steps, K, r) after each step, ``training_error`` and ``test_error``
+            (n, n_steps + 1); any of them, nan where nothing was measured. Drawn are means over
+            the networks with their standard errors.
 
         Returns
         -------

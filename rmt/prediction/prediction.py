@@ -256,7 +256,7 @@ class Prediction(Shown):
 
     @overload
     def plot(
-        self, *, path: Literal[True], simulated: Mapping[str, ArrayLike] | None = None
+        self, *, path: Literal[True], simulated: Mapping[str, ArrayLike] | object | None = None
     ) -> Figure: ...
 
     def plot(
@@ -264,7 +264,7 @@ class Prediction(Shown):
         ax: Axes | None = None,
         *,
         path: bool = False,
-        simulated: Mapping[str, ArrayLike] | None = None,
+        simulated: Mapping[str, ArrayLike] | object | None = None,
     ) -> Axes | Figure:
         """Draw the bulk and the outliers (needs the extra ``plot``); returns the axes.
 

@@ -11,9 +11,8 @@ import numpy as np
 from rmt.arrays import Array
 from rmt.display import Part, Shown, Table, as_text
 from rmt.predict import on_marchenko_pastur, training_path
-from rmt.prediction import Prediction
+from rmt.prediction import Prediction, TrainingPath
 from rmt.problem import Problem
-from rmt.spikes.path import TrainingPath
 from rmt.status import InvalidInputError
 from validation.comparison.compare import (
     DEFORMED_MARGIN,

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rmt.arrays import Array
+from rmt.prediction import TrainingPath
 from rmt.regression import ridge
 from rmt.spectra.laws.law import SpectralLaw
-from rmt.spikes.path import TrainingPath
 from validation.drawing import points_between
 from validation.simulation.feature_plan import FeaturePlan
 
