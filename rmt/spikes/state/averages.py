@@ -34,6 +34,7 @@ END = 5.6
 INNOVATIONS = 4  # nodes of what is new in an own number after the first
 SMOOTHING = 6.0  # nodes per unit
 CHUNK = 1_000_000  # entries of a temporary array
+ONE_USE = 1.5  # of the resolution, where it costs nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +101,7 @@ def at_samples(
     """
     rows, count = origin.shape
     uses = sorted(memory.residuals)
+    resolution *= ONE_USE if len(uses) == 1 else 1.0
     found = np.empty((3 + len(uses) + len(uses) + 1, rows, count))
     for q in range(rows):
         root = np.linalg.cholesky(covariance[q] + 1e-14 * np.eye(len(uses) + 1))

@@ -26,6 +26,7 @@ are segments of length 1. Derivation and checks: docs/theory.md, any number of s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,6 +43,8 @@ __all__ = ["AfterStep", "segments", "walk"]
 
 
 SMALL = 0.01  # size of a direction that a fresh step does not resolve
+TINY = 1e-300
+SINGULAR = 1e-13  # relative: own numbers that a step of nothing has not told apart
 AT_THE_END = 1e-4  # of a mean square: what rare nodes may add up to that are not asked after it
 
 
@@ -63,6 +66,8 @@ class AfterStep:
         ``E (y - h)^2`` before the step, on its batch and on fresh samples.
     after : tuple of float, or None
         The same after the step: for the last only, for others it is that before the next.
+    segment : SegmentEnd or None
+        After the last step of a segment, where that is kept.
     """
 
     kernel: Array
@@ -71,6 +76,35 @@ class AfterStep:
     gradient: Array
     before: tuple[float, float]
     after: tuple[float, float] | None
+    segment: SegmentEnd | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentEnd:
+    """What a segment has done to the own parts of rows, and its batches.
+
+    Attributes
+    ----------
+    answers : array, shape (Q, T)
+        ``L_s``, of its steps.
+    gates : array, shape (Q, T, T)
+        ``D_st``.
+    start : array, shape (Q,)
+        Squared length of the own part before it.
+    before_last : array, shape (Q, K)
+        ``<P(g), e_k>`` before its last step, in the directions known then.
+    nodes : Nodes
+        Of its samples, with these directions.
+    memories : dict of Memory
+        Of its batches, by number, with all that they keep; steps are counted within the segment.
+    """
+
+    answers: Array
+    gates: Array
+    start: Array
+    before_last: Array
+    nodes: Nodes
+    memories: dict[int, Memory]
 
 
 def segments(schedule: Sequence[int]) -> list[range]:
@@ -86,7 +120,12 @@ def segments(schedule: Sequence[int]) -> list[range]:
 
 
 def walk(
-    problem: Problem, g: Array, w: Array, resolution: float, to_the_end: bool = True
+    problem: Problem,
+    g: Array,
+    w: Array,
+    resolution: float,
+    to_the_end: bool = True,
+    kept: bool = False,
 ) -> Iterator[AfterStep]:
     """The state after every step, on nodes of the readout.
 
@@ -98,10 +137,13 @@ def walk(
         Multiplies the number of nodes of every other variable; 1 for errors of about 1e-5.
     to_the_end : bool
         Whether errors after the last step are wanted, which cost as much as one step more.
+    kept : bool
+        Whether what the bulk is made of is wanted, the `SegmentEnd` of every segment, in the place
+        of test errors, which are nan; not together with ``to_the_end``.
     """
     rows = Rows.untrained(g.size, problem.n_directions)
     for steps in segments(problem.schedule):
-        segment = _Segment(problem, g, w, resolution, rows, fresh=len(steps) == 1)
+        segment = _Segment(problem, g, w, resolution, rows, fresh=len(steps) == 1, kept=kept)
         for s in steps:
             yield segment.take(s, s == steps[-1], to_the_end)
         rows = segment.rows()
@@ -118,23 +160,24 @@ class _Segment:
         resolution: float,
         rows: Rows,
         fresh: bool,
+        kept: bool,
     ) -> None:
         self._problem, self._g, self._w, self._resolution = problem, g, w, resolution
         r = self._r = problem.n_directions
-        nodes = nodes_of(problem, resolution)
+        nodes = nodes_of(problem, resolution, of_the_law=kept)
         # Axes that are too small for nodes keep their part of the kernel.
-        kept, sizes = list(range(r)), np.sqrt(w @ rows.mean**2)
+        with_nodes, sizes = list(range(r)), np.sqrt(w @ rows.mean**2)
         for k in range(r, rows.mean.shape[1]):
             # Nothing remembers a small one of these: it is worth its square.
             small = not fresh or sizes[k] > SMALL / resolution
             more = nodes.with_direction(float(sizes[k]), resolution, small)
             if more is None:
                 break
-            nodes, kept = more[0], [*kept, k]
-        small = np.delete(rows.mean, kept, axis=1)
+            nodes, with_nodes = more[0], [*with_nodes, k]
+        small = np.delete(rows.mean, with_nodes, axis=1)
         self._nodes: Nodes = nodes
         self._unresolved = small @ small.T
-        self._start = rows.mean[:, kept]
+        self._start = rows.mean[:, with_nodes]
         self._origin = self._start @ nodes.coordinates
         self._along: list[Array] = []  # B_s, (Q, K) of its time
         self._past: list[PastStep] = []
@@ -142,6 +185,8 @@ class _Segment:
         # What axes without nodes add to its diagonal, (Q, t + 1).
         self._blur = np.diagonal(self._unresolved)[:, None]
         self._memories: dict[int, Memory] = {}
+        self._kept = kept
+        self._answers: list[Array] = []
 
     def rows(self) -> Rows:
         """The state as it is handed on: all steps of the segment as one."""
@@ -181,31 +226,67 @@ class _Segment:
         memory = self._memories.get(batch) or Memory(problem.dim / problem.samples[batch])
         seen = self._averages(memory)
         residual, training_error = self._residual(seen, s == 0)
-        test_error = self._error(Memory(memory.ratio)) if memory.residuals else training_error
+        test_error = math.nan if self._kept else training_error
+        if memory.residuals and not self._kept:
+            test_error = self._error(Memory(memory.ratio))
         amplitude = problem.learning_rates[s] * self._g / np.sqrt(problem.width)
         weighted = amplitude[:, None] * residual * nodes.weights
         tbar = amplitude[:, None] * residual * seen.slope
 
-        gates, covariance, variance = self._own_part(memory, seen, weighted, tbar)
+        answer, covariance, variance = self._own_part(memory, seen, weighted, tbar)
+        gates = answer[:, 1:]
+        self._answers.append(answer[:, 0])
+        if self._kept:
+            self._keep(memory, seen, amplitude[:, None] * residual, tbar)
         known = self._along_known(memory, nodes, tbar)
         first, along, gram = known
         self._answer(gates, first)
         memory.residuals[t], memory.means[t] = residual, tbar
         self._memories[batch] = memory
+        end = self._end(gates) if self._kept and closing else None
         self._grow(covariance, variance)
         field = along @ nodes.coordinates
         self._past.append(PastStep(amplitude, gates, field))
         length = np.diagonal(gram) + variance
         asked = to_the_end and s + 1 == len(problem.schedule)
-        self._add_directions(along, gram, none=closing and not asked, large=asked)
+        self._add_directions(memory, along, gram, none=closing and not asked, large=asked)
         total = self._total()
         return AfterStep(
             kernel=total @ total.T + self._unresolved,
             toward=total[:, :r],
             own=self._own.sum(axis=(1, 2)),
-            gradient=along[:, :r] / np.sqrt(length)[:, None],
+            gradient=along[:, :r] / np.sqrt(np.maximum(length, TINY))[:, None],
             before=(training_error, test_error),
             after=self._at_the_end(memory) if asked else None,
+            segment=end,
+        )
+
+    def _keep(self, memory: Memory, seen: Averages, scale: Array, tbar: Array) -> None:
+        """What the step adds to the bulk, at the samples; ``scale`` is ``eta a r``."""
+        t, uses = len(self._past), sorted(memory.residuals)
+        before = np.tri(t + 1)[[*uses, t]]
+        own = before @ (self._own + self._blur[:, :, None] * np.eye(t + 1)) @ before.T
+        with_start = self._own[:, 0] @ before.T
+        answer = _solved(own, with_start)
+        memory.linear[t] = scale * np.einsum("qn,nqp->qp", answer, seen.moments)
+        for k, one in enumerate(uses):
+            product = scale * self._kappa_scale(memory, one) * seen.products[k]
+            memory.covariances[t, one] = product - tbar * memory.means[one]
+        memory.covariances[t, t] = scale**2 * seen.square - tbar**2
+
+    def _end(self, gates: Array) -> SegmentEnd:
+        steps = len(self._past) + 1
+        matrix = np.zeros((self._g.size, steps, steps))
+        for t, step in enumerate(self._past):
+            matrix[:, t, :t] = step.gates
+        matrix[:, -1, :-1] = gates
+        return SegmentEnd(
+            answers=np.stack(self._answers, axis=1),
+            gates=matrix,
+            start=self._own[:, 0, 0],
+            before_last=self._total(),
+            nodes=self._nodes,
+            memories=self._memories,
         )
 
     def _at_the_end(self, memory: Memory) -> tuple[float, float]:
@@ -230,13 +311,13 @@ class _Segment:
     def _own_part(
         self, memory: Memory, seen: Averages, weighted: Array, tbar: Array
     ) -> tuple[Array, Array, Array]:
-        """``D_s`` (Q, t), ``Cov(chi_s, (Z, chi))`` (Q, t + 1) and ``Var chi_s`` (Q,)."""
+        """``(L_s, D_s)`` and ``Cov(chi_s, (Z, chi))``, both (Q, t + 1), and ``Var chi_s`` (Q,)."""
         t, uses = len(self._past), sorted(memory.residuals)
         weights = self._nodes.weights
         before = np.tri(t + 1)[[*uses, t]]
         own = before @ (self._own + self._blur[:, :, None] * np.eye(t + 1)) @ before.T
         moments = np.einsum("nqp,qp->qn", seen.moments, weighted)
-        answer = np.linalg.solve(own, moments[..., None])[..., 0] @ before  # (L_s, D_s)
+        answer = _solved(own, moments) @ before  # (L_s, D_s)
         covariance = (self._own @ answer[..., None])[..., 0]
         gates = answer[:, 1:]
         products = {
@@ -255,7 +336,7 @@ class _Segment:
         covariance[:, 1:] += put_in[:, :t]
         variance = answer[:, 0] * covariance[:, 0]
         variance = variance + (gates * covariance[:, 1:]).sum(axis=1) + put_in[:, t]
-        return gates, covariance, variance
+        return answer, covariance, variance
 
     def _kappa_scale(self, memory: Memory, t: int) -> Array:
         """``eta_t a r_t``, shape (Q, P)."""
@@ -300,7 +381,9 @@ class _Segment:
             effects.append(effect)
         return effects[-1]
 
-    def _add_directions(self, along: Array, gram: Array, none: bool, large: bool) -> None:
+    def _add_directions(
+        self, used: Memory, along: Array, gram: Array, none: bool, large: bool
+    ) -> None:
         """Those along which the step leaves the known ones: all, only the large, or none of them.
 
         After a segment's last step no nodes are needed along them, but for the errors then.
@@ -322,6 +405,7 @@ class _Segment:
                 break
             for key, memory in self._memories.items():
                 memory.along = np.append(memory.along, [(w * c) @ effects[key] / size], axis=0)
+            used.sources.append((w * c) @ used.means[len(self._past) - 1] / size)
             self._nodes, index = more
             self._move(index, effects)
             kept += 1
@@ -340,3 +424,9 @@ class _Segment:
             memory.moved(index)
         for key, effect in effects.items():
             effects[key] = effect[:, index]
+
+
+def _solved(covariance: Array, moments: Array) -> Array:
+    """Least coefficients with these moments: own numbers may be the same."""
+    inverse = np.linalg.pinv(covariance, rcond=SINGULAR, hermitian=True)
+    return np.asarray((inverse @ moments[..., None])[..., 0])
