@@ -80,7 +80,7 @@ class _Projected:
     """``n^{-1/2} a_l^T lambda_chi_m``."""
 
     m: int
-    l: int
+    source: int
 
 
 _Vector: TypeAlias = _OnReadout | _Direction | _OnSamples | _Projected
@@ -149,9 +149,9 @@ class ExactForms:
         ]
         couplings += [(_OnSamples("lambda", a_l), _OnSamples("v'", a_l)) for a_l in a]
         couplings += [
-            (_Projected(m, l), _OnSamples("v", a_l * r_m))
+            (_Projected(m, number), _OnSamples("v", a_l * r_m))
             for m, r_m in enumerate(nodes.right)
-            for l, a_l in enumerate(a)
+            for number, a_l in enumerate(a)
         ]
         self.couplings = len(couplings)
         self._update = np.array([x.function for x, _ in update])
@@ -215,13 +215,13 @@ class ExactForms:
         )
         fixed = np.stack([functions - multiplier, multiplier], axis=1)
         m = np.array([one.m for one in projected], dtype=int)
-        l = np.array([one.l for one in projected], dtype=int)
+        of = np.array([one.source for one in projected], dtype=int)
         slots = np.append(0, self._above.equation.multipliers[self._batch])
         between = np.ix_(slots, slots)
         state, along = solution.state, solution.along
         among, change = (self._ratio * one.inner[0][between] for one in (state, along))
-        moved = nodes.sources(change)[m, l]
-        sources = np.concatenate([fixed, nodes.sources(among)[m, l]])
+        moved = nodes.sources(change)[m, of]
+        sources = np.concatenate([fixed, nodes.sources(among)[m, of]])
         kernel, kernel_change = (one.samples[self._batch][:, 0] for one in (state, along))
         value = nodes.forms(sources, kernel, sources)
         slope = nodes.forms(sources, kernel_change, sources)
@@ -232,7 +232,7 @@ class ExactForms:
         # <lambda, v'> -= 1 and <lambda_chi_m, lambda_chi_m'> += S_mm'
         identity = (multiplier * nodes.weights) @ before.T
         value[:count, :count] -= identity + identity.T
-        same = (l[:, None] == l) * 1.0
+        same = (of[:, None] == of) * 1.0
         value[count:, count:] += same * among[1:, 1:][np.ix_(m, m)]
         slope[count:, count:] += same * change[1:, 1:][np.ix_(m, m)]
         return [*at, *places], value, slope

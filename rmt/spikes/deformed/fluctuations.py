@@ -26,16 +26,19 @@ Without links ``base``, ``c`` and the answers of later segments are 1. docs/defo
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rmt.arrays import Array
 from rmt.problem import Problem
+from rmt.spikes.state.samples import Resolution
 from rmt.spikes.state.walk import AfterStep, SegmentEnd, walk
 
 __all__ = ["BatchFluctuations", "Fluctuations", "LastStep", "fluctuations"]
+
+
+OWN_NUMBERS = 1.5  # their resolution, against that of the samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,7 +159,8 @@ def fluctuations(
     """
     base, start = np.ones_like(g), np.ones_like(g)
     batches: list[BatchFluctuations] = []
-    steps = list(walk(problem, g, w, resolution, to_the_end=False, kept=True))
+    fine = replace(Resolution.of(resolution), own=OWN_NUMBERS * resolution)
+    steps = list(walk(problem, g, w, fine, to_the_end=False, kept=True))
     for after in steps:
         segment = after.segment
         if segment is None:

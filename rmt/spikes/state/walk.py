@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,15 +37,35 @@ from rmt.budget import check_time
 from rmt.problem import Problem
 from rmt.spikes.state.averages import Averages, PastStep, at_samples
 from rmt.spikes.state.rows import Rows, principal
-from rmt.spikes.state.samples import Memory, Nodes, likely, nodes_of
+from rmt.spikes.state.samples import Memory, Nodes, Resolution, likely, nodes_of
 
-__all__ = ["AfterStep", "segments", "walk"]
+__all__ = ["AfterStep", "Sizes", "segments", "walk"]
 
 
 SMALL = 0.01  # size of a direction that a fresh step does not resolve
 TINY = 1e-300
 SINGULAR = 1e-13  # relative: own numbers that a step of nothing has not told apart
 AT_THE_END = 1e-4  # of a mean square: what rare nodes may add up to that are not asked after it
+
+
+@dataclass(slots=True, eq=False)
+class Sizes:
+    """How large the directions of a walk are, in the order in which it asks for nodes along them.
+
+    Walks that differ in one rule differ in these as well, a little: what is small for one would be
+    dropped by the other. With the sizes of the first they have the same directions.
+    """
+
+    known: list[Array] = field(default_factory=list)
+    asked: int = 0
+
+    def instead_of(self, found: Array) -> Array:
+        """The sizes known, of the shape of those found; or these, for walks to come."""
+        if self.asked == len(self.known):
+            self.known.append(found)
+        known = self.known[self.asked]
+        self.asked += 1
+        return np.append(known, found[known.size :])[: found.size]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,8 +143,9 @@ def walk(
     problem: Problem,
     g: Array,
     w: Array,
-    resolution: float,
+    resolution: Resolution | float,
     to_the_end: bool = True,
+    sizes: Sizes | None = None,
     kept: bool = False,
 ) -> Iterator[AfterStep]:
     """The state after every step, on nodes of the readout.
@@ -133,17 +154,21 @@ def walk(
     ----------
     problem : Problem
     g, w : array, shape (Q,)
-    resolution : float
+    resolution : Resolution or float
         Multiplies the number of nodes of every other variable; 1 for errors of about 1e-5.
     to_the_end : bool
         Whether errors after the last step are wanted, which cost as much as one step more.
+    sizes : Sizes, optional
+        Of directions, by which their nodes are chosen: those of another walk, or to be filled.
     kept : bool
         Whether what the bulk is made of is wanted, the `SegmentEnd` of every segment, in the place
         of test errors, which are nan; not together with ``to_the_end``.
     """
     rows = Rows.untrained(g.size, problem.n_directions)
+    sizes = Sizes() if sizes is None else sizes
+    sizes.asked = 0
     for steps in segments(problem.schedule):
-        segment = _Segment(problem, g, w, resolution, rows, fresh=len(steps) == 1, kept=kept)
+        segment = _Segment(problem, g, w, resolution, rows, len(steps) == 1, sizes, kept)
         for s in steps:
             yield segment.take(s, s == steps[-1], to_the_end)
         rows = segment.rows()
@@ -157,20 +182,25 @@ class _Segment:
         problem: Problem,
         g: Array,
         w: Array,
-        resolution: float,
+        resolution: Resolution | float,
         rows: Rows,
         fresh: bool,
-        kept: bool,
+        sizes: Sizes | None = None,
+        kept: bool = False,
     ) -> None:
-        self._problem, self._g, self._w, self._resolution = problem, g, w, resolution
+        self._problem, self._g, self._w = problem, g, w
+        self._resolution = fine = Resolution.of(resolution)
+        self._sizes = Sizes() if sizes is None else sizes
         r = self._r = problem.n_directions
-        nodes = nodes_of(problem, resolution, of_the_law=kept)
+        # Of a batch that is used once, only averages over the label noise count.
+        self._noise_sq = problem.noise_std**2 if fresh and not kept else 0.0
+        nodes = nodes_of(problem, fine, noise=self._noise_sq == 0, law=kept)
         # Axes that are too small for nodes keep their part of the kernel.
-        with_nodes, sizes = list(range(r)), np.sqrt(w @ rows.mean**2)
-        for k in range(r, rows.mean.shape[1]):
+        with_nodes, beside = list(range(r)), np.sqrt(w @ rows.mean[:, r:] ** 2)
+        for k, size in enumerate(self._sizes.instead_of(beside), r):
             # Nothing remembers a small one of these: it is worth its square.
-            small = not fresh or sizes[k] > SMALL / resolution
-            more = nodes.with_direction(float(sizes[k]), resolution, small)
+            small = not fresh or size > SMALL / fine.dropped
+            more = nodes.with_direction(float(size), fine, small)
             if more is None:
                 break
             nodes, with_nodes = more[0], [*with_nodes, k]
@@ -208,15 +238,14 @@ class _Segment:
         before = np.tri(len(self._past) + 1)[uses]  # V_t = Z + chi_1 + .. + chi_{t-1}
         covariance = before @ self._own @ before.T
         covariance += np.einsum("it,qt,jt->qij", before, self._blur, before)
-        return at_samples(
-            self._problem.activation, covariance, self._past, self._origin, memory, self._resolution
-        )
+        sigma, fine = self._problem.activation, self._resolution.own
+        return at_samples(sigma, covariance, self._past, self._origin, memory, fine)
 
     def _residual(self, seen: Averages, first: bool) -> tuple[Array, float]:
         """``r`` at the nodes, and its mean square."""
         output = 0.0 if first else (self._w * self._g) @ seen.value
         residual = self._nodes.label - output
-        return residual, float(self._nodes.weights @ residual**2)
+        return residual, float(self._nodes.weights @ residual**2) + self._noise_sq
 
     def take(self, s: int, closing: bool, to_the_end: bool) -> AfterStep:
         """One step of the schedule, the last of the segment or not."""
@@ -233,14 +262,28 @@ class _Segment:
         weighted = amplitude[:, None] * residual * nodes.weights
         tbar = amplitude[:, None] * residual * seen.slope
 
+        per_residual = amplitude[:, None] * seen.slope
+
         answer, covariance, variance = self._own_part(memory, seen, weighted, tbar)
         gates = answer[:, 1:]
         self._answers.append(answer[:, 0])
         if self._kept:
             self._keep(memory, seen, amplitude[:, None] * residual, tbar)
-        known = self._along_known(memory, nodes, tbar)
-        first, along, gram = known
+        first, along, gram = self._along_known(memory, nodes, tbar)
         self._answer(gates, first)
+        asked = to_the_end and s + 1 == len(problem.schedule)
+        if self._noise_sq:
+            scatter = self._noise_sq * (per_residual * nodes.weights)
+            gram += memory.ratio * scatter @ per_residual.T
+            more = amplitude**2 * (seen.square @ nodes.weights) * self._noise_sq
+            variance += memory.ratio * (more - (scatter * per_residual).sum(axis=1))
+        if self._noise_sq and asked:
+            # From here on the batch has been used, and its noise with it.
+            self._nodes, index, noise = nodes.with_noise(problem.noise_std, self._resolution)
+            nodes = self._nodes
+            self._noise_sq, residual = 0.0, residual[index] + noise
+            tbar = tbar[:, index] + per_residual[:, index] * noise
+            self._move(index, {})
         memory.residuals[t], memory.means[t] = residual, tbar
         self._memories[batch] = memory
         end = self._end(gates) if self._kept and closing else None
@@ -248,7 +291,6 @@ class _Segment:
         field = along @ nodes.coordinates
         self._past.append(PastStep(amplitude, gates, field))
         length = np.diagonal(gram) + variance
-        asked = to_the_end and s + 1 == len(problem.schedule)
         self._add_directions(memory, along, gram, none=closing and not asked, large=asked)
         total = self._total()
         return AfterStep(
@@ -396,11 +438,10 @@ class _Segment:
                 memory.along = np.zeros((known, self._nodes.weights.size))
             effects[key] = effects[key] - along @ memory.along
         kept = 0
-        for c in new.T:
-            size = float(w @ c**2)
-            more = None
-            if not none:
-                more = self._nodes.with_direction(np.sqrt(size), self._resolution, not large)
+        found = w @ new**2
+        sizes = np.zeros(0) if none else self._sizes.instead_of(np.sqrt(found))
+        for c, known_size, size in zip(new.T, sizes, found, strict=False):
+            more = self._nodes.with_direction(float(known_size), self._resolution, not large)
             if more is None:
                 break
             for key, memory in self._memories.items():
