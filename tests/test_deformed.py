@@ -73,7 +73,7 @@ def test_small_steps_leave_marchenko_pastur(batch, readout):
 
 def test_linear_activation_has_no_fluctuations():
     problem = Problem("z", "sin(2*z)", 500, 500, 900, [(2, 0.3), (2, 0.3)], "independent")
-    for batch in fluctuations(problem, *SIGNS):
+    for batch in fluctuations(problem, *SIGNS).batches:
         assert np.abs(batch.linear).max() < 1e-13
         assert np.abs(batch.variance).max() < 1e-13
     found = deformed_outliers(problem)

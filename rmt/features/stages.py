@@ -90,10 +90,8 @@ def _after(problem: Problem, rtol: float) -> Stage:
 def row_lengths(problem: Problem, spikes: SpikeStrengths) -> Array:
     """``b(g)``: lengths of the neurons' weights beside the spikes, after the problem's last step.
 
-    Beside its mean the update of a neuron is ``(1/n) sum_j kappa_j x_j`` for each batch, equivalent
-    to ``kappa_j = L_j <w, x_j> + sqrt(V_j) xi_j`` (`rmt.spikes.deformed.fluctuations`), so that
-
-        b^2 = (1 + sum_b E[L_b])^2 + sum_b (d / n_b) E[L_b^2 + V_b].
+    Beside its mean the update of a neuron in step ``s`` is ``chi_s = (1/n) sum_j kappa_j x_j``,
+    and ``b^2 = Var(<w + chi_1 + .. , x>)`` on a fresh sample (`rmt.spikes.state.walk`).
 
     Returns
     -------
@@ -111,9 +109,6 @@ def row_lengths(problem: Problem, spikes: SpikeStrengths) -> Array:
     g = spikes.readout_nodes
     if not spikes.strengths.size or not np.isfinite(g).all():
         return np.ones(g.size)
-    straight, square = np.ones(g.size), np.zeros(g.size)
     resolution = _RESOLUTION if problem.n_directions == 1 else 1.0
-    for batch in fluctuations(problem, g, spikes.readout_weights, resolution, linked=True):
-        straight += batch.linear @ batch.weights
-        square += batch.sample_ratio * ((batch.linear**2 + batch.variance) @ batch.weights)
-    return np.asarray(np.sqrt(straight**2 + square))
+    found = fluctuations(problem, g, spikes.readout_weights, resolution)
+    return np.asarray(np.sqrt(found.state.own))

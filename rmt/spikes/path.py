@@ -17,7 +17,13 @@ from rmt.spikes.state.samples import NEGLIGIBLE
 from rmt.spikes.state.walk import AfterStep, walk
 from rmt.status import ConvergenceError, Status
 
-__all__ = ["WalkPoint", "strengths_after_walk", "strengths_along_walk", "walked"]
+__all__ = [
+    "WalkPoint",
+    "spikes_after",
+    "strengths_after_walk",
+    "strengths_along_walk",
+    "walked",
+]
 
 
 RESOLUTIONS = (0.75, 1.0, 1.35, 1.8)
@@ -111,7 +117,7 @@ def _solved(problem: Problem, resolution: float, to_the_end: bool) -> list[WalkP
     for s, one in enumerate(steps, 1):
         length = np.sqrt(np.diagonal(one.kernel) + one.own)
         rows = one.toward / length[:, None]
-        spikes = _spikes(problem, g, w, one)
+        spikes = spikes_after(problem, g, w, one)
         points.append(_point(s, spikes, errors[s], g, rows, one.gradient, np.sqrt(one.own)))
     return points
 
@@ -128,7 +134,7 @@ def _point(
     return WalkPoint(step, spikes, *errors, g, rows, gradient, own, math.inf, math.inf)
 
 
-def _spikes(problem: Problem, g: Array, w: Array, state: AfterStep) -> SpikeStrengths:
+def spikes_after(problem: Problem, g: Array, w: Array, state: AfterStep) -> SpikeStrengths:
     """Spectrum of the mean update; errors are not estimated yet."""
     root = np.sqrt(w)
     values, vectors = np.linalg.eigh(problem.width * root[:, None] * state.kernel * root)

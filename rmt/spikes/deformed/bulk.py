@@ -3,21 +3,21 @@
 At finite width the fluctuating part of the gradients deforms the Marchenko-Pastur bulk of ``W_0``
 by ``O(N^{2 alpha - 1})``. Its Gaussian equivalent (see `fluctuations` beside) makes the bulk
 
-    W_bulk = W_0 + (1/n) sum_m D_{l_m} W_0 X^T D_{r_m} X + (1/n) (sqrt(V) o G) X,
+    W_bulk = D_base W_0 + (1/n) sum_m D_{l_m} W_0 X^T D_{r_m} X + (1/n) (sqrt(V) o G) X,
 
-summed over the batches, with ``L(a; y, zeta) = sum_m l_m(a) r_m(y, zeta)``; a Gaussian linear
+summed over the batches, with ``L(a; p) = sum_m l_m(a) r_m(p)`` at a sample ``p``; a Gaussian linear
 pencil (theory.md, section 4) in the slots
 
     r                    (index a)            rows
     u, q_m, lambda_m     (dimension d)        u: right vectors; q_m = n^{-1/2} X^T D_{r_m} v
-    v, lambda            (index (y, zeta))    v = n^{-1/2} X u, for every batch
+    v, lambda            (index p)            v = n^{-1/2} X u, for every batch
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -38,7 +38,7 @@ from rmt.spectra.laws.law import SpectralLaw
 from rmt.spikes.deformed.above import AboveEdge
 from rmt.spikes.deformed.edge import Edge, next_edge, upper_edge, with_mass_above
 from rmt.spikes.deformed.equation import BatchTerms, Equation
-from rmt.spikes.deformed.fluctuations import BatchFluctuations, fluctuations
+from rmt.spikes.deformed.fluctuations import Fluctuations, fluctuations
 from rmt.spikes.deformed.law import DeformedLaw
 from rmt.spikes.deformed.rare import cut_factors, exceeded_by
 from rmt.spikes.readout_rule import law_of_readout, readout_rule
@@ -46,6 +46,7 @@ from rmt.spikes.readout_rule import law_of_readout, readout_rule
 __all__ = ["DeformedBulk", "Separated", "bulk_on", "deformed_bulk", "settled_bulk"]
 
 
+RESOLUTION = 1.0  # of the walk
 _READOUT_NODES = 24
 _TRUNCATION = 1e-3  # of L, against the unit coefficient of W_0, or its own size if that is more
 _SHARP, _SOFT = 1e-3, 3e-3  # relative: an edge that moves by less, or more, with the rarest nodes
@@ -62,8 +63,8 @@ class DeformedBulk:
     ----------
     readout_nodes, readout_weights : array, shape (Q,)
         Nodes of the law of ``g``.
-    samples : tuple of BatchFluctuations
-        Of every batch, before the rarest are cut off.
+    fluctuations : Fluctuations
+        Before the rarest neurons and samples are cut off.
     equation : Equation
         The Dyson equation, with ``L = sum_m l_m r_m`` and ``V`` of every batch cut.
     deformation : float
@@ -73,7 +74,7 @@ class DeformedBulk:
 
     readout_nodes: Array
     readout_weights: Array
-    samples: tuple[BatchFluctuations, ...]
+    fluctuations: Fluctuations
     equation: Equation
     deformation: float
 
@@ -131,7 +132,7 @@ def deformed_bulk(problem: Problem, resolution: float = 1.0, linked: bool = Fals
     resolution : float
         Multiplies the number of quadrature nodes of every variable.
     linked : bool
-        Whether the second step acts on the fluctuation of the first.
+        Whether steps act on the fluctuations of those before.
 
     Notes
     -----
@@ -151,8 +152,8 @@ def deformed_bulk(problem: Problem, resolution: float = 1.0, linked: bool = Fals
     kinked = bool(problem.activation.kinks)
     g, w = readout_rule(problem.readout, order, 1.0, kinked)
     if resolution == 1.0:
-        batches = fluctuations(problem, g, w, 1.0, linked)
-        return settled_bulk(problem, Separated(problem, g, w, batches))[0]
+        found = fluctuations(problem, g, w, RESOLUTION, linked)
+        return settled_bulk(problem, Separated(problem, g, w, found))[0]
     return bulk_on(problem, g, w, resolution, linked=linked)
 
 
@@ -165,8 +166,8 @@ def bulk_on(
     linked: bool = False,
 ) -> DeformedBulk:
     """The bulk on given nodes of the readout; ``exceeding`` is that of `Separated.cut`."""
-    batches = fluctuations(problem, g, w, resolution, linked)
-    return Separated(problem, g, w, batches, truncation=_TRUNCATION * resolution**-4).cut(exceeding)
+    found = fluctuations(problem, g, w, RESOLUTION * resolution, linked)
+    return Separated(problem, g, w, found, truncation=_TRUNCATION * resolution**-4).cut(exceeding)
 
 
 def settled_bulk(problem: Problem, separated: Separated) -> tuple[DeformedBulk, float]:
@@ -216,7 +217,7 @@ class Separated:
     problem : Problem
     g, w : array, shape (Q,)
         Nodes and weights of the readout.
-    batches : sequence of BatchFluctuations
+    found : Fluctuations
         The problem's `fluctuations` there.
     truncation : float
         Of ``L``, cut so that one neuron and one sample are beyond, against 1, the coefficient of
@@ -231,16 +232,16 @@ class Separated:
         problem: Problem,
         g: Array,
         w: Array,
-        batches: Sequence[BatchFluctuations],
+        found: Fluctuations,
         truncation: float = _TRUNCATION,
         left: Sequence[Array] | None = None,
     ) -> None:
-        self._problem, self._g, self._w, self.batches = problem, g, w, tuple(batches)
+        self._problem, self._g, self._w, self.fluctuations = problem, g, w, found
         # Rare neurons are looked for in the law of the readout itself: its nodes are few.
         values, self._law = law_of_readout(problem.readout)
         self._values = np.clip(values, g.min(), g.max())
         self._terms: list[tuple[Array, Array]] = []
-        for number, batch in enumerate(batches):
+        for number, batch in enumerate(found.batches):
             rows, columns = (np.sqrt(one) for one in self._factors(number, 1.0))
             values = rows[:, None] * batch.linear * columns
             if left is None:
@@ -263,7 +264,7 @@ class Separated:
 
         First ``E_g[L^2 + V]`` of a sample is cut off, then that of a neuron over the samples.
         """
-        batch, problem = self.batches[number], self._problem
+        batch, problem = self.fluctuations.batches[number], self._problem
         size = batch.linear**2 + batch.variance
         of_samples = self._w @ size
         most = exceeded_by(exceeding / problem.samples[number], of_samples, batch.weights)
@@ -289,7 +290,7 @@ class Separated:
         """
         terms, deformation = [], 0.0
         for number, (batch, (left, right)) in enumerate(
-            zip(self.batches, self._terms, strict=True)
+            zip(self.fluctuations.batches, self._terms, strict=True)
         ):
             rows, columns = self._factors(number, exceeding)
             variance = rows[:, None] * batch.variance * columns
@@ -299,25 +300,19 @@ class Separated:
             deformation += float(np.max(size))
             left, right = left * np.sqrt(rows), right * np.sqrt(columns)
             terms.append(BatchTerms(batch.weights, left, right, variance, batch.sample_ratio))
-        equation = Equation(self._problem.aspect_ratio, self._w, terms)
-        bulk = DeformedBulk(self._g, self._w, self.batches, equation, deformation)
+        base = self.fluctuations.base
+        deformation += 2.0 * float(np.max(np.abs(base - 1.0)))
+        equation = Equation(self._problem.aspect_ratio, self._w, terms, base)
+        bulk = DeformedBulk(self._g, self._w, self.fluctuations, equation, deformation)
         if near is not None:
             vars(bulk)["edge"] = next_edge(equation, near)
         return bulk
 
     def interpolated(self, g: Array, w: Array, matrix: Array) -> Separated:
         """On other nodes of the readout: ``matrix`` takes functions of the nodes there."""
-        batches = [
-            replace(
-                one,
-                linear=matrix @ one.linear,
-                variance=np.maximum(matrix @ one.variance, 0.0),
-                mean=matrix @ one.mean,
-            )
-            for one in self.batches
-        ]
+        found = self.fluctuations.interpolated(matrix)
         left = [one @ matrix.T for one in self.left]
-        return Separated(self._problem, g, w, batches, left=left)
+        return Separated(self._problem, g, w, found, left=left)
 
 
 def _decomposed(values: Array, w: Array, weights: Array, truncation: float) -> tuple[Array, Array]:
@@ -333,7 +328,7 @@ def _pencil(g: Array, equation: Equation) -> Pencil:
     types = [IndexType("N", equation.aspect_ratio, ["r"], g, equation.weights)]
     slots, fields = ["u"], []
     constant: dict[tuple[str, str], float] = {("r", "r"): -1.0}
-    weights_terms = [Term("r", "u")]
+    weights_terms = [Term("r", "u", equation.base)]
     for number, batch in enumerate(equation.batches, start=1):
         name, v, multiplier = f"n{number}", f"v{number}", f"lambda{number}"
         nodes = np.arange(batch.weights.size)

@@ -10,7 +10,7 @@ With ``F`` the part of ``f`` between multipliers, on a sample
     S_vv = phi r^T F r + gamma phi sum_q w_q V rho_q,   S_vl = phi r.f_u = 1 - c,   S_ll = phi f_uu
     (M_vv, M_vl, M_ll) = -(S_ll, c, S_vv) / (S_vv S_ll - c^2)
 
-and, with ``l = 1`` on ``u``, the equation is
+and, with ``l`` the base on ``u``, the equation is
 
     H = A(z) - gamma sum_q w_q rho_q l l^T                          on (u, q)
              - sum_p om_p (M_ll, r M_vl, r r^T M_vv)                on (u, lambda)
@@ -185,15 +185,23 @@ class Equation:
     weights : array, shape (Q,)
         Of the readout's nodes.
     batches : sequence of BatchTerms
+    base : array, shape (Q,), optional
+        What the initial weights are multiplied with; 1 by default.
     """
 
-    def __init__(self, aspect_ratio: float, weights: Array, batches: Sequence[BatchTerms]) -> None:
+    def __init__(
+        self,
+        aspect_ratio: float,
+        weights: Array,
+        batches: Sequence[BatchTerms],
+        base: Array | None = None,
+    ) -> None:
         self.aspect_ratio, self.weights, self.batches = aspect_ratio, weights, tuple(batches)
         rows = self.rows = weights.size
         self._scale = aspect_ratio * weights
         size = 1 + 2 * sum(len(one.right) for one in batches)
         self._left = np.zeros((size, rows))
-        self._left[0] = 1.0
+        self._left[0] = self.base = np.ones(rows) if base is None else base
         self.constant = np.zeros((size, size))
         self.multipliers: list[Indices] = []
         self._samples: list[_Samples] = []

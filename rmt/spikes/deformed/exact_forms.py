@@ -1,23 +1,26 @@
 """The spikes as couplings inside the pencil of the deformed bulk: the exact outlier forms.
 
-Spikes and bulk are built from the same inputs ``X``. Conditionally on the labels and on ``X`` along
-``d_c in {beta_*, e}``, with ``beta_1 = b beta_* + s e`` and ``s^2 = phi_1 Ey2``, the last batch is
+Spikes and bulk are built from the same inputs ``X``. The mean update of the steps before the last
+is ``sum_k h_k(g) e_k`` in orthonormal directions, the target's first. Of the last step's batch
 
-    fresh batch:   X = z beta_*^T + omega e^T + X' P_d
-    otherwise:     X = z beta_*^T + (phi_1 y / s + omega) e^T + P_y X' P_d
+    X = sum_k s_k e_k^T + P_a X' P_e
 
-(``P_d`` projects off the ``d_c``, ``P_y`` off the labels; ``s_c`` are the n-vectors multiplying the
-``d_c``), which adds to the quadratic form of `rmt.spikes.deformed.bulk` the couplings
+conditionally on its samples along the ``e_k``, ``s_k`` (`rmt.spikes.state`: what a sample would
+have there, and what it has put there itself), and on the directions ``(1/n) X^T p_l`` that the
+batch has made in earlier steps: ``P_e`` projects off the ``e_k``, ``P_a`` off the ``a_l``, which
+are the ``p_l`` made orthonormal over the samples (none for a batch that is used once). This adds to
+the quadratic form of `rmt.spikes.deformed.bulk` the couplings
 
-    r^T h_0 (beta_1^T u)                            h_0 = eta_1 mu_1 a
-    r^T c_k(a) (psi_k^T v) / sqrt(n)                sum_k c_k(a) psi_k = eta_2 a psi_t
-    - (lambda^T s_c) (d_c^T u) / sqrt(n)
-    - (lambda_m^T d_c) (s_c^T D_{r_m} v) / sqrt(n)
+    r^T h_k (e_k^T u)
+    r^T c_k(a) (psi_k^T v) / sqrt(n)                sum_k c_k(a) psi_k = mean of the last step
+    - (lambda^T s_k) (e_k^T u) / sqrt(n)
+    - (lambda_m^T e_k) (s_k^T D_{r_m} v) / sqrt(n)
 
-and for ``P_y``, with ``v' = n^{-1/2} X' P_d u``, ``v = P_y v' + ..``, ``chi_m = P_y D_{r_m} v`` and
-``yhat = y / sqrt(Ey2)``,
+and for ``P_a``, with ``v' = n^{-1/2} X' P_e u``, ``v = P_a v' + ..``, ``chi_m = P_a D_{r_m} v``,
 
-    (lambda^T yhat) (yhat^T v') / n + (lambda_chi_m^T yhat) (yhat^T D_{r_m} v) / n.
+    (lambda^T a_l) (a_l^T v') / n + (lambda_chi_m^T a_l) (a_l^T D_{r_m} v) / n.
+
+The batches of the steps before are treated as if they were independent of the ``e_k``.
 
 The slots ``v', chi_m`` need no larger pencil. Without the projections they are determined by ``v``
 and ``lambda`` at each node, and with ``S = phi M_d`` between ``u, lambda_1, ..`` a source on one of
@@ -36,14 +39,11 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from rmt.arrays import Array, Indices
+from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spectra.coupled_outliers import FormsAt
-from rmt.spikes.constants import constants
 from rmt.spikes.deformed.above import Solution
 from rmt.spikes.deformed.bulk import DeformedBulk
-from rmt.spikes.deformed.equation import BatchTerms
-from rmt.spikes.deformed.fluctuations import BatchFluctuations
 from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["ExactForms"]
@@ -77,9 +77,10 @@ class _OnSamples:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Projected:
-    """``n^{-1/2} yhat^T lambda_chi_m``."""
+    """``n^{-1/2} a_l^T lambda_chi_m``."""
 
     m: int
+    source: int
 
 
 _Vector: TypeAlias = _OnReadout | _Direction | _OnSamples | _Projected
@@ -89,17 +90,17 @@ _Forms: TypeAlias = tuple[list[int], Array, Array]  # where, values, slopes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _LastBatch:
-    """Nodes of the last batch, shape (P,), and functions on them."""
+    """Functions on the nodes of the last batch, shape (P,)."""
 
-    index: Indices  # into the nodes of the bulk
     weights: Array
-    along: Array  # s_c, (r + 1, P)
-    label: Array  # yhat
+    along: Array  # s_k, (K, P)
+    projected: Array  # a_l, (J, P)
     right: Array  # r_m, (M, P)
 
     def sources(self, s: Array) -> Array:
-        """The ``yhat^T lambda_chi_m`` as sources on ``(v, lambda)``, shape (M, 2, P)."""
-        return np.stack([s[1:, 1:] @ self.right * self.label, s[1:, :1] * self.label], axis=1)
+        """The ``a_l^T lambda_chi_m`` as sources on ``(v, lambda)``, shape (M, J, 2, P)."""
+        made = np.stack([s[1:, 1:] @ self.right, np.broadcast_to(s[1:, :1], self.right.shape)], 1)
+        return np.asarray(made[:, None] * self.projected[:, None])
 
     def forms(self, left: Array, kernel: Array, right: Array) -> Array:
         """``sum_p weights left^T kernel right`` over nodes and the pair of slots."""
@@ -121,47 +122,41 @@ class ExactForms:
 
     def __init__(self, problem: Problem, bulk: DeformedBulk, spikes: SpikeStrengths) -> None:
         self._spikes, self._above = spikes, bulk.above
-        self._weights, self._ratio = bulk.readout_weights, bulk.equation.batches[-1].sample_ratio
-        samples, terms = bulk.samples[-1], bulk.equation.batches[-1]
-        c, phi = constants(problem), problem.sample_ratios[0]
-        fresh = len(problem.steps) == 2 and problem.batch == "independent"
-        spread = math.sqrt(phi * c.Ey2)
-        nodes = self._nodes = _last_batch(samples, terms, spread, fresh, c.Ey2, phi)
-        d, g = np.eye(problem.n_directions + 1), bulk.readout_nodes
-
+        last, w = bulk.fluctuations.last, bulk.readout_weights
+        samples, terms = bulk.fluctuations.batches[last.batch], bulk.equation.batches[last.batch]
+        self._weights, self._ratio, self._batch = w, terms.sample_ratio, last.batch
+        a = _orthonormal(last.sources, samples.weights)
+        nodes = self._nodes = _LastBatch(samples.weights, last.along, a, terms.right)
+        d, root = np.eye(len(last.along)), math.sqrt(problem.width)
         update: list[tuple[_OnReadout, _Vector]] = [
-            (
-                _OnReadout(problem.learning_rates[0] * c.mu1 * g),
-                _Direction(0, np.append(c.b, spread)),
-            )
+            (_OnReadout(root * h_k), _Direction(0, e_k))
+            for h_k, e_k in zip(last.before.T, d, strict=True)
+            if h_k.any()
         ]
-        if len(problem.steps) == 2:
-            second = problem.learning_rates[1] * g[:, None] * samples.mean
-            updates = _separable(second, bulk.readout_weights, samples.weights)
-            update += [
-                (_OnReadout(c_k), _OnSamples("v", psi_k[nodes.index]))
-                for c_k, psi_k in zip(*updates, strict=True)
-            ]
+        update += [
+            (_OnReadout(c_k), _OnSamples("v", psi_k))
+            for c_k, psi_k in zip(*_separable(root * last.mean, w, samples.weights), strict=True)
+        ]
         couplings: list[tuple[_Vector, _Vector]] = [*update]
         couplings += [
-            (_OnSamples("lambda", -s_c), _Direction(0, d_c))
-            for d_c, s_c in zip(d, nodes.along, strict=True)
+            (_OnSamples("lambda", -s_k), _Direction(0, e_k))
+            for e_k, s_k in zip(d, nodes.along, strict=True)
         ]
         couplings += [
-            (_Direction(m, -d_c), _OnSamples("v", s_c * r_m))
+            (_Direction(m, -e_k), _OnSamples("v", s_k * r_m))
             for m, r_m in enumerate(nodes.right, start=1)
-            for d_c, s_c in zip(d, nodes.along, strict=True)
+            for e_k, s_k in zip(d, nodes.along, strict=True)
         ]
-        if not fresh:
-            couplings.append((_OnSamples("lambda", nodes.label), _OnSamples("v'", nodes.label)))
-            couplings += [
-                (_Projected(m), _OnSamples("v", nodes.label * r_m))
-                for m, r_m in enumerate(nodes.right)
-            ]
+        couplings += [(_OnSamples("lambda", a_l), _OnSamples("v'", a_l)) for a_l in a]
+        couplings += [
+            (_Projected(m, number), _OnSamples("v", a_l * r_m))
+            for m, r_m in enumerate(nodes.right)
+            for number, a_l in enumerate(a)
+        ]
         self.couplings = len(couplings)
         self._update = np.array([x.function for x, _ in update])
         left = [_OnReadout(u_k) for u_k in spikes.left_functions]
-        target = [_Direction(0, beta) for beta in d[:-1]]
+        target = [_Direction(0, beta) for beta in d[: problem.n_directions]]
         xs, ys = ([pair[side] for pair in couplings] for side in (0, 1))
         self._vectors: list[_Vector] = [*xs, *ys, *left, *target]
         self._ends = np.cumsum([len(xs), len(ys), len(left)])
@@ -199,11 +194,11 @@ class ExactForms:
         return at, (f * self._weights * value) @ f.T, (f * self._weights * slope) @ f.T
 
     def _directions(self, solution: Solution) -> _Forms:
-        """``X'`` does not act on the directions ``d_c``: its self-energy is left out there."""
+        """``X'`` does not act on the directions ``e_k``: its self-energy is left out there."""
         equation = self._above.equation
-        inner, change = equation.without(solution.state, solution.along, -1)
+        inner, change = equation.without(solution.state, solution.along, self._batch)
         at, vectors = self._of(_Direction)
-        slots = np.append(0, equation.multipliers[-1])[[one.slot for one in vectors]]
+        slots = np.append(0, equation.multipliers[self._batch])[[one.slot for one in vectors]]
         d = np.array([one.coefficients for one in vectors])
         same, between = d @ d.T, np.ix_(slots, slots)
         return at, inner[0][between] * same, change[0][between] * same
@@ -219,46 +214,35 @@ class ExactForms:
             for slot in ("v'", "lambda")
         )
         fixed = np.stack([functions - multiplier, multiplier], axis=1)
-        numbers = [one.m for one in projected]
-        slots = np.append(0, self._above.equation.multipliers[-1])
+        m = np.array([one.m for one in projected], dtype=int)
+        of = np.array([one.source for one in projected], dtype=int)
+        slots = np.append(0, self._above.equation.multipliers[self._batch])
         between = np.ix_(slots, slots)
         state, along = solution.state, solution.along
         among, change = (self._ratio * one.inner[0][between] for one in (state, along))
-        moved = nodes.sources(change)[numbers]
-        sources = np.concatenate([fixed, nodes.sources(among)[numbers]])
-        kernel, kernel_change = (one.samples[-1][:, 0, nodes.index] for one in (state, along))
+        moved = nodes.sources(change)[m, of]
+        sources = np.concatenate([fixed, nodes.sources(among)[m, of]])
+        kernel, kernel_change = (one.samples[self._batch][:, 0] for one in (state, along))
         value = nodes.forms(sources, kernel, sources)
         slope = nodes.forms(sources, kernel_change, sources)
-        count, chi = len(at), np.ix_(numbers, numbers)
+        count = len(at)
         cross = nodes.forms(moved, kernel, sources)
         slope[count:] += cross
         slope[:, count:] += cross.T
         # <lambda, v'> -= 1 and <lambda_chi_m, lambda_chi_m'> += S_mm'
         identity = (multiplier * nodes.weights) @ before.T
         value[:count, :count] -= identity + identity.T
-        size = float(nodes.weights @ nodes.label**2)
-        value[count:, count:] += size * among[1:, 1:][chi]
-        slope[count:, count:] += size * change[1:, 1:][chi]
+        same = (of[:, None] == of) * 1.0
+        value[count:, count:] += same * among[1:, 1:][np.ix_(m, m)]
+        slope[count:, count:] += same * change[1:, 1:][np.ix_(m, m)]
         return [*at, *places], value, slope
 
 
-def _last_batch(
-    samples: BatchFluctuations,
-    terms: BatchTerms,
-    spread: float,
-    fresh: bool,
-    ey2: float,
-    phi: float,
-) -> _LastBatch:
-    index = np.arange(samples.weights.size)
-    weights, omega = samples.weights, samples.omega
-    if omega is None:  # the forms are quadratic in omega: two nodes are exact
-        index, weights = np.tile(index, 2), np.tile(weights / 2.0, 2)
-        omega = np.repeat([-1.0, 1.0], samples.weights.size)
-    y = samples.y[index]
-    along = omega if fresh else phi * y / spread + omega
-    s = np.concatenate([samples.z[:, index], along[None, :]])
-    return _LastBatch(index, weights, s, y / math.sqrt(ey2), terms.right[:, index])
+def _orthonormal(functions: Array, weights: Array) -> Array:
+    """An orthonormal basis, over the samples, of what the functions span."""
+    _, s, vt = np.linalg.svd(functions * np.sqrt(weights), full_matrices=False)
+    kept = s > _NEGLIGIBLE * s.max(initial=0.0)
+    return np.asarray(vt[kept] / np.sqrt(weights))
 
 
 def _separable(update: Array, w: Array, weights: Array) -> tuple[Array, Array]:

@@ -2,8 +2,8 @@
 
 Forms of the outlier equation (theory.md, section 4). *Simple*: the right directions of the spikes
 are independent of the bulk. *Exact*: they are built from the same inputs (`exact_forms`).
-*Linked*: and the second step acts on the fluctuation that the first has left (`fluctuations`),
-which the formulas of theory.md leave out. What is still left out is of the next order in the step;
+*Linked*: and steps act on the fluctuations that those before have left (`fluctuations`), which the
+formulas of theory.md leave out. What is still left out is of the next order in the step;
 the whole of what the exact forms correct is taken as the estimate of it.
 """
 
@@ -21,13 +21,19 @@ from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spectra.coupled_outliers import coupled_outliers, displaced
 from rmt.spectra.outliers.rectangular import rectangular_outliers
-from rmt.spikes.deformed.bulk import DeformedBulk, Separated, deformed_bulk, settled_bulk
+from rmt.spikes.deformed.bulk import (
+    RESOLUTION,
+    DeformedBulk,
+    Separated,
+    deformed_bulk,
+    settled_bulk,
+)
 from rmt.spikes.deformed.edge import Edge
 from rmt.spikes.deformed.exact_forms import ExactForms
-from rmt.spikes.deformed.fluctuations import fluctuations
+from rmt.spikes.deformed.fluctuations import Fluctuations, fluctuations
 from rmt.spikes.deformed.simple_forms import SimpleForms
-from rmt.spikes.deformed.strengths import strengths_of_nodes
 from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.path import spikes_after
 from rmt.spikes.readout_rule import interpolation, readout_rule
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
@@ -199,13 +205,13 @@ def _rules(problem: Problem, rtol: float, linked: bool) -> list[_Rule]:
     order = _READOUT_NODES + 4 * max(0, math.ceil(-math.log10(rtol) - 4.0 - 1e-9))
     kinked = bool(problem.activation.kinks)
     g, w = readout_rule(problem.readout, order, _READOUT_SCALE, kinked)
-    fine, coarse = (fluctuations(problem, g, w, one, linked) for one in (1.0, _COARSER))
+    fine, coarse = (fluctuations(problem, g, w, one, linked) for one in (RESOLUTION, _COARSER))
     first = Separated(problem, g, w, fine)
     rules = [
-        _Rule(first, strengths_of_nodes(problem, g, w, fine)),
+        _Rule(first, _spikes(problem, g, w, fine)),
         _Rule(
             Separated(problem, g, w, coarse, left=first.left),
-            strengths_of_nodes(problem, g, w, coarse),
+            _spikes(problem, g, w, coarse),
         ),
     ]
     fewer, weights = readout_rule(problem.readout, order - 4, _READOUT_SCALE, kinked)
@@ -214,9 +220,19 @@ def _rules(problem: Problem, rtol: float, linked: bool) -> list[_Rule]:
             np.arcsinh(g / _READOUT_SCALE), np.arcsinh(fewer / _READOUT_SCALE), kinked
         )
         other = first.interpolated(fewer, weights, matrix)
-        spikes = strengths_of_nodes(problem, fewer, weights, other.batches)
+        spikes = _spikes(problem, fewer, weights, other.fluctuations)
         rules.append(_Rule(other, spikes, matrix))
     return rules
+
+
+def _spikes(problem: Problem, g: Array, w: Array, found: Fluctuations) -> SpikeStrengths:
+    """Of the mean update by the same averages; their errors are the differences of rules."""
+    spikes = spikes_after(problem, g, w, found.state)
+    return replace(
+        spikes,
+        strength_errors=np.zeros_like(spikes.strength_errors),
+        alignment_sq_errors=np.zeros_like(spikes.alignment_sq_errors),
+    )
 
 
 def _strengths(problem: Problem, rtol: float, spikes: Sequence[SpikeStrengths]) -> SpikeStrengths:

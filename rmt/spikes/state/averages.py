@@ -9,7 +9,6 @@ sample. The last of them is smoothed, in closed form or from a table.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,23 +16,15 @@ import numpy as np
 
 from rmt.arrays import Array
 from rmt.budget import check_time
-from rmt.caching import cached
 from rmt.functions import ScalarFunction
-from rmt.moments.smoothing import smoothed
-from rmt.spikes.label_law import hermite_nodes
-from rmt.spikes.second_step.fresh_batch import squared_slope
-from rmt.spikes.second_step.local_interpolation import STENCIL, LocalInterpolation
+from rmt.spikes.state.own_numbers import first_number, innovation
 from rmt.spikes.state.samples import Memory
+from rmt.spikes.state.table import SlopeTable, SmoothedTable
 
 __all__ = ["Averages", "PastStep", "at_samples"]
 
 
-TABLE_STEP = 0.1  # of the pre-activation
-STEP = {False: 0.4, True: 0.2}  # of the first own number: for smooth activations, and with kinks
-END = 5.6
-INNOVATIONS = 4  # nodes of what is new in an own number after the first
-SMOOTHING = 6.0  # nodes per unit
-CHUNK = 1_000_000  # entries of a temporary array
+CHUNK = 1 << 16  # entries of a temporary array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,31 +91,40 @@ def at_samples(
     """
     rows, count = origin.shape
     uses = sorted(memory.residuals)
-    found = np.empty((3 + len(uses) + len(uses) + 1, rows, count))
+    n = len(uses)
+    found = np.empty((3 + n + n + 1, rows, count))
+    slopes = SlopeTable(sigma, resolution)
     for q in range(rows):
-        root = np.linalg.cholesky(covariance[q] + 1e-14 * np.eye(len(uses) + 1))
+        root = np.linalg.cholesky(covariance[q] + 1e-14 * np.eye(n + 1))
+        table = SmoothedTable(sigma, float(root[-1, -1]), resolution)
         if not uses:
             mean = origin[q] + sum(one.field[q] for one in past)
-            value, slope, square, moment = _smoothed(sigma, mean, float(root[0, 0]))
+            value, slope, square, moment = table.at(mean)
             found[:, q] = value, slope, square, root[0, 0] * moment
             continue
-        size = max(1, round(CHUNK * resolution) // _own_nodes(sigma, len(uses), resolution))
+        size = max(1, CHUNK // own_nodes(sigma, n, resolution))
         for start in range(0, count, size):
             check_time()
             part = slice(start, min(start + size, count))
-            found[:, q, part] = _with_memory(sigma, root, past, origin, memory, q, part, resolution)
-    n = len(uses)
+            found[:, q, part] = _with_memory(
+                sigma, slopes, table, root, past, origin[q, part], memory, q, part, resolution
+            )
     value, slope, square = found[:3]
     return Averages(value, slope, square, products=found[3 : 3 + n], moments=found[3 + n :])
 
 
-def _own_nodes(sigma: ScalarFunction, uses: int, resolution: float) -> int:
-    first = 2.0 * END / STEP[bool(sigma.kinks)] * resolution
-    return int(first * round(INNOVATIONS * resolution) ** (uses - 1))
+def own_nodes(sigma: ScalarFunction, uses: int, resolution: float) -> int:
+    """How many nodes there are of the own numbers that are not smoothed."""
+    one = np.zeros(1)
+    first = first_number(sigma.kinks, one, 1.0, resolution)[0].shape[1]
+    later = innovation(sigma.kinks, one[:, None], 1.0, resolution)[0].shape[-1]
+    return int(first * later ** (uses - 1))
 
 
 def _with_memory(
     sigma: ScalarFunction,
+    slope_table: SlopeTable,
+    table: SmoothedTable,
     root: Array,
     past: Sequence[PastStep],
     origin: Array,
@@ -135,92 +135,53 @@ def _with_memory(
 ) -> Array:
     """Of one readout at some samples, rows in the order of `Averages`."""
     uses = sorted(memory.residuals)
-    first = origin[q, part] + sum(one.field[q, part] for one in past[: uses[0]])
-    own, weights = _own_numbers(sigma, root, first, len(uses), resolution)
-    below = first[:, None]  # what the pre-activation is without the own part
-    total = origin[q, part]
-    own_effects: list[Array | float] = []
+    start = origin + sum(one.field[q, part] for one in past[: uses[0]])
+    x, weights = first_number(sigma.kinks, start, float(root[0, 0]), resolution)
+    numbers = [x]
+    total = origin
+    own_effects: list[Array] = []
     slopes: list[Array] = []
     for t, step in enumerate(past):
-        effect: Array | float = 0.0
+        effect: Array = np.zeros((1, 1))
         if t in memory.residuals:
-            v = np.tensordot(root[len(slopes)][: len(uses)], own, 1)
+            k = len(slopes)
             below = total[:, None] + sum(own_effects)
-            slope = sigma.derivative(v + below)
-            slopes.append(slope)
+            if k:
+                below = below + sum(root[k, i] * one for i, one in enumerate(numbers))
+                x, share = innovation(sigma.kinks, below, float(root[k, k]), resolution)
+                many = x.shape[-1]
+                numbers, own_effects, slopes = (
+                    [np.repeat(one, many, axis=1) if one.shape[1] > 1 else one for one in those]
+                    for those in (numbers, own_effects, slopes)
+                )
+                weights = (weights[:, :, None] * share).reshape(-1, weights.shape[1] * many)
+                x = np.broadcast_to(x, (x.shape[0], below.shape[1], many))
+                numbers.append(x.reshape(x.shape[0], -1))
+                at = np.repeat(below, many, axis=1) + root[k, k] * numbers[-1]
+            else:
+                at = below + root[0, 0] * x
+            slopes.append(slope_table.at(at))
             residual = memory.residuals[t][part, None]
-            effect = (memory.ratio * step.amplitude[q]) * residual * slope
+            effect = (memory.ratio * step.amplitude[q]) * residual * slopes[-1]
         for before, gate in zip(own_effects, step.gates[q], strict=True):
             effect = effect + gate * before
         if t in memory.answers:
             effect = effect + memory.answers[t][q, part, None]
         own_effects.append(effect)
         total = total + step.field[q, part]
-    known = np.tensordot(root[-1, :-1], own, 1)
-    mean = known + total[:, None] + sum(own_effects)
-    spread = float(root[-1, -1])
-    value, slope, square, moment = _smoothed(sigma, mean, spread)
-    moments = [slope * np.tensordot(root[k][: len(uses)], own, 1) for k in range(len(uses))]
-    moments.append(slope * known + spread * moment)
-    rows = [value, slope, square, *(slope * one for one in slopes), *moments]
-    return np.stack([(one * weights).sum(axis=1) for one in rows])
+    own = [sum(root[k, i] * numbers[i] for i in range(k + 1)) for k in range(len(uses))]
+    known = sum(root[-1, i] * one for i, one in enumerate(numbers))
+    value, slope, square, moment = table.at(known + total[:, None] + sum(own_effects))
+    weighted = slope * weights
+    found = [_dot(value, weights), weighted.sum(axis=1), _dot(square, weights)]
+    found += [_dot(weighted, one) for one in slopes]
+    found += [_dot(weighted, one) for one in own]
+    found.append(_dot(weighted, known) + root[-1, -1] * _dot(moment, weights))
+    return np.stack(found)
 
 
-def _own_numbers(
-    sigma: ScalarFunction, root: Array, first: Array, uses: int, resolution: float
-) -> tuple[Array, Array]:
-    """Independent standard normals, shape (uses, P, M), and their weights, (P, M).
-
-    A jump of the slope at the first use is put half way between two nodes: what the trapezoid rule
-    does not see of it is of second order then.
-    """
-    kinks = sigma.kinks
-    step = STEP[bool(kinks)] / resolution
-    shift = np.zeros(first.size)
-    if len(kinks) == 1:
-        at = (float(kinks[0]) - first) / root[0, 0]
-        shift = np.mod(at - step / 2.0, step)
-    x = np.arange(-END, END + step / 2.0, step) + shift[:, None]
-    weights = np.exp(-(x**2) / 2.0)
-    weights /= weights.sum(axis=1, keepdims=True)
-    numbers = x[None]
-    nodes, vectors = hermite_nodes(max(2, round(INNOVATIONS * resolution)))
-    for _ in range(uses - 1):
-        count = numbers.shape[2]
-        numbers = np.repeat(numbers, nodes.size, axis=2)
-        new = np.broadcast_to(np.tile(nodes, count), numbers.shape[1:])
-        numbers = np.concatenate([numbers, new[None]])
-        weights = (weights[:, :, None] * vectors[0] ** 2).reshape(len(weights), -1)
-    return numbers, weights
-
-
-def _smoothed(sigma: ScalarFunction, mean: Array, spread: float) -> tuple[Array, ...]:
-    """``E`` of ``sigma, sigma', sigma'^2, xi sigma'`` at ``mean + spread xi``, of its shape."""
-    low, high = float(mean.min()), float(mean.max())
-    if not math.isfinite(high - low + spread):
-        raise OverflowError("the pre-activations of a step overflow")
-    step = TABLE_STEP * max(min(spread, 1.0), 0.3)
-    count = int((high - low) / step) + 1
-    if count + 2 * STENCIL >= mean.size:
-        return _of_points(sigma, mean.ravel(), spread, mean.shape)
-    grid = np.asarray(low + step * np.arange(-STENCIL // 2, count + STENCIL // 2 + 1), dtype=float)
-    table = np.stack(_of_points(sigma, grid, spread, grid.shape))
-    first, cardinals = LocalInterpolation(grid).cardinals(mean.ravel())
-    found = sum(c * table[:, first + k] for k, c in enumerate(cardinals))
-    return tuple(np.asarray(found).reshape(4, *mean.shape))
-
-
-def _of_points(
-    sigma: ScalarFunction, x: Array, spread: float, shape: tuple[int, ...]
-) -> tuple[Array, ...]:
-    value, slope = smoothed(sigma, x, spread, SMOOTHING)
-    square = smoothed(squared_slope(sigma), x, spread, SMOOTHING)[0]
-    # By parts, so that jumps of the slope count.
-    moment = smoothed(_slope_times_argument(sigma), x, spread, SMOOTHING)[0]
-    moment = (moment - x * slope) / spread
-    return tuple(one.reshape(shape) for one in (value, slope, square, moment))
-
-
-@cached(64)
-def _slope_times_argument(sigma: ScalarFunction) -> ScalarFunction:
-    return ScalarFunction.parse(sigma.symbols[0] * sigma.derivative_function.expression)
+def _dot(values: Array, weights: Array) -> Array:
+    """Sum over the last axis; the first of the weights may be 1."""
+    if len(weights) == 1:
+        return np.asarray(values @ weights[0])
+    return np.asarray(np.einsum("pm,pm->p", values, weights))

@@ -13,7 +13,7 @@ from rmt.problem import Problem
 from rmt.spikes.constants import constants
 from rmt.spikes.label_law import hermite_nodes
 
-__all__ = ["Memory", "Nodes", "likely", "nodes_of"]
+__all__ = ["Memory", "Nodes", "Resolution", "likely", "nodes_of"]
 
 
 PER_UNIT = {1: 4.0, 2: 2.5, 3: 1.6}  # nodes of a target direction, by their number
@@ -22,6 +22,41 @@ NEGLIGIBLE = 1e-6  # share of E[1 + y^2 / E y^2] that rare nodes may add up to f
 DROPPED_SIZE = 1.5e-3  # of the rows along a direction
 MOST_NODES = 200_000  # a bound on time and memory: what then is not resolved shows in the errors
 MOST_POINTS = 64  # of the directions that are small
+# For the law of what is at a sample, not for means alone: nodes per unit of a target direction,
+# nodes of the first direction beside it, and of small label noise, and what is negligible.
+OF_THE_LAW = {1: (4.0, 12.0, 5.0, 5e-7), 2: (2.0, 9.0, 4.0, 5e-6), 3: (1.4, 8.0, 3.0, 5e-5)}
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Factors on the numbers of nodes of a walk's variables; 1 for errors of about 1e-5.
+
+    Attributes
+    ----------
+    target : float
+        Of the target's directions.
+    noise : float
+        Of the label noise, where it is not averaged in closed form.
+    own : float
+        Of a row's own numbers.
+    along : float
+        Of the directions along which rows have moved.
+    dropped : float
+        The square of it divides the size of those that have no nodes.
+    """
+
+    target: float = 1.0
+    noise: float = 1.0
+    own: float = 1.0
+    along: float = 1.0
+    dropped: float = 1.0
+
+    @classmethod
+    def of(cls, resolution: Resolution | float) -> Resolution:
+        """One number stands for all."""
+        if isinstance(resolution, Resolution):
+            return resolution
+        return cls(*(resolution,) * 5)
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +75,12 @@ class Memory:
         ``O_t``: what step ``t`` has put into the batch's pre-activations through the outputs.
     along : array, shape (K, P)
         ``R_k``: what its samples have put into the directions ``e_k``.
+    sources : list of array, shape (P,)
+        ``p`` of the directions that its steps have made, ``(1/n) sum_j p(j) x_j`` beside others.
+    linear : dict of array, shape (Q, P)
+        ``E_n[kappa_t Z]`` with the own part ``Z`` at the start of the segment; where it is kept.
+    covariances : dict of array, shape (Q, P)
+        ``E_n[kappa_t kappa_t']`` of two steps, the later first; where it is kept.
     """
 
     ratio: float
@@ -47,12 +88,18 @@ class Memory:
     means: dict[int, Array] = field(default_factory=dict)
     answers: dict[int, Array] = field(default_factory=dict)
     along: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    sources: list[Array] = field(default_factory=list)
+    linear: dict[int, Array] = field(default_factory=dict)
+    covariances: dict[tuple[int, int], Array] = field(default_factory=dict)
 
     def moved(self, index: Indices) -> None:
         """To other nodes, each of which has the numbers of an old one."""
-        for numbers in (self.residuals, self.means, self.answers):
+        for numbers in (self.residuals, self.means, self.answers, self.linear):
             for key, value in numbers.items():
                 numbers[key] = value[..., index]
+        for pair, value in self.covariances.items():
+            self.covariances[pair] = value[..., index]
+        self.sources = [one[index] for one in self.sources]
         self.along = self.along[:, index]
 
 
@@ -71,6 +118,10 @@ class Nodes:
         Which of ``points`` it is in the directions that are small.
     small, points : int
         How many these are, and a power of two.
+    first : float
+        Least number of nodes, at resolution 1, of the first direction beside the target's.
+    negligible : float
+        Share of ``E[1 + y^2 / E y^2]`` that rare nodes may add up to for all to be dropped.
     """
 
     coordinates: Array
@@ -79,9 +130,11 @@ class Nodes:
     code: Integers
     small: int = 0
     points: int = 1
+    first: float = 0.0
+    negligible: float = NEGLIGIBLE
 
     def with_direction(
-        self, size: float, resolution: float, small: bool = True
+        self, size: float, resolution: Resolution | float, small: bool = True
     ) -> tuple[Nodes, Indices] | None:
         """With one direction more, along which rows have a size; and the old node of each new one.
 
@@ -91,8 +144,10 @@ class Nodes:
         Products of up to three such coordinates have the right means, as the numbers are odd, and
         k directions need no more than 4 k points.
         """
-        count = round(resolution * (9.0 + 4.0 * math.log10(max(size, 1e-12))))
-        if size < DROPPED_SIZE / resolution**2 or (count < 3 and not small):
+        fine = Resolution.of(resolution)
+        wanted = max(9.0 + 4.0 * math.log10(max(size, 1e-12)), self.first)
+        count = round(fine.along * wanted)
+        if size < DROPPED_SIZE / fine.dropped**2 or (count < 3 and not small):
             return None
         if self.weights.size * max(count, 2) > MOST_NODES:
             return None
@@ -100,7 +155,7 @@ class Nodes:
             x, weight = _gauss_hermite(count)
             index = np.repeat(np.arange(self.weights.size), count)
             weights = np.outer(self.weights, weight).ravel()
-            kept = likely(weights, self.label[index], NEGLIGIBLE / resolution**4)
+            kept = likely(weights, self.label[index], self.negligible)
             index, weights = index[kept], weights[kept]
             last = np.tile(x, self.weights.size)[kept]
             return self._with(index, weights, self.code[index], last), index
@@ -116,6 +171,24 @@ class Nodes:
         made = self._with(index, self.weights[index], code, signs)
         return replace(made, small=self.small + 1, points=points), index
 
+    def with_noise(
+        self, std: float, resolution: Resolution | float, count: float = NOISE_NODES
+    ) -> tuple[Nodes, Indices, Array]:
+        """With label noise; the old node of each new one, and what it adds to the label."""
+        if std == 0:
+            return self, np.arange(self.weights.size), np.zeros(self.weights.size)
+        x, weight = _gauss_hermite(round(count * Resolution.of(resolution).noise))
+        index = np.repeat(np.arange(self.weights.size), x.size)
+        noise = std * np.tile(x, self.weights.size)
+        made = replace(
+            self,
+            coordinates=self.coordinates[:, index],
+            label=self.label[index] + noise,
+            weights=np.outer(self.weights, weight).ravel(),
+            code=self.code[index],
+        )
+        return made, index, noise
+
     def _with(self, index: Indices, weights: Array, code: Integers, last: Array) -> Nodes:
         coordinates = np.concatenate([self.coordinates[:, index], last[None]])
         return replace(
@@ -124,25 +197,35 @@ class Nodes:
             label=self.label[index],
             weights=weights / weights.sum(),
             code=code,
+            first=0.0,
         )
 
 
-def nodes_of(problem: Problem, resolution: float) -> Nodes:
-    """Of the target's directions and the label noise."""
+def nodes_of(
+    problem: Problem, resolution: Resolution | float, noise: bool = True, law: bool = False
+) -> Nodes:
+    """Of the target's directions, and of the label noise if that is wanted.
+
+    For the ``law`` of what is at a sample, or for means alone.
+    """
+    fine = Resolution.of(resolution)
     target, r = problem.target, problem.n_directions
+    per_unit, first, n_noise = PER_UNIT[r], 0.0, NOISE_NODES
+    negligible = NEGLIGIBLE / fine.target**4
+    if law:
+        per_unit, first, n_noise, negligible = OF_THE_LAW[r]
+        n_noise *= 1.0 + problem.noise_std**2 / constants(problem).Ey2
+        negligible **= fine.target
     half_width = constants(problem).target_half_width
     kinks = [target.kinks] if r == 1 else [target.kinks_along(i) for i in range(r)]
-    rule = tensor_rule([gaussian_rule(PER_UNIT[r] * resolution, half_width, one) for one in kinks])
+    rule = tensor_rule([gaussian_rule(per_unit * fine.target, half_width, one) for one in kinks])
     z, weights = rule.nodes, rule.weights
     y = np.asarray(target(*z), dtype=float)
-    kept = likely(weights, y, NEGLIGIBLE / resolution**4)
+    kept = likely(weights, y, negligible)
     z, y, weights = z[:, kept], y[kept], weights[kept]
-    if problem.noise_std > 0:
-        x, weight = _gauss_hermite(round(NOISE_NODES * resolution))
-        y = np.add.outer(y, problem.noise_std * x).ravel()
-        z = np.repeat(z, x.size, axis=1)
-        weights = np.outer(weights, weight).ravel()
-    return Nodes(z, y, weights / weights.sum(), np.zeros(weights.size, dtype=np.int64))
+    code = np.zeros(weights.size, dtype=np.int64)
+    nodes = Nodes(z, y, weights / weights.sum(), code, first=first, negligible=negligible)
+    return nodes.with_noise(problem.noise_std, fine, n_noise)[0] if noise else nodes
 
 
 def _gauss_hermite(order: int) -> tuple[Array, Array]:

@@ -26,8 +26,9 @@ are segments of length 1. Derivation and checks: docs/theory.md, any number of s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -36,13 +37,35 @@ from rmt.budget import check_time
 from rmt.problem import Problem
 from rmt.spikes.state.averages import Averages, PastStep, at_samples
 from rmt.spikes.state.rows import Rows, principal
-from rmt.spikes.state.samples import Memory, Nodes, likely, nodes_of
+from rmt.spikes.state.samples import Memory, Nodes, Resolution, likely, nodes_of
 
-__all__ = ["AfterStep", "segments", "walk"]
+__all__ = ["AfterStep", "Sizes", "segments", "walk"]
 
 
 SMALL = 0.01  # size of a direction that a fresh step does not resolve
+TINY = 1e-300
+SINGULAR = 1e-13  # relative: own numbers that a step of nothing has not told apart
 AT_THE_END = 1e-4  # of a mean square: what rare nodes may add up to that are not asked after it
+
+
+@dataclass(slots=True, eq=False)
+class Sizes:
+    """How large the directions of a walk are, in the order in which it asks for nodes along them.
+
+    Walks that differ in one rule differ in these as well, a little: what is small for one would be
+    dropped by the other. With the sizes of the first they have the same directions.
+    """
+
+    known: list[Array] = field(default_factory=list)
+    asked: int = 0
+
+    def instead_of(self, found: Array) -> Array:
+        """The sizes known, of the shape of those found; or these, for walks to come."""
+        if self.asked == len(self.known):
+            self.known.append(found)
+        known = self.known[self.asked]
+        self.asked += 1
+        return np.append(known, found[known.size :])[: found.size]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +86,8 @@ class AfterStep:
         ``E (y - h)^2`` before the step, on its batch and on fresh samples.
     after : tuple of float, or None
         The same after the step: for the last only, for others it is that before the next.
+    segment : SegmentEnd or None
+        After the last step of a segment, where that is kept.
     """
 
     kernel: Array
@@ -71,6 +96,35 @@ class AfterStep:
     gradient: Array
     before: tuple[float, float]
     after: tuple[float, float] | None
+    segment: SegmentEnd | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentEnd:
+    """What a segment has done to the own parts of rows, and its batches.
+
+    Attributes
+    ----------
+    answers : array, shape (Q, T)
+        ``L_s``, of its steps.
+    gates : array, shape (Q, T, T)
+        ``D_st``.
+    start : array, shape (Q,)
+        Squared length of the own part before it.
+    before_last : array, shape (Q, K)
+        ``<P(g), e_k>`` before its last step, in the directions known then.
+    nodes : Nodes
+        Of its samples, with these directions.
+    memories : dict of Memory
+        Of its batches, by number, with all that they keep; steps are counted within the segment.
+    """
+
+    answers: Array
+    gates: Array
+    start: Array
+    before_last: Array
+    nodes: Nodes
+    memories: dict[int, Memory]
 
 
 def segments(schedule: Sequence[int]) -> list[range]:
@@ -86,7 +140,13 @@ def segments(schedule: Sequence[int]) -> list[range]:
 
 
 def walk(
-    problem: Problem, g: Array, w: Array, resolution: float, to_the_end: bool = True
+    problem: Problem,
+    g: Array,
+    w: Array,
+    resolution: Resolution | float,
+    to_the_end: bool = True,
+    sizes: Sizes | None = None,
+    kept: bool = False,
 ) -> Iterator[AfterStep]:
     """The state after every step, on nodes of the readout.
 
@@ -94,14 +154,21 @@ def walk(
     ----------
     problem : Problem
     g, w : array, shape (Q,)
-    resolution : float
+    resolution : Resolution or float
         Multiplies the number of nodes of every other variable; 1 for errors of about 1e-5.
     to_the_end : bool
         Whether errors after the last step are wanted, which cost as much as one step more.
+    sizes : Sizes, optional
+        Of directions, by which their nodes are chosen: those of another walk, or to be filled.
+    kept : bool
+        Whether what the bulk is made of is wanted, the `SegmentEnd` of every segment, in the place
+        of test errors, which are nan; not together with ``to_the_end``.
     """
     rows = Rows.untrained(g.size, problem.n_directions)
+    sizes = Sizes() if sizes is None else sizes
+    sizes.asked = 0
     for steps in segments(problem.schedule):
-        segment = _Segment(problem, g, w, resolution, rows, fresh=len(steps) == 1)
+        segment = _Segment(problem, g, w, resolution, rows, len(steps) == 1, sizes, kept)
         for s in steps:
             yield segment.take(s, s == steps[-1], to_the_end)
         rows = segment.rows()
@@ -115,26 +182,32 @@ class _Segment:
         problem: Problem,
         g: Array,
         w: Array,
-        resolution: float,
+        resolution: Resolution | float,
         rows: Rows,
         fresh: bool,
+        sizes: Sizes | None = None,
+        kept: bool = False,
     ) -> None:
-        self._problem, self._g, self._w, self._resolution = problem, g, w, resolution
+        self._problem, self._g, self._w = problem, g, w
+        self._resolution = fine = Resolution.of(resolution)
+        self._sizes = Sizes() if sizes is None else sizes
         r = self._r = problem.n_directions
-        nodes = nodes_of(problem, resolution)
+        # Of a batch that is used once, only averages over the label noise count.
+        self._noise_sq = problem.noise_std**2 if fresh and not kept else 0.0
+        nodes = nodes_of(problem, fine, noise=self._noise_sq == 0, law=kept)
         # Axes that are too small for nodes keep their part of the kernel.
-        kept, sizes = list(range(r)), np.sqrt(w @ rows.mean**2)
-        for k in range(r, rows.mean.shape[1]):
+        with_nodes, beside = list(range(r)), np.sqrt(w @ rows.mean[:, r:] ** 2)
+        for k, size in enumerate(self._sizes.instead_of(beside), r):
             # Nothing remembers a small one of these: it is worth its square.
-            small = not fresh or sizes[k] > SMALL / resolution
-            more = nodes.with_direction(float(sizes[k]), resolution, small)
+            small = not fresh or size > SMALL / fine.dropped
+            more = nodes.with_direction(float(size), fine, small)
             if more is None:
                 break
-            nodes, kept = more[0], [*kept, k]
-        small = np.delete(rows.mean, kept, axis=1)
+            nodes, with_nodes = more[0], [*with_nodes, k]
+        small = np.delete(rows.mean, with_nodes, axis=1)
         self._nodes: Nodes = nodes
         self._unresolved = small @ small.T
-        self._start = rows.mean[:, kept]
+        self._start = rows.mean[:, with_nodes]
         self._origin = self._start @ nodes.coordinates
         self._along: list[Array] = []  # B_s, (Q, K) of its time
         self._past: list[PastStep] = []
@@ -142,6 +215,8 @@ class _Segment:
         # What axes without nodes add to its diagonal, (Q, t + 1).
         self._blur = np.diagonal(self._unresolved)[:, None]
         self._memories: dict[int, Memory] = {}
+        self._kept = kept
+        self._answers: list[Array] = []
 
     def rows(self) -> Rows:
         """The state as it is handed on: all steps of the segment as one."""
@@ -163,15 +238,14 @@ class _Segment:
         before = np.tri(len(self._past) + 1)[uses]  # V_t = Z + chi_1 + .. + chi_{t-1}
         covariance = before @ self._own @ before.T
         covariance += np.einsum("it,qt,jt->qij", before, self._blur, before)
-        return at_samples(
-            self._problem.activation, covariance, self._past, self._origin, memory, self._resolution
-        )
+        sigma, fine = self._problem.activation, self._resolution.own
+        return at_samples(sigma, covariance, self._past, self._origin, memory, fine)
 
     def _residual(self, seen: Averages, first: bool) -> tuple[Array, float]:
         """``r`` at the nodes, and its mean square."""
         output = 0.0 if first else (self._w * self._g) @ seen.value
         residual = self._nodes.label - output
-        return residual, float(self._nodes.weights @ residual**2)
+        return residual, float(self._nodes.weights @ residual**2) + self._noise_sq
 
     def take(self, s: int, closing: bool, to_the_end: bool) -> AfterStep:
         """One step of the schedule, the last of the segment or not."""
@@ -181,31 +255,80 @@ class _Segment:
         memory = self._memories.get(batch) or Memory(problem.dim / problem.samples[batch])
         seen = self._averages(memory)
         residual, training_error = self._residual(seen, s == 0)
-        test_error = self._error(Memory(memory.ratio)) if memory.residuals else training_error
+        test_error = math.nan if self._kept else training_error
+        if memory.residuals and not self._kept:
+            test_error = self._error(Memory(memory.ratio))
         amplitude = problem.learning_rates[s] * self._g / np.sqrt(problem.width)
         weighted = amplitude[:, None] * residual * nodes.weights
         tbar = amplitude[:, None] * residual * seen.slope
 
-        gates, covariance, variance = self._own_part(memory, seen, weighted, tbar)
-        known = self._along_known(memory, nodes, tbar)
-        first, along, gram = known
+        per_residual = amplitude[:, None] * seen.slope
+
+        answer, covariance, variance = self._own_part(memory, seen, weighted, tbar)
+        gates = answer[:, 1:]
+        self._answers.append(answer[:, 0])
+        if self._kept:
+            self._keep(memory, seen, amplitude[:, None] * residual, tbar)
+        first, along, gram = self._along_known(memory, nodes, tbar)
         self._answer(gates, first)
+        asked = to_the_end and s + 1 == len(problem.schedule)
+        if self._noise_sq:
+            scatter = self._noise_sq * (per_residual * nodes.weights)
+            gram += memory.ratio * scatter @ per_residual.T
+            more = amplitude**2 * (seen.square @ nodes.weights) * self._noise_sq
+            variance += memory.ratio * (more - (scatter * per_residual).sum(axis=1))
+        if self._noise_sq and asked:
+            # From here on the batch has been used, and its noise with it.
+            self._nodes, index, noise = nodes.with_noise(problem.noise_std, self._resolution)
+            nodes = self._nodes
+            self._noise_sq, residual = 0.0, residual[index] + noise
+            tbar = tbar[:, index] + per_residual[:, index] * noise
+            self._move(index, {})
         memory.residuals[t], memory.means[t] = residual, tbar
         self._memories[batch] = memory
+        end = self._end(gates) if self._kept and closing else None
         self._grow(covariance, variance)
         field = along @ nodes.coordinates
         self._past.append(PastStep(amplitude, gates, field))
         length = np.diagonal(gram) + variance
-        asked = to_the_end and s + 1 == len(problem.schedule)
-        self._add_directions(along, gram, none=closing and not asked, large=asked)
+        self._add_directions(memory, along, gram, none=closing and not asked, large=asked)
         total = self._total()
         return AfterStep(
             kernel=total @ total.T + self._unresolved,
             toward=total[:, :r],
             own=self._own.sum(axis=(1, 2)),
-            gradient=along[:, :r] / np.sqrt(length)[:, None],
+            gradient=along[:, :r] / np.sqrt(np.maximum(length, TINY))[:, None],
             before=(training_error, test_error),
             after=self._at_the_end(memory) if asked else None,
+            segment=end,
+        )
+
+    def _keep(self, memory: Memory, seen: Averages, scale: Array, tbar: Array) -> None:
+        """What the step adds to the bulk, at the samples; ``scale`` is ``eta a r``."""
+        t, uses = len(self._past), sorted(memory.residuals)
+        before = np.tri(t + 1)[[*uses, t]]
+        own = before @ (self._own + self._blur[:, :, None] * np.eye(t + 1)) @ before.T
+        with_start = self._own[:, 0] @ before.T
+        answer = _solved(own, with_start)
+        memory.linear[t] = scale * np.einsum("qn,nqp->qp", answer, seen.moments)
+        for k, one in enumerate(uses):
+            product = scale * self._kappa_scale(memory, one) * seen.products[k]
+            memory.covariances[t, one] = product - tbar * memory.means[one]
+        memory.covariances[t, t] = scale**2 * seen.square - tbar**2
+
+    def _end(self, gates: Array) -> SegmentEnd:
+        steps = len(self._past) + 1
+        matrix = np.zeros((self._g.size, steps, steps))
+        for t, step in enumerate(self._past):
+            matrix[:, t, :t] = step.gates
+        matrix[:, -1, :-1] = gates
+        return SegmentEnd(
+            answers=np.stack(self._answers, axis=1),
+            gates=matrix,
+            start=self._own[:, 0, 0],
+            before_last=self._total(),
+            nodes=self._nodes,
+            memories=self._memories,
         )
 
     def _at_the_end(self, memory: Memory) -> tuple[float, float]:
@@ -230,13 +353,13 @@ class _Segment:
     def _own_part(
         self, memory: Memory, seen: Averages, weighted: Array, tbar: Array
     ) -> tuple[Array, Array, Array]:
-        """``D_s`` (Q, t), ``Cov(chi_s, (Z, chi))`` (Q, t + 1) and ``Var chi_s`` (Q,)."""
+        """``(L_s, D_s)`` and ``Cov(chi_s, (Z, chi))``, both (Q, t + 1), and ``Var chi_s`` (Q,)."""
         t, uses = len(self._past), sorted(memory.residuals)
         weights = self._nodes.weights
         before = np.tri(t + 1)[[*uses, t]]
         own = before @ (self._own + self._blur[:, :, None] * np.eye(t + 1)) @ before.T
         moments = np.einsum("nqp,qp->qn", seen.moments, weighted)
-        answer = np.linalg.solve(own, moments[..., None])[..., 0] @ before  # (L_s, D_s)
+        answer = _solved(own, moments) @ before  # (L_s, D_s)
         covariance = (self._own @ answer[..., None])[..., 0]
         gates = answer[:, 1:]
         products = {
@@ -255,7 +378,7 @@ class _Segment:
         covariance[:, 1:] += put_in[:, :t]
         variance = answer[:, 0] * covariance[:, 0]
         variance = variance + (gates * covariance[:, 1:]).sum(axis=1) + put_in[:, t]
-        return gates, covariance, variance
+        return answer, covariance, variance
 
     def _kappa_scale(self, memory: Memory, t: int) -> Array:
         """``eta_t a r_t``, shape (Q, P)."""
@@ -300,7 +423,9 @@ class _Segment:
             effects.append(effect)
         return effects[-1]
 
-    def _add_directions(self, along: Array, gram: Array, none: bool, large: bool) -> None:
+    def _add_directions(
+        self, used: Memory, along: Array, gram: Array, none: bool, large: bool
+    ) -> None:
         """Those along which the step leaves the known ones: all, only the large, or none of them.
 
         After a segment's last step no nodes are needed along them, but for the errors then.
@@ -313,15 +438,15 @@ class _Segment:
                 memory.along = np.zeros((known, self._nodes.weights.size))
             effects[key] = effects[key] - along @ memory.along
         kept = 0
-        for c in new.T:
-            size = float(w @ c**2)
-            more = None
-            if not none:
-                more = self._nodes.with_direction(np.sqrt(size), self._resolution, not large)
+        found = w @ new**2
+        sizes = np.zeros(0) if none else self._sizes.instead_of(np.sqrt(found))
+        for c, known_size, size in zip(new.T, sizes, found, strict=False):
+            more = self._nodes.with_direction(float(known_size), self._resolution, not large)
             if more is None:
                 break
             for key, memory in self._memories.items():
                 memory.along = np.append(memory.along, [(w * c) @ effects[key] / size], axis=0)
+            used.sources.append((w * c) @ used.means[len(self._past) - 1] / size)
             self._nodes, index = more
             self._move(index, effects)
             kept += 1
@@ -340,3 +465,9 @@ class _Segment:
             memory.moved(index)
         for key, effect in effects.items():
             effects[key] = effect[:, index]
+
+
+def _solved(covariance: Array, moments: Array) -> Array:
+    """Least coefficients with these moments: own numbers may be the same."""
+    inverse = np.linalg.pinv(covariance, rcond=SINGULAR, hermitian=True)
+    return np.asarray((inverse @ moments[..., None])[..., 0])

@@ -1,0 +1,167 @@
+"""Averages over the last of a row's own numbers, from a table of the pre-activation without it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy
+
+from rmt.arrays import Array
+from rmt.budget import check_time
+from rmt.functions import ScalarFunction
+from rmt.moments.rules import gauss_legendre
+from rmt.moments.spacing import spacings
+
+__all__ = ["SlopeTable", "SmoothedTable"]
+
+
+HALF_WIDTH = 6.5
+WIDEST = 0.8  # spacing that resolves the normal density
+PANEL_NODES = 28  # between kinks
+STEP = 0.2  # of a table, in units of what it is smooth on
+FINER = 8  # local polynomials in one such step
+LEAST_STEP = 0.002
+MOST_POINTS = 300_000
+BLOCK = 1 << 18  # entries of a temporary array
+
+
+class _Local:
+    """Functions on an even grid, as polynomials of degree two around the points of a finer one."""
+
+    def __init__(self, low: float, step: float, values: Array) -> None:
+        grid = low + step * np.arange(values.shape[1])
+        spline = scipy.interpolate.make_interp_spline(grid, values, k=5, axis=1)
+        self._inverse = FINER / step
+        self._low = low
+        fine = low + np.arange((values.shape[1] - 1) * FINER + 1) / self._inverse
+        scale = 1.0 / self._inverse
+        self._parts = [
+            np.ascontiguousarray(spline(fine, k) * (scale**k / math.factorial(k))) for k in range(3)
+        ]
+
+    def at(self, x: Array) -> list[Array]:
+        """Of the shape of ``x``, which the grid must contain."""
+        place = (x - self._low) * self._inverse
+        index = np.rint(place).astype(np.intp)
+        place -= index
+        found = []
+        for zero, one, two in zip(*self._parts, strict=True):
+            value = two.take(index)
+            value *= place
+            value += one.take(index)
+            value *= place
+            value += zero.take(index)
+            found.append(value)
+        return found
+
+
+class SmoothedTable:
+    """``E`` of ``sigma, sigma', sigma'^2, xi sigma'`` at ``mean + spread xi``.
+
+    The table grows with the means that are asked for.
+    """
+
+    def __init__(self, sigma: ScalarFunction, spread: float, resolution: float) -> None:
+        self._sigma, self._spread, self._resolution = sigma, spread, resolution
+        unit = min(spread, 1.0) if sigma.kinks else max(min(spread, 1.0), spacings(sigma)[0])
+        self._step = max(STEP * unit / resolution, LEAST_STEP)
+        self._low, self._high = math.inf, -math.inf
+        self._local: _Local | None = None
+
+    def at(self, mean: Array) -> list[Array]:
+        """Four arrays of the shape of ``mean``."""
+        low, high = float(mean.min()), float(mean.max())
+        if not math.isfinite(high - low + self._spread):
+            raise OverflowError("the pre-activations of a step overflow")
+        if low < self._low or high > self._high:
+            count = (max(high, self._high) - min(low, self._low)) / self._step
+            if count + 12 >= mean.size:
+                return [one.reshape(mean.shape) for one in self._exact(mean.ravel())]
+            if count > MOST_POINTS:
+                raise OverflowError("the pre-activations of a step spread too far")
+            self._grow(low, high)
+        assert self._local is not None
+        return self._local.at(mean)
+
+    def _grow(self, low: float, high: float) -> None:
+        room = 0.1 * (high - low)
+        self._low = min(self._low, low - room)
+        self._high = max(self._high, high + room)
+        count = int((self._high - self._low) / self._step) + 10
+        start = self._low - 4.0 * self._step
+        grid = start + self._step * np.arange(count)
+        self._local = _Local(start, self._step, self._exact(grid))
+
+    def _exact(self, x: Array) -> Array:
+        """At points, shape (4, X)."""
+        found = np.empty((4, x.size))
+        block = max(1, BLOCK // 64)
+        for start in range(0, x.size, block):
+            check_time()
+            part = slice(start, start + block)
+            found[:, part] = (self._between_kinks if self._sigma.kinks else self._evenly)(x[part])
+        return found
+
+    def _evenly(self, x: Array) -> Array:
+        """The trapezoid rule."""
+        step = min(spacings(self._sigma)[0] / max(self._spread, 1e-12), WIDEST) / self._resolution
+        count = math.ceil(HALF_WIDTH / step)
+        xi = step * np.arange(-count, count + 1)
+        weights = np.exp(-(xi**2) / 2.0)
+        weights /= weights.sum()
+        value, slope = self._sigma.value_and_derivative(x[:, None] + self._spread * xi)
+        return np.stack(
+            [value @ weights, slope @ weights, slope**2 @ weights, slope @ (weights * xi)]
+        )
+
+    def _between_kinks(self, x: Array) -> Array:
+        """Gauss-Legendre panels, of which most points need one only."""
+        spread = max(self._spread, 1e-12)
+        ends = [np.full(x.shape, -HALF_WIDTH)]
+        ends += [np.clip((k - x) / spread, -HALF_WIDTH, HALF_WIDTH) for k in self._sigma.kinks]
+        ends.append(np.full(x.shape, HALF_WIDTH))
+        points = [-math.inf, *self._sigma.kinks, math.inf]
+        wide = spread / spacings(self._sigma)[0] / 4.0
+        node, weight = gauss_legendre(math.ceil(PANEL_NODES * self._resolution * max(1.0, wide)))
+        total = np.zeros((4, x.size))
+        for low, high, left, right in zip(
+            ends[:-1], ends[1:], points[:-1], points[1:], strict=True
+        ):
+            some = high > low
+            half = (high[some] - low[some])[:, None] / 2.0
+            xi = low[some][:, None] + half * (node + 1.0)
+            weights = half * weight * np.exp(-(xi**2) / 2.0) / math.sqrt(2.0 * math.pi)
+            inside = np.clip(x[some][:, None] + spread * xi, left, right)
+            value, slope = self._sigma.value_and_derivative(inside)
+            slopes = slope * weights
+            total[0, some] += (value * weights).sum(axis=1)
+            total[1, some] += slopes.sum(axis=1)
+            total[2, some] += (slopes * slope).sum(axis=1)
+            total[3, some] += (slopes * xi).sum(axis=1)
+        return total
+
+
+class SlopeTable:
+    """``sigma'`` at many points: from a table, unless it has jumps."""
+
+    def __init__(self, sigma: ScalarFunction, resolution: float) -> None:
+        self._sigma = sigma
+        self._step = spacings(sigma)[0] / 1.5 / resolution
+        self._low, self._high = math.inf, -math.inf
+        self._local: _Local | None = None
+
+    def at(self, x: Array) -> Array:
+        """Of the shape of ``x``."""
+        low, high = float(x.min()), float(x.max())
+        count = (max(high, self._high) - min(low, self._low)) / self._step
+        if self._sigma.kinks or not math.isfinite(count) or count > min(x.size / 8, MOST_POINTS):
+            return np.asarray(self._sigma.derivative(x))
+        if low < self._low or high > self._high:
+            room = 0.1 * (high - low)
+            self._low, self._high = min(self._low, low - room), max(self._high, high + room)
+            start = self._low - 4.0 * self._step
+            grid = start + self._step * np.arange(int((self._high - self._low) / self._step) + 10)
+            self._local = _Local(start, self._step, self._sigma.derivative(grid)[None])
+        assert self._local is not None
+        return self._local.at(x)[0]
