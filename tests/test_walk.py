@@ -185,6 +185,19 @@ def test_giant_steps_of_networks_that_use_a_batch_again(schedule):
     assert np.all(np.abs(seen.mean(axis=0) - theory) <= allowed)
 
 
+@pytest.mark.parametrize("resolution", [0.75, 1.0, 1.35, 1.8])
+def test_a_direction_that_finds_little_room_for_nodes_is_not_lost(resolution):
+    """The error after two steps is that before a third, however fine the rule beside it is."""
+    problem = Problem(
+        "relu(z)", "(4*z1 + z1**2 + z2)/2", 400, 400, 1600, [(2, 0.5)] * 3, readout="rademacher"
+    )
+    g, w = readout_rule("rademacher", 2, 1.0, True)
+    after = list(walk(problem.with_n_steps(2), g, w, resolution))[-1].after
+    before = list(walk(problem, g, w, resolution, to_the_end=False))[2].before
+    assert after[1] == pytest.approx(before[1], rel=2e-3)
+    assert before[1] == pytest.approx(0.8592, rel=1e-3)
+
+
 def test_path_and_prediction_agree():
     problem = Problem(
         "erf(z + 1/2)", "He2(z)/sqrt(2)", 600, 600, 1200, [(3, 0.3)] * 3, (0, 0, 1), "rademacher"

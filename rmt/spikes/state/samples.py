@@ -20,7 +20,7 @@ PER_UNIT = {1: 4.0, 2: 2.5, 3: 1.6}  # nodes of a target direction, by their num
 NOISE_NODES = 5.0
 NEGLIGIBLE = 1e-6  # share of E[1 + y^2 / E y^2] that rare nodes may add up to for all to be dropped
 DROPPED_SIZE = 1.5e-3  # of the rows along a direction
-MOST_NODES = 200_000  # a bound on time and memory: what then is not resolved shows in the errors
+MOST_NODES = 200_000  # a bound on time and memory: directions have fewer nodes beyond it
 MOST_POINTS = 64  # of the directions that are small
 # For the law of what is at a sample, not for means alone: nodes per unit of a target direction,
 # nodes of the first direction beside it, and of small label noise, and what is negligible.
@@ -149,8 +149,11 @@ class Nodes:
         count = round(fine.along * wanted)
         if size < DROPPED_SIZE / fine.dropped**2 or (count < 3 and not small):
             return None
-        if self.weights.size * max(count, 2) > MOST_NODES:
+        # Fewer nodes along a direction are better than none, which both of two rules might do.
+        room = MOST_NODES // self.weights.size
+        if room < 2:
             return None
+        count = min(count, max(room, 2))
         if count > 2:
             x, weight = _gauss_hermite(count)
             index = np.repeat(np.arange(self.weights.size), count)
