@@ -149,11 +149,12 @@ class Nodes:
         count = round(fine.along * wanted)
         if size < DROPPED_SIZE / fine.dropped**2 or (count < 3 and not small):
             return None
-        # Fewer nodes along a direction are better than none, which both of two rules might do.
+        # Two rules that both leave a direction out agree on what is wrong: fewer nodes along each
+        # are better, with room for those that come.
         room = MOST_NODES // self.weights.size
         if room < 2:
             return None
-        count = min(count, max(room, 2))
+        count = min(count, max(round(math.sqrt(2.0 * room)), 2))
         if count > 2:
             x, weight = _gauss_hermite(count)
             index = np.repeat(np.arange(self.weights.size), count)
