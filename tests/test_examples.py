@@ -1,6 +1,7 @@
 """Every script of the gallery runs, draws itself, and shows what its text says."""
 
 import importlib.util
+import json
 import sys
 from functools import cache
 from pathlib import Path
@@ -108,6 +109,67 @@ def test_staircase():
     for prediction, samples in zip(result.predictions, result.samples, strict=True):
         predicted = np.array([spike.target_overlaps for spike in prediction.outliers])
         np.testing.assert_allclose(samples.mean_target_overlaps, predicted, atol=0.06)
+
+
+def test_four_steps():
+    result = checked("four_steps", 6)
+    path, samples = result.prediction.path, result.samples
+    assert path.n_outliers.tolist() == [0, 1, 2, 2, 2]  # the second direction one step later
+    assert (np.diff(path.target_overlaps[1:, 0, 0]) > 0).all()
+    assert (np.diff(path.target_overlaps[2:, 1, 1]) > 0).all()
+    assert np.nanmax(path.target_overlaps[:, 0, 1]) < 0.01
+    for seen, theory, more in (
+        (samples.singular_values[:, :, 0], path.singular_value[1:, 0], 0.1),
+        (samples.singular_values[:, 1:, 1], path.singular_value[2:, 1], 0.05),
+        (samples.target_overlaps[:, :, 0, 0], path.target_overlaps[1:, 0, 0], 0.01),
+        # Next to the bulk overlaps scatter, and are larger than the theory's.
+        (samples.target_overlaps[:, 1:, 1, 1], path.target_overlaps[2:, 1, 1], 0.03),
+    ):
+        error = seen.std(axis=0, ddof=1) / np.sqrt(samples.n_samples)
+        assert (np.abs(seen.mean(axis=0) - theory) <= 3 * error + more).all()
+
+
+def test_full_batch():
+    result = checked("full_batch", 6)
+    fresh, full = result.paths["independent"], result.paths["reused"]
+    assert (full.training_error[2:] < fresh.training_error[2:]).all()
+    assert (full.test_error[2:] > fresh.test_error[2:]).all()
+    assert full.test_error[-1] - full.training_error[-1] > 0.1
+    overlaps = [path.target_overlaps[2:, 0, 0] for path in (full, fresh)]
+    assert (overlaps[0] < overlaps[1] - 0.1).all()
+    for batch, path in result.paths.items():
+        seen = result.samples[batch]
+        # The mean square of the labels scatters by some percent from batch to batch.
+        np.testing.assert_allclose(seen.training_error.mean(axis=0), path.training_error, atol=0.03)
+        np.testing.assert_allclose(seen.test_error.mean(axis=0), path.test_error, atol=0.03)
+        overlap = seen.target_overlaps[:, :, 0, 0].mean(axis=0)
+        np.testing.assert_allclose(overlap, path.target_overlaps[1:, 0, 0], atol=0.02)
+
+
+def test_giant_steps():
+    """Our networks, and those that were published, each against the theory at its own size."""
+    result = checked("giant_steps", 3)
+    path, samples = result.path, result.samples
+    seen = samples.singular_values.mean(axis=0)
+    np.testing.assert_allclose(seen[:, 0], path.singular_value[1:, 0], rtol=0.03)
+    np.testing.assert_allclose(seen[1:, 1], path.singular_value[2:, 1], rtol=0.03)
+    seen = samples.target_overlaps.mean(axis=0)
+    np.testing.assert_allclose(seen[:, 0], path.target_overlaps[1:, 0], atol=0.04)
+    np.testing.assert_allclose(seen[1:, 1], path.target_overlaps[2:, 1], atol=0.04)
+
+    stored = Path(__file__).parent / "reference" / "giant_steps.json"
+    case = json.loads(stored.read_text(encoding="utf-8"))["cases"][0]
+    problem = example("giant_steps").experiment(case["width"])
+    assert (problem.dim, list(problem.samples)) == (case["dim"], case["samples"])
+    path = rmt.training_path(problem, rtol=1e-3)
+    for point, network in zip(path[1:], case["simulation"], strict=True):
+        before = path[point.step - 1].test_error
+        assert network["mean_square_error"] == pytest.approx(before, rel=0.06)
+        count = len(point.outliers)
+        values = [spike.singular_value for spike in point.outliers]
+        assert network["singular_values"][:count] == pytest.approx(values, rel=0.015)
+        overlaps = np.ravel([spike.target_overlaps for spike in point.outliers])
+        assert network["squared_overlaps"][: 2 * count] == pytest.approx(overlaps, abs=0.02)
 
 
 def test_closing_gap():

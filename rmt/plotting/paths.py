@@ -136,7 +136,8 @@ def _draw_errors(ax: Axes, path: TrainingPath, steps: Array, seen: dict[str, Arr
             ax.plot(steps, values, linestyle="", marker=marker, markersize=3.5, color=colour)
     if seen:
         ax.errorbar([], [], [], color="0.3", marker="o", label="simulated", **_BARS)
-    ax.set_ylim(0.0, 1.08 * float(max(path.test_error.max(), path.training_error.max())))
+    means = [np.nanmean(seen[name], axis=0) for name in seen if name.endswith("_error")]
+    ax.set_ylim(0.0, 1.08 * float(np.nanmax([path.test_error, path.training_error, *means])))
     ax.set_ylabel("mean square error")
     ax.legend(frameon=False, fontsize="small", loc="best")
 
