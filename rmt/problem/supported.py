@@ -178,6 +178,16 @@ class Support:
         How it differs; empty where it does not.
     evidence : str
         The test that holds it, in the folder ``tests`` of the repository.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> giant = rmt.Problem("erf(z)", "z", 400, 400, 800, rmt.Step(2, 0.5))
+    >>> one = rmt.supported(giant).of("scaling")
+    >>> one.ok, one.nearest_words
+    (False, 'an exponent below 1/2')
+    >>> one.reason
+    'at the exponent 1/2 all powers of a step are of one order'
     """
 
     level: Level
@@ -287,6 +297,11 @@ def supported(problem: Problem) -> Supported:
     Returns
     -------
     Supported
+
+    Raises
+    ------
+    InvalidInputError
+        For what is no `Problem`.
 
     Notes
     -----
