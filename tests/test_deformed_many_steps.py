@@ -111,5 +111,6 @@ def test_coarser_rules_are_within_the_errors():
     fine = bulk_on(problem, *SIGNS, 1.4, linked=False)
     assert abs(fine.upper_edge() - found.edge) <= found.edge_error
     g, w = readout_rule("rademacher", 8, 1.0, False)
-    assert np.array_equal(g, SIGNS[0]) and np.array_equal(w, SIGNS[1])
+    assert np.array_equal(g, SIGNS[0])
+    assert np.array_equal(w, SIGNS[1])
     assert deformed_bulk(problem).upper_edge() == pytest.approx(found.edge, abs=found.edge_error)

@@ -330,7 +330,7 @@ def batches_of(problem, g, w, resolution=1.0, linked=False):
 
 def c_of(problem, found):
     """Of the sign of the first direction beside the target's, as ``beta_1`` has it."""
-    return found.last.before[-1, problem.n_directions] * constants(problem).mu1
+    return found.before[-1, problem.n_directions] * constants(problem).mu1
 
 
 def last_batch(*arguments, **options):
