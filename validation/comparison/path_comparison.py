@@ -35,10 +35,17 @@ from validation.simulation.draws import sample_readout
 from validation.simulation.path_plan import PathPlan, PathSamples
 from validation.words import paragraph, sizes
 
-__all__ = ["PathComparison", "compare_path", "outliers_after", "path_to_dict", "predicted_path"]
+__all__ = [
+    "RTOL",
+    "PathComparison",
+    "compare_path",
+    "outliers_after",
+    "path_to_dict",
+    "predicted_path",
+]
 
 # Tolerance of the predictions: a fifth of the smallest allowance.
-_RTOL = 1e-3
+RTOL = 1e-3
 # Outliers below so many times the bulk's edge are weak: the width of the bulk matters to them.
 _WEAK = 2.5
 # Relative distance from where counting begins at which an outlier may be counted or not.
@@ -187,7 +194,7 @@ def predicted_path(plan: PathPlan) -> TrainingPath:
     ConvergenceError
         When the walk has not converged.
     """
-    return training_path(plan.problem, _RTOL, max_seconds=None)
+    return training_path(plan.problem, RTOL, max_seconds=None)
 
 
 def outliers_after(path: TrainingPath, step: int) -> Prediction:
