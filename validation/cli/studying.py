@@ -48,9 +48,8 @@ def study(options: argparse.Namespace) -> object:
           --width 300 --step 1,0.5 --step 1,0.5 --readout rademacher \
           --networks 8 --json
     """
-    from rmt.predict import training_path
     from validation.campaign import run_campaign
-    from validation.comparison.path_comparison import RTOL, compare_path
+    from validation.comparison.path_comparison import compare_path, predicted_path
     from validation.simulation.devices import find_device
     from validation.simulation.path_plan import PathPlan
 
@@ -60,7 +59,7 @@ def study(options: argparse.Namespace) -> object:
     )
     find_device(options.device)
     workers = checked_workers(options)
-    path = training_path(problem, RTOL, options.max_seconds)
+    path = predicted_path(plan, options.max_seconds)
     place: Path | None = options.store
     [samples] = run_campaign(
         [plan], place, workers=workers, device=options.device, progress=on_terminal()

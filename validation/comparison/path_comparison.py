@@ -36,7 +36,6 @@ from validation.simulation.path_plan import PathPlan, PathSamples
 from validation.words import paragraph, sizes
 
 __all__ = [
-    "RTOL",
     "PathComparison",
     "compare_path",
     "outliers_after",
@@ -45,7 +44,7 @@ __all__ = [
 ]
 
 # Tolerance of the predictions: a fifth of the smallest allowance.
-RTOL = 1e-3
+_RTOL = 1e-3
 # Outliers below so many times the bulk's edge are weak: the width of the bulk matters to them.
 _WEAK = 2.5
 # Relative distance from where counting begins at which an outlier may be counted or not.
@@ -186,15 +185,15 @@ class PathComparison(InJson, Shown):
         return self._table(DEFAULT_CRITERIA, None)
 
 
-def predicted_path(plan: PathPlan) -> TrainingPath:
-    """What `compare_path` holds against the samples of a plan.
+def predicted_path(plan: PathPlan, max_seconds: float | None = None) -> TrainingPath:
+    """What `compare_path` holds against the samples of a plan: to a fifth of its allowances.
 
     Raises
     ------
     ConvergenceError
-        When the walk has not converged.
+        When the walk has not converged, or not in time.
     """
-    return training_path(plan.problem, RTOL, max_seconds=None)
+    return training_path(plan.problem, _RTOL, max_seconds=max_seconds)
 
 
 def outliers_after(path: TrainingPath, step: int) -> Prediction:
