@@ -26,6 +26,7 @@ from validation.report.page import make_report
 from validation.report.tasks import THEORIES
 from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
 from validation.simulation.features import run_features
+from validation.simulation.path_plan import PathPlan
 from validation.simulation.plan import Plan
 from validation.store.file import FORMAT
 from validation.store.kinds import KINDS
@@ -85,7 +86,7 @@ def test_a_campaign_gives_what_run_features_gives(samples, tmp_path):
 
 def test_every_kind_has_a_table_and_a_theory():
     plans = [kind.plan for kind in KINDS]
-    assert plans == list(THEORIES) == [Plan, FeaturePlan]
+    assert plans == list(THEORIES) == [Plan, FeaturePlan, PathPlan]
     with SampleStore() as store:
         for kind in KINDS:
             made = store._connection.execute(f"SELECT * FROM {kind.table}").description
@@ -150,17 +151,19 @@ def test_damaged_features_are_never_used():
             store.samples(PLAN)
 
 
-def test_a_store_of_format_1_is_brought_up_to_date(samples, tmp_path):
+@pytest.mark.parametrize("tables", [("features", "paths"), ("paths",)], ids=["1", "2"])
+def test_a_store_of_an_older_format_is_brought_up_to_date(samples, tmp_path, tables):
     path = tmp_path / "store"
     weights = Plan(PROBLEM, 2, n_outliers=2)
     (before,) = run_campaign([weights], path, workers=1)
     connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE features")
-    connection.execute("PRAGMA user_version = 1")
+    for table in tables:
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute(f"PRAGMA user_version = {FORMAT - len(tables)}")
     connection.commit()
     connection.close()
     with SampleStore(path) as store, SampleStore(path) as other:
-        assert store.summary().format == FORMAT == 2
+        assert store.summary().format == FORMAT == 3
         after = store.samples(weights)
         run_campaign([PLAN], other, workers=1)
         assert_same(store.samples(PLAN), samples)

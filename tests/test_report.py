@@ -16,12 +16,14 @@ from rmt.problem import Problem, Step
 from rmt.status import InvalidInputError, RmtError
 from validation.campaign import run_campaign
 from validation.catalogue import Case
-from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict
+from validation.comparison.path_comparison import PathComparison
+from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict, worst
 from validation.report.curves import DensityCurve
 from validation.report.data import report_data
 from validation.report.evidence import gather
 from validation.report.page import Report, make_report
 from validation.report.svg import blank_figure, svg_style, to_svg
+from validation.simulation.path_plan import PathPlan
 from validation.simulation.plan import Plan
 from validation.store.store import SampleStore
 from validation.suites import Entry, Section, Suite
@@ -37,6 +39,12 @@ def entry(name: str, title: str, steps, n_samples: int = 4, n_outliers: int = 4,
     )
     plan = Plan(problem, n_samples, n_outliers=n_outliers, n_spectra=n_samples)
     return Entry(Case(name, title, problem), plan)
+
+
+def path_entry(name: str, batch):
+    problem = Problem("erf(z + 1/2)", "tanh(z)", 300, 300, 900, [(3, 0.3)] * 3, batch, "rademacher")
+    plan = PathPlan(problem, 8, n_outliers=2, n_test=900, dtype="float32")
+    return Entry(Case(name, "three steps", problem, known="the z1 < z2 of it"), plan)
 
 
 TWO = [Step(4, 0.3), Step(4, 0.4)]
@@ -76,6 +84,13 @@ def small_suite() -> Suite:
                 "One step.",
                 "transition",
                 tuple(entry(f"step-{c}", f"step {c}", Step(c, 0.0)) for c in (1, 12)),
+            ),
+            Section(
+                "paths",
+                "Paths",
+                "Letter s of a word.",
+                "paths",
+                (path_entry("path-aab", (0, 0, 1)), path_entry("path-abc", "independent")),
             ),
             Section(
                 "widths",
@@ -225,14 +240,18 @@ def test_numbers_of_page_and_json_are_the_same(report, page):
 def test_numbers_are_those_of_the_comparisons(evidence, report):
     by_name = {case["name"]: case for case in cases_of(report)}
     compared = {name: one.held.comparison for name, one in evidence.cases.items() if one.held}
-    assert len(compared) == 6
+    assert len(compared) == 8
     assert report.data["n_tests"] == sum(one.n_tests for one in compared.values())
     for name, comparison in compared.items():
         case = by_name[name]
         found = comparison.verdicts(DEFAULT_CRITERIA, report.data["n_tests"])
-        assert case["status"] == found.overall.value
-        assert [test["verdict"] for test in case["tests"][:-1]] == [v.value for v in found.rows]
-        for test, row in zip(case["tests"][:-1], comparison.rows, strict=True):
+        if isinstance(comparison, PathComparison):
+            rows, overall, tests = found, worst(found), case["tests"]
+        else:  # the number of outliers is the last test
+            rows, overall, tests = found.rows, found.overall, case["tests"][:-1]
+        assert case["status"] == overall.value
+        assert [test["verdict"] for test in tests] == [v.value for v in rows]
+        for test, row in zip(tests, comparison.rows, strict=True):
             assert (test["predicted"], test["simulated"]) == (row.predicted, row.simulated)
             assert test["adjusted_p_value"] == min(1.0, report.data["n_tests"] * row.p_value)
     counts = report.data["cases_by_status"]

@@ -11,6 +11,12 @@ from validation.comparison.feature_comparison import (
     compare_features as compare_features,
     predicted_features as predicted_features,
 )
+from validation.comparison.path_comparison import (
+    PathComparison as PathComparison,
+    compare_path as compare_path,
+    predicted_path as predicted_path,
+)
+from validation.comparison.path_rows import PathRow as PathRow
 from validation.comparison.rows import (
     BeyondBulk as BeyondBulk,
     ComparisonRow as ComparisonRow,
@@ -43,6 +49,15 @@ from validation.simulation.observe import (
     Histogram as Histogram,
     Observation as Observation,
     observe as observe,
+)
+from validation.simulation.path_plan import (
+    PathObservation as PathObservation,
+    PathPlan as PathPlan,
+    PathSamples as PathSamples,
+)
+from validation.simulation.paths import (
+    observe_path as observe_path,
+    run_paths as run_paths,
 )
 from validation.simulation.plan import Plan as Plan
 from validation.simulation.samples import Samples as Samples

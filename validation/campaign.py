@@ -107,8 +107,8 @@ def run_campaign(
 
     Parameters
     ----------
-    plans : iterable of Plan or FeaturePlan
-        What to simulate and to observe, in weights or in features.
+    plans : iterable of Plan, FeaturePlan or PathPlan
+        What to simulate and to observe: in weights, in features, or after every step.
     store : SampleStore or path, optional
         Where samples are kept; by default in memory, until they are returned.
     executor : concurrent.futures.Executor, optional
@@ -130,7 +130,7 @@ def run_campaign(
 
     Returns
     -------
-    list of Samples or FeatureSamples
+    list of Samples, FeatureSamples or PathSamples
         Of each plan, in the order of the plans.
 
     Raises

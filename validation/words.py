@@ -52,8 +52,11 @@ def in_words(problem: Problem) -> str:
     ]
     if len(sizes) == 1:
         steps = f"1 step of size {sizes[0]} on n = {problem.samples[0]} samples"
+    elif len(sizes) > 2 and len(set(sizes)) == 1:
+        steps = f"{len(sizes)} steps of size {sizes[0]} on {_batches(problem)}"
     else:
-        steps = f"{len(sizes)} steps of sizes {' and '.join(sizes)} on {_batches(problem)}"
+        told = " and ".join(filter(None, (", ".join(sizes[:-1]), sizes[-1])))
+        steps = f"{len(sizes)} steps of sizes {told} on {_batches(problem)}"
     law = problem.readout if isinstance(problem.readout, str) else "given"
     readout = law.capitalize() if law in ("gaussian", "rademacher") else law
     noise = f"label noise {problem.noise_std:g}" if problem.noise_std else "no label noise"
@@ -88,7 +91,7 @@ def paragraph(text: str) -> str:
 def _batches(problem: Problem) -> str:
     first, *rest = problem.samples
     if not isinstance(problem.batch, str):
-        sizes = ", ".join(map(str, problem.samples))
+        sizes = ", ".join(map(str, dict.fromkeys(problem.samples)))
         return f"batches {problem.batch_text} of n = {sizes} samples"
     if problem.batch == "reused":
         times = "twice" if len(problem.steps) == 2 else f"{len(problem.steps)} times"

@@ -8,6 +8,7 @@ from rmt.status import InvalidInputError
 from validation.catalogue.case import Case
 from validation.catalogue.features import FEATURES, SMALL_FEATURES
 from validation.catalogue.levels import LEVELS
+from validation.catalogue.paths import PATHS, SMALL_PATHS
 from validation.catalogue.weights import (
     BATCHES,
     CASES,
@@ -28,9 +29,11 @@ __all__ = [
     "FEATURES",
     "LEVELS",
     "ONE_STEP",
+    "PATHS",
     "PLANE",
     "PLANE_EXPONENTS",
     "SMALL_FEATURES",
+    "SMALL_PATHS",
     "STAIRCASES",
     "TRANSITION",
     "WIDTHS",
@@ -39,7 +42,7 @@ __all__ = [
 ]
 
 _OF_WEIGHTS = BATCHES | TRANSITION | ONE_STEP | STAIRCASES | LEVELS | COUNTS | PLANE
-ALL_CASES: dict[str, Case] = _OF_WEIGHTS | FEATURES | SMALL_FEATURES | WIDTHS
+ALL_CASES: dict[str, Case] = _OF_WEIGHTS | FEATURES | SMALL_FEATURES | PATHS | SMALL_PATHS | WIDTHS
 
 
 def case(name: str) -> Case:

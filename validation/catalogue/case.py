@@ -26,11 +26,15 @@ class Case:
     title : str
         One line for tables and figures.
     problem : Problem
+    known : str
+        In what theory and simulation are known to differ at this size, and why; empty where they
+        do not.
     """
 
     name: str
     title: str
     problem: Problem
+    known: str = ""
 
     def __str__(self) -> str:
         batch = f", {self.problem.batch_text} batch" if len(self.problem.steps) > 1 else ""

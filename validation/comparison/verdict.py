@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -87,6 +87,12 @@ class Criteria:
         Of the Kolmogorov distance between predicted and simulated bulk, absolute.
     feature_overlap_allowance : float
         Of squared overlaps of the features' left singular vectors, absolute.
+    path_error_allowance : float
+        Of training and test errors after a step, relative to the predicted one.
+    path_allowance, path_weak_allowance : float
+        Of outliers after a step, relative: of those far from the bulk, and near to it.
+    path_overlap_allowance : float
+        Of their squared overlaps, absolute.
 
     Raises
     ------
@@ -113,12 +119,14 @@ class Criteria:
     overlap_allowance: float = 0.02
     bulk_allowance: float = 0.01
     feature_overlap_allowance: float = 0.03
+    path_error_allowance: float = 0.005
+    path_allowance: float = 0.01
+    path_weak_allowance: float = 0.02
+    path_overlap_allowance: float = 0.015
 
     def __post_init__(self) -> None:
         probability("significance", self.significance)
-        for name in (
-            "allowance", "overlap_allowance", "bulk_allowance", "feature_overlap_allowance",
-        ):  # fmt: skip
+        for name in (one.name for one in fields(self)[1:]):
             not_negative(name, getattr(self, name))
 
     def quantile(self, n_samples: int, n_tests: int) -> float:

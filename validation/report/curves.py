@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 from rmt.arrays import Array
 from rmt.regression import ridge
 from rmt.spectra.laws.law import SpectralLaw
+from rmt.spikes.path import TrainingPath
 from validation.drawing import points_between
 from validation.simulation.feature_plan import FeaturePlan
 
-__all__ = ["DensityCurve", "LearningCurves"]
+__all__ = ["DensityCurve", "ErrorCurves", "LearningCurves"]
 
 _POINTS = 161
 _LEARNING_POINTS = 41
@@ -84,3 +85,33 @@ class LearningCurves:
         m = np.geomspace(min(plan.inputs) / _BEYOND, max(plan.inputs) * _BEYOND, _LEARNING_POINTS)
         found = ridge(plan.problem, m, np.array(plan.regularisations)[:, None], max_seconds=None)
         return cls(found.stages, m, found.test_error)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ErrorCurves:
+    """Predicted errors before training and after every step.
+
+    Attributes
+    ----------
+    training_error, test_error : array (T + 1,)
+        As in `rmt.spikes.path.PathPoint`.
+    """
+
+    training_error: Array
+    test_error: Array
+
+    @classmethod
+    def of(cls, path: TrainingPath) -> ErrorCurves:
+        """Of all points of a path.
+
+        Examples
+        --------
+        >>> import rmt
+        >>> problem = rmt.Problem("erf(z)", "z", 400, 400, 800, [(2, 0.5)], readout="rademacher")
+        >>> ErrorCurves.of(rmt.training_path(problem)).test_error.shape
+        (2,)
+        """
+        return cls(
+            np.array([point.training_error for point in path.points]),
+            np.array([point.test_error for point in path.points]),
+        )

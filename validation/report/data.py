@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from rmt.problem import Problem
+from rmt.problem.supported import two_steps
 from validation.comparison.comparison import Comparison
+from validation.comparison.feature_comparison import FeatureComparison
+from validation.comparison.path_rows import PathRow
 from validation.comparison.rows import ComparisonRow, TestedMean
 from validation.comparison.verdict import Criteria, Verdict, worst
 from validation.gaps.gap_curves import FiniteSize
@@ -54,7 +57,7 @@ def report_data(evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
     >>> with SampleStore() as store:
     ...     data = report_data(gather(suite("quick"), store, workers=1), Criteria())
     >>> data["n_tests"], data["cases_by_status"]["not simulated"]
-    (0, 29)
+    (0, 31)
     """
     sections = [_section(section, evidence, criteria) for section in evidence.suite.sections]
     cases = [case for section in sections for case in section["cases"]]
@@ -113,7 +116,9 @@ def _case(section: Section, entry: Entry, evidence: Evidence, criteria: Criteria
         }
     else:
         judged = comparison.verdicts(criteria, n_tests)
-        own = {"learned": list(comparison.learned)}
+        own = {}
+        if isinstance(comparison, FeatureComparison):
+            own = {"learned": list(comparison.learned)}
     tests = _tests(comparison, judged, n_tests)
     return {
         **case,
@@ -144,6 +149,7 @@ def _without_verdict(found: CaseEvidence, n_stored: int) -> dict[str, Any]:
     return {
         "name": case.name,
         "title": case.title,
+        "known": case.known or None,
         "n_directions": case.problem.n_directions,
         "batch": case.problem.batch if len(case.problem.steps) > 1 else None,
         "status": None,
@@ -173,7 +179,10 @@ def _tests(
     found = []
     for row, verdict in zip(comparison.rows, judged, strict=False):
         numbers = row.predicted, row.predicted_error, row.difference
-        test = _test(row.label, row, numbers, verdict, n_tests)
+        label = f"step {row.step}: {row.label}" if isinstance(row, PathRow) else row.label
+        test = _test(label, row, numbers, verdict, n_tests)
+        if isinstance(row, PathRow):
+            test |= {"step": row.step, "in_margin": row.in_margin}
         if isinstance(row, ComparisonRow):
             test |= {name: getattr(row, name) for name in _OF_OUTLIERS}
         found.append(test)
@@ -222,8 +231,13 @@ def _bulk(comparison: Comparison, verdict: Verdict | None) -> dict[str, Any] | N
     }
 
 
-def _limiting_count(problem: Problem) -> int:
-    """``1 + floor(alpha_2 / (1/2 - alpha_1))``, of decimals as they print; one after one step."""
+def _limiting_count(problem: Problem) -> int | None:
+    """``1 + floor(alpha_2 / (1/2 - alpha_1))``, of decimals as they print; one after one step.
+
+    None for other numbers of steps, and for giant ones.
+    """
+    if not two_steps(problem):
+        return None
     first, *second = (Fraction(repr(step.exponent)) for step in problem.steps)
     return 1 + sum(int(exponent / (Fraction(1, 2) - first)) for exponent in second)
 

@@ -18,6 +18,7 @@ from validation.report.figures import (
     spectrum_svg,
     transition_svg,
 )
+from validation.report.path_figure import path_svg
 from validation.suites import Section
 
 __all__ = ["case_groups", "gap_curves", "section_figures"]
@@ -25,7 +26,7 @@ __all__ = ["case_groups", "gap_curves", "section_figures"]
 
 def section_figures(section: Section, evidence: Evidence) -> list[dict[str, Any]]:
     """Figures of a section as a whole, each with its ``svg``, ``caption`` and ``shape``."""
-    if section.kind in ("cases", "features"):
+    if section.kind in ("cases", "features", "paths"):
         return []
     if section.kind == "widths":
         found = evidence.gaps[section.name]
@@ -52,7 +53,7 @@ def case_groups(
     Parameters
     ----------
     section : Section
-        Of kind ``cases`` or ``features``.
+        Of kind ``cases``, ``features`` or ``paths``.
     shown : dict
         The same section in `report_data`.
     evidence : Evidence
@@ -66,6 +67,8 @@ def case_groups(
 
     def problem(pair: Any) -> tuple[str, str]:
         entry, _ = pair
+        if section.kind == "paths":  # schedules of more than two kinds
+            return entry.case.title, entry.case.name
         independent = entry.case.problem.replace(batch="independent")
         return entry.case.title, independent.content_hash
 
@@ -75,6 +78,8 @@ def case_groups(
         found = [evidence.cases[entry.case.name] for entry in entries]
         if section.kind == "features":
             figures = [_feature_figure(one) for one in found if one.held]
+        elif section.kind == "paths":
+            figures = [_path_figure(one) for one in found if one.held]
         else:
             figures = _case_figures([p for p in _panels(found) if len(p.samples.spectra)])
         groups.append({"title": title, "cases": cases, "figures": figures})
@@ -84,6 +89,12 @@ def case_groups(
 def _feature_figure(found: CaseEvidence) -> dict[str, Any]:
     case = found.entry.case
     svg = features_svg(f"features-{case.name}", found)
+    return _figure(svg, _caption(case.problem), shape="wide")
+
+
+def _path_figure(found: CaseEvidence) -> dict[str, Any]:
+    case = found.entry.case
+    svg = path_svg(f"figure-{case.name}", found)
     return _figure(svg, _caption(case.problem), shape="wide")
 
 

@@ -20,11 +20,18 @@ from validation.comparison.feature_comparison import (
     compare_features,
     predicted_features,
 )
+from validation.comparison.path_comparison import (
+    PathComparison,
+    compare_path,
+    path_to_dict,
+    predicted_path,
+)
 from validation.gaps.finite_size import finite_size
 from validation.gaps.gap_curves import FiniteSize
-from validation.report.curves import DensityCurve, LearningCurves
+from validation.report.curves import DensityCurve, ErrorCurves, LearningCurves
 from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.observe import Observation
+from validation.simulation.path_plan import PathPlan
 from validation.simulation.plan import Plan
 from validation.store.kinds import AnyPlan
 from validation.store.store import SampleStore
@@ -34,7 +41,7 @@ __all__ = ["THEORIES", "AnyComparison", "CompareCase", "FindGaps", "Held", "Widt
 
 _FORMS: Forms = "linked"
 
-AnyComparison: TypeAlias = Comparison | FeatureComparison
+AnyComparison: TypeAlias = Comparison | FeatureComparison | PathComparison
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,12 +50,12 @@ class Held:
 
     Attributes
     ----------
-    comparison : Comparison or FeatureComparison
+    comparison : Comparison, FeatureComparison or PathComparison
     prediction : dict
         Of `Prediction.to_dict`; of features ``features`` and ``ridge``, of `FeatureSpikes.to_dict`
-        and `RidgeErrors.to_dict`.
-    curves : DensityCurve or LearningCurves
-        The predicted bulk, or the predicted errors against the number of inputs.
+        and `RidgeErrors.to_dict`; of a path of `path_to_dict`.
+    curves : DensityCurve, LearningCurves or ErrorCurves
+        The predicted bulk, or predicted errors against the number of inputs or of steps.
     """
 
     comparison: Any
@@ -75,7 +82,7 @@ class Theory:
     predict: Callable[[Any], tuple[Any, ...]]
     compare: Callable[..., AnyComparison]
     to_dict: Callable[..., dict[str, Any]]
-    curves: Callable[..., DensityCurve | LearningCurves]
+    curves: Callable[..., DensityCurve | LearningCurves | ErrorCurves]
 
 
 def _predicted(plan: Plan) -> tuple[Prediction]:
@@ -100,6 +107,12 @@ THEORIES: dict[type[AnyPlan], Theory] = {
         compare_features,
         _features_to_dict,
         lambda plan, *results: LearningCurves.of(plan),
+    ),
+    PathPlan: Theory(
+        lambda plan: (predicted_path(plan),),
+        compare_path,
+        path_to_dict,
+        lambda plan, path: ErrorCurves.of(path),
     ),
 }
 
@@ -156,7 +169,7 @@ def stored_widths(section: Section, store: SampleStore, device: str) -> list[Wid
     """The networks up to the first one missing, of every width that has two of them."""
     found: list[Width] = []
     for entry in section.entries:
-        assert isinstance(entry.plan, Plan), "only features have plans of another kind"
+        assert isinstance(entry.plan, Plan), "widths observe the weights at the end"
         leading: list[Observation] = []
         for index, seen in store.observations(entry.plan, device):
             if index != len(leading):

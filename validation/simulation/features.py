@@ -10,26 +10,20 @@ import math
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from functools import partial
-from importlib import import_module
-from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.moments.hermite_values import orthonormal_hermite
-from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.simulation.draws import fresh_batch
 from validation.simulation.feature_plan import FeatureObservation, FeaturePlan, FeatureSamples
+from validation.simulation.forward import features_of, noiseless_labels, on_cpu
 from validation.simulation.simulate import Sample, simulate_planned
 from validation.simulation.triplets import leading_triplets
 
 __all__ = ["observe_features", "run_features"]
-
-
-_ROWS = 1024  # inputs that pass through the network at a time
 
 
 def run_features(
@@ -104,12 +98,12 @@ def observe_features(plan: FeaturePlan, sample: Sample) -> FeatureObservation:
         raise InvalidInputError("sample and plan must be of the same problem")
     train = fresh_batch(problem, sample.seed, sample.index, max(plan.inputs), "train", plan.dtype)
     test = fresh_batch(problem, sample.seed, sample.index, plan.n_test, "test", plan.dtype)
-    clean = _targets(problem, test.inputs)
+    clean = noiseless_labels(problem, test.inputs)
     errors = np.empty((2, len(sample.weights), len(plan.inputs), len(plan.regularisations)))
     with one_blas_thread():
-        for stage, weights in enumerate(map(_on_cpu, sample.weights)):
-            features = _features(problem, weights, train.inputs)
-            unseen = _features(problem, weights, test.inputs)
+        for stage, weights in enumerate(map(on_cpu, sample.weights)):
+            features = features_of(problem, weights, train.inputs)
+            unseen = features_of(problem, weights, test.inputs)
             for i, m in enumerate(plan.inputs):
                 f, y = features[:m], train.labels[:m].astype(np.float64)
                 scale = math.sqrt(problem.width)
@@ -130,22 +124,3 @@ def observe_features(plan: FeaturePlan, sample: Sample) -> FeatureObservation:
         )
         overlaps[:, k] = (h @ triplets.left / np.linalg.norm(h)) ** 2
     return FeatureObservation(triplets.values, overlaps, errors[0], errors[1])
-
-
-def _on_cpu(array: Any) -> Any:
-    if isinstance(array, np.ndarray):
-        return array
-    return np.asarray(import_module("array_api_compat").to_device(array, "cpu"))
-
-
-def _features(problem: Problem, weights: Any, inputs: Any) -> Any:
-    features = np.empty((len(inputs), len(weights)), weights.dtype)
-    for start in range(0, len(inputs), _ROWS):
-        rows = slice(start, start + _ROWS)
-        features[rows] = problem.activation(inputs[rows] @ weights.T)
-    return features
-
-
-def _targets(problem: Problem, inputs: Any) -> Array:
-    columns = np.array(inputs[:, : problem.n_directions].T, dtype=np.float64)
-    return np.asarray(problem.target(*columns))

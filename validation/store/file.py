@@ -16,8 +16,8 @@ __all__ = ["FORMAT", "in_memory", "open_file", "reported", "transaction"]
 # "rmtS" in the header of every store, so that no other file is taken for one.
 _APPLICATION_ID = int.from_bytes(b"rmtS", "big")
 # Of the tables below. A change that older versions cannot read raises it. Format 1 had no table of
-# features; a file of it is given one when it is opened.
-FORMAT = 2
+# features, and format 2 none of paths; a file of theirs is given them when it is opened.
+FORMAT = 3
 
 # Seeds are text, since they may exceed 64 bits. Samples lie in one tree ordered by their key: there
 # is no index that could disagree with its table after damage.
@@ -32,6 +32,21 @@ _FEATURES = """CREATE TABLE features (
     checksum BLOB NOT NULL,
     PRIMARY KEY (series, number)
 ) WITHOUT ROWID"""
+_PATHS = """CREATE TABLE paths (
+    series INTEGER NOT NULL REFERENCES series (id),
+    number INTEGER NOT NULL,
+    singular_values BLOB NOT NULL,
+    target_overlaps BLOB NOT NULL,
+    batch_errors BLOB NOT NULL,
+    test_error BLOB NOT NULL,
+    label_squares BLOB NOT NULL,
+    residual BLOB NOT NULL,
+    made_with TEXT NOT NULL,
+    checksum BLOB NOT NULL,
+    PRIMARY KEY (series, number)
+) WITHOUT ROWID"""
+# What was added, by the format in which it came.
+_ADDED = {2: _FEATURES, 3: _PATHS}
 _TABLES = (
     """CREATE TABLE problems (
         content_hash TEXT PRIMARY KEY NOT NULL,
@@ -45,6 +60,7 @@ _TABLES = (
         UNIQUE (problem, seed, recipe)
     )""",
     _FEATURES,
+    _PATHS,
     """CREATE TABLE samples (
         series INTEGER NOT NULL REFERENCES series (id),
         number INTEGER NOT NULL,
@@ -231,7 +247,8 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
     connection.execute("BEGIN")
     try:
         version = _pragma(connection, "user_version")
-        expected = [table for table in _TABLES if version == FORMAT or table != _FEATURES]
+        later = [table for came, table in _ADDED.items() if came > version]
+        expected = [table for table in _TABLES if table not in later]
         made = connection.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL")
         return sorted(sql for (sql,) in made) == sorted(expected)
     finally:
@@ -241,8 +258,11 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     with transaction(connection):
         # Another process may have been faster.
-        if _pragma(connection, "user_version") < FORMAT:
-            connection.execute(_FEATURES)
+        version = _pragma(connection, "user_version")
+        if version < FORMAT:
+            for came, table in _ADDED.items():
+                if came > version:
+                    connection.execute(table)
             connection.execute(f"PRAGMA user_version = {FORMAT}")
 
 

@@ -1,6 +1,6 @@
-"""The kinds of observations that there are: in weights, and in features.
+"""The kinds of observations that there are: in weights, in features, and along the training.
 
-A kind is one record. For a third one write its plan (a `PlanOf`) with what is seen in a network and
+A kind is one record. For another one write its plan (a `PlanOf`) with what is seen in a network and
 in several, then its record here, its table in `validation.store.file`, and how it is held against
 the theory in `validation.report.tasks`.
 """
@@ -19,6 +19,13 @@ from rmt.status import InvalidInputError
 from validation.simulation.feature_plan import FeatureObservation, FeaturePlan, FeatureSamples
 from validation.simulation.features import observe_features
 from validation.simulation.observe import Observation
+from validation.simulation.path_plan import (
+    PathObservation,
+    PathPlan,
+    PathSamples,
+    n_batches,
+)
+from validation.simulation.paths import observe_path
 from validation.simulation.plan import Plan
 from validation.simulation.planned import PlanOf
 from validation.simulation.samples import Samples
@@ -37,11 +44,13 @@ __all__ = [
 ]
 
 AnyPlan: TypeAlias = PlanOf[Any, Any]
-AnyObservation: TypeAlias = Observation | FeatureObservation
+AnyObservation: TypeAlias = Observation | FeatureObservation | PathObservation
 
 # Raised with every change of what is observed in features that changes numbers beyond rounding:
 # samples of another version are not used.
 _FEATURES_VERSION = 1
+# The same of what is observed on the way.
+_PATH_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +188,28 @@ def _features_memory(plan: FeaturePlan) -> float:
     return float((max(plan.inputs) + plan.n_test) * (width + dim) + 3 * width**2)
 
 
+def _path_of(*columns: bytes) -> PathObservation:
+    arrays = [np.lib.format.read_array(BytesIO(one), allow_pickle=False) for one in columns]
+    s, o, errors, test, squares, residual = (np.asarray(array, np.float64) for array in arrays)
+    return PathObservation(s, o, errors, test, squares, float(residual))
+
+
+def _path_shapes(plan: PathPlan, index: int) -> tuple[tuple[int, ...], ...]:
+    steps, k, batches = len(plan.problem.steps), plan.n_outliers, n_batches(plan.problem)
+    overlaps = (steps, k, plan.problem.n_directions)
+    return (steps, k), overlaps, (steps + 1, batches), (steps + 1,), (batches + 1,), ()
+
+
+def _path_passed(plan: PathPlan) -> int:
+    """Inputs that pass through the network at every stage."""
+    return sum(plan.problem.samples[: n_batches(plan.problem)]) + plan.n_test
+
+
+def _path_work(plan: PathPlan, index: int) -> float:
+    stages = len(plan.problem.steps) + 1
+    return float(stages * plan.problem.width * plan.problem.dim * _path_passed(plan))
+
+
 KINDS = (
     Kind(
         plan=Plan,
@@ -207,6 +238,21 @@ KINDS = (
         memory=_features_memory,
         to_bytes=_npy,
         from_values=_features_of,
+    ),
+    Kind(
+        plan=PathPlan,
+        observation=PathObservation,
+        table="paths",
+        observe=observe_path,
+        collect=PathSamples.collect,
+        shapes=_path_shapes,
+        details=lambda plan, index: (
+            f"{plan.n_outliers} triplets, path v{_PATH_VERSION} test={plan.n_test}"
+        ),
+        work=_path_work,
+        memory=lambda plan: float(plan.n_test * plan.problem.dim),
+        to_bytes=_npy,
+        from_values=_path_of,
     ),
 )
 
@@ -270,7 +316,7 @@ def observe_sample(
 
     Parameters
     ----------
-    plan : Plan or FeaturePlan
+    plan : Plan, FeaturePlan or PathPlan
         What to simulate and to observe.
     index : int
         Which sample.

@@ -31,7 +31,7 @@ Key: TypeAlias = tuple[str, str, str]
 
 
 class SampleStore:
-    """Samples of any number of plans, of weights and of features, in one SQLite file or in memory.
+    """Samples of any number of plans, whatever they observe, in one SQLite file or in memory.
 
     A sample is kept under its problem, seed, index and `recipe`, so a plan reads back the same
     numbers whatever else is stored. Every sample is a transaction of its own, on the disk before
@@ -112,7 +112,7 @@ class SampleStore:
         ----------
         plan, index
             Which sample it is.
-        observation : Observation or FeatureObservation
+        observation : Observation, FeatureObservation or PathObservation
             What was observed in it.
         device : str
             Where it was simulated.
@@ -149,7 +149,7 @@ class SampleStore:
 
         Parameters
         ----------
-        plan : Plan or FeaturePlan
+        plan : Plan, FeaturePlan or PathPlan
             Which samples.
         device : str
             Where they were simulated.
@@ -209,7 +209,7 @@ class SampleStore:
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame with a row for every singular value of the weights of every sample.
 
-        What was observed in features is in `to_npz` alone.
+        What was observed in features and on the way is in `to_npz` alone.
 
         Raises
         ------
@@ -235,8 +235,8 @@ class SampleStore:
         ``i/target_overlaps`` (n, k, r), ``i/residuals`` (n,) and ``i/spectra`` (n, min(N, d)) or
         without rows. A series of features gives ``i/indices``, ``i/singular_values``,
         ``i/overlaps`` (n, k, n_monomials), and ``i/test_error`` and ``i/training_error``
-        (n, n_stages, n_inputs, n_regularisations). The text ``series`` is a JSON list that says
-        what each of them is.
+        (n, n_stages, n_inputs, n_regularisations). One of paths gives the arrays of `PathSamples`.
+        The text ``series`` is a JSON list that says what each of them is.
 
         Raises
         ------

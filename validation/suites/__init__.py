@@ -9,8 +9,10 @@ from validation.catalogue import (
     FEATURES,
     LEVELS,
     ONE_STEP,
+    PATHS,
     PLANE,
     SMALL_FEATURES,
+    SMALL_PATHS,
     STAIRCASES,
     TRANSITION,
     WIDTHS,
@@ -35,6 +37,7 @@ QUICK = Suite(
         section("staircases", each(STAIRCASES, 8, "staircase-2-independent", "staircase-2-reused")),
         section("levels", each(LEVELS, 8, "relu-ie1-independent", "shifted-erf-ie1-reused")),
         section("features", each(SMALL_FEATURES, 8)),
+        section("paths", each(SMALL_PATHS, 12)),
         section("widths", zip(WIDTHS.values(), (48, 24, 12), strict=False), n_spectra=4),
     ),
 )
@@ -51,6 +54,7 @@ FULL = Suite(
         section("staircases", each(STAIRCASES, 24)),
         section("levels", each(LEVELS, 24)),
         section("features", each(SMALL_FEATURES | FEATURES, 12)),
+        section("paths", each(SMALL_PATHS | PATHS, 20)),
         section("widths", zip(WIDTHS.values(), (96, 64, 48, 32), strict=True), n_spectra=4),
     ),
 )
@@ -69,6 +73,7 @@ def suite(name: str) -> Suite:
     Examples
     --------
     >>> [section.name for section in suite("quick").sections]
-    ['plane', 'batches', 'transition', 'one-step', 'staircases', 'levels', 'features', 'widths']
+    ['plane', 'batches', 'transition', 'one-step', 'staircases', 'levels', 'features', 'paths',
+    'widths']
     """
     return SUITES[checked_choice("suite", name, SUITES)]

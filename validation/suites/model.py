@@ -14,7 +14,7 @@ from validation.store.kinds import AnyPlan
 
 __all__ = ["Entry", "Section", "SectionKind", "Suite"]
 
-SectionKind: TypeAlias = Literal["cases", "plane", "transition", "features", "widths"]
+SectionKind: TypeAlias = Literal["cases", "plane", "transition", "features", "paths", "widths"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Entry:
     Attributes
     ----------
     case : Case
-    plan : Plan or FeaturePlan
+    plan : Plan, FeaturePlan or PathPlan
         Of the case's problem.
     """
 
@@ -42,10 +42,10 @@ class Section:
         In links, and as the heading.
     text : str
         What the section shows, in a few sentences.
-    kind : {"cases", "plane", "transition", "features", "widths"}
+    kind : {"cases", "plane", "transition", "features", "paths", "widths"}
         How it is shown: each case on its own; counts over the plane of exponents; the outlier
-        against the size of one step; features and ridge errors of each case; gaps between theory
-        and simulation against the width.
+        against the size of one step; features and ridge errors of each case; errors and outliers
+        after every step of each; gaps between theory and simulation against the width.
     entries : tuple of Entry
     """
 
@@ -156,7 +156,8 @@ class Suite:
             lines += ["", f"{section.name}: {section.title}"]
             for entry in section.entries:
                 stored = "" if n_stored is None else f"{n_stored(entry):3d} of "
-                batch = entry.case.problem.batch if len(entry.case.problem.steps) > 1 else ""
+                problem = entry.case.problem
+                batch = problem.batch_text if len(problem.steps) > 1 else ""
                 lines.append(
                     f"  {entry.case.name:<{width}}  {stored}{entry.plan.n_samples:3d} x N = "
                     f"{entry.plan.problem.width:<5d} {batch:<11}  {entry.case.title}"

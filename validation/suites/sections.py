@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from validation.catalogue import Case
 from validation.simulation.feature_plan import FeaturePlan
+from validation.simulation.path_plan import PathPlan
 from validation.simulation.plan import Plan
 from validation.store.kinds import AnyPlan
 from validation.suites.model import Entry, Section, SectionKind
@@ -19,6 +20,8 @@ _WIDTH_TRIPLETS = 2
 # Inputs that readouts are fitted to, relative to the dimension; regularisations, of the size 1/N.
 _INPUTS = (1, 3, 8)
 _REGULARISATIONS = (1e-3, 1e-4)
+# Triplets observed after every step, and fresh samples for the test error.
+_PATH_TRIPLETS, _PATH_TEST = 4, 4000
 
 _TEXTS: dict[str, tuple[str, SectionKind, str]] = {
     "plane": (
@@ -78,6 +81,14 @@ _TEXTS: dict[str, tuple[str, SectionKind, str]] = {
         "polynomials of the target's directions. Outliers within 10 percent of each other mix, so "
         "their overlaps are summed.",
     ),
+    "paths": (
+        "Any number of steps, on any schedule of batches",
+        "paths",
+        "The network after every step: training and test error of its own output, outliers, and "
+        "what these have learned. Letter s of a word such as AAB is the batch of step s. Training "
+        "errors, on the batch of the step that comes next, tell a batch that is used again from a "
+        "fresh one by tens of standard errors.",
+    ),
     "widths": (
         "Gap between theory and simulation against the width",
         "widths",
@@ -98,7 +109,7 @@ def section(name: str, cases: Iterable[tuple[Case, int]], n_spectra: int | None 
         With the numbers of networks.
     n_spectra : int, optional
         Of how many networks of each to keep the whole spectrum, by default of all; without
-        meaning for features.
+        meaning for features and paths.
 
     Examples
     --------
@@ -113,6 +124,11 @@ def section(name: str, cases: Iterable[tuple[Case, int]], n_spectra: int | None 
         if kind == "features":
             inputs = tuple(ratio * case.problem.dim for ratio in _INPUTS)
             return FeaturePlan(case.problem, n_samples, inputs, _REGULARISATIONS)
+        if kind == "paths":
+            return PathPlan(
+                case.problem, n_samples, n_outliers=_PATH_TRIPLETS, n_test=_PATH_TEST,
+                dtype="float32",
+            )  # fmt: skip
         return Plan(
             case.problem,
             n_samples,

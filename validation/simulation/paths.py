@@ -1,0 +1,131 @@
+"""Simulated networks on their way: what each looks like after every step, taken literally.
+
+Nothing here knows of the theory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rmt.arrays import Array
+from rmt.blas import one_blas_thread
+from rmt.status import InvalidInputError
+from validation.simulation.draws import fresh_batch
+from validation.simulation.forward import noiseless_labels, on_cpu, outputs_of
+from validation.simulation.observe import observe
+from validation.simulation.path_plan import PathObservation, PathPlan, PathSamples, n_batches
+from validation.simulation.simulate import Sample, simulate_planned
+
+__all__ = ["observe_path", "run_paths"]
+
+
+def run_paths(plan: PathPlan, *, threads: int | None = None) -> PathSamples:
+    """Simulate the networks of a plan, one after the other, and observe each after every step.
+
+    Parameters
+    ----------
+    plan : PathPlan
+        Which networks, and what to observe of them.
+    threads : int, optional
+        As in `validation.simulate`.
+
+    Returns
+    -------
+    PathSamples
+        In the order of the plan's sample indices.
+
+    Raises
+    ------
+    ConvergenceError
+        When the weights of a network overflow.
+
+    Notes
+    -----
+    docs/validation.md, along the path. `run_campaign` does the same on several processes, and
+    keeps what is done.
+
+    Examples
+    --------
+    >>> from rmt import Problem
+    >>> problem = Problem("tanh(z)", "z", 40, 40, 80, [(2, 0.3)] * 3, batch="reused")
+    >>> samples = run_paths(PathPlan(problem, 4, n_outliers=2, n_test=200))
+    >>> bool((np.diff(samples.training_error.mean(axis=0)) < 0).all())
+    True
+    """
+    seen = [observe_path(plan, simulate_planned(plan, index, threads)) for index in plan.indices]
+    return PathSamples.collect(plan, seen)
+
+
+def observe_path(plan: PathPlan, sample: Sample) -> PathObservation:
+    r"""The errors of one network and its leading triplets, before training and after every step.
+
+    With ``h_s(x) = N^{-1/2} a^T sigma(W_s x)``, the network's own output after ``s`` steps with the
+    readout that it has from the start,
+
+    .. math::
+       \text{error}_s = \frac{1}{n} \sum_j (y_j - h_s(x_j))^2, \qquad s = 0, .., T,
+
+    over *all* ``n_b`` samples of each batch ``b`` of the schedule, those with which the network is
+    or was trained and those it will meet; and over the plan's ``n_test`` fresh samples, which come
+    from the streams of `fresh_batch` for tests: no step and no batch shares them, they are the
+    same ones after every step, and asking for them changes no other number of the sample. On the
+    fresh samples ``y`` is the target without noise, and the noise variance is added.
+
+    Parameters
+    ----------
+    plan : PathPlan
+    sample : Sample
+        Of the same problem; weights on another device are brought to the CPU.
+
+    Raises
+    ------
+    InvalidInputError
+        When the sample is of another problem.
+
+    Notes
+    -----
+    It costs a product ``X W^T`` for each batch and each step beside those of training, and is done
+    after it: a simulation of which nothing is observed on the way does nothing of this.
+
+    Examples
+    --------
+    >>> from rmt import Problem
+    >>> from validation import PathPlan, simulate
+    >>> problem = Problem("tanh(z)", "z", 40, 40, 80, [(2, 0.3)] * 2)
+    >>> seen = observe_path(PathPlan(problem, 1, n_test=100), simulate(problem))
+    >>> seen.batch_errors.shape, seen.test_error.shape, seen.label_squares.shape
+    ((3, 2), (3,), (3,))
+    """
+    problem = plan.problem
+    if sample.problem != problem:
+        raise InvalidInputError("sample and plan must be of the same problem")
+    test = fresh_batch(problem, sample.seed, sample.index, plan.n_test, "test", plan.dtype)
+    weights, readout = [on_cpu(one) for one in sample.weights], on_cpu(sample.readout)
+    noise = problem.noise_std**2
+    where: list[tuple[Array, Array]] = []
+    for number in range(n_batches(problem)):
+        batch = sample.batches[problem.schedule.index(number)]
+        where.append((on_cpu(batch.inputs), on_cpu(batch.labels).astype(np.float64)))
+    where.append((test.inputs, noiseless_labels(problem, test.inputs)))
+    with one_blas_thread():
+        errors = np.array(
+            [
+                [np.mean((y - outputs_of(problem, w, readout, x)) ** 2) for x, y in where]
+                for w in weights
+            ]
+        )
+    squares = np.array([np.mean(y**2) for _, y in where])
+    errors[:, -1] += noise
+    squares[-1] += noise
+    seen = [
+        observe(one, plan.n_outliers, n_directions=problem.n_directions)
+        for one in sample.weights[1:]
+    ]
+    return PathObservation(
+        np.array([one.singular_values for one in seen]),
+        np.array([one.target_overlaps for one in seen]),
+        np.ascontiguousarray(errors[:, :-1]),
+        errors[:, -1].copy(),
+        squares,
+        max(one.residual for one in seen),
+    )
