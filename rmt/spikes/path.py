@@ -273,6 +273,7 @@ def _spikes(problem: Problem, g: Array, w: Array, state: AfterStep) -> SpikeStre
         strength_errors=theta[:kept],
         alignment_sq_errors=np.ones((kept, problem.n_directions)),
         status=Status.CONVERGED,
+        row_lengths=np.sqrt(state.own),
     )
 
 
@@ -303,7 +304,12 @@ def _compared(
                 SAFETY * np.abs(square[:k] - other.spikes.alignments[:k] ** 2), 1.0
             )
             # What one rule has and the other has not is not known at all.
-            spikes = replace(spikes, strength_errors=strength, alignment_sq_errors=square)
+            spikes = replace(
+                spikes,
+                strength_errors=strength,
+                alignment_sq_errors=square,
+                coarser=replace(other.spikes, coarser=None),
+            )
             out = spikes.strengths > threshold
             # A weak one's eigenvalue is as accurate as the strongest one's.
             worst = max(
