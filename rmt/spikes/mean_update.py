@@ -61,7 +61,7 @@ class SpikeStrengths:
     row_lengths : array, shape (Q,), or None
         ``b(g_q)``: length of a row's own part, beside the mean update. None where nobody has asked.
     coarser : SpikeStrengths or None
-        The same spikes and row lengths by a coarser rule, from which errors of the lengths are seen.
+        The same spikes and row lengths by a coarser rule, which shows errors of the lengths.
     """
 
     strengths: Array

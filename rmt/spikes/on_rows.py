@@ -25,15 +25,16 @@ from rmt.spectra.outliers.unequal_rows import unequal_row_outliers
 from rmt.spikes.constants import constants
 from rmt.spikes.deformed.rare import exceeded_by
 from rmt.spikes.mean_update import SpikeStrengths
-from rmt.spikes.readout_rule import law_of_readout
-from rmt.spikes.refinement import COARSENING, SAFETY
+from rmt.spikes.readout_rule import law_of_readout, readout_rule
+from rmt.spikes.refinement import SAFETY
 from rmt.spikes.state.walk import walk
 from rmt.status import ConvergenceError, Status
 
 __all__ = ["RowsOutliers", "outliers_on_rows", "with_row_lengths"]
 
 
-RESOLUTION = 1.0  # of the walk that finds the lengths of one and two steps
+RESOLUTION, COARSER = 1.0, 0.75  # of the walks that find the lengths after two steps
+READOUT_NODES, READOUT_SCALE = 14, 0.3  # of these walks, before they are coarsened
 CUT_LOWER = 2.0  # times as many neurons that are cut off there
 LEAST = 1e-3  # of a squared length: interpolation does not know that it is positive
 
@@ -93,7 +94,12 @@ def outliers_on_rows(problem: Problem, spikes: SpikeStrengths) -> RowsOutliers:
     --------
     >>> from rmt.spikes.resummed import resummed_strengths
     >>> problem = Problem(
-    ...     "tanh(z + 7/10)", "sin(2*z)", 1000, 1000, 2000, [(4, 0.3), (4, 0.4)],
+    ...     "tanh(z + 7/10)",
+    ...     "sin(2*z)",
+    ...     1000,
+    ...     1000,
+    ...     2000,
+    ...     [(4, 0.3), (4, 0.4)],
     ...     readout="rademacher",
     ... )
     >>> spikes = with_row_lengths(problem, resummed_strengths(problem))
@@ -203,18 +209,27 @@ def _population(problem: Problem, spikes: SpikeStrengths) -> tuple[Array, Array]
     values, weights = law_of_readout(problem.readout)
     if values.size <= g.size:
         return square, spikes.readout_weights
-    # Nearly quadratic in g, for which a cubic spline is exact.
+    return _between(g, square, values), weights
+
+
+def _between(g: Array, square: Array, new: Array) -> Array:
+    """Squared lengths at other readouts.
+
+    They are nearly quadratic in ``g``, for which a cubic spline is exact; so they go on beyond the
+    nodes.
+    """
     spline = scipy.interpolate.make_interp_spline(g, square, k=min(3, g.size - 1))
-    between = spline(np.clip(values, g[0], g[-1]))
-    return np.maximum(between, LEAST * square.min()), weights
+    inside = np.clip(new, g[0], g[-1])
+    beyond = np.where(inside == new, 1.0, new / np.where(inside == 0.0, 1.0, inside))
+    return np.maximum(1.0 + (spline(inside) - 1.0) * beyond**2, LEAST * square.min())
 
 
 def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths:
     """Spikes after one or two steps with the lengths of the rows on their nodes.
 
     After one step ``b^2 = (1 + t mu_2 E y)^2 + t^2 tau^2``, ``t = eta_1 g / sqrt(N)``; after two
-    those of the walk (`rmt.spikes.state`), which take about as long as a walk does. Spikes that
-    have them, as after any other steps, are returned as they are.
+    those of a walk (`rmt.spikes.state`), and they take about as long as it does. Spikes that have
+    them, as after any other steps, are returned as they are.
 
     Raises
     ------
@@ -223,7 +238,7 @@ def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths
     """
     if spikes.row_lengths is not None or not two_steps(problem):
         return spikes
-    g, w = spikes.readout_nodes, spikes.readout_weights
+    g = spikes.readout_nodes
     if not np.isfinite(g).all():
         return spikes
     if len(problem.steps) == 1:
@@ -233,10 +248,7 @@ def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths
     else:
         try:
             with np.errstate(over="ignore", invalid="ignore"):
-                fine, coarse = (
-                    np.sqrt(list(walk(problem, g, w, resolution, to_the_end=False))[-1].own)
-                    for resolution in (RESOLUTION, COARSENING * RESOLUTION)
-                )
+                fine, coarse = (_walked_to(problem, g, one) for one in (RESOLUTION, COARSER))
         except OutOfTime as end:
             raise ConvergenceError(end.status.value, end.status, spikes) from end
         except (OverflowError, np.linalg.LinAlgError) as error:
@@ -246,3 +258,15 @@ def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths
     return replace(
         spikes, row_lengths=fine, coarser=replace(spikes, row_lengths=coarse, coarser=None)
     )
+
+
+def _walked_to(problem: Problem, g: Array, resolution: float) -> Array:
+    """Lengths at the nodes ``g`` after the last step, from a walk on nodes of its own: fewer do."""
+    order = 2 * round(READOUT_NODES * resolution / 2.0)
+    nodes, weights = readout_rule(
+        problem.readout, order, READOUT_SCALE, bool(problem.activation.kinks)
+    )
+    *_, last = walk(problem, nodes, weights, resolution, to_the_end=False)
+    if np.array_equal(nodes, g):
+        return np.sqrt(last.own)
+    return np.sqrt(_between(nodes, last.own, g))

@@ -81,8 +81,8 @@ def unequal_row_outliers(
     Notes
     -----
     docs/theory.md, rows of their own length: the equations of section 4 (outliers on any bulk),
-    solved. Equivalent to spikes of a population covariance (Baik & Silverstein 2006; Benaych-Georges
-    & Nadakuditi 2012 for ``b = 1``). Bad input is not looked for.
+    solved. The same as spikes of a population covariance (Baik & Silverstein 2006); ``b = 1`` is
+    Benaych-Georges & Nadakuditi 2012. Bad input is not looked for.
 
     Examples
     --------
