@@ -95,8 +95,8 @@ def predict(
     bulk : {"rows", "marchenko-pastur"}, optional
         At the level ``resummed`` only: what the strengths come out of. ``rows``: initial weights
         whose rows have the lengths ``b(g)`` that training has given them; it is the default for
-        more than two steps and for a step of exponent 1/2, which know them, and for one or two
-        others takes about as long as the prediction again. ``marchenko-pastur``: the initial
+        more than two steps and for a step of exponent 1/2, which know them, and for two others
+        takes about as long as the prediction again. ``marchenko-pastur``: the initial
         weights, the default for one or two steps.
 
     Returns

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.interpolate import make_interp_spline
 
 import rmt
 from rmt import InvalidInputError, Problem, rectangular_outliers
@@ -23,6 +24,8 @@ from rmt.spikes.on_rows import outliers_on_rows, with_row_lengths
 from rmt.spikes.path import walked
 from rmt.spikes.readout_rule import law_of_readout, readout_rule
 from rmt.spikes.resummed import resummed_strengths
+from rmt.spikes.row_lengths import after_two_steps
+from rmt.spikes.state.walk import walk
 from rmt.status import ConvergenceError, Status
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -231,6 +234,38 @@ def test_lengths_after_one_and_two_steps() -> None:
     t = 4 * 1000**0.3 / math.sqrt(1000) * lengths.readout_nodes
     expected = np.sqrt(1 + t**2 * 0.5 * (w @ y**2) * variance)
     assert lengths.row_lengths == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("activation", "target", "readout", "batch", "noise"),
+    [
+        ("tanh(z + 7/10)", "He3(z)/sqrt(6)", "uniform", "reused", 0.0),
+        ("tanh(z + 7/10)", "sin(2*z)", "gaussian", "independent", 0.0),
+        ("erf(z + 1/2)", "z1 + z1*z2", "rademacher", "reused", 0.4),
+        ("relu(z)", "abs(z)", "gaussian", "reused", 0.0),
+        ("relu(z)", "abs(z)", "uniform", "independent", 0.3),
+    ],
+)
+def test_lengths_after_two_steps_by_the_walk(
+    activation: str, target: str, readout: str, batch: str, noise: float
+) -> None:
+    """Expectations of the level resummed against the state of the walk: two derivations."""
+    steps = [(3, 0.3), (3, 0.35)]
+    problem = Problem(activation, target, 500, 400, 900, steps, batch, readout, noise)
+    g, w = readout_rule(readout, 24, 0.3, bool(problem.activation.kinks))
+    *_, last = walk(problem, g, w, 1.0, to_the_end=False)
+    nodes, square = after_two_steps(problem, 1.0)
+    coarse_nodes, coarse = after_two_steps(problem, 0.75)
+    near = np.abs(g) <= min(3.0, nodes.max(), coarse_nodes.max())
+    assert np.ptp(last.own[near]) > 0.05 or readout == "rademacher"
+    by_walk, fine, other = (
+        np.interp(g[near], x, y) if readout == "rademacher" else make_interp_spline(x, y)(g[near])
+        for x, y in ((g, last.own), (nodes, square), (coarse_nodes, coarse))
+    )
+    apart = np.abs(fine - by_walk)
+    # A kink on a batch that is used again costs the walk a digit.
+    assert apart.max() < (3e-3 if activation == "relu(z)" else 6e-4) * last.own[near].max()
+    assert apart.max() < 2 * np.abs(fine - other).max() + 2e-3 * np.abs(last.own[near] - 1).max()
 
 
 def test_default_of_each_problem() -> None:

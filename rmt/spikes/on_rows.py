@@ -22,19 +22,17 @@ from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.population import Population
 from rmt.spectra.laws.silverstein import GeneralisedMarchenkoPastur
 from rmt.spectra.outliers.unequal_rows import unequal_row_outliers
-from rmt.spikes.constants import constants
 from rmt.spikes.deformed.rare import exceeded_by
 from rmt.spikes.mean_update import SpikeStrengths
-from rmt.spikes.readout_rule import law_of_readout, readout_rule
+from rmt.spikes.readout_rule import law_of_readout
 from rmt.spikes.refinement import SAFETY
-from rmt.spikes.state.walk import walk
+from rmt.spikes.row_lengths import after_one_step, after_two_steps
 from rmt.status import ConvergenceError, Status
 
 __all__ = ["RowsOutliers", "outliers_on_rows", "with_row_lengths"]
 
 
-RESOLUTION, COARSER = 1.0, 0.75  # of the walks that find the lengths after two steps
-READOUT_NODES, READOUT_SCALE = 14, 0.3  # of these walks, before they are coarsened
+RESOLUTION, COARSER = 1.0, 0.75  # of the lengths after two steps, and what shows their errors
 CUT_LOWER = 2.0  # times as many neurons that are cut off there
 LEAST = 1e-3  # of a squared length: interpolation does not know that it is positive
 
@@ -218,6 +216,8 @@ def _between(g: Array, square: Array, new: Array) -> Array:
     They are nearly quadratic in ``g``, for which a cubic spline is exact; so they go on beyond the
     nodes.
     """
+    if np.array_equal(g, new):
+        return square
     spline = scipy.interpolate.make_interp_spline(g, square, k=min(3, g.size - 1))
     inside = np.clip(new, g[0], g[-1])
     beyond = np.where(inside == new, 1.0, new / np.where(inside == 0.0, 1.0, inside))
@@ -227,9 +227,7 @@ def _between(g: Array, square: Array, new: Array) -> Array:
 def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths:
     """Spikes after one or two steps with the lengths of the rows on their nodes.
 
-    After one step ``b^2 = (1 + t mu_2 E y)^2 + t^2 tau^2``, ``t = eta_1 g / sqrt(N)``; after two
-    those of a walk (`rmt.spikes.state`), and they take about as long as it does. Spikes that have
-    them, as after any other steps, are returned as they are.
+    Spikes that have them, as after any other steps, are returned as they are.
 
     Raises
     ------
@@ -242,31 +240,20 @@ def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths
     if not np.isfinite(g).all():
         return spikes
     if len(problem.steps) == 1:
-        c = constants(problem)
-        t = problem.learning_rates[0] / math.sqrt(problem.width) * g
-        fine = coarse = np.hypot(1.0 + t * (c.mu2 * c.Ey), t * c.tau)
+        fine = coarse = after_one_step(problem, g)
     else:
         try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                fine, coarse = (_walked_to(problem, g, one) for one in (RESOLUTION, COARSER))
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                fine, coarse = (
+                    _between(*after_two_steps(problem, one), g) for one in (RESOLUTION, COARSER)
+                )
         except OutOfTime as end:
             raise ConvergenceError(end.status.value, end.status, spikes) from end
         except (OverflowError, np.linalg.LinAlgError) as error:
             raise ConvergenceError(str(error), Status.NOT_FINITE, spikes) from error
-        if not np.isfinite([fine, coarse]).all():
-            raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE, spikes)
+    fine, coarse = np.sqrt(fine), np.sqrt(coarse)
+    if not np.isfinite([fine, coarse]).all():
+        raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE, spikes)
     return replace(
         spikes, row_lengths=fine, coarser=replace(spikes, row_lengths=coarse, coarser=None)
     )
-
-
-def _walked_to(problem: Problem, g: Array, resolution: float) -> Array:
-    """Lengths at the nodes ``g`` after the last step, from a walk on nodes of its own: fewer do."""
-    order = 2 * round(READOUT_NODES * resolution / 2.0)
-    nodes, weights = readout_rule(
-        problem.readout, order, READOUT_SCALE, bool(problem.activation.kinks)
-    )
-    *_, last = walk(problem, nodes, weights, resolution, to_the_end=False)
-    if np.array_equal(nodes, g):
-        return np.sqrt(last.own)
-    return np.sqrt(_between(nodes, last.own, g))
