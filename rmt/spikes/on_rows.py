@@ -221,7 +221,7 @@ def _between(g: Array, square: Array, new: Array) -> Array:
     spline = scipy.interpolate.make_interp_spline(g, square, k=min(3, g.size - 1))
     inside = np.clip(new, g[0], g[-1])
     beyond = np.where(inside == new, 1.0, new / np.where(inside == 0.0, 1.0, inside))
-    return np.maximum(1.0 + (spline(inside) - 1.0) * beyond**2, LEAST * square.min())
+    return np.asarray(np.maximum(1.0 + (spline(inside) - 1.0) * beyond**2, LEAST * square.min()))
 
 
 def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths:
