@@ -182,7 +182,7 @@ class Prediction(Shown):
     @property
     def _bulk_name(self) -> str:
         if isinstance(self.bulk, MarchenkoPasturBulk):
-            return "marchenko-pastur"
+            return "Marchenko-Pastur"
         return "deformed" if self.method == "deformed" else "rows"
 
     def to_dict(self) -> dict[str, Any]:

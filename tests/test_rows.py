@@ -270,7 +270,7 @@ def test_lengths_after_two_steps_by_the_walk(
 
 def test_default_of_each_problem() -> None:
     two, three = rmt.predict(SINE), rmt.predict(THREE)
-    assert two.to_dict()["bulk"]["law"] == "marchenko-pastur"
+    assert two.to_dict()["bulk"]["law"] == "Marchenko-Pastur"
     assert three.to_dict()["bulk"]["law"] == "rows"
     assert "bulk of rows" in str(three)
     assert "bulk of rows" not in str(two)
