@@ -15,6 +15,7 @@ from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.prediction import Method, Prediction, Spike, SpikeError
 from rmt.problem import Problem
+from rmt.problem.supported import two_steps
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers.rectangular import rectangular_outliers
@@ -26,13 +27,21 @@ from rmt.spikes.deformed.outliers import (
     deformed_outliers,
 )
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
+from rmt.spikes.on_rows import RowsOutliers, outliers_on_rows, with_row_lengths
 from rmt.spikes.path import TrainingPath, walked
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
-from rmt.vocabulary import METHODS, RTOL
+from rmt.vocabulary import BULKS, METHODS, RTOL, Bulk
 
-__all__ = ["METHODS", "check_arguments", "on_marchenko_pastur", "predict", "training_path"]
+__all__ = [
+    "METHODS",
+    "check_arguments",
+    "on_bulk",
+    "on_marchenko_pastur",
+    "predict",
+    "training_path",
+]
 
 
 @one_blas_thread()
@@ -43,6 +52,7 @@ def predict(
     throw: bool = True,
     forms: Forms | None = None,
     max_seconds: float | None = MAX_SECONDS,
+    bulk: Bulk | None = None,
 ) -> Prediction:
     r"""Outliers of the weights after the last step, and what they have learned of the target.
 
@@ -55,14 +65,17 @@ def predict(
        s_k = \frac{\sqrt{(1 + \theta_k^2)(\gamma + \theta_k^2)}}{\theta_k}, \qquad
        o_k^2 \left(1 - \frac{\gamma + \theta_k^2}{\theta_k^2 (\theta_k^2 + 1)}\right).
 
+    Training changes the lengths of the rows beside the mean update, too: what that does to weak
+    outliers is told by ``bulk="rows"``.
+
     Parameters
     ----------
     problem : Problem
     method : {"resummed", "scaling", "deformed"}
         Level of theory. ``scaling``: the leading terms of large ``N``, evaluated at the width (see
         `rmt.scaling` for exponents and constants). ``resummed``: finite width, all orders in the
-        first step, on the Marchenko-Pastur bulk. ``deformed``: on the bulk that the rest of the
-        gradients leaves at this width.
+        first step, on the Marchenko-Pastur bulk or on that of rows. ``deformed``: on the bulk that
+        the rest of the gradients leaves at this width.
     rtol : float
         Relative tolerance on the strengths and absolute tolerance on the squared alignments of
         outliers, from 1e-10 to 1e-2. It is relaxed for spikes below the threshold
@@ -79,6 +92,12 @@ def predict(
         Limit of time, in seconds of this thread's processor time; None for no limit. A computation
         that reaches it ends as one that has not converged, with the status ``OUT_OF_TIME`` and the
         best prediction so far. Nearly all predictions take less than a second.
+    bulk : {"rows", "marchenko-pastur"}, optional
+        At the level ``resummed`` only: what the strengths come out of. ``rows``: initial weights
+        whose rows have the lengths ``b(g)`` that training has given them; it is the default for
+        more than two steps and for a step of exponent 1/2, which know them, and for two others
+        takes about as long as the prediction again. ``marchenko-pastur``: the initial
+        weights, the default for one or two steps.
 
     Returns
     -------
@@ -114,12 +133,12 @@ def predict(
     resummed [19.85, 2.39]
     deformed [19.86, 2.51]
     """
-    check_arguments(problem, method, rtol, forms)
+    check_arguments(problem, method, rtol, forms, bulk)
     if method == "deformed" and forms is None:
         forms = DEFAULT_FORMS
     seconds, failure = checked_seconds(max_seconds), None
     try:
-        prediction = _at_level(problem, method, rtol, forms, seconds)
+        prediction = _at_level(problem, method, rtol, forms, seconds, bulk)
     except ConvergenceError as error:
         failure = error
         prediction = _unsolved(problem, method, error, forms)
@@ -191,7 +210,9 @@ def training_path(
     return path
 
 
-def check_arguments(problem: Problem, method: Method, rtol: float, forms: Forms | None) -> None:
+def check_arguments(
+    problem: Problem, method: Method, rtol: float, forms: Forms | None, bulk: Bulk | None = None
+) -> None:
     """Raise `InvalidInputError` unless all of them are allowed, one with the other."""
     if not isinstance(problem, Problem):
         raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
@@ -200,10 +221,23 @@ def check_arguments(problem: Problem, method: Method, rtol: float, forms: Forms 
     if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
         raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
     check_forms(forms, method)
+    if bulk is None:
+        return
+    if bulk not in BULKS:
+        raise InvalidInputError(f"bulk must be one of {', '.join(BULKS)}; got {bulk!r}")
+    if method != "resummed":
+        raise InvalidInputError(
+            f"bulk belongs to method='resummed'; got bulk={bulk!r} with method={method!r}"
+        )
 
 
 def _at_level(
-    problem: Problem, method: Method, rtol: float, forms: Forms | None, seconds: float | None
+    problem: Problem,
+    method: Method,
+    rtol: float,
+    forms: Forms | None,
+    seconds: float | None,
+    bulk: Bulk | None,
 ) -> Prediction:
     """What is solved has its limit of time; how it is presented does not count."""
     if forms is not None:
@@ -211,12 +245,11 @@ def _at_level(
             found = deformed_outliers(problem, rtol, forms)
         return _deformed(problem, found, forms)
     with time_limit(seconds):
-        scaling = method == "scaling"
-        factors = scaling_strengths(problem) if scaling else resummed_strengths(problem, rtol)
+        if method == "resummed":
+            return on_bulk(problem, resummed_strengths(problem, rtol), bulk)
+        factors = scaling_strengths(problem)
     prediction = on_marchenko_pastur(problem, method, factors)
-    if scaling:
-        return replace(prediction, notes=(*notes.of_scaling(problem), *prediction.notes))
-    return prediction
+    return replace(prediction, notes=(*notes.of_scaling(problem), *prediction.notes))
 
 
 def _error(
@@ -237,6 +270,36 @@ def _error(
         "what throw=False returns.",
         prediction.status,
         prediction,
+    )
+
+
+def on_bulk(problem: Problem, factors: SpikeStrengths, bulk: Bulk | None = None) -> Prediction:
+    """The prediction of spikes of the level ``resummed``, on the bulk of this name or the default.
+
+    Raises
+    ------
+    ConvergenceError
+        The lengths of the rows were asked for and not found.
+    """
+    if bulk is None:
+        bulk = "marchenko-pastur" if two_steps(problem) else "rows"
+    if bulk == "rows":
+        factors = with_row_lengths(problem, factors)
+        if factors.row_lengths is not None:
+            return _on_rows(problem, outliers_on_rows(problem, factors))
+    return on_marchenko_pastur(problem, "resummed", factors)
+
+
+def _on_rows(problem: Problem, found: RowsOutliers) -> Prediction:
+    return Prediction(
+        problem=problem,
+        method="resummed",
+        spikes=_spikes_of(found, min(problem.width, problem.dim), found.inside_error),
+        bulk=found.bulk,
+        notes=(*notes.of_rows(problem, found), *notes.of_problem(problem)),
+        status=found.spikes.status,
+        factors=found.spikes,
+        bulk_edge_error=found.edge_error,
     )
 
 
@@ -306,7 +369,7 @@ def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Predic
     return Prediction(
         problem=problem,
         method="deformed",
-        spikes=_deformed_spikes(found, min(problem.width, problem.dim)),
+        spikes=_spikes_of(found, min(problem.width, problem.dim), found.edge_error),
         bulk=bulk,
         notes=(*notes.of_deformed(found), *notes.of_problem(problem)),
         status=found.spikes.status,
@@ -316,7 +379,9 @@ def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Predic
     )
 
 
-def _deformed_spikes(found: DeformedOutliers, at_most: int) -> tuple[Spike, ...]:
+def _spikes_of(
+    found: DeformedOutliers | RowsOutliers, at_most: int, inside_error: float
+) -> tuple[Spike, ...]:
     """The ``k``-th largest outlier belongs to the ``k``-th strongest spike."""
     factors, outliers = found.spikes, found.singular_value.size
     count = min(max(factors.strengths.size, outliers), at_most)
@@ -337,7 +402,7 @@ def _deformed_spikes(found: DeformedOutliers, at_most: int) -> tuple[Spike, ...]
     }
     errors = {
         "strength": filled(factors.strength_errors),
-        "singular_value": filled(found.singular_value_error, found.edge_error),
+        "singular_value": filled(found.singular_value_error, inside_error),
         "left_overlap": filled(found.left_error),
         "right_overlap": filled(found.right_error),
         "target_alignments": filled(factors.alignment_sq_errors),

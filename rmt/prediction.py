@@ -142,8 +142,8 @@ class Prediction(Shown):
     spikes : tuple of Spike
         Strongest first, down to 1/20 of the threshold strength.
     bulk : SpectralLaw
-        Law of the other singular values, ``min(N, d)`` of them: `MarchenkoPasturBulk`, or the
-        deformed one.
+        Law of the other singular values, ``min(N, d)`` of them: `MarchenkoPasturBulk`, that of
+        rows of their own length, or the deformed one.
     notes : tuple of str
         What is special about the problem, in plain words.
     status : Status
@@ -179,15 +179,20 @@ class Prediction(Shown):
         """The spikes that leave the bulk."""
         return tuple(spike for spike in self.spikes if spike.is_outlier)
 
+    @property
+    def _bulk_name(self) -> str:
+        if isinstance(self.bulk, MarchenkoPasturBulk):
+            return "Marchenko-Pastur"
+        return "deformed" if self.method == "deformed" else "rows"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, ready for JSON."""
         known = self.bulk.knows_edges
-        law = "Marchenko-Pastur" if isinstance(self.bulk, MarchenkoPasturBulk) else "deformed"
         return {
             **plain_fields(self, ("method", "forms", "status", "problem")),
             "problem_hash": self.problem.content_hash,
             "bulk": {
-                "law": law,
+                "law": self._bulk_name,
                 "aspect_ratio": self.problem.aspect_ratio,
                 "edges": plain(self.bulk.edges if known else [self.bulk.support()]),
                 "edge_error": plain(self.bulk_edge_error),
@@ -241,7 +246,8 @@ class Prediction(Shown):
             f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "
             f"{readout} readout, noise {problem.noise_std:g}",
             f"bulk of singular values {bulk}, {len(self.outliers)} outlier"
-            f"{'' if len(self.outliers) == 1 else 's'} ({self.method})",
+            f"{'' if len(self.outliers) == 1 else 's'} ({self.method}"
+            f"{', bulk of rows' if self._bulk_name == 'rows' else ''})",
         ]
         names = ["overlap with target"] if r == 1 else [f"overlap with e{i + 1}" for i in range(r)]
         header = ["spike", "strength", "singular value", "left", "right", *names]

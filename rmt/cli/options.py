@@ -12,7 +12,7 @@ from rmt.budget import MAX_SECONDS
 from rmt.cli.program import Argument, Either, choice, command, flag, option
 from rmt.expressions.catalogue import ALIASES, CATALOGUE, MAX_HERMITE_DEGREE
 from rmt.status import InvalidInputError
-from rmt.vocabulary import FORMS, METHODS, Batch, ReadoutLaw
+from rmt.vocabulary import BULKS, FORMS, METHODS, Batch, ReadoutLaw
 
 if TYPE_CHECKING:
     from rmt.problem import Problem, Step
@@ -167,6 +167,13 @@ def level(default_rtol: float, each: str = "") -> list[Argument]:
             "outlier equation, with --method deformed only (default there: linked)",
             FORMS,
         ),
+        choice(
+            "--bulk",
+            "BULK",
+            "what spikes come out of, with --method resummed only (default there: rows for more "
+            "than two steps)",
+            BULKS,
+        ),
         rtol(default_rtol),
         max_seconds(each),
     ]
@@ -192,7 +199,7 @@ def problem_of(options: argparse.Namespace) -> Problem:
 
 def solver_of(options: argparse.Namespace) -> dict[str, Any]:
     """Level, tolerance and limit of time, as far as the command has them."""
-    names = ("method", "forms", "rtol", "max_seconds")
+    names = ("method", "forms", "bulk", "rtol", "max_seconds")
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
@@ -184,12 +184,11 @@ def walked(problem: Problem, rtol: float, to_the_end: bool = True) -> list[PathP
     gradients = [nothing, *(one.gradient for one in states)]
     own = [np.ones(g.size), *(np.sqrt(one.own) for one in states)]
     points = []
-    for s, error in enumerate(errors):
+    for s, (training, test) in enumerate(errors):
         spikes = _spikes(problem, found, s - 1) if s else None
-        off = found.mean_square_errors[s]
-        points.append(
-            PathPoint(s, spikes, *error, g, rows[s], gradients[s], own[s], *map(float, off))
-        )
+        off = found.mean_square_errors[s].tolist()
+        point = PathPoint(s, spikes, training, test, g, rows[s], gradients[s], own[s], *off)
+        points.append(point)
     return points
 
 
@@ -209,7 +208,8 @@ def _spikes(problem: Problem, found: RefinedWalk, s: int) -> SpikeStrengths:
     """Of the mean update after a step."""
     theta, toward, left = spectrum(problem, found.w, found.states[s])
     kept = int(np.sum(theta > KEEP * problem.aspect_ratio**0.25))
-    return SpikeStrengths(
+    own = found.states[s].own
+    spikes = SpikeStrengths(
         strengths=theta[:kept],
         alignments=toward[:kept],
         readout_nodes=found.g,
@@ -219,4 +219,6 @@ def _spikes(problem: Problem, found: RefinedWalk, s: int) -> SpikeStrengths:
         strength_errors=np.minimum(found.strength_errors[s][:kept], theta[:1]),
         alignment_sq_errors=found.square_errors[s][:kept],
         status=found.status,
+        row_lengths=np.sqrt(own),
     )
+    return replace(spikes, coarser=replace(spikes, row_lengths=np.sqrt(own + found.own_errors[s])))

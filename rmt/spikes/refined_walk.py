@@ -65,6 +65,8 @@ class RefinedWalk:
         Of squared alignments.
     mean_square_errors : array, shape (T + 1, 2)
         Of the errors of training and test before each step and at the end.
+    own_errors : array, shape (T, Q)
+        Of the squared lengths of the rows' own parts.
     status : Status
     """
 
@@ -74,6 +76,7 @@ class RefinedWalk:
     strength_errors: Array
     square_errors: Array
     mean_square_errors: Array
+    own_errors: Array
     status: Status
 
 
@@ -221,6 +224,7 @@ class _Sums:
         self._common = self._total = common
         self._vector = _vector(problem, w, common)
         self._off: dict[str, Array] = {}
+        self._own_off: dict[str, Array] = {}
         self._factor: dict[str, float] = {}
         self.first: dict[str, float] = {}
 
@@ -234,6 +238,8 @@ class _Sums:
         """One level more of a variable; what is left of its error now."""
         before = self._last.get(key, self._common)
         total = [_plus(a, b, c) for a, b, c in zip(self._total, finer, before, strict=True)]
+        changes = [np.abs(a.own - b.own) for a, b in zip(finer, before, strict=True)]
+        self._own_off[key] = np.array(changes)
         vector = _vector(self._problem, self._w, total)
         off = np.nan_to_num(np.abs(vector - self._vector), nan=0.0, posinf=1e300)
         self._total, self._vector, self._last[key] = total, vector, finer
@@ -255,14 +261,18 @@ class _Sums:
         """The sum of all, with the errors that the last changes tell."""
         unit = _unit(self._problem, self._vector, len(self._total))
         steps, r = len(self._total), self._problem.n_directions
-        strengths, _, squares = _parts(self._vector, steps, r)
+        own = np.array([one.own for one in self._total])
         if not self.first:
-            errors = np.full(self._vector.shape, math.inf)
+            errors, own_errors = np.full(self._vector.shape, math.inf), own
         else:
-            errors = sum(self._factor[key] * off for key, off in self._off.items())
             # Products of changes are known of those that count only.
-            errors = errors + MIXED * _mixed(self.first) * _sizes(self._vector, steps, r)
-            errors = errors + FLOOR * _sizes(self._vector, steps, r)
+            least = MIXED * _mixed(self.first) + FLOOR
+            errors = least * _sizes(self._vector, steps, r)
+            for key, off in self._off.items():
+                errors = errors + self._factor[key] * off
+            own_errors = least * own
+            for key, off in self._own_off.items():
+                own_errors = own_errors + self._factor[key] * off
         worst = float((errors / unit).max(initial=0.0))
         strength_errors, mean_square_errors, square_errors = _parts(errors, steps, r)
         return RefinedWalk(
@@ -272,6 +282,7 @@ class _Sums:
             strength_errors,
             np.minimum(square_errors, 1.0),
             mean_square_errors,
+            own_errors,
             Status.CONVERGED if worst <= rtol else Status.NOT_CONVERGED,
         )
 
