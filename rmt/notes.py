@@ -15,10 +15,12 @@ from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spikes.constants import constants
 from rmt.spikes.deformed.outliers import DeformedOutliers
 from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.on_rows import RowsOutliers
 
-__all__ = ["of_deformed", "of_problem", "of_readout_scale", "of_scaling", "of_strengths"]
+__all__ = ["of_deformed", "of_problem", "of_readout_scale", "of_rows", "of_scaling", "of_strengths"]
 
 _SHIFT = 0.01  # relative shift of an outlier worth a note
+_MOST_WIDENING = 0.15  # relative: as far above the edge as the bulk's dependence on data is felt
 _SMALL = 0.2  # of the first step, for which the leading terms are good to a few percent
 _HEAVY = 50.0  # the size of the rarest labels that count, in standard deviations
 _RECOGNISED = 0.2  # relative distance at which the readout's scale is taken for 1/sqrt(N)
@@ -62,6 +64,27 @@ def of_strengths(problem: Problem, factors: SpikeStrengths) -> list[str]:
     return notes
 
 
+def of_rows(problem: Problem, found: RowsOutliers) -> list[str]:
+    """On the outliers next to the bulk of rows."""
+    notes = _near_edge(found)
+    if found.inside_error > found.edge_error:
+        k = found.singular_value.size
+        notes.append(
+            f"spike {k} is in the bulk, and outside of it within its error estimate: whether it "
+            "leaves the bulk is undecided; ask for a smaller rtol"
+        )
+    better = "; see the level 'deformed'" if has_prediction(problem, "deformed") else ""
+    widening = problem.width ** (2.0 * max(step.exponent for step in problem.steps) - 1.0)
+    near = found.singular_value < found.edge * (1.0 + min(widening, _MOST_WIDENING))
+    if np.any(near):
+        notes.append(
+            f"{_spikes_named(near)} next to the bulk's edge: rows have their lengths here, and "
+            "what the bulk owes to the data besides, which moves weak outliers by some percent, is "
+            f"left out{better}"
+        )
+    return notes
+
+
 def of_scaling(problem: Problem) -> list[str]:
     """On the powers of the first step that the leading terms leave out."""
     size = problem.learning_rates[0] / math.sqrt(problem.width)
@@ -87,8 +110,7 @@ def _shift_by_fluctuations(problem: Problem, strengths: Array) -> NDArray[Any]:
     return square * (1.0 + problem.aspect_ratio) / (2.0 * np.maximum(strengths, 1e-3) ** 2)
 
 
-def of_deformed(found: DeformedOutliers) -> list[str]:
-    """On the outliers next to the deformed bulk."""
+def _near_edge(found: DeformedOutliers | RowsOutliers) -> list[str]:
     notes = []
     if not found.singular_value.size:
         notes.append(f"no outlier: no singular value is above the bulk's edge {found.edge:.4g}")
@@ -98,6 +120,12 @@ def of_deformed(found: DeformedOutliers) -> list[str]:
             f"{_spikes_named(near)} at the bulk's edge within the error estimate: whether it "
             "leaves the bulk is undecided"
         )
+    return notes
+
+
+def of_deformed(found: DeformedOutliers) -> list[str]:
+    """On the outliers next to the deformed bulk."""
+    notes = _near_edge(found)
     if found.edge_error > 0.01 * found.edge:
         notes.append(
             "the bulk has no sharp edge: the few neurons and samples with the largest readouts and "

@@ -17,7 +17,7 @@ from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.prediction import Method, Prediction, Spike, SpikeError, TrainingPath
 from rmt.problem import Problem
-from rmt.problem.supported import check_supported
+from rmt.problem.supported import check_supported, two_steps
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers.rectangular import rectangular_outliers
@@ -29,16 +29,18 @@ from rmt.spikes.deformed.outliers import (
     deformed_outliers,
 )
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
+from rmt.spikes.on_rows import RowsOutliers, outliers_on_rows, with_row_lengths
 from rmt.spikes.path import walked
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import ConvergenceError, InvalidInputError
-from rmt.vocabulary import METHODS, RTOL
+from rmt.vocabulary import BULKS, METHODS, RTOL, Bulk
 
 __all__ = [
     "METHODS",
     "along_path",
     "check_arguments",
+    "on_bulk",
     "on_marchenko_pastur",
     "predict",
     "training_path",
@@ -55,6 +57,7 @@ def predict(
     throw: bool = True,
     forms: Forms | None = None,
     max_seconds: float | None = MAX_SECONDS,
+    bulk: Bulk | None = None,
 ) -> Prediction:
     r"""Outliers of the weights after the last step, and what they have learned of the target.
 
@@ -67,14 +70,17 @@ def predict(
        s_k = \frac{\sqrt{(1 + \theta_k^2)(\gamma + \theta_k^2)}}{\theta_k}, \qquad
        o_k^2 \left(1 - \frac{\gamma + \theta_k^2}{\theta_k^2 (\theta_k^2 + 1)}\right).
 
+    Training changes the lengths of the rows beside the mean update, too: what that does to weak
+    outliers is told by ``bulk="rows"``.
+
     Parameters
     ----------
     problem : Problem
     method : {"resummed", "scaling", "deformed"}
         Level of theory. ``scaling``: the leading terms of large ``N``, evaluated at the width (see
         `rmt.scaling` for exponents and constants). ``resummed``: finite width, all orders in the
-        first step, on the Marchenko-Pastur bulk. ``deformed``: on the bulk that the rest of the
-        gradients leaves at this width.
+        first step, on the Marchenko-Pastur bulk or on that of rows. ``deformed``: on the bulk that
+        the rest of the gradients leaves at this width.
     rtol : float
         Relative tolerance on the strengths and absolute tolerance on the squared alignments of
         outliers, from 1e-10 to 1e-2. It is relaxed for spikes below the threshold
@@ -91,6 +97,12 @@ def predict(
         Limit of time, in seconds of this thread's processor time; None for no limit. A computation
         that reaches it ends as one that has not converged, with the status ``OUT_OF_TIME`` and the
         best prediction so far. Nearly all predictions take less than a second.
+    bulk : {"rows", "marchenko-pastur"}, optional
+        At the level ``resummed`` only: what the strengths come out of. ``rows``: initial weights
+        whose rows have the lengths ``b(g)`` that training has given them; it is the default for
+        more than two steps and for a step of exponent 1/2, which know them, and for two others
+        takes about as long as the prediction again. ``marchenko-pastur``: the initial
+        weights, the default for one or two steps.
 
     Returns
     -------
@@ -128,13 +140,13 @@ def predict(
     resummed [19.85, 2.39]
     deformed [19.86, 2.51]
     """
-    check_arguments(problem, method, rtol, forms)
+    check_arguments(problem, method, rtol, forms, bulk)
     if method == "deformed" and forms is None:
         forms = DEFAULT_FORMS
     check_supported(problem, method, forms)
     seconds, failure = checked_seconds(max_seconds), None
     try:
-        prediction = _at_level(problem, method, rtol, forms, seconds)
+        prediction = _at_level(problem, method, rtol, forms, seconds, bulk)
     except ConvergenceError as error:
         failure = error
         prediction = _unsolved(problem, method, error, forms)
@@ -152,6 +164,7 @@ def training_path(
     *,
     method: Method = "resummed",
     forms: Forms | None = None,
+    bulk: Bulk | None = None,
 ) -> TrainingPath:
     r"""The network after every step: predictions, training and test errors, alignments of its rows.
 
@@ -172,6 +185,8 @@ def training_path(
         alignments of rows are the walk's at every level: the others have none.
     forms : {"linked", "exact", "simple"}, optional
         As in `predict`.
+    bulk : {"rows", "marchenko-pastur"}, optional
+        As in `predict`; the default is that of the whole problem, at all its points.
 
     Returns
     -------
@@ -211,9 +226,11 @@ def training_path(
     2 0.2613 0.3765
     3 0.2117 0.3449
     """
-    check_arguments(problem, method, rtol, forms)
+    check_arguments(problem, method, rtol, forms, bulk)
     if method == "deformed" and forms is None:
         forms = DEFAULT_FORMS
+    if method == "resummed" and bulk is None:
+        bulk = _default_bulk(problem)
     for n in range(1, problem.n_steps + 1):
         check_supported(problem.with_n_steps(n), method, forms)
     seconds, start = checked_seconds(max_seconds), time.thread_time()
@@ -221,13 +238,14 @@ def training_path(
         points = walked(problem, rtol)
     left = None if seconds is None else seconds - (time.thread_time() - start)
     spikes = [point.spikes for point in points if point.spikes is not None]
-    predictions = along_path(problem, spikes, rtol, method, forms, left)
+    predictions = along_path(problem, spikes, rtol, method, forms, bulk, left)
     path = TrainingPath.of(
         problem,
         [{one.name: getattr(point, one.name) for one in fields(point)} for point in points],
         predictions,
         method=method,
         forms=forms,
+        bulk=bulk,
         rtol=float(rtol),
     )
     status = path.status
@@ -242,6 +260,7 @@ def along_path(
     rtol: float,
     method: Method,
     forms: Forms | None,
+    bulk: Bulk | None,
     max_seconds: float | None = MAX_SECONDS,
 ) -> list[Prediction]:
     """The prediction after each step, of spikes from a walk or, at other levels, solved for.
@@ -251,7 +270,7 @@ def along_path(
     cut = [problem.with_n_steps(s) for s, _ in enumerate(spikes, 1)]
     if method == "resummed":
         made = zip(cut, spikes, strict=True)
-        return [replace(on_marchenko_pastur(one, method, s), rtol=rtol) for one, s in made]
+        return [replace(on_bulk(one, s, bulk), rtol=rtol) for one, s in made]
     end = None if max_seconds is None else time.thread_time() + max_seconds
     predictions = []
     for one in cut:
@@ -260,7 +279,9 @@ def along_path(
     return predictions
 
 
-def check_arguments(problem: Problem, method: Method, rtol: float, forms: Forms | None) -> None:
+def check_arguments(
+    problem: Problem, method: Method, rtol: float, forms: Forms | None, bulk: Bulk | None = None
+) -> None:
     """Raise `InvalidInputError` unless all of them are allowed, one with the other."""
     if not isinstance(problem, Problem):
         raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
@@ -269,10 +290,23 @@ def check_arguments(problem: Problem, method: Method, rtol: float, forms: Forms 
     if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 1e-10 <= rtol <= 1e-2:
         raise InvalidInputError(f"rtol must lie between 1e-10 and 1e-2, got {rtol!r}")
     check_forms(forms, method)
+    if bulk is None:
+        return
+    if bulk not in BULKS:
+        raise InvalidInputError(f"bulk must be one of {', '.join(BULKS)}; got {bulk!r}")
+    if method != "resummed":
+        raise InvalidInputError(
+            f"bulk belongs to method='resummed'; got bulk={bulk!r} with method={method!r}"
+        )
 
 
 def _at_level(
-    problem: Problem, method: Method, rtol: float, forms: Forms | None, seconds: float | None
+    problem: Problem,
+    method: Method,
+    rtol: float,
+    forms: Forms | None,
+    seconds: float | None,
+    bulk: Bulk | None,
 ) -> Prediction:
     """What is solved has its limit of time; how it is presented does not count."""
     if forms is not None:
@@ -280,12 +314,11 @@ def _at_level(
             found = deformed_outliers(problem, rtol, forms)
         return _deformed(problem, found, forms)
     with time_limit(seconds):
-        scaling = method == "scaling"
-        factors = scaling_strengths(problem) if scaling else resummed_strengths(problem, rtol)
+        if method == "resummed":
+            return on_bulk(problem, resummed_strengths(problem, rtol), bulk)
+        factors = scaling_strengths(problem)
     prediction = on_marchenko_pastur(problem, method, factors)
-    if scaling:
-        return replace(prediction, notes=(*notes.of_scaling(problem), *prediction.notes))
-    return prediction
+    return replace(prediction, notes=(*notes.of_scaling(problem), *prediction.notes))
 
 
 def _error(
@@ -306,6 +339,38 @@ def _error(
         "what throw=False returns.",
         prediction.status,
         prediction,
+    )
+
+
+def on_bulk(problem: Problem, factors: SpikeStrengths, bulk: Bulk | None = None) -> Prediction:
+    """The prediction of spikes of the level ``resummed``, on the bulk of this name or the default.
+
+    Raises
+    ------
+    ConvergenceError
+        The lengths of the rows were asked for and not found.
+    """
+    if (bulk or _default_bulk(problem)) == "rows":
+        factors = with_row_lengths(problem, factors)
+        if factors.row_lengths is not None:
+            return _on_rows(problem, outliers_on_rows(problem, factors))
+    return on_marchenko_pastur(problem, "resummed", factors)
+
+
+def _default_bulk(problem: Problem) -> Bulk:
+    return "marchenko-pastur" if two_steps(problem) else "rows"
+
+
+def _on_rows(problem: Problem, found: RowsOutliers) -> Prediction:
+    return Prediction(
+        problem=problem,
+        method="resummed",
+        spikes=_spikes_of(found, min(problem.width, problem.dim), found.inside_error),
+        bulk=found.bulk,
+        notes=(*notes.of_rows(problem, found), *notes.of_problem(problem)),
+        status=found.spikes.status,
+        factors=found.spikes,
+        bulk_edge_error=found.edge_error,
     )
 
 
@@ -375,7 +440,7 @@ def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Predic
     return Prediction(
         problem=problem,
         method="deformed",
-        spikes=_deformed_spikes(found, min(problem.width, problem.dim)),
+        spikes=_spikes_of(found, min(problem.width, problem.dim), found.edge_error),
         bulk=bulk,
         notes=(*notes.of_deformed(found), *notes.of_problem(problem)),
         status=found.spikes.status,
@@ -385,7 +450,9 @@ def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Predic
     )
 
 
-def _deformed_spikes(found: DeformedOutliers, at_most: int) -> tuple[Spike, ...]:
+def _spikes_of(
+    found: DeformedOutliers | RowsOutliers, at_most: int, inside_error: float
+) -> tuple[Spike, ...]:
     """The ``k``-th largest outlier belongs to the ``k``-th strongest spike."""
     factors, outliers = found.spikes, found.singular_value.size
     count = min(max(factors.strengths.size, outliers), at_most)
@@ -406,7 +473,7 @@ def _deformed_spikes(found: DeformedOutliers, at_most: int) -> tuple[Spike, ...]
     }
     errors = {
         "strength": filled(factors.strength_errors),
-        "singular_value": filled(found.singular_value_error, found.edge_error),
+        "singular_value": filled(found.singular_value_error, inside_error),
         "left_overlap": filled(found.left_error),
         "right_overlap": filled(found.right_error),
         "target_alignments": filled(factors.alignment_sq_errors),

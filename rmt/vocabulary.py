@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args
 
 __all__ = [
+    "BULKS",
     "FORMS",
     "METHODS",
     "NUMBERS",
     "RTOL",
     "TEXTS",
     "Batch",
+    "Bulk",
     "Forms",
     "Init",
     "Method",
@@ -22,11 +24,14 @@ Batch: TypeAlias = Literal["reused", "independent"]
 ReadoutLaw: TypeAlias = Literal["gaussian", "rademacher", "uniform"]
 Init: TypeAlias = Literal["sphere", "gaussian"]
 
-# Of `predict`: the level of theory, and the outlier equation of the level ``deformed``.
+# Of `predict`: the level of theory, the bulk at the level ``resummed``, and the outlier equation of
+# the level ``deformed``.
 Method: TypeAlias = Literal["scaling", "resummed", "deformed"]
 METHODS = get_args(Method)
 Forms: TypeAlias = Literal["simple", "exact", "linked"]
 FORMS = get_args(Forms)
+Bulk: TypeAlias = Literal["rows", "marchenko-pastur"]
+BULKS = get_args(Bulk)
 RTOL = 1e-4
 """Tolerance unless the caller says otherwise: of a theory whose own error is of order ``1/N``."""
 

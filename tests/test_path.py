@@ -36,7 +36,8 @@ def test_points_are_predictions_of_the_first_steps(path):
     assert path[0].prediction is None
     assert path[0].outliers == ()
     for s in (1, 2, 3):
-        point, alone = path[s], rmt.predict(STAIRCASE.with_n_steps(s), rtol=1e-3)
+        point = path[s]
+        alone = rmt.predict(STAIRCASE.with_n_steps(s), rtol=1e-3, bulk="rows")
         assert point.prediction.problem == alone.problem
         assert len(point.outliers) == len(alone.outliers) == (1, 2, 2)[s - 1]
         for one, other in zip(point.outliers, alone.outliers, strict=True):
@@ -60,7 +61,13 @@ def test_arrays_and_rows(path):
     assert path.target_overlaps.shape == (4, 2, 2)
     assert np.isnan(path.singular_value[1, 1])
     assert path.n_outliers.tolist() == [0, 1, 2, 2]
-    assert path.bulk_edge == pytest.approx(2.0)
+    assert path.bulk == "rows"
+    assert path.bulk_edge[0] == pytest.approx(2.0)
+    edges = [point.prediction.bulk.upper_edge for point in list(path)[1:]]
+    assert path.bulk_edge[1:].tolist() == edges
+    initial = rmt.training_path(STAIRCASE, 1e-3, bulk="marchenko-pastur")
+    assert initial.bulk_edge == pytest.approx(2.0)
+    np.testing.assert_array_equal(initial.test_error, path.test_error)
     frame = path.to_frame()
     assert frame.step.tolist() == [0, 1, 2, 3]
     np.testing.assert_array_equal(frame.singular_value_0, path.singular_value[:, 0])
@@ -69,9 +76,12 @@ def test_arrays_and_rows(path):
     assert (frame.target_overlap_0_error[1:] > 0).all()
 
 
-@pytest.mark.parametrize("method", ["resummed", "scaling", "deformed"])
-def test_json_round_trip(method):
-    path = rmt.training_path(TWO, 1e-3, method=method)
+@pytest.mark.parametrize(
+    ("method", "bulk"),
+    [("resummed", None), ("resummed", "rows"), ("scaling", None), ("deformed", None)],
+)
+def test_json_round_trip(method, bulk):
+    path = rmt.training_path(TWO, 1e-3, method=method, bulk=bulk)
     again = rmt.TrainingPath.from_json(path.to_json())
     assert again.to_dict() == path.to_dict()
     assert again.method == method
@@ -119,10 +129,10 @@ def test_what_is_left_of_the_time_is_for_the_predictions(path, monkeypatch):
     walk = rmt.training_path(TWO, 1e-3)
     monkeypatch.setattr(predict_module, "_LEAST_SECONDS", 1e-9)
     spikes = [point.spikes for point in walk][1:]
-    found = along_path(TWO, spikes, 1e-3, "deformed", None, 1e-9)
-    assert [one.status for one in found] == [rmt.Status.OUT_OF_TIME] * 2
-    late = replace(walk[1], prediction=found[0])
-    assert replace(walk, points=(walk[0], late, walk[2])).status is rmt.Status.OUT_OF_TIME
+    found = along_path(TWO, spikes, 1e-3, "deformed", None, None, 1e-9)
+    assert found[1].status is rmt.Status.OUT_OF_TIME
+    late = replace(walk[2], prediction=found[1])
+    assert replace(walk, points=(*walk.points[:2], late)).status is rmt.Status.OUT_OF_TIME
 
 
 # The number of steps of a problem

@@ -12,7 +12,7 @@ from rmt.budget import MAX_SECONDS
 from rmt.cli.program import Argument, Either, choice, command, flag, option
 from rmt.expressions.catalogue import ALIASES, CATALOGUE, MAX_HERMITE_DEGREE
 from rmt.status import InvalidInputError
-from rmt.vocabulary import FORMS, METHODS, Batch, ReadoutLaw
+from rmt.vocabulary import BULKS, FORMS, METHODS, Batch, ReadoutLaw
 
 if TYPE_CHECKING:
     from rmt.problem import Problem, Step
@@ -31,6 +31,8 @@ __all__ = [
     "plot",
     "problem_command",
     "problem_of",
+    "read_schedule",
+    "read_step",
     "reader",
     "rtol",
     "solver_of",
@@ -61,7 +63,8 @@ integer = reader(int, "must be an integer,")
 number = reader(float, "must be a number,")
 
 
-def _read_step(text: str) -> Step:
+def read_step(text: str) -> Step:
+    """``SCALE,EXPONENT`` as a step."""
     scale, exponent = map(float, text.split(","))
     from rmt.problem import Step
 
@@ -73,7 +76,8 @@ def _read_samples(text: str) -> int | list[int]:
     return counts[0] if len(counts) == 1 else counts
 
 
-def _read_schedule(text: str) -> tuple[int, ...]:
+def read_schedule(text: str) -> tuple[int, ...]:
+    """``0,0,1`` as a schedule of batches."""
     return tuple(int(part) for part in text.split(","))
 
 
@@ -92,7 +96,7 @@ _PROBLEM = [
         "--step",
         "C,ALPHA",
         "a gradient step with learning rate C * N**ALPHA; give it once for each step",
-        reader(_read_step, "a step is SCALE,EXPONENT such as 4,0.3;"),
+        reader(read_step, "a step is SCALE,EXPONENT such as 4,0.3;"),
         required=True,
         action="append",
         dest="steps",
@@ -102,7 +106,7 @@ _PROBLEM = [
         "--batches",
         "B,B,..",
         "which batch each step uses, such as 0,0,1; in the place of --batch",
-        reader(_read_schedule, "batches are numbers from 0, one for each step, such as 0,0,1;"),
+        reader(read_schedule, "batches are numbers from 0, one for each step, such as 0,0,1;"),
     ),
     choice("--readout", "LAW", "second layer", get_args(ReadoutLaw), "gaussian"),
     option("--noise", "STD", "standard deviation of the label noise", number, default=0.0),
@@ -163,6 +167,13 @@ def level(default_rtol: float, each: str = "") -> list[Argument]:
             "outlier equation, with --method deformed only (default there: linked)",
             FORMS,
         ),
+        choice(
+            "--bulk",
+            "BULK",
+            "what spikes come out of, with --method resummed only (default there: rows for more "
+            "than two steps)",
+            BULKS,
+        ),
         rtol(default_rtol),
         max_seconds(each),
     ]
@@ -188,7 +199,7 @@ def problem_of(options: argparse.Namespace) -> Problem:
 
 def solver_of(options: argparse.Namespace) -> dict[str, Any]:
     """Level, tolerance and limit of time, as far as the command has them."""
-    names = ("method", "forms", "rtol", "max_seconds")
+    names = ("method", "forms", "bulk", "rtol", "max_seconds")
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 

@@ -22,7 +22,7 @@ from rmt.grids.sweep import Sweep, outcome, swept
 from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
-from rmt.vocabulary import Forms
+from rmt.vocabulary import Bulk, Forms
 
 if TYPE_CHECKING:
     import pandas
@@ -257,6 +257,7 @@ def phase_diagram(
     throw: bool = False,
     forms: Forms | None = None,
     max_seconds: float | None = MAX_SECONDS,
+    bulk: Bulk | None = None,
 ) -> PhaseDiagram:
     """Number of outliers and largest target overlap over the exponents of the two steps.
 
@@ -277,7 +278,7 @@ def phase_diagram(
         Looser than for single predictions; every point has its error estimate, and one where the
         count of outliers is in doubt is marked in ``undecided``. It holds for outliers; spikes
         below the threshold are (at the resummed level) only seen to be below it.
-    executor, progress, throw, forms, max_seconds
+    executor, progress, throw, forms, max_seconds, bulk
         As for `rmt.sweep`.
 
     Returns
@@ -321,7 +322,7 @@ def phase_diagram(
             "exponents of any number of steps"
         )
     over: Over = {"alpha_1": _values(alpha_1), "alpha_2": _values(alpha_2)}
-    level = Level(method, rtol, forms, max_seconds, outliers_only=True)
+    level = Level(method, rtol, forms, max_seconds, bulk, outliers_only=True)
     found = swept(problem, over, level, Means(executor, progress, throw))
     return PhaseDiagram(found, 2 if _two_valued(problem) else None)
 

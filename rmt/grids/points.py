@@ -15,15 +15,16 @@ import numpy as np
 from rmt.arrays import Array, Bools
 from rmt.budget import time_limit
 from rmt.grids.driver import Failure, attempted
-from rmt.predict import on_marchenko_pastur, predict
+from rmt.predict import on_bulk, predict
 from rmt.prediction import Method, Prediction, Spike, SpikeError
 from rmt.problem import Problem
 from rmt.problem.supported import two_steps
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.path import strengths_along_walk
 from rmt.spikes.resummed import family_key, resummed_family
 from rmt.status import ConvergenceError, Status
-from rmt.vocabulary import Forms
+from rmt.vocabulary import Bulk, Forms
 
 __all__ = ["OF_DIRECTIONS", "OF_SPIKES", "PREDICTED", "Level", "Point", "family", "predicted"]
 
@@ -45,6 +46,7 @@ class Level:
     rtol: float
     forms: Forms | None
     max_seconds: float | None
+    bulk: Bulk | None = None
     outliers_only: bool = False
 
 
@@ -95,9 +97,10 @@ class Point:
         errors = _arrays([spike.error for spike in spikes], problem.n_directions)
         is_outlier = np.array([spike.is_outlier for spike in spikes], dtype=bool)
         bulk_edges = _lower_edge(prediction), float(prediction.bulk.upper_edge)
-        if prediction.method == "deformed":
-            lowest = values["singular_value"] - errors["singular_value"]
-            decided = (lowest > bulk_edges[1] + prediction.bulk_edge_error) | ~is_outlier
+        if prediction.method == "deformed" or not isinstance(prediction.bulk, MarchenkoPasturBulk):
+            value, error = values["singular_value"], errors["singular_value"]
+            highest = bulk_edges[1] + prediction.bulk_edge_error
+            decided = (value - error > highest) | (~is_outlier & (value + error <= highest))
         else:  # both ends of the interval of each strength are on one side of the threshold
             decided = np.abs(values["strength"] - problem.aspect_ratio**0.25) > errors["strength"]
         message = "" if status.ok else status.value
@@ -146,7 +149,7 @@ def predicted(level: Level, problems: Sequence[Problem]) -> list[Point | Failure
     if not two_steps(problems[0]):
         return _on_the_way(level, problems)
     return [
-        attempted(_on_marchenko_pastur, level, problem, found)
+        attempted(_on_bulk, level, problem, found)
         for problem, found in zip(problems, _resummed(level, problems), strict=True)
     ]
 
@@ -169,7 +172,7 @@ def _on_the_way(level: Level, problems: Sequence[Problem]) -> list[Point | Failu
             points.append(walk)
         else:
             found = walk[one.n_steps - 1]
-            points.append(attempted(_on_marchenko_pastur, level, one, found))
+            points.append(attempted(_on_bulk, level, one, found))
     return points
 
 
@@ -178,8 +181,9 @@ def _walk(level: Level, problem: Problem) -> list[SpikeStrengths]:
         return strengths_along_walk(problem, level.rtol)
 
 
-def _on_marchenko_pastur(level: Level, problem: Problem, found: SpikeStrengths) -> Point:
-    return Point.of(on_marchenko_pastur(problem, level.method, found))
+def _on_bulk(level: Level, problem: Problem, found: SpikeStrengths) -> Point:
+    with time_limit(level.max_seconds):  # for the lengths of rows
+        return Point.of(on_bulk(problem, found, level.bulk))
 
 
 def _resummed(level: Level, problems: Sequence[Problem]) -> list[SpikeStrengths]:
@@ -198,5 +202,6 @@ def _single(level: Level, problem: Problem) -> Point:
                 throw=False,
                 forms=level.forms,
                 max_seconds=level.max_seconds,
+                bulk=level.bulk,
             )
         )

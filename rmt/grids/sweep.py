@@ -21,7 +21,7 @@ from rmt.predict import check_arguments
 from rmt.prediction import Method
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, Status
-from rmt.vocabulary import RTOL, TEXTS, Forms
+from rmt.vocabulary import RTOL, TEXTS, Bulk, Forms
 
 if TYPE_CHECKING:
     import pandas
@@ -267,6 +267,7 @@ def sweep(
     throw: bool = False,
     forms: Forms | None = None,
     max_seconds: float | None = MAX_SECONDS,
+    bulk: Bulk | None = None,
 ) -> Sweep:
     """Predictions on a grid of problems.
 
@@ -314,6 +315,8 @@ def sweep(
         As for `rmt.predict`.
     max_seconds : float or None
         As for `rmt.predict`, for each point; points that share their work share their time.
+    bulk : {"rows", "marchenko-pastur"}, optional
+        As for `rmt.predict`; of one or two steps every point finds the lengths of its own rows.
 
     Returns
     -------
@@ -345,13 +348,13 @@ def sweep(
     >>> found.singular_value[:, 0].round(2)
     array([10.49, 13.39, 20.8 ])
     """
-    level = Level(method, rtol, forms, max_seconds)
+    level = Level(method, rtol, forms, max_seconds, bulk)
     return swept(problem, over, level, Means(executor, progress, throw))
 
 
 def swept(problem: Problem, over: Over, level: Level, means: Means) -> Sweep:
     """The sweep at a level, by the means given."""
-    check_arguments(problem, level.method, level.rtol, level.forms)
+    check_arguments(problem, level.method, level.rtol, level.forms, level.bulk)
     checked_seconds(level.max_seconds)
     axes = grid(problem, over)
     # The points with which one shares all but the number of steps.

@@ -20,7 +20,7 @@ from rmt.prediction.prediction import Prediction, Spike
 from rmt.problem import Problem
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.status import InvalidInputError, Status
-from rmt.vocabulary import RTOL, Forms, Method
+from rmt.vocabulary import RTOL, Bulk, Forms, Method
 
 if TYPE_CHECKING:
     import pandas
@@ -79,7 +79,7 @@ class PathPoint(Shown):
     >>> point.step, point.row_alignment([-1.0, 1.0]).round(3).tolist()
     (1, [[-0.665], [0.665]])
     >>> [round(spike.singular_value, 2) for spike in point.outliers]
-    [31.94]
+    [31.96]
     """
 
     step: int
@@ -153,6 +153,8 @@ class TrainingPath(Shown):
         Level of the predictions at the points; errors and alignments of rows are the walk's at any.
     forms : {"exact", "simple", "linked"} or None
         Of the level ``deformed``.
+    bulk : {"rows", "marchenko-pastur"} or None
+        Of the level ``resummed``.
     rtol : float
 
     Examples
@@ -179,6 +181,7 @@ class TrainingPath(Shown):
     points: tuple[PathPoint, ...]
     method: Method = "resummed"
     forms: Forms | None = None
+    bulk: Bulk | None = None
     rtol: float = RTOL
 
     def __len__(self) -> int:
@@ -265,7 +268,7 @@ class TrainingPath(Shown):
         """Plain numbers, strings and lists; `from_dict` gives the path back."""
         return {
             "format": _FORMAT,
-            **plain_fields(self, ("problem", "method", "forms", "rtol")),
+            **plain_fields(self, ("problem", "method", "forms", "bulk", "rtol")),
             "points": [point.to_dict() for point in self.points],
         }
 
@@ -288,7 +291,7 @@ class TrainingPath(Shown):
             )
         try:
             problem = Problem.from_dict(data["problem"])
-            level = {"method": data["method"], "forms": data["forms"], "rtol": data["rtol"]}
+            level = {name: data[name] for name in ("method", "forms", "bulk", "rtol")}
             numbers = [_point_of(problem, one) for one in data["points"]]
         except InvalidInputError:
             raise
@@ -376,7 +379,9 @@ class TrainingPath(Shown):
 
 
 def _plain_spikes(spikes: SpikeStrengths) -> dict[str, Any]:
-    return plain_fields(spikes, (one.name for one in fields(spikes)))
+    names = [one.name for one in fields(spikes) if getattr(spikes, one.name) is not None]
+    made = plain_fields(spikes, (name for name in names if name != "coarser"))
+    return made if spikes.coarser is None else made | {"coarser": _plain_spikes(spikes.coarser)}
 
 
 def _point_of(problem: Problem, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -389,19 +394,22 @@ def _point_of(problem: Problem, data: Mapping[str, Any]) -> dict[str, Any]:
         shape = (-1, problem.n_directions) if "alignments" in name else (-1,)
         numbers[name] = _array(data[name], *shape)
     given = data["spikes"]
-    if given is None:
-        return numbers | {"spikes": None}
+    return numbers | {"spikes": None if given is None else _spikes_of(problem, given)}
+
+
+def _spikes_of(problem: Problem, given: Mapping[str, Any]) -> SpikeStrengths:
     shapes = {
         "alignments": (-1, problem.n_directions),
         "alignment_sq_errors": (-1, problem.n_directions),
         "left_functions": (-1, len(given["readout_nodes"])),
     }
     arrays = {
-        one.name: _array(given[one.name], *shapes.get(one.name, (-1,)))
-        for one in fields(SpikeStrengths)
-        if one.name != "status"
+        name: _array(values, *shapes.get(name, (-1,)))
+        for name, values in given.items()
+        if name not in ("status", "coarser")
     }
-    return numbers | {"spikes": SpikeStrengths(**arrays, status=Status[given["status"]])}
+    coarser = _spikes_of(problem, given["coarser"]) if "coarser" in given else None
+    return SpikeStrengths(**arrays, status=Status[given["status"]], coarser=coarser)
 
 
 def _array(values: Any, *shape: int) -> Array:

@@ -17,7 +17,7 @@ from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.status import InvalidInputError, Status
-from rmt.vocabulary import RTOL, Forms, Method
+from rmt.vocabulary import RTOL, Bulk, Forms, Method
 
 if TYPE_CHECKING:
     import pandas
@@ -149,8 +149,8 @@ class Prediction(Shown):
     spikes : tuple of Spike
         Strongest first, down to 1/20 of the threshold strength.
     bulk : SpectralLaw
-        Law of the other singular values, ``min(N, d)`` of them: `MarchenkoPasturBulk`, or the
-        deformed one.
+        Law of the other singular values, ``min(N, d)`` of them: `MarchenkoPasturBulk`, that of
+        rows of their own length, or the deformed one.
     notes : tuple of str
         What is special about the problem, in plain words.
     status : Status
@@ -212,24 +212,39 @@ class Prediction(Shown):
         >>> p = rmt.Problem("erf(z)", "z", 400, 400, 800, steps, readout="rademacher")
         >>> path = rmt.predict(p).path
         >>> [round(point.outliers[0].singular_value, 2) for point in path[1:]]
-        [9.73, 14.19, 17.19]
+        [9.74, 14.18, 17.18]
         """
         if not self._path:
             made = from_above("training_path")(
-                self.problem, max(self.rtol, RTOL), method=self.method, forms=self.forms
+                self.problem,
+                max(self.rtol, RTOL),
+                method=self.method,
+                forms=self.forms,
+                bulk=self._bulk_asked,
             )
             self._path.append(made)
         return self._path[0]
 
+    @property
+    def _bulk_asked(self) -> Bulk | None:
+        if self.method != "resummed":
+            return None
+        return "marchenko-pastur" if isinstance(self.bulk, MarchenkoPasturBulk) else "rows"
+
+    @property
+    def _bulk_name(self) -> str:
+        if isinstance(self.bulk, MarchenkoPasturBulk):
+            return "Marchenko-Pastur"
+        return "deformed" if self.method == "deformed" else "rows"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, ready for JSON."""
         known = self.bulk.knows_edges
-        law = "Marchenko-Pastur" if isinstance(self.bulk, MarchenkoPasturBulk) else "deformed"
         return {
             **plain_fields(self, ("method", "forms", "status", "problem")),
             "problem_hash": self.problem.content_hash,
             "bulk": {
-                "law": law,
+                "law": self._bulk_name,
                 "aspect_ratio": self.problem.aspect_ratio,
                 "edges": plain(self.bulk.edges if known else [self.bulk.support()]),
                 "edge_error": plain(self.bulk_edge_error),
@@ -307,7 +322,8 @@ class Prediction(Shown):
             f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "
             f"{readout} readout, noise {problem.noise_std:g}",
             f"bulk of singular values {bulk}, {len(self.outliers)} outlier"
-            f"{'' if len(self.outliers) == 1 else 's'} ({self.method})",
+            f"{'' if len(self.outliers) == 1 else 's'} ({self.method}"
+            f"{', bulk of rows' if self._bulk_name == 'rows' else ''})",
         ]
         names = ["overlap with target"] if r == 1 else [f"overlap with e{i + 1}" for i in range(r)]
         header = ["spike", "strength", "singular value", "left", "right", *names]

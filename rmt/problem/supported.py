@@ -97,7 +97,7 @@ class Entry:
 
 
 _SMALL = "one or two steps with exponents below 1/2"
-_GIANT_LIMITS = "strong outliers, overlaps and errors; the bulk is that of the initial weights"
+_GIANT_LIMITS = "strong outliers, overlaps and errors; of the bulk the lengths of its rows"
 TABLE = (
     Entry(
         *("scaling", (None,), _ONE_OR_TWO, False, "derived and checked", _SMALL),
@@ -129,6 +129,21 @@ TABLE = (
         evidence="test_levels_against_simulation.py::test_outliers_and_overlaps",
     ),
     Entry(
+        *("deformed", FORMS, _MORE, False, "derived and checked"),
+        words="any number of steps",
+        evidence="test_deformed_many_steps.py::test_bulk_and_outliers_of_networks",
+    ),
+    Entry(
+        *("deformed", FORMS, _AGAIN, True, "derived and checked"),
+        words="giant steps on any schedule",
+        evidence="test_deformed_many_steps.py::test_giant_steps",
+    ),
+    Entry(
+        *("deformed", FORMS, _FRESH, True, "derived"),
+        words="giant steps on fresh batches",
+        evidence="test_deformed_many_steps.py::test_lengths_of_rows_are_those_of_the_walk",
+    ),
+    Entry(
         *("features", (None,), _ONE_OR_TWO, False, "derived and checked", _SMALL),
         evidence="test_features_against_simulation.py::test_outliers_of_the_features",
     ),
@@ -139,10 +154,7 @@ REASONS: dict[Level, tuple[str, str]] = {
         "its leading terms are powers of one step before the last",
         "at the exponent 1/2 all powers of a step are of one order",
     ),
-    "deformed": (
-        "its bulk is that of two steps' fluctuations",
-        "its outlier equation is derived for steps that are small against the rows",
-    ),
+    "deformed": ("", ""),
     "resummed": ("", ""),
     "features": (
         "the lengths of rows are known after two steps",
@@ -312,7 +324,7 @@ def supported(problem: Problem) -> Supported:
     >>> import rmt
     >>> steps = [(2, 0.5)] * 2
     >>> print(rmt.supported(rmt.Problem("erf(z)", "z", 400, 400, 800, steps)).levels[1].limits)
-    strong outliers, overlaps and errors; the bulk is that of the initial weights
+    strong outliers, overlaps and errors; of the bulk the lengths of its rows
     """
     if not isinstance(problem, Problem):
         raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
@@ -347,7 +359,7 @@ def check_supported(problem: Problem, level: Level, forms: Forms | None, what: s
     if _is_giant(problem):
         given += " of exponent 1/2" if problem.n_steps == 1 else ", one of exponent 1/2"
     others = [one for one in METHODS if has_prediction(problem, one) and one != level]
-    instead = f"the level {others[-1]} has one for this problem, and " if others else ""
+    instead = f"the level {others[0]} has one for this problem, and " if others else ""
     raise UnsupportedProblemError(
         f"{what} has a prediction for {', '.join(words)}, got {given}: {found.reason}; {instead}"
         f"{what} one for {found.nearest_words}"

@@ -58,6 +58,10 @@ class SpikeStrengths:
     alignment_sq_errors : array, shape (K, r)
         Absolute error estimates of ``o_k ** 2``.
     status : Status
+    row_lengths : array, shape (Q,), or None
+        ``b(g_q)``: length of a row's own part, beside the mean update. None where nobody has asked.
+    coarser : SpikeStrengths or None
+        The same spikes and row lengths by a coarser rule, which shows errors of the lengths.
     """
 
     strengths: Array
@@ -68,6 +72,8 @@ class SpikeStrengths:
     strength_errors: Array
     alignment_sq_errors: Array
     status: Status
+    row_lengths: Array | None = None
+    coarser: SpikeStrengths | None = None
 
 
 def after_one_step(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rmt.cli.options import JSON, integer, max_seconds, on_terminal
 from rmt.cli.program import Outcome, command, option
 from rmt.status import InvalidInputError
-from validation.cli.options import case_names, seed
+from validation.cli.options import TRAINING, case_names, seed, trained_otherwise
 
 if TYPE_CHECKING:
     from rmt.problem import Problem
@@ -26,6 +26,7 @@ __all__ = ["check"]
             required=True,
             offered=case_names,
         ),
+        *TRAINING,
         option(
             "--weights",
             "FILE",
@@ -70,6 +71,8 @@ def check(options: argparse.Namespace) -> Outcome:
       %(prog)s --problem problem.json --weights W.npy
       %(prog)s --problem ie3-reused \
           --weights W.npy --readout a.npy --reference 20 --json
+      %(prog)s --problem problem.json --weights W.npy \
+          --step 2,0.3 --step 2,0.3 --step 2,0.3 --batches 0,0,1
 
     A problem file is JSON as rmt.Problem.to_json writes it. One to begin with: the command 'show'
     with the name of a case and --json.
@@ -82,7 +85,7 @@ def check(options: argparse.Namespace) -> Outcome:
     if options.seed < 0:
         raise InvalidInputError(f"seed must not be negative, got {options.seed}")
     found = check(
-        _problem(options.problem),
+        trained_otherwise(_problem(options.problem), options),
         options.weights,
         options.readout,
         directions=options.directions,

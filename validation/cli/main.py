@@ -10,6 +10,7 @@ from rmt.cli.program import Program, run_program
 from validation.cli.campaigns import demo, export, report, run
 from validation.cli.checking import check
 from validation.cli.showing import list_, show
+from validation.cli.studying import study
 
 __all__ = ["PROGRAM", "main", "script"]
 
@@ -24,7 +25,7 @@ PROGRAM = Program(
     f"{_SCRIPT} and python -m validation are the same command.",
     speaker="{program} {command}",
     interrupted="nothing written",
-    commands=(run, report, list_, show, check, export, demo, completion_of(_SCRIPT)),
+    commands=(run, report, list_, show, study, check, export, demo, completion_of(_SCRIPT)),
 )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rmt.cli.options import integer
+from rmt.cli.options import integer, read_schedule, read_step, reader
 from rmt.cli.program import Argument, choice, option
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
+    from rmt.problem import Problem
     from validation.store.store import SampleStore
 
 __all__ = [
@@ -18,10 +20,12 @@ __all__ = [
     "DTYPE",
     "STORE",
     "SUITE_NAMES",
+    "TRAINING",
     "case_names",
     "existing_store",
     "seed",
     "store",
+    "trained_otherwise",
 ]
 
 STORE = Path("validation.sqlite")
@@ -39,6 +43,44 @@ DTYPE = choice(
     "precision in which networks are or were simulated (default: what the suite asks for)",
     ("float64", "float32"),
 )
+
+
+# See `trained_otherwise`.
+TRAINING = [
+    option(
+        "--step",
+        "C,ALPHA",
+        "in the place of the problem's own steps: one with learning rate C * N**ALPHA; give it "
+        "once for each step",
+        reader(read_step, "a step is SCALE,EXPONENT such as 4,0.3;"),
+        action="append",
+        dest="steps",
+    ),
+    option(
+        "--batches",
+        "B,B,..",
+        "in the place of its own schedule: which batch each step uses, such as 0,0,1, each of as "
+        "many samples as its first",
+        reader(read_schedule, "batches are numbers from 0, one for each step, such as 0,0,1;"),
+    ),
+]
+
+
+def trained_otherwise(problem: Problem, options: argparse.Namespace) -> Problem:
+    """The problem with the steps and the schedule that the options of `TRAINING` give, if any."""
+    if options.steps is None and options.batches is None:
+        return problem
+    changes: dict[str, Any] = {"samples": problem.samples[0]}
+    if options.steps is not None:
+        changes["steps"] = options.steps
+    if options.batches is not None:
+        changes["batch"] = options.batches
+    elif not isinstance(problem.batch, str):
+        raise InvalidInputError(
+            f"--batches must be given with --step where the problem has a schedule of its own, "
+            f"{problem.batch_text}"
+        )
+    return problem.replace(**changes)
 
 
 def store(default: Path | None = None) -> Argument:

@@ -34,7 +34,13 @@ from validation.simulation.draws import sample_readout
 from validation.simulation.path_plan import PathPlan, PathSamples
 from validation.words import paragraph, sizes
 
-__all__ = ["PathComparison", "compare_path", "outliers_after", "path_to_dict", "predicted_path"]
+__all__ = [
+    "PathComparison",
+    "compare_path",
+    "outliers_after",
+    "path_to_dict",
+    "predicted_path",
+]
 
 # Tolerance of the predictions: a fifth of the smallest allowance.
 _RTOL = 1e-3
@@ -178,15 +184,15 @@ class PathComparison(InJson, Shown):
         return self._table(DEFAULT_CRITERIA, None)
 
 
-def predicted_path(plan: PathPlan) -> TrainingPath:
-    """What `compare_path` holds against the samples of a plan.
+def predicted_path(plan: PathPlan, max_seconds: float | None = None) -> TrainingPath:
+    """What `compare_path` holds against the samples of a plan: to a fifth of its allowances.
 
     Raises
     ------
     ConvergenceError
-        When the walk has not converged.
+        When the walk has not converged, or not in time.
     """
-    return training_path(plan.problem, _RTOL, max_seconds=None)
+    return training_path(plan.problem, _RTOL, max_seconds=max_seconds)
 
 
 def outliers_after(path: TrainingPath, step: int) -> Prediction:

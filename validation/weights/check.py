@@ -16,6 +16,7 @@ from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.predict import predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
+from rmt.problem.supported import two_steps
 from rmt.spikes.deformed.outliers import Forms
 from validation.comparison.compare import PredictedOutliers, level, numbers_of
 from validation.simulation.weights import run_samples
@@ -43,7 +44,7 @@ def check(
     readout: ArrayLike | str | os.PathLike[str] | None = None,
     *,
     directions: ArrayLike | str | os.PathLike[str] | None = None,
-    method: Method = "deformed",
+    method: Method | None = None,
     forms: Forms | None = None,
     n_reference: int = 0,
     seed: int = 0,
@@ -71,8 +72,10 @@ def check(
     directions : array (r, d), or path of a ``.npy`` file, optional
         Orthonormal target directions in rows; by default the first ``r`` axes.
     method, forms
-        Level of theory, as in `rmt.predict`. The outliers are told from the predicted bulk, which
-        only the deformed level knows at finite width.
+        Level of theory, as in `rmt.predict`; by default ``deformed``, and ``resummed`` for more
+        than two steps or giant ones, of which the former has no prediction. The outliers are told
+        from the predicted bulk, which only the deformed level knows at finite width; where there is
+        none they are told from the spectrum's own edge, and the bulk is not compared.
     n_reference : int
         Networks to simulate with the same readout, to know by how much one network scatters
         around its prediction: 0, or at least 2; about 20 tell the noise within a sixth. Several
@@ -128,6 +131,10 @@ def check(
     agrees
     """  # fmt: skip
     seconds = checked_seconds(max_seconds)
+    if method is None:
+        method = (
+            "deformed" if not isinstance(problem, Problem) or two_steps(problem) else "resummed"
+        )
     given = given_weights(problem, weights, readout, directions)
     n_reference = none_or_several("n_reference", n_reference)
     if spectrum is None:

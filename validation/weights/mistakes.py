@@ -171,24 +171,39 @@ def _small_drift(seen: Seen, base: Prediction) -> str | None:
 
 
 def _fixed_slips(seen: Seen, problem: Problem, bar: float) -> Iterator[tuple[float, str]]:
-    """The slips of two-step training that leave nothing to fit: their misfits and texts."""
-    if len(problem.steps) < 2:
+    """The slips of training in several steps that leave nothing to fit: misfits and texts."""
+    n_steps = len(problem.steps)
+    if n_steps < 2:
         return
-    c = [step.scale for step in problem.steps]
+    # Of many steps the first one, and one too few, are the usual ends too early.
+    early = [
+        (
+            _cut(problem, count),
+            f"as after {'step 1 alone' if count == 1 else f'{count} steps'}: give the weights "
+            f"after step {n_steps}",
+        )
+        for count in sorted({1, n_steps - 1})
+    ]
+    without = problem.replace(steps=[Step(step.scale, 0.0) for step in problem.steps])
     alternatives = (
-        (
-            problem.replace(steps=problem.steps[:1], samples=problem.samples[0]),
-            "as after step 1 alone: give the weights after step 2",
-        ),
-        (
-            problem.replace(steps=[Step(scale, 0.0) for scale in c]),
-            "as after learning rates without the factors N**alpha: they are c N**alpha",
-        ),
+        *early,
+        (without, "as after learning rates without the factors N**alpha: they are c N**alpha"),
     )
     for other, text in alternatives:
         misfit = math.inf if other == problem else _misfit(seen, other)
         if misfit <= bar:
             yield misfit, text
+
+
+def _cut(problem: Problem, count: int) -> Problem:
+    """The problem that ends after so many steps."""
+    schedule = problem.schedule[:count]
+    sizes = problem.samples[: max(schedule) + 1]
+    return problem.replace(
+        steps=problem.steps[:count],
+        samples=sizes if len(sizes) > 1 else sizes[0],
+        batch=problem.batch if isinstance(problem.batch, str) else schedule,
+    )
 
 
 def _fitted_factor(seen: Seen, base: Prediction, bar: float) -> float | None:
@@ -282,7 +297,7 @@ def _other_problem(seen: Seen, base: Prediction) -> str:
     else:
         excluded = (
             f"neither learning rates up to {_LARGEST:g} times those of the problem nor the "
-            "weights after step 1 explain"
+            "weights after an earlier step explain"
         )
         largest = _LARGEST * max((spike.singular_value for spike in base.outliers), default=2.0)
     text = f"which {excluded}: they may be of another problem (activation, target, samples, batch)"

@@ -59,7 +59,12 @@ def odd_weights(readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
         or _judged((_bulk_scale,), readings)
     )
     prediction = readings[0].prediction
-    if prediction.method != "deformed":
+    if not readings[0].knows_bulk:
+        notes.append(
+            "no level predicts what more than two steps, or giant ones, leave of the bulk: "
+            "outliers are counted beyond the spectrum's own edge, and the bulk is not compared"
+        )
+    elif prediction.method != "deformed":
         notes.append(
             f"the bulk of the level {prediction.method} is that before training; training widens "
             "it, and the test at its edge may count what belongs to the wider bulk: see the level "

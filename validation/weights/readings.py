@@ -11,6 +11,7 @@ import numpy as np
 from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.prediction import Prediction
+from rmt.problem.supported import two_steps
 from rmt.spectra.laws.tracy_widom import TracyWidom
 from rmt.spectra.outliers.edge_pvalue import edge_pvalue
 from validation.comparison.bulk_distance import BulkDistance, bulk_distance
@@ -53,7 +54,8 @@ class Reading:
     edge : float
         Where the bulk is taken to end: the predicted edge and its error estimate. When that error
         is beyond the Tracy-Widom scale the predicted bulk has no sharp edge (rare neurons or
-        samples reach beyond the others), and the spectrum's own edge counts if it is larger.
+        samples reach beyond the others), and the spectrum's own edge counts if it is larger; so it
+        does where no level predicts what training leaves of the bulk.
     spectrum : array (min(N, d),) or None
         All singular values, in decreasing order, when they were asked for.
     """
@@ -82,6 +84,11 @@ class Reading:
         """The values ``g_i`` that the prediction is for, if they are known."""
         readout = self.prediction.problem.readout
         return None if isinstance(readout, str) else readout
+
+    @property
+    def knows_bulk(self) -> bool:
+        """Whether some level of theory predicts the bulk after training."""
+        return two_steps(self.prediction.problem)
 
     @property
     def is_soft(self) -> bool:
@@ -117,7 +124,8 @@ def read_weights(
         with one_blas_thread():
             values = np.linalg.svd(matrix, compute_uv=False).astype(np.float64)
     edge = prediction.bulk.upper_edge + prediction.bulk_edge_error
-    if _is_soft(prediction) and values is not None and size >= FEWEST_VALUES:
+    own_edge = _is_soft(prediction) or not two_steps(problem)
+    if own_edge and values is not None and size >= FEWEST_VALUES:
         edge = max(edge, bulk_edge(values).position)
     count = min(len(prediction.outliers) + _MORE_TRIPLETS, size)
     while True:
@@ -202,9 +210,9 @@ def _predicted_numbers(
 def bulk_of(readings: Sequence[Reading]) -> BulkDistance | None:
     """All spectra below the outliers from the mean of their predicted laws.
 
-    None without spectra, or with fewer than 24 values in each.
+    None without spectra, with fewer than 24 values in each, or where no level predicts it.
     """
-    if not all(_has_edge(one) for one in readings):
+    if not all(_has_edge(one) and one.knows_bulk for one in readings):
         return None
     spectra = np.array([one.spectrum for one in readings])
     values = spectra[:, bulk_edge(spectra.mean(axis=0)).n_outliers :]

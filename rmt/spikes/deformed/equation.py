@@ -262,17 +262,16 @@ class Equation:
         result[:, self._b[off], self._a[off]] += total[:, off]
         return result
 
-    def without(self, state: State, along: Direction, batch: int) -> tuple[Values, Values]:
-        """``M_d`` in directions on which the inputs of a batch do not act, and its derivative."""
-        one = self._samples[batch]
+    def without_inputs(self, state: State, along: Direction) -> tuple[Values, Values]:
+        """``M_d`` in directions on which no batch's inputs act, and its derivative."""
 
-        def added(m: Values) -> Values:
-            total = np.zeros((len(state.x), self.count), dtype=m.dtype)
-            total[:, one.at] = one.sums(m)
-            return self._self_energy(np.zeros_like(total[:, : self.rows]), total[:, self.rows :])
+        def added(samples: Sequence[Values]) -> Values:
+            sums = [one.sums(m) for one, m in zip(self._samples, samples, strict=True)]
+            total, output = self._gathered(sums, state.x)
+            return self._self_energy(np.zeros_like(output), total)
 
-        inner = np.linalg.inv(np.linalg.inv(state.inner) + added(state.samples[batch]))
-        change = along.source - added(along.samples[batch])
+        inner = np.linalg.inv(np.linalg.inv(state.inner) + added(state.samples))
+        change = along.source - added(along.samples)
         return inner, inner @ change @ inner
 
     def jacobian(self, state: State) -> Values:

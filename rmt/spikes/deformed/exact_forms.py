@@ -1,26 +1,29 @@
 """The spikes as couplings inside the pencil of the deformed bulk: the exact outlier forms.
 
 Spikes and bulk are built from the same inputs ``X``. The mean update of the steps before the last
-is ``sum_k h_k(g) e_k`` in orthonormal directions, the target's first. Of the last step's batch
+is ``sum_k h_k(g) e_k`` in orthonormal directions, the target's first. The inputs of a batch are
 
     X = sum_k s_k e_k^T + P_a X' P_e
 
 conditionally on its samples along the ``e_k``, ``s_k`` (`rmt.spikes.state`: what a sample would
 have there, and what it has put there itself), and on the directions ``(1/n) X^T p_l`` that the
-batch has made in earlier steps: ``P_e`` projects off the ``e_k``, ``P_a`` off the ``a_l``, which
-are the ``p_l`` made orthonormal over the samples (none for a batch that is used once). This adds to
-the quadratic form of `rmt.spikes.deformed.bulk` the couplings
+batch has made before the last step: ``P_e`` projects off the ``e_k``, ``P_a`` off the ``a_l``,
+which are the ``p_l`` made orthonormal over the samples. For every batch this adds to the quadratic
+form of `rmt.spikes.deformed.bulk` the couplings
 
-    r^T h_k (e_k^T u)
-    r^T c_k(a) (psi_k^T v) / sqrt(n)                sum_k c_k(a) psi_k = mean of the last step
     - (lambda^T s_k) (e_k^T u) / sqrt(n)
     - (lambda_m^T e_k) (s_k^T D_{r_m} v) / sqrt(n)
 
 and for ``P_a``, with ``v' = n^{-1/2} X' P_e u``, ``v = P_a v' + ..``, ``chi_m = P_a D_{r_m} v``,
 
-    (lambda^T a_l) (a_l^T v') / n + (lambda_chi_m^T a_l) (a_l^T D_{r_m} v) / n.
+    (lambda^T a_l) (a_l^T v') / n + (lambda_chi_m^T a_l) (a_l^T D_{r_m} v) / n;
 
-The batches of the steps before are treated as if they were independent of the ``e_k``.
+and the mean update adds, ``sum_k c_k(a) psi_k`` that of the last step, on its batch's ``v``,
+
+    r^T h_k (e_k^T u) + r^T c_k(a) (psi_k^T v) / sqrt(n).
+
+What ``s_k`` holds of directions that were made after the batch was used is a Gaussian number, of
+which nothing else at the sample knows.
 
 The slots ``v', chi_m`` need no larger pencil. Without the projections they are determined by ``v``
 and ``lambda`` at each node, and with ``S = phi M_d`` between ``u, lambda_1, ..`` a source on one of
@@ -39,7 +42,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from rmt.arrays import Array
+from rmt.arrays import Array, Indices
 from rmt.problem import Problem
 from rmt.spectra.coupled_outliers import FormsAt
 from rmt.spikes.deformed.above import Solution
@@ -61,41 +64,74 @@ class _OnReadout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Direction:
-    """``d^T slot``: ``d`` a combination of the ``d_c``, the slot ``u`` (0) or ``lambda_m`` (m)."""
+    """``e_k^T slot``, the slot by its place in ``M_d``."""
 
     slot: int
-    coefficients: Array
+    k: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _OnSamples:
-    """``n^{-1/2} f^T slot``: ``f`` on the nodes of the samples; ``v``, ``v'`` or ``lambda``."""
+    """``n^{-1/2} f^T slot`` on a batch: ``f`` on its nodes; the slot ``v``, ``v'`` or ``lambda``.
 
+    With ``k``, ``noise`` times what the batch has not seen of ``s_k`` is added to ``f``.
+    """
+
+    batch: int
     slot: str
     function: Array
+    k: int | None = None
+    noise: Array | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Projected:
-    """``n^{-1/2} a_l^T lambda_chi_m``."""
+    """``n^{-1/2} a_l^T lambda_chi_m`` on a batch."""
 
+    batch: int
     m: int
     source: int
 
 
 _Vector: TypeAlias = _OnReadout | _Direction | _OnSamples | _Projected
 _Kind = TypeVar("_Kind", _OnReadout, _Direction, _OnSamples, _Projected)
+_OfBatch = TypeVar("_OfBatch", _OnSamples, _Projected)
 _Forms: TypeAlias = tuple[list[int], Array, Array]  # where, values, slopes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _LastBatch:
-    """Functions on the nodes of the last batch, shape (P,)."""
+class _Batch:
+    """Functions on the nodes of a batch, shape (P,)."""
 
+    number: int
     weights: Array
     along: Array  # s_k, (K, P)
+    unseen: Array  # (K, K)
     projected: Array  # a_l, (J, P)
     right: Array  # r_m, (M, P)
+    ratio: float
+
+    def couplings(self, multipliers: Indices) -> list[tuple[_Vector, _Vector]]:
+        """Of its inputs; the ``lambda_m`` are in these places of ``M_d``."""
+        b, one = self.number, np.ones_like(self.weights)
+        found: list[tuple[_Vector, _Vector]] = [
+            (_OnSamples(b, "lambda", -s_k, k, -one), _Direction(0, k))
+            for k, s_k in enumerate(self.along)
+        ]
+        found += [
+            (_Direction(int(m), k), _OnSamples(b, "v", -s_k * r_m, k, -r_m))
+            for m, r_m in zip(multipliers, self.right, strict=True)
+            for k, s_k in enumerate(self.along)
+        ]
+        found += [
+            (_OnSamples(b, "lambda", a_l), _OnSamples(b, "v'", a_l)) for a_l in self.projected
+        ]
+        found += [
+            (_Projected(b, m, number), _OnSamples(b, "v", a_l * r_m))
+            for m, r_m in enumerate(self.right)
+            for number, a_l in enumerate(self.projected)
+        ]
+        return found
 
     def sources(self, s: Array) -> Array:
         """The ``a_l^T lambda_chi_m`` as sources on ``(v, lambda)``, shape (M, J, 2, P)."""
@@ -122,41 +158,39 @@ class ExactForms:
 
     def __init__(self, problem: Problem, bulk: DeformedBulk, spikes: SpikeStrengths) -> None:
         self._spikes, self._above = spikes, bulk.above
-        last, w = bulk.fluctuations.last, bulk.readout_weights
-        samples, terms = bulk.fluctuations.batches[last.batch], bulk.equation.batches[last.batch]
-        self._weights, self._ratio, self._batch = w, terms.sample_ratio, last.batch
-        a = _orthonormal(last.sources, samples.weights)
-        nodes = self._nodes = _LastBatch(samples.weights, last.along, a, terms.right)
-        d, root = np.eye(len(last.along)), math.sqrt(problem.width)
+        found, w = bulk.fluctuations, bulk.readout_weights
+        self._weights, root = w, math.sqrt(problem.width)
+        self._batches = [
+            _Batch(
+                number,
+                terms.weights,
+                inputs.along,
+                inputs.unseen,
+                _orthonormal(inputs.sources, terms.weights),
+                terms.right,
+                terms.sample_ratio,
+            )
+            for number, (inputs, terms) in enumerate(
+                zip(found.inputs, bulk.equation.batches, strict=True)
+            )
+        ]
         update: list[tuple[_OnReadout, _Vector]] = [
-            (_OnReadout(root * h_k), _Direction(0, e_k))
-            for h_k, e_k in zip(last.before.T, d, strict=True)
+            (_OnReadout(root * h_k), _Direction(0, k))
+            for k, h_k in enumerate(found.before.T)
             if h_k.any()
         ]
+        weights = self._batches[found.last].weights
         update += [
-            (_OnReadout(c_k), _OnSamples("v", psi_k))
-            for c_k, psi_k in zip(*_separable(root * last.mean, w, samples.weights), strict=True)
+            (_OnReadout(c_k), _OnSamples(found.last, "v", psi_k))
+            for c_k, psi_k in zip(*_separable(root * found.mean, w, weights), strict=True)
         ]
         couplings: list[tuple[_Vector, _Vector]] = [*update]
-        couplings += [
-            (_OnSamples("lambda", -s_k), _Direction(0, e_k))
-            for e_k, s_k in zip(d, nodes.along, strict=True)
-        ]
-        couplings += [
-            (_Direction(m, -e_k), _OnSamples("v", s_k * r_m))
-            for m, r_m in enumerate(nodes.right, start=1)
-            for e_k, s_k in zip(d, nodes.along, strict=True)
-        ]
-        couplings += [(_OnSamples("lambda", a_l), _OnSamples("v'", a_l)) for a_l in a]
-        couplings += [
-            (_Projected(m, number), _OnSamples("v", a_l * r_m))
-            for m, r_m in enumerate(nodes.right)
-            for number, a_l in enumerate(a)
-        ]
+        for batch, multipliers in zip(self._batches, bulk.equation.multipliers, strict=True):
+            couplings += batch.couplings(multipliers)
         self.couplings = len(couplings)
         self._update = np.array([x.function for x, _ in update])
         left = [_OnReadout(u_k) for u_k in spikes.left_functions]
-        target = [_Direction(0, beta) for beta in d[: problem.n_directions]]
+        target = [_Direction(0, k) for k in range(problem.n_directions)]
         xs, ys = ([pair[side] for pair in couplings] for side in (0, 1))
         self._vectors: list[_Vector] = [*xs, *ys, *left, *target]
         self._ends = np.cumsum([len(xs), len(ys), len(left)])
@@ -177,14 +211,19 @@ class ExactForms:
         """All forms at ``z``."""
         solution = self._above(z)
         values, slopes = np.zeros((2, len(self._vectors), len(self._vectors)))
-        for forms in (self._on_readout, self._directions, self._on_samples):
-            at, value, slope = forms(solution)
+        parts = [self._on_readout(solution), self._directions(solution)]
+        parts += [self._on_samples(solution, batch) for batch in self._batches]
+        for at, value, slope in parts:
             values[np.ix_(at, at)], slopes[np.ix_(at, at)] = value, slope
         return FormsAt(values, slopes, solution.relative_error)
 
     def _of(self, kind: type[_Kind]) -> tuple[list[int], list[_Kind]]:
         """The vectors of a kind, and where they are."""
         found = [(i, one) for i, one in enumerate(self._vectors) if isinstance(one, kind)]
+        return [i for i, _ in found], [one for _, one in found]
+
+    def _of_batch(self, kind: type[_OfBatch], batch: int) -> tuple[list[int], list[_OfBatch]]:
+        found = [pair for pair in zip(*self._of(kind), strict=True) if pair[1].batch == batch]
         return [i for i, _ in found], [one for _, one in found]
 
     def _on_readout(self, solution: Solution) -> _Forms:
@@ -196,41 +235,58 @@ class ExactForms:
     def _directions(self, solution: Solution) -> _Forms:
         """``X'`` does not act on the directions ``e_k``: its self-energy is left out there."""
         equation = self._above.equation
-        inner, change = equation.without(solution.state, solution.along, self._batch)
+        inner, change = equation.without_inputs(solution.state, solution.along)
         at, vectors = self._of(_Direction)
-        slots = np.append(0, equation.multipliers[self._batch])[[one.slot for one in vectors]]
-        d = np.array([one.coefficients for one in vectors])
-        same, between = d @ d.T, np.ix_(slots, slots)
+        slots, k = np.array([[one.slot, one.k] for one in vectors]).T
+        same, between = k[:, None] == k, np.ix_(slots, slots)
         return at, inner[0][between] * same, change[0][between] * same
 
-    def _on_samples(self, solution: Solution) -> _Forms:
+    def _on_samples(self, solution: Solution, batch: _Batch) -> _Forms:
         """All as sources on the pair ``(v, lambda)``; those of ``lambda_chi_m`` move with ``z``."""
-        nodes = self._nodes
-        at, vectors = self._of(_OnSamples)
-        places, projected = self._of(_Projected)
+        b = batch.number
+        at, vectors = self._of_batch(_OnSamples, b)
+        places, projected = self._of_batch(_Projected, b)
+        slot = {
+            name: np.array([[one.slot == name] for one in vectors]) for name in ("v'", "lambda")
+        }
+
+        def as_sources(functions: Array) -> Array:
+            multiplier = functions * slot["lambda"]
+            return np.stack([functions - multiplier, multiplier], axis=1)
+
         functions = np.array([one.function for one in vectors])
-        before, multiplier = (
-            functions * np.array([[one.slot == slot] for one in vectors])
-            for slot in ("v'", "lambda")
-        )
-        fixed = np.stack([functions - multiplier, multiplier], axis=1)
+        fixed = as_sources(functions)
         m = np.array([one.m for one in projected], dtype=int)
         of = np.array([one.source for one in projected], dtype=int)
-        slots = np.append(0, self._above.equation.multipliers[self._batch])
+        slots = np.append(0, self._above.equation.multipliers[b])
         between = np.ix_(slots, slots)
         state, along = solution.state, solution.along
-        among, change = (self._ratio * one.inner[0][between] for one in (state, along))
-        moved = nodes.sources(change)[m, of]
-        sources = np.concatenate([fixed, nodes.sources(among)[m, of]])
-        kernel, kernel_change = (one.samples[self._batch][:, 0] for one in (state, along))
-        value = nodes.forms(sources, kernel, sources)
-        slope = nodes.forms(sources, kernel_change, sources)
+        among, change = (batch.ratio * one.inner[0][between] for one in (state, along))
+        moved = batch.sources(change)[m, of]
+        sources = np.concatenate([fixed, batch.sources(among)[m, of]])
+        kernel, kernel_change = (one.samples[b][:, 0] for one in (state, along))
+        value = batch.forms(sources, kernel, sources)
+        slope = batch.forms(sources, kernel_change, sources)
         count = len(at)
-        cross = nodes.forms(moved, kernel, sources)
+        cross = batch.forms(moved, kernel, sources)
         slope[count:] += cross
         slope[:, count:] += cross.T
+        if batch.unseen.any():
+            # Independent of the nodes: a form for each pair of the s_k.
+            k = np.array([0 if one.k is None else one.k for one in vectors])
+            noise = as_sources(
+                np.array(
+                    [
+                        np.zeros_like(functions[0]) if n is None else n
+                        for n in (one.noise for one in vectors)
+                    ]
+                )
+            )
+            pairs = batch.unseen[np.ix_(k, k)]
+            value[:count, :count] += pairs * batch.forms(noise, kernel, noise)
+            slope[:count, :count] += pairs * batch.forms(noise, kernel_change, noise)
         # <lambda, v'> -= 1 and <lambda_chi_m, lambda_chi_m'> += S_mm'
-        identity = (multiplier * nodes.weights) @ before.T
+        identity = (functions * slot["lambda"] * batch.weights) @ (functions * slot["v'"]).T
         value[:count, :count] -= identity + identity.T
         same = (of[:, None] == of) * 1.0
         value[count:, count:] += same * among[1:, 1:][np.ix_(m, m)]

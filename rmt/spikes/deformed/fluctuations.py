@@ -26,6 +26,7 @@ Without links ``base``, ``c`` and the answers of later segments are 1. docs/defo
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,10 +36,11 @@ from rmt.problem import Problem
 from rmt.spikes.state.samples import Resolution
 from rmt.spikes.state.walk import AfterStep, SegmentEnd, walk
 
-__all__ = ["BatchFluctuations", "Fluctuations", "LastStep", "fluctuations"]
+__all__ = ["BatchFluctuations", "Fluctuations", "Inputs", "fluctuations", "resolution_of"]
 
 
-OWN_NUMBERS = 1.5  # their resolution, against that of the samples
+TINY = 1e-300
+OWN_NUMBERS = 3.0, 1.0  # their resolution, against that of the samples: up to two uses, and more
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,28 +66,21 @@ class BatchFluctuations:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LastStep:
-    """The last step's mean, and what its batch knows of the steps before.
+class Inputs:
+    """What the samples of a batch are along the directions of the mean update.
 
     Attributes
     ----------
-    batch : int
-        Position of its batch among those of `Fluctuations`.
-    mean : array, shape (Q, P)
-        ``E_n theta``: its mean update is ``(1/n) sum_j mean x_j``.
-    before : array, shape (Q, K)
-        ``<P(g), e_k>`` of the mean update of the steps before, in orthonormal directions of which
-        the first r are the target's.
     along : array, shape (K, P)
-        Of a sample along the ``e_k``, with what the batch itself has put there.
+        ``s_k`` at the nodes, with what the batch itself has put there.
+    unseen : array, shape (K, K)
+        Covariance of what ``s_k`` has besides: directions that were made after the batch was used.
     sources : array, shape (J, P)
         ``p`` of the directions that the batch has made, ``(1/n) sum_j p x_j`` beside others.
     """
 
-    batch: int
-    mean: Array
-    before: Array
     along: Array
+    unseen: Array
     sources: Array
 
 
@@ -98,15 +93,26 @@ class Fluctuations:
     base : array, shape (Q,)
         What the initial weights are multiplied with.
     batches : tuple of BatchFluctuations
-        In the order of their last use.
-    last : LastStep
+        In the order of their first use.
+    inputs : tuple of Inputs
+        Of the batches.
+    before : array, shape (Q, K)
+        ``<P(g), e_k>`` of the mean update of the steps before the last, in orthonormal directions
+        of which the first r are the target's.
+    mean : array, shape (Q, P)
+        ``E_n theta`` of the last step: its mean update is ``(1/n) sum_j mean x_j``.
+    last : int
+        Its batch.
     state : AfterStep
-        The mean update, from the same averages.
+        The mean update after it, from the same averages.
     """
 
     base: Array
     batches: tuple[BatchFluctuations, ...]
-    last: LastStep
+    inputs: tuple[Inputs, ...]
+    before: Array
+    mean: Array
+    last: int
     state: AfterStep
 
     def interpolated(self, matrix: Array) -> Fluctuations:
@@ -119,13 +125,19 @@ class Fluctuations:
             )
             for one in self.batches
         )
-        last = replace(self.last, mean=matrix @ self.last.mean, before=matrix @ self.last.before)
         state = replace(
             self.state,
             kernel=matrix @ self.state.kernel @ matrix.T,
             toward=matrix @ self.state.toward,
         )
-        return Fluctuations(matrix @ self.base, batches, last, state)
+        return replace(
+            self,
+            base=matrix @ self.base,
+            batches=batches,
+            before=matrix @ self.before,
+            mean=matrix @ self.mean,
+            state=state,
+        )
 
 
 def fluctuations(
@@ -145,8 +157,10 @@ def fluctuations(
 
     Notes
     -----
-    As accurate as the walk at this resolution: relative errors of averages are about 1e-5 for one
-    direction and moderate steps, 1e-3 for three.
+    At a sample, ``L`` and ``V`` are accurate to about 1e-7 of the largest for a batch of one or two
+    steps. Averages over the samples depend on their rule: relative errors are about 1e-5 for one
+    direction and moderate steps, 1e-3 for three, 1e-2 for a cubic target and steps near
+    ``N^{1/2}``.
 
     Examples
     --------
@@ -159,12 +173,11 @@ def fluctuations(
     """
     base, start = np.ones_like(g), np.ones_like(g)
     batches: list[BatchFluctuations] = []
-    fine = replace(Resolution.of(resolution), own=OWN_NUMBERS * resolution)
+    inputs: list[Inputs] = []
+    fine = resolution_of(problem, resolution)
     steps = list(walk(problem, g, w, fine, to_the_end=False, kept=True))
-    for after in steps:
-        segment = after.segment
-        if segment is None:
-            continue
+    segments = [one.segment for one in steps if one.segment is not None]
+    for number, segment in enumerate(segments):
         gains, whole = _gains(segment, linked)
         new = _batches(problem, segment, gains, start / segment.start)
         if linked:
@@ -173,24 +186,65 @@ def fluctuations(
         batches = [_multiplied(one, whole) for one in batches] if linked else batches
         batches += new
         start = base + sum((one.linear @ one.weights for one in batches), start=np.zeros_like(g))
-    last = steps[-1].segment
-    assert last is not None
-    number = list(last.memories).index(problem.schedule[-1])
+        count = len(segment.nodes.coordinates)
+        inputs += [
+            Inputs(
+                segment.nodes.coordinates + memory.along,
+                np.zeros((count, count)),
+                np.array(memory.sources).reshape(len(memory.sources), segment.nodes.weights.size),
+            )
+            for memory in segment.memories.values()
+        ]
+        if number + 1 < len(segments):
+            old = len(inputs) - len(segment.memories)
+            inputs = [
+                _carried(one, segment, segments[number + 1].first, w, problem, batch, batch >= old)
+                for batch, one in enumerate(inputs)
+            ]
+    last = segments[-1]
     memory = last.memories[problem.schedule[-1]]
-    t = len(last.answers.T) - 1
-    sources = memory.sources or [np.zeros((0, memory.residuals[t].size))]
     return Fluctuations(
         base,
         tuple(batches),
-        LastStep(
-            batch=len(batches) - len(last.memories) + number,
-            mean=memory.means[t],
-            before=last.before_last,
-            along=last.nodes.coordinates + memory.along,
-            sources=np.concatenate([np.atleast_2d(one) for one in sources]),
-        ),
-        steps[-1],
+        tuple(inputs),
+        before=last.before_last,
+        mean=memory.means[last.answers.shape[1] - 1],
+        last=problem.schedule[-1],
+        state=steps[-1],
     )
+
+
+def _carried(
+    inputs: Inputs,
+    segment: SegmentEnd,
+    axes: Array,
+    w: Array,
+    problem: Problem,
+    batch: int,
+    own: bool,
+) -> Inputs:
+    """In the directions of the next segment; ``own`` if the batch is one of this segment."""
+    r, weighted = problem.n_directions, (w[:, None] * axes).T
+    turn = weighted / np.maximum((weighted * axes.T).sum(axis=1), TINY)[:, None]
+    turn = np.concatenate([turn @ segment.last, turn @ segment.made], axis=1)
+    turn[:r] = np.eye(r, turn.shape[1])
+    turn[r:, :r] = 0.0
+    made = segment.made.shape[1]
+    along, sources = np.zeros((made, inputs.along.shape[1])), inputs.sources
+    if own:
+        along = segment.made_along[batch]
+    steps = segment.answers.shape[1]
+    if own and steps - 1 in segment.memories[batch].means:
+        sources = np.concatenate([sources, segment.made_of])
+    unseen = np.eye(len(inputs.unseen) + made)
+    unseen[: len(inputs.unseen), : len(inputs.unseen)] = inputs.unseen
+    return Inputs(turn @ np.concatenate([inputs.along, along]), turn @ unseen @ turn.T, sources)
+
+
+def resolution_of(problem: Problem, resolution: float) -> Resolution:
+    """That of the walk: own numbers at a sample are no more than a few, and are resolved better."""
+    few = max(Counter(problem.schedule).values()) <= 2
+    return replace(Resolution.of(resolution), own=OWN_NUMBERS[0 if few else 1] * resolution)
 
 
 def _gains(segment: SegmentEnd, linked: bool) -> tuple[Array, Array]:

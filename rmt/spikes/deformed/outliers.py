@@ -33,8 +33,9 @@ from rmt.spikes.deformed.exact_forms import ExactForms
 from rmt.spikes.deformed.fluctuations import Fluctuations, fluctuations
 from rmt.spikes.deformed.simple_forms import SimpleForms
 from rmt.spikes.mean_update import SpikeStrengths
-from rmt.spikes.path import spikes_after
+from rmt.spikes.path import KEEP
 from rmt.spikes.readout_rule import interpolation, readout_rule
+from rmt.spikes.refined_walk import spectrum
 from rmt.spikes.resummed import resummed_strengths
 from rmt.status import ConvergenceError, InvalidInputError, Status
 from rmt.vocabulary import FORMS, RTOL, Forms
@@ -227,11 +228,17 @@ def _rules(problem: Problem, rtol: float, linked: bool) -> list[_Rule]:
 
 def _spikes(problem: Problem, g: Array, w: Array, found: Fluctuations) -> SpikeStrengths:
     """Of the mean update by the same averages; their errors are the differences of rules."""
-    spikes = spikes_after(problem, g, w, found.state)
-    return replace(
-        spikes,
-        strength_errors=np.zeros_like(spikes.strength_errors),
-        alignment_sq_errors=np.zeros_like(spikes.alignment_sq_errors),
+    theta, toward, left = spectrum(problem, w, found.state)
+    kept = int(np.sum(theta > KEEP * problem.aspect_ratio**0.25))
+    return SpikeStrengths(
+        strengths=theta[:kept],
+        alignments=toward[:kept],
+        readout_nodes=g,
+        readout_weights=w,
+        left_functions=left[:kept],
+        strength_errors=np.zeros(kept),
+        alignment_sq_errors=np.zeros((kept, problem.n_directions)),
+        status=Status.CONVERGED,
     )
 
 

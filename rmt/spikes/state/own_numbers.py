@@ -56,7 +56,7 @@ def first_number(
         x = edges[:, :-1, None] + half * (node + 1.0)
         weights = (half * weight * np.exp(-(x**2) / 2.0)).reshape(start.size, -1)
         x = x.reshape(start.size, -1)
-    return x, weights / weights.sum(axis=1, keepdims=True)
+    return np.asarray(x, dtype=float), weights / weights.sum(axis=1, keepdims=True)
 
 
 def innovation(

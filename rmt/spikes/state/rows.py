@@ -39,10 +39,13 @@ class Rows:
 def principal(kernel: Array, w: Array, floor: float = 1e-15) -> Array:
     """Functions ``c_k`` with ``kernel(g, g') = sum_k c_k(g) c_k(g')``, orthogonal under ``w``.
 
-    Shape (Q, n), the largest first; ``sqrt(E_g c_k^2)`` are their sizes.
+    Shape (Q, n), the largest first; ``sqrt(E_g c_k^2)`` are their sizes. Signs do not depend on
+    rounding, whether a function is odd or even.
     """
     root = np.sqrt(w)
     values, vectors = np.linalg.eigh(root[:, None] * kernel * root)
     order = np.argsort(values)[::-1]
     order = order[values[order] > floor * max(float(values[-1]), 1e-300)]
-    return np.asarray(vectors[:, order] * np.sqrt(values[order]) / root[:, None])
+    found = vectors[:, order] * np.sqrt(values[order]) / root[:, None]
+    signs = np.where(np.linspace(1.0, 2.0, w.size) * w @ found < 0, -1.0, 1.0)
+    return np.asarray(found * signs)

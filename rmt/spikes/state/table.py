@@ -90,7 +90,7 @@ class SmoothedTable:
         self._high = max(self._high, high + room)
         count = int((self._high - self._low) / self._step) + 10
         start = self._low - 4.0 * self._step
-        grid = start + self._step * np.arange(count)
+        grid = np.asarray(start + self._step * np.arange(count), dtype=float)
         self._local = _Local(start, self._step, self._exact(grid))
 
     def _exact(self, x: Array) -> Array:

@@ -37,7 +37,7 @@ from rmt.budget import check_time
 from rmt.problem import Problem
 from rmt.spikes.state.averages import Averages, PastStep, at_samples
 from rmt.spikes.state.rows import Rows, principal
-from rmt.spikes.state.samples import Memory, Nodes, Resolution, likely, nodes_of
+from rmt.spikes.state.samples import DROPPED_SIZE, Memory, Nodes, Resolution, likely, nodes_of
 
 __all__ = ["AfterStep", "Sizes", "segments", "walk"]
 
@@ -111,10 +111,17 @@ class SegmentEnd:
         ``D_st``.
     start : array, shape (Q,)
         Squared length of the own part before it.
-    before_last : array, shape (Q, K)
-        ``<P(g), e_k>`` before its last step, in the directions known then.
+    first, before_last, last : array, shape (Q, K1) and (Q, K)
+        ``<P(g), e_k>`` before its first step, and before and after its last, in the directions
+        known then.
+    made : array, shape (Q, J)
+        The same after the last step, in the directions that it has made.
+    made_of : array, shape (J, P)
+        What they are at the samples of its batch, ``(1/n) sum_j p x_j`` beside others.
+    made_along : dict of array, shape (J, P)
+        What the samples of every batch have put there.
     nodes : Nodes
-        Of its samples, with these directions.
+        Of its samples, with the directions known before its last step.
     memories : dict of Memory
         Of its batches, by number, with all that they keep; steps are counted within the segment.
     """
@@ -122,7 +129,12 @@ class SegmentEnd:
     answers: Array
     gates: Array
     start: Array
+    first: Array
     before_last: Array
+    last: Array
+    made: Array
+    made_of: Array
+    made_along: dict[int, Array]
     nodes: Nodes
     memories: dict[int, Memory]
 
@@ -286,13 +298,14 @@ class _Segment:
             self._move(index, {})
         memory.residuals[t], memory.means[t] = residual, tbar
         self._memories[batch] = memory
-        end = self._end(gates) if self._kept and closing else None
+        before_last = self._total()
         self._grow(covariance, variance)
         field = along @ nodes.coordinates
         self._past.append(PastStep(amplitude, gates, field))
         length = np.diagonal(gram) + variance
         self._add_directions(memory, along, gram, none=closing and not asked, large=asked)
         total = self._total()
+        end = self._end(memory, before_last, gram, along) if self._kept and closing else None
         return AfterStep(
             kernel=total @ total.T + self._unresolved,
             toward=total[:, :r],
@@ -316,17 +329,28 @@ class _Segment:
             memory.covariances[t, one] = product - tbar * memory.means[one]
         memory.covariances[t, t] = scale**2 * seen.square - tbar**2
 
-    def _end(self, gates: Array) -> SegmentEnd:
-        steps = len(self._past) + 1
+    def _end(self, used: Memory, before: Array, gram: Array, along: Array) -> SegmentEnd:
+        steps, w = len(self._past), self._w
         matrix = np.zeros((self._g.size, steps, steps))
         for t, step in enumerate(self._past):
             matrix[:, t, :t] = step.gates
-        matrix[:, -1, :-1] = gates
+        made = principal(gram - along @ along.T, w)
+        sizes = w @ made**2
+        made = made[:, np.sqrt(sizes) > DROPPED_SIZE / self._resolution.dropped**2]
+        functions = (w[:, None] * made / sizes[: made.shape[1]]).T
         return SegmentEnd(
             answers=np.stack(self._answers, axis=1),
             gates=matrix,
             start=self._own[:, 0, 0],
-            before_last=self._total(),
+            first=self._start,
+            before_last=before,
+            last=self._total(),
+            made=made,
+            made_of=functions @ used.means[steps - 1],
+            made_along={
+                key: functions @ (self._put_in(one) - along @ one.along)
+                for key, one in self._memories.items()
+            },
             nodes=self._nodes,
             memories=self._memories,
         )

@@ -1,0 +1,259 @@
+"""From strengths to outliers on a bulk whose rows have the lengths that training gives them.
+
+A row of readout ``g`` has beside its mean update a part of its own, of length ``b(g)``. Level
+``resummed`` knows it, and weak outliers feel it first: the bulk is ``diag(b(g_i)) W_0`` instead of
+``W_0``. What is left out is its dependence on the data (level ``deformed``). Equations:
+`rmt.spectra.outliers.unequal_rows`; docs/theory.md, rows of their own length.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy
+
+from rmt.arrays import Array
+from rmt.budget import OutOfTime
+from rmt.problem import Problem
+from rmt.problem.supported import two_steps
+from rmt.spectra.laws.law import SpectralLaw
+from rmt.spectra.laws.population import Population
+from rmt.spectra.laws.silverstein import GeneralisedMarchenkoPastur
+from rmt.spectra.outliers.unequal_rows import unequal_row_outliers
+from rmt.spikes.deformed.rare import exceeded_by
+from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.readout_rule import law_of_readout
+from rmt.spikes.refinement import SAFETY
+from rmt.spikes.row_lengths import after_one_step, after_two_steps
+from rmt.status import ConvergenceError, Status
+
+__all__ = ["RowsOutliers", "outliers_on_rows", "with_row_lengths"]
+
+
+RESOLUTION, COARSER = 1.0, 0.75  # of the lengths after two steps, and what shows their errors
+CUT_LOWER = 2.0  # times as many neurons that are cut off there
+LEAST = 1e-3  # of a squared length: interpolation does not know that it is positive
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowsOutliers:
+    """Outliers on the bulk of these rows, the largest first.
+
+    Attributes
+    ----------
+    singular_value, left_overlap, right_overlap : array, shape (J,)
+        Overlaps squared, with the span of the spikes' directions.
+    target_overlap : array, shape (J, r)
+        Squared overlaps of the right singular vectors with the target's directions.
+    singular_value_error, left_error, right_error, target_error : array
+        Estimates of their absolute errors, of the same shapes: of strengths and lengths, and of
+        the cut-off of rare rows.
+    edge, edge_error : float
+        Upper edge of the bulk, a singular value.
+    inside_error : float
+        The same for a spike in the bulk: the edge, or the outlier that it makes within errors.
+    spikes : SpikeStrengths
+    bulk : SpectralLaw
+        Of the ``min(N, d)`` singular values of the bulk.
+    """
+
+    singular_value: Array
+    left_overlap: Array
+    right_overlap: Array
+    target_overlap: Array
+    singular_value_error: Array
+    left_error: Array
+    right_error: Array
+    target_error: Array
+    edge: float
+    edge_error: float
+    inside_error: float
+    spikes: SpikeStrengths
+    bulk: SpectralLaw
+
+
+def outliers_on_rows(problem: Problem, spikes: SpikeStrengths) -> RowsOutliers:
+    """Outliers of spikes whose ``row_lengths`` are known.
+
+    Parameters
+    ----------
+    problem : Problem
+    spikes : SpikeStrengths
+        With ``row_lengths``.
+
+    Notes
+    -----
+    An unbounded readout has rows of any length. Lengths are cut to what one neuron of ``N`` is
+    expected to exceed; the error has what changes where two are.
+
+    Examples
+    --------
+    >>> from rmt.spikes.resummed import resummed_strengths
+    >>> problem = Problem(
+    ...     "tanh(z + 7/10)",
+    ...     "sin(2*z)",
+    ...     1000,
+    ...     1000,
+    ...     2000,
+    ...     [(4, 0.3), (4, 0.4)],
+    ...     readout="rademacher",
+    ... )
+    >>> spikes = with_row_lengths(problem, resummed_strengths(problem))
+    >>> outliers_on_rows(problem, spikes).singular_value.round(3).tolist()
+    [19.856, 2.466]
+    """
+    assert spikes.row_lengths is not None
+    found = _mapped(problem, spikes, 1.0)
+    lower = _mapped(problem, spikes, CUT_LOWER)
+    # Without another solve the lengths are as uncertain as they are far from 1.
+    other = spikes.coarser or replace(spikes, row_lengths=np.ones_like(spikes.row_lengths))
+    coarser = _mapped(problem, other, 1.0)
+    ends = []
+    for sign in (-1.0, 1.0):
+        strengths = np.maximum(spikes.strengths + sign * spikes.strength_errors, 0.0)
+        ends.append(_mapped(problem, replace(spikes, strengths=strengths), 1.0, found.law))
+
+    def errors(name: str) -> Array:
+        values = getattr(found, name)
+        at_ends = [np.abs(one.like(found, name) - values) for one in ends]
+        rest = SAFETY * np.abs(coarser.like(found, name) - values)
+        rest += np.abs(lower.like(found, name) - values)
+        return np.asarray(np.max(at_ends, axis=0) + rest)
+
+    count, shared = found.singular_value.size, spikes.strengths.size
+    target_error = errors("target_overlap")
+    target_error += found.right_overlap[:, None] * spikes.alignment_sq_errors[:count]
+    edge_error = SAFETY * abs(coarser.edge - found.edge) + abs(lower.edge - found.edge)
+    further = [one.singular_value[count:shared] for one in (*ends, coarser, lower)]
+    reach = max((float(one[0]) for one in further if one.size), default=found.edge)
+    eigenvalues: SpectralLaw = found.law
+    if problem.width > problem.dim:  # the zeros of W W^T that W^T W has not
+        eigenvalues = found.law.without_atoms()
+    return RowsOutliers(
+        found.singular_value,
+        found.left_overlap,
+        found.right_overlap,
+        found.target_overlap,
+        singular_value_error=errors("singular_value"),
+        left_error=errors("left_overlap"),
+        right_error=errors("right_overlap"),
+        target_error=target_error,
+        edge=found.edge,
+        edge_error=edge_error,
+        inside_error=max(edge_error, reach - found.edge),
+        spikes=spikes,
+        bulk=eigenvalues.singular_values(),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mapped:
+    """Numbers of the outliers, and the law they are outside of."""
+
+    singular_value: Array
+    left_overlap: Array
+    right_overlap: Array
+    target_overlap: Array
+    edge: float
+    law: GeneralisedMarchenkoPastur
+
+    def like(self, other: _Mapped, name: str) -> Array:
+        """A number of as many outliers as another has; in the bulk where there are fewer here."""
+        values, shape = getattr(self, name), getattr(other, name).shape
+        full = np.full(shape, self.edge if name == "singular_value" else 0.0)
+        full[: len(values)] = values[: shape[0]]
+        return full
+
+
+def _mapped(
+    problem: Problem,
+    spikes: SpikeStrengths,
+    exceeding: float,
+    law: GeneralisedMarchenkoPastur | None = None,
+) -> _Mapped:
+    """Outliers with rows cut to what ``exceeding`` of them are expected to exceed."""
+    assert spikes.row_lengths is not None
+    lengths, weights = _population(problem, spikes)
+    square = spikes.row_lengths**2
+    if isinstance(problem.readout, str) and problem.readout == "gaussian":
+        most = exceeded_by(exceeding / problem.width, lengths, weights)
+        lengths, square = np.minimum(lengths, most), np.minimum(square, most)
+    if law is None:
+        law = GeneralisedMarchenkoPastur(
+            Population.of_atoms(lengths, weights), problem.aspect_ratio
+        )
+    found = unequal_row_outliers(
+        spikes.strengths, spikes.left_functions, square, spikes.readout_weights, law
+    )
+    return _Mapped(
+        found.singular_value,
+        found.left_overlap,
+        (found.components**2).sum(axis=1),
+        (found.components @ spikes.alignments) ** 2,
+        math.sqrt(law.upper_edge),
+        law,
+    )
+
+
+def _population(problem: Problem, spikes: SpikeStrengths) -> tuple[Array, Array]:
+    """The law of ``b^2``: squared lengths and their weights, on many nodes of the readout.
+
+    A few nodes of a Gauss rule have no density: the edge and the law of the bulk see each of them.
+    """
+    assert spikes.row_lengths is not None
+    g, square = spikes.readout_nodes, spikes.row_lengths**2
+    values, weights = law_of_readout(problem.readout)
+    if values.size <= g.size:
+        return square, spikes.readout_weights
+    return _between(g, square, values), weights
+
+
+def _between(g: Array, square: Array, new: Array) -> Array:
+    """Squared lengths at other readouts.
+
+    They are nearly quadratic in ``g``, for which a cubic spline is exact; so they go on beyond the
+    nodes.
+    """
+    if np.array_equal(g, new):
+        return square
+    spline = scipy.interpolate.make_interp_spline(g, square, k=min(3, g.size - 1))
+    inside = np.clip(new, g[0], g[-1])
+    beyond = np.where(inside == new, 1.0, new / np.where(inside == 0.0, 1.0, inside))
+    return np.asarray(np.maximum(1.0 + (spline(inside) - 1.0) * beyond**2, LEAST * square.min()))
+
+
+def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths:
+    """Spikes after one or two steps with the lengths of the rows on their nodes.
+
+    Spikes that have them, as after any other steps, are returned as they are.
+
+    Raises
+    ------
+    ConvergenceError
+        The lengths were not found; ``best`` holds the spikes.
+    """
+    if spikes.row_lengths is not None or not two_steps(problem):
+        return spikes
+    g = spikes.readout_nodes
+    if not np.isfinite(g).all():
+        return spikes
+    if len(problem.steps) == 1:
+        fine = coarse = after_one_step(problem, g)
+    else:
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                fine, coarse = (
+                    _between(*after_two_steps(problem, one), g) for one in (RESOLUTION, COARSER)
+                )
+        except OutOfTime as end:
+            raise ConvergenceError(end.status.value, end.status, spikes) from end
+        except (OverflowError, np.linalg.LinAlgError) as error:
+            raise ConvergenceError(str(error), Status.NOT_FINITE, spikes) from error
+    fine, coarse = np.sqrt(fine), np.sqrt(coarse)
+    if not np.isfinite([fine, coarse]).all():
+        raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE, spikes)
+    return replace(
+        spikes, row_lengths=fine, coarser=replace(spikes, row_lengths=coarse, coarser=None)
+    )
