@@ -7,9 +7,10 @@ setting is that of `arXiv:2305.18270 <https://arxiv.org/abs/2305.18270>`_ and of
 experiment with several steps: ReLU, a target of two directions, six steps on fresh batches of
 :math:`n = d = 4N` samples. The first outlier takes up :math:`z_1`; what there is of :math:`z_2` is
 learned slowly, as a second outlier. At this exponent nothing is expanded and nothing is small: the
-strong outliers, their overlaps and the errors are those of the limit. The bulk is not: its edge is
-drawn as it was before the training, which fills the space below the second outlier. The published
-networks have :math:`N = 1024`; those drawn here are our own and smaller.
+strong outliers, their overlaps and the errors are those of the limit. The bulk that is drawn has
+rows of the lengths that training gives them; in networks it reaches further, to about 8, for its
+rows and the samples are not independent. The published networks have :math:`N = 1024`; those drawn
+here are our own and smaller.
 """
 
 from __future__ import annotations
