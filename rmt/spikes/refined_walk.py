@@ -273,7 +273,8 @@ class _Sums:
             own_errors = least * own
             for key, off in self._own_off.items():
                 own_errors = own_errors + self._factor[key] * off
-        worst = float((errors / unit).max(initial=0.0))
+        with np.errstate(invalid="ignore"):  # nothing is known yet of spikes that do not count
+            worst = float((errors / unit).max(initial=0.0))
         strength_errors, mean_square_errors, square_errors = _parts(errors, steps, r)
         return RefinedWalk(
             self._g,
