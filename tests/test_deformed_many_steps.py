@@ -77,10 +77,20 @@ def test_linear_activation_is_closed_form(batch, dims):
     assert found.target_overlap == pytest.approx(target, abs=1e-6)
 
 
-@pytest.mark.parametrize("batch", [(0, 0, 0), (0, 1, 0), (0, 0, 1)])
-def test_bulk_and_outliers_of_networks(batch):
+@pytest.mark.parametrize(
+    ("batch", "step"),
+    [
+        ((0, 0, 0), Step(3, 0.3)),
+        ((0, 1, 0), Step(3, 0.3)),
+        ((0, 0, 1), Step(3, 0.3)),
+        ((0, 1), Step(1, 0.5)),
+        ((0, 1, 2), Step(1, 0.5)),
+    ],
+    ids=["AAA", "ABA", "AAB", "AB giant", "ABC giant"],
+)
+def test_bulk_and_outliers_of_networks(batch, step):
     """A step that the bulk is deformed by: distance of the law, and the second outlier."""
-    problem = problem_of(batch, target="3*tanh(2*z) - 2*z", steps=[Step(3, 0.3)] * 3)
+    problem = problem_of(batch, target="3*tanh(2*z) - 2*z", steps=[step] * len(batch))
     prediction = rmt.predict(problem, "deformed")
     count, values, second = len(prediction.outliers), [], []
     for index in range(4):

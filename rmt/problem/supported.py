@@ -139,9 +139,9 @@ TABLE = (
         evidence="test_deformed_many_steps.py::test_giant_steps",
     ),
     Entry(
-        *("deformed", FORMS, _FRESH, True, "derived"),
+        *("deformed", FORMS, _FRESH, True, "derived and checked"),
         words="giant steps on fresh batches",
-        evidence="test_deformed_many_steps.py::test_lengths_of_rows_are_those_of_the_walk",
+        evidence="test_deformed_many_steps.py::test_bulk_and_outliers_of_networks",
     ),
     Entry(
         *("features", (None,), _ONE_OR_TWO, False, "derived and checked", _SMALL),
