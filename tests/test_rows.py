@@ -24,9 +24,9 @@ from rmt.spikes.on_rows import outliers_on_rows, with_row_lengths
 from rmt.spikes.path import walked
 from rmt.spikes.readout_rule import law_of_readout, readout_rule
 from rmt.spikes.resummed import resummed_strengths
-from rmt.spikes.row_lengths import after_two_steps
 from rmt.spikes.state.walk import walk
 from rmt.status import ConvergenceError, Status
+from tests.two_step_lengths import after_two_steps
 
 REFERENCE = Path(__file__).parent / "reference"
 ONE_INDEX = "tanh(z) + (cos(2*z) - exp(-2))/2"

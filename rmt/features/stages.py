@@ -10,15 +10,14 @@ import numpy as np
 from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.problem.supported import check_two_steps
-from rmt.spikes.deformed.fluctuations import fluctuations
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
+from rmt.spikes.on_rows import with_row_lengths
 from rmt.spikes.resummed import resummed_strengths
 from rmt.vocabulary import RTOL
 
 __all__ = ["Stage", "last_stage", "row_lengths", "stage_names", "stages"]
 
 
-_RESOLUTION = 0.6  # of the samples' rule, for one direction: the lengths are averages over it
 _LENGTH_ERROR = 1e-3  # of what the steps have added to the lengths
 
 
@@ -109,6 +108,6 @@ def row_lengths(problem: Problem, spikes: SpikeStrengths) -> Array:
     g = spikes.readout_nodes
     if not spikes.strengths.size or not np.isfinite(g).all():
         return np.ones(g.size)
-    resolution = _RESOLUTION if problem.n_directions == 1 else 1.0
-    found = fluctuations(problem, g, spikes.readout_weights, resolution)
-    return np.asarray(np.sqrt(found.state.own))
+    lengths = with_row_lengths(problem, spikes).row_lengths
+    assert lengths is not None
+    return lengths

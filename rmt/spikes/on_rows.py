@@ -22,17 +22,20 @@ from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.population import Population
 from rmt.spectra.laws.silverstein import GeneralisedMarchenkoPastur
 from rmt.spectra.outliers.unequal_rows import unequal_row_outliers
+from rmt.spikes.constants import constants
 from rmt.spikes.deformed.rare import exceeded_by
 from rmt.spikes.mean_update import SpikeStrengths
-from rmt.spikes.readout_rule import law_of_readout
+from rmt.spikes.readout_rule import law_of_readout, readout_rule
 from rmt.spikes.refinement import SAFETY
-from rmt.spikes.row_lengths import after_one_step, after_two_steps
+from rmt.spikes.state.walk import walk
 from rmt.status import ConvergenceError, Status
 
 __all__ = ["RowsOutliers", "outliers_on_rows", "with_row_lengths"]
 
 
-RESOLUTION, COARSER = 1.0, 0.75  # of the lengths after two steps, and what shows their errors
+RESOLUTION, COARSER = 1.0, 0.75  # of the walk that tells lengths, and what shows their errors
+READOUTS = {False: 14.0, True: 20.0}  # nodes of it, for smooth activations, and with kinks
+READOUT_SCALE = 0.3
 CUT_LOWER = 2.0  # times as many neurons that are cut off there
 LEAST = 1e-3  # of a squared length: interpolation does not know that it is positive
 
@@ -239,21 +242,30 @@ def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths
     g = spikes.readout_nodes
     if not np.isfinite(g).all():
         return spikes
-    if len(problem.steps) == 1:
-        fine = coarse = after_one_step(problem, g)
-    else:
-        try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                fine, coarse = (
-                    _between(*after_two_steps(problem, one), g) for one in (RESOLUTION, COARSER)
-                )
-        except OutOfTime as end:
-            raise ConvergenceError(end.status.value, end.status, spikes) from end
-        except (OverflowError, np.linalg.LinAlgError) as error:
-            raise ConvergenceError(str(error), Status.NOT_FINITE, spikes) from error
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            fine, coarse = (
+                _between(*_squared_lengths(problem, one), g) for one in (RESOLUTION, COARSER)
+            )
+    except OutOfTime as end:
+        raise ConvergenceError(end.status.value, end.status, spikes) from end
+    except (OverflowError, np.linalg.LinAlgError) as error:
+        raise ConvergenceError(str(error), Status.NOT_FINITE, spikes) from error
     fine, coarse = np.sqrt(fine), np.sqrt(coarse)
     if not np.isfinite([fine, coarse]).all():
         raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE, spikes)
     return replace(
         spikes, row_lengths=fine, coarser=replace(spikes, row_lengths=coarse, coarser=None)
     )
+
+
+def _squared_lengths(problem: Problem, resolution: float) -> tuple[Array, Array]:
+    """Nodes of the readout, and ``b^2`` there after the last step; of one, in closed form."""
+    kinked = bool(problem.activation.kinks)
+    order = 2 * max(1, round(READOUTS[kinked] * resolution / 2.0))
+    g, w = readout_rule(problem.readout, order, READOUT_SCALE, kinked)
+    if len(problem.steps) == 1:
+        c, t = constants(problem), problem.learning_rates[0] / math.sqrt(problem.width) * g
+        return g, np.asarray((1.0 + t * (c.mu2 * c.Ey)) ** 2 + (t * c.tau) ** 2)
+    *_, last = walk(problem, g, w, resolution, to_the_end=False)
+    return g, last.own

@@ -1,4 +1,4 @@
-"""Lengths of the rows beside the mean update, after one and two steps.
+"""Lengths of the rows beside the mean update after two steps, by expectations of their own.
 
 With ``t = eta_1 a``, ``a = g / sqrt(N)``, a row's own part has after the first step the square
 
@@ -11,8 +11,8 @@ and after the second, ``k = eta_2 a``, ``r = y - h``, on nodes and weights of th
             + 2 (1 + c) t k phi_1 E[y r (E_n(sigma'(Z) sigma') - mu_1 Phi_t)]   [reused batch only]
 
 with ``sigma'`` at ``Z + S``, ``E_n`` over ``Z`` and ``xi``, and ``c = k E[r E_n sigma'']`` the
-answer of the second step to the fluctuation that the first has left. After more steps lengths are
-part of the state (`rmt.spikes.state`), which says the same of two.
+answer of the second step to the fluctuation that the first has left. The package takes them from
+the walk (`rmt.spikes.state`), which is held against this.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.second_step import SecondStep, Wanted
 from rmt.spikes.second_step.averages import averages_of
 
-__all__ = ["after_one_step", "after_two_steps"]
+__all__ = ["after_two_steps"]
 
 
 LABELS = {False: 56.0, True: 72.0}  # for smooth activations, and with kinks
@@ -39,13 +39,6 @@ ZETA = 30.0
 INNER = 3.0
 TARGET = {1: 10.0, 2: 5.0, 3: 2.5}
 TAIL = 1e-8  # of labels and readouts: what is beyond is worth less than the errors here
-
-
-def after_one_step(problem: Problem, g: Array) -> Array:
-    """``b_1^2`` at given readouts, in closed form."""
-    c = constants(problem)
-    t = problem.learning_rates[0] / math.sqrt(problem.width) * g
-    return np.asarray((1.0 + t * (c.mu2 * c.Ey)) ** 2 + (t * c.tau) ** 2)
 
 
 def after_two_steps(problem: Problem, resolution: float) -> tuple[Array, Array]:
@@ -62,14 +55,6 @@ def after_two_steps(problem: Problem, resolution: float) -> tuple[Array, Array]:
     ------
     OverflowError
         The activation overflows at the pre-activations of the second step.
-
-    Examples
-    --------
-    >>> steps = [(2, 0.3), (2, 0.3)]
-    >>> problem = Problem("erf(z)", "z", 400, 400, 800, steps, "reused", "rademacher")
-    >>> g, square = after_two_steps(problem, 1.0)
-    >>> g.tolist(), square.round(4).tolist()
-    ([-1.0, 1.0], [0.9, 0.9])
     """
     c, sigma = constants(problem), problem.activation
     reused, kinked = problem.batch == "reused", bool(sigma.kinks)
