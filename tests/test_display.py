@@ -40,6 +40,8 @@ TWO = Problem(
 )
 FEATURES = validation.FeaturePlan(SMALL, 3, (60, 120), regularisations=(1e-2,), n_spikes=2)
 
+PATHS = validation.PathPlan(TWO, 3, n_test=60)
+
 # Classes whose own repr says all: a line, arrays for computing, or an error.
 PLAIN = {
     *("Atom", "SpikeError", "SweepError", "Step", "StaircaseStep", "VanishingOrder"),
@@ -63,6 +65,12 @@ def pencil_law():
 
 def finite_size():
     return validation.finite_size(SMALL, [30, 60, 90], 4, methods=["resummed"], workers=1)
+
+
+@cache
+def path_comparison():
+    path = validation.predicted_path(PATHS)
+    return validation.compare_path(path, validation.run_paths(PATHS))
 
 
 MADE = {
@@ -123,6 +131,10 @@ MADE = {
     "FeatureComparison": lambda: validation.compare_features(
         *validation.predicted_features(FEATURES), validation.run_features(FEATURES)
     ),
+    "PathPlan": lambda: PATHS,
+    "PathSamples": lambda: validation.run_paths(PATHS),
+    "PathComparison": path_comparison,
+    "PathRow": lambda: path_comparison().rows[0],
 }
 
 

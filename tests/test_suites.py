@@ -109,3 +109,10 @@ def test_only():
 def test_unknown_suite():
     with pytest.raises(InvalidInputError, match="suite must be one of quick, full; got 'slow'"):
         suite("slow")
+
+
+def test_what_is_known_to_differ_says_why():
+    known = [one for one in ALL_CASES.values() if one.known]
+    assert known
+    assert all(len(one.known.split()) > 20 for one in known)
+    assert not any(entry.case.known for entry in QUICK.entries)

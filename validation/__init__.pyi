@@ -51,7 +51,6 @@ from validation.simulation.observe import (
     observe as observe,
 )
 from validation.simulation.path_plan import (
-    PathObservation as PathObservation,
     PathPlan as PathPlan,
     PathSamples as PathSamples,
 )

@@ -185,12 +185,33 @@ class PathComparison(InJson, Shown):
 
 
 def predicted_path(plan: PathPlan, max_seconds: float | None = None) -> TrainingPath:
-    """What `compare_path` holds against the samples of a plan: to a fifth of its allowances.
+    """What `compare_path` holds against the samples of a plan, to a fifth of its allowances.
+
+    Parameters
+    ----------
+    plan : PathPlan
+        Its problem alone counts.
+    max_seconds : float or None
+        As in `rmt.training_path`; None for no limit.
+
+    Returns
+    -------
+    TrainingPath
 
     Raises
     ------
     ConvergenceError
         When the walk has not converged, or not in time.
+
+    Notes
+    -----
+    docs/theory.md, any number of steps; docs/validation.md, along the path.
+
+    Examples
+    --------
+    >>> problem = Problem("erf(z)", "z", 100, 100, 400, [(2, 0.3)] * 2, readout="rademacher")
+    >>> [point.step for point in predicted_path(PathPlan(problem, 8)).points]
+    [0, 1, 2]
     """
     return training_path(plan.problem, _RTOL, max_seconds=max_seconds)
 

@@ -77,6 +77,10 @@ def observe_path(plan: PathPlan, sample: Sample) -> PathObservation:
     sample : Sample
         Of the same problem; weights on another device are brought to the CPU.
 
+    Returns
+    -------
+    PathObservation
+
     Raises
     ------
     InvalidInputError
@@ -86,6 +90,7 @@ def observe_path(plan: PathPlan, sample: Sample) -> PathObservation:
     -----
     It costs a product ``X W^T`` for each batch and each step beside those of training, and is done
     after it: a simulation of which nothing is observed on the way does nothing of this.
+    docs/validation.md, along the path.
 
     Examples
     --------
