@@ -22,7 +22,6 @@ from validation import (
     run_samples,
     simulate,
 )
-from validation.comparison.path_comparison import path_to_dict
 from validation.comparison.path_rows import adjusted_mean, plain_mean
 from validation.comparison.verdict import Criteria, Verdict
 from validation.simulation.draws import fresh_batch
@@ -217,7 +216,7 @@ def test_comparison_as_text_and_json(held):
     assert found.row(2, "singular value", 0).predicted == pytest.approx(theta + 1 / theta, rel=1e-3)
     with pytest.raises(InvalidInputError, match="after that step there are: training error"):
         found.row(1, "singular value", 7)
-    assert len(path_to_dict(path)["points"]) == 4
+    assert len(path.to_dict()["points"]) == 4
 
 
 def test_bad_arguments_are_named():

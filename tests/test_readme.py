@@ -84,22 +84,24 @@ def test_snippets_of_the_validation_page(tmp_path, monkeypatch, capsys):
     snippets = snippets_of(VALIDATION)
     [script] = [code for code in snippets if "__main__" in code]
     snippets.remove(script)
-    assert len(snippets) == 4
+    assert len(snippets) == 5
     seen: dict[str, object] = {}
     for code in snippets:
         exec(compile(code, "validation.md", "exec"), seen)
     assert seen["more"].n_samples == 16
     assert seen["found"].agrees()
+    assert seen["along"].row(2, "training error").difference != 0
     capsys.readouterr()
-    [check] = [one for one in commands_of(VALIDATION, "python -m validation") if one[0] == "check"]
+    [check, other] = [one for one in commands_of(VALIDATION, "python -m validation") if one[0] == "check"]
     assert validate(check) == 0
     assert "predicted 1, found 1" in capsys.readouterr().out
+    assert "--step" in other  # of three steps, which these weights have not seen
     # One that starts processes, as a script.
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
     subprocess.run([sys.executable, "script.py"], check=True)
 
 
-@pytest.mark.parametrize(("page", "count"), [(README, 4), (VALIDATION, 10)], ids=["README", "page"])
+@pytest.mark.parametrize(("page", "count"), [(README, 4), (VALIDATION, 12)], ids=["README", "page"])
 def test_validation_commands_exist(page, count):
     commands = commands_of(page, "python -m validation")
     assert len(commands) == count

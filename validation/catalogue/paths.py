@@ -84,16 +84,6 @@ _SLOW = (
 _KNOWN = {
     "path-tanh-ie1-aaaaaaaa": _SLOW,
     "path-tanh-ie3-aaaa": _SLOW,
-    "path-relu-giant-aaa": (
-        "the second outlier, weak, lies 5 percent above what the strength gives on the "
-        "Marchenko-Pastur bulk after step 2 (2.465 for 2.341): rows have grown longer. On rows of "
-        "their lengths it is predicted at 2.430."
-    ),
-    "path-tanh-ie2-aab": (
-        "the second outlier, weak, lies 6 percent above what the strength gives on the "
-        "Marchenko-Pastur bulk after step 3 (2.437 for 2.302): training widens the bulk, whose "
-        "edge is at 2.4 for this target. On rows of their lengths it is predicted at 2.381."
-    ),
     "path-relu-two-indices-abc": (
         "giant steps make rows so long that the bulk reaches beyond 3, where outliers are counted "
         "on the bulk of before training. The walk does not converge within the nodes that it "

@@ -10,8 +10,8 @@ import numpy as np
 
 from rmt.arrays import Array
 from rmt.display import Part, Shown, Table, as_text
-from rmt.predict import on_marchenko_pastur, training_path
-from rmt.prediction import Prediction, TrainingPath
+from rmt.predict import training_path
+from rmt.prediction import TrainingPath
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.comparison.compare import (
@@ -37,8 +37,6 @@ from validation.words import paragraph, sizes
 __all__ = [
     "PathComparison",
     "compare_path",
-    "outliers_after",
-    "path_to_dict",
     "predicted_path",
 ]
 
@@ -216,31 +214,6 @@ def predicted_path(plan: PathPlan, max_seconds: float | None = None) -> Training
     return training_path(plan.problem, _RTOL, max_seconds=max_seconds)
 
 
-def outliers_after(path: TrainingPath, step: int) -> Prediction:
-    """The prediction for the weights after one of the steps, at the level of the path."""
-    spikes = path[step].spikes
-    assert spikes is not None, "the untrained network has none"
-    return on_marchenko_pastur(path.problem, "resummed", spikes)
-
-
-def path_to_dict(path: TrainingPath) -> dict[str, Any]:
-    """Errors and outliers after every step as plain numbers and lists."""
-    points = []
-    for point in path.points:
-        spikes = [] if point.step == 0 else outliers_after(path, point.step).spikes
-        points.append(
-            {
-                "step": point.step,
-                "training_error": point.training_error,
-                "test_error": point.test_error,
-                "training_error_error": point.training_error_error,
-                "test_error_error": point.test_error_error,
-                "spikes": [spike.to_dict() for spike in spikes],
-            }
-        )
-    return {"problem": path.problem.to_dict(), "points": points}
-
-
 def compare_path(
     path: TrainingPath, samples: PathSamples, *, adjust: bool = True
 ) -> PathComparison:
@@ -298,7 +271,8 @@ def compare_path(
     if n < 2:
         raise InvalidInputError("samples must be at least two, to have a standard error; got one")
     steps = range(1, len(path))
-    predicted = {step: PredictedOutliers.of(outliers_after(path, step)) for step in steps}
+    points = {step: path[step].prediction for step in steps}
+    predicted = {step: PredictedOutliers.of(one) for step, one in points.items() if one is not None}
     most = max(one.singular_values.size for one in predicted.values())
     if most > samples.n_observed:
         raise InvalidInputError(

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from rmt.features import FeatureSpikes
 from rmt.predict import predict
-from rmt.prediction import Prediction
+from rmt.prediction import Prediction, TrainingPath
 from rmt.regression import RidgeErrors
 from rmt.spikes.deformed.outliers import Forms
 from rmt.status import RmtError
@@ -23,7 +23,6 @@ from validation.comparison.feature_comparison import (
 from validation.comparison.path_comparison import (
     PathComparison,
     compare_path,
-    path_to_dict,
     predicted_path,
 )
 from validation.gaps.finite_size import finite_size
@@ -53,7 +52,7 @@ class Held:
     comparison : Comparison, FeatureComparison or PathComparison
     prediction : dict
         Of `Prediction.to_dict`; of features ``features`` and ``ridge``, of `FeatureSpikes.to_dict`
-        and `RidgeErrors.to_dict`; of a path of `path_to_dict`.
+        and `RidgeErrors.to_dict`; of a path of `TrainingPath.to_dict`.
     curves : DensityCurve, LearningCurves or ErrorCurves
         The predicted bulk, or predicted errors against the number of inputs or of steps.
     """
@@ -111,7 +110,7 @@ THEORIES: dict[type[AnyPlan], Theory] = {
     PathPlan: Theory(
         lambda plan: (predicted_path(plan),),
         compare_path,
-        path_to_dict,
+        TrainingPath.to_dict,
         lambda plan, path: ErrorCurves.of(path),
     ),
 }
