@@ -12,6 +12,7 @@ from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.problem import Problem
 from rmt.spikes.constants import constants
 from rmt.spikes.label_law import hermite_nodes
+from rmt.status import ConvergenceError, Status
 
 __all__ = ["Memory", "Nodes", "Resolution", "likely", "nodes_of"]
 
@@ -20,7 +21,7 @@ PER_UNIT = {1: 4.0, 2: 2.5, 3: 1.6}  # nodes of a target direction, by their num
 NOISE_NODES = 5.0
 NEGLIGIBLE = 1e-6  # share of E[1 + y^2 / E y^2] that rare nodes may add up to for all to be dropped
 DROPPED_SIZE = 1.5e-3  # of the rows along a direction
-MOST_NODES = 200_000  # a bound on time and memory: what then is not resolved shows in the errors
+MOST_NODES = 1_500_000  # a bound on time and memory
 MOST_POINTS = 64  # of the directions that are small
 
 
@@ -128,7 +129,12 @@ class Nodes:
         if size < DROPPED_SIZE / fine.dropped**2 or (count < 3 and not small):
             return None
         if self.weights.size * max(count, 2) > MOST_NODES:
-            return None
+            # To leave the direction out would show in no comparison with another rule.
+            raise ConvergenceError(
+                f"{Status.NOT_CONVERGED.value} The samples need nodes along more directions than "
+                "can be had.",
+                Status.NOT_CONVERGED,
+            )
         if count > 2:
             x, weight = _gauss_hermite(count)
             index = np.repeat(np.arange(self.weights.size), count)

@@ -42,6 +42,7 @@ __all__ = ["AfterStep", "Sizes", "segments", "walk"]
 
 
 SMALL = 0.01  # size of a direction that a fresh step does not resolve
+LAST = 0.012  # of one that is not resolved for the errors at the end
 AT_THE_END = 1e-4  # of a mean square: what rare nodes may add up to that are not asked after it
 
 
@@ -364,7 +365,9 @@ class _Segment:
         found = w @ new**2
         sizes = np.zeros(0) if none else self._sizes.instead_of(np.sqrt(found))
         for c, known_size, size in zip(new.T, sizes, found, strict=False):
-            more = self._nodes.with_direction(float(known_size), self._resolution, not large)
+            fine = self._resolution
+            small = not large or known_size > LAST / fine.dropped**2
+            more = self._nodes.with_direction(float(known_size), fine, small)
             if more is None:
                 break
             for key, memory in self._memories.items():
