@@ -193,12 +193,10 @@ def walked(problem: Problem, rtol: float, to_the_end: bool = True) -> list[PathP
     gradients = [nothing, *(one.gradient for one in states)]
     own = [np.ones(g.size), *(np.sqrt(one.own) for one in states)]
     points = []
-    for s, error in enumerate(errors):
+    for s, (training, test) in enumerate(errors):
         spikes = _spikes(problem, found, s - 1) if s else None
-        off = found.mean_square_errors[s]
-        points.append(
-            PathPoint(s, spikes, *error, g, rows[s], gradients[s], own[s], *map(float, off))
-        )
+        off = (float(one) for one in found.mean_square_errors[s])
+        points.append(PathPoint(s, spikes, training, test, g, rows[s], gradients[s], own[s], *off))
     return points
 
 

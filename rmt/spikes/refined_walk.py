@@ -42,7 +42,10 @@ MOST_ROUNDS = 5  # of common walks
 LARGE = 0.05  # a change that ends a round
 GAIN = 4.0  # by which a level is expected to lessen a change
 FACTOR = 2.0  # what is left after a level, in units of its change, unless changes are seen to fall
-LEAST_FACTOR, MOST_FACTOR = 0.5, 4.0
+LEAST_FACTOR, MOST_FACTOR = 1.0, 4.0
+ACCIDENT = (
+    0.25  # of the largest relative error, which no number falls below: changes vanish by chance
+)
 MIXED = 1.0  # times the product of two changes: a change of a change
 UNSEEN = 10.0  # the same, as long as no walk has refined all variables at once
 OF_MIXED = 0.3  # of the tolerance
@@ -90,8 +93,9 @@ def spectrum(problem: Problem, w: Array, state: AfterStep) -> tuple[Array, Array
 def refined_walk(problem: Problem, rtol: float, to_the_end: bool) -> RefinedWalk:
     """Until strengths and squared alignments of outliers and the errors are known to ``rtol``.
 
-    Strengths relative to the strongest, errors to that of the untrained network. Out of time, or
-    of patience, what is known is returned with its status.
+    Strengths relative to the strongest, errors to that of the untrained network. With
+    ``to_the_end`` only the errors after the last step count, which have to have more rules than all
+    that comes before. Out of time, or of patience, what is known is returned with its status.
 
     Raises
     ------
@@ -273,16 +277,18 @@ class _Sums:
         """The sum of all, with the errors that the last changes tell."""
         unit = _unit(self._problem, self._vector, len(self._total))
         steps, r = len(self._total), self._problem.n_directions
-        strengths, _, squares = _parts(self._vector, steps, r)
         if set(self.first) < self._variables:
             errors = np.full(self._vector.shape, math.inf)
         else:
-            errors = sum(self._factor[key] * off for key, off in self._off.items())
+            errors = np.zeros(self._vector.shape)
+            for key, off in self._off.items():
+                errors = errors + self._factor[key] * off
             if "joint" not in self._off:
                 errors = errors + UNSEEN * _mixed(self.first) * _sizes(self._vector, steps, r)
             errors = errors + FLOOR * _sizes(self._vector, steps, r)
         with np.errstate(invalid="ignore"):  # of what does not count nothing may be known
             worst = float(np.where(unit < np.inf, errors / unit, 0.0).max(initial=0.0))
+        errors = np.maximum(errors, ACCIDENT * worst * _sizes(self._vector, steps, r))
         strength_errors, mean_square_errors, square_errors = _parts(errors, steps, r)
         return RefinedWalk(
             self._on.g,
@@ -375,9 +381,10 @@ def _unit(problem: Problem, vector: Array, steps: int) -> Array:
     r = problem.n_directions
     strengths, errors, _ = _parts(vector, steps, r)
     out = strengths > problem.aspect_ratio**0.25
-    counted = np.concatenate(
-        [out.ravel(), np.ones(errors.size, dtype=bool), np.repeat(out.ravel(), r)]
-    )
+    means = np.ones(errors.shape, dtype=bool)
+    if not np.isnan(errors[-1]).any():  # which is then what the walk is for
+        out[:], means[:-1] = False, False
+    counted = np.concatenate([out.ravel(), means.ravel(), np.repeat(out.ravel(), r)])
     return np.where(counted, np.maximum(_sizes(vector, steps, r), TINY), np.inf)
 
 

@@ -91,7 +91,7 @@ class SmoothedTable:
         self._high = max(self._high, high + room)
         count = int((self._high - self._low) / self._step) + 10
         start = self._low - 4.0 * self._step
-        grid = start + self._step * np.arange(count)
+        grid = np.asarray(start + self._step * np.arange(count), dtype=float)
         values = self._exact(grid)
         if not np.isfinite(values).all():
             raise OverflowError("the activation overflows at the pre-activations of a step")
@@ -131,7 +131,9 @@ class SmoothedTable:
         order = PANEL_NODES * self._resolution * max(1.0, wide)
         node, weight = gauss_legendre(_affordable(order))
         total = np.zeros((4, x.size))
-        for low, high, left, right in zip(ends[:-1], ends[1:], points[:-1], points[1:], strict=True):
+        for low, high, left, right in zip(
+            ends[:-1], ends[1:], points[:-1], points[1:], strict=True
+        ):
             some = high > low
             half = (high[some] - low[some])[:, None] / 2.0
             xi = low[some][:, None] + half * (node + 1.0)

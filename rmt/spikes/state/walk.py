@@ -43,7 +43,7 @@ __all__ = ["AfterStep", "Sizes", "segments", "walk"]
 
 SMALL = 0.01  # size of a direction that a fresh step does not resolve
 LAST = 0.012  # of one that is not resolved for the errors at the end
-AT_THE_END = 1e-4  # of a mean square: what rare nodes may add up to that are not asked after it
+AT_THE_END = 5e-6  # of a mean square: what rare nodes may add up to that are not asked after it
 
 
 @dataclass(slots=True, eq=False)
@@ -199,9 +199,7 @@ class _Segment:
         covariance = before @ self._own @ before.T
         covariance += np.einsum("it,qt,jt->qij", before, self._blur, before)
         sigma, fine = self._problem.activation, self._resolution.own
-        return at_samples(
-            sigma, covariance, self._past, self._origin, memory, fine
-        )
+        return at_samples(sigma, covariance, self._past, self._origin, memory, fine)
 
     def _residual(self, seen: Averages, first: bool) -> tuple[Array, float]:
         """``r`` at the nodes, and its mean square."""
@@ -260,7 +258,7 @@ class _Segment:
     def _at_the_end(self, memory: Memory) -> tuple[float, float]:
         """Errors after the last step, on the nodes that matter for means of squares."""
         nodes = self._nodes
-        index = likely(nodes.weights, nodes.label, AT_THE_END)
+        index = likely(nodes.weights, nodes.label, AT_THE_END / self._resolution.target**2)
         weights = nodes.weights[index]
         self._nodes = replace(
             nodes,
