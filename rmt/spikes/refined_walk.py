@@ -34,9 +34,10 @@ __all__ = ["MAX_SPIKES", "RefinedWalk", "refined_walk", "spectrum"]
 MAX_SPIKES = 12
 TINY = 1e-300
 START = {"target": 0.65, "noise": 0.6, "own": 0.7, "along": 0.5, "dropped": 0.7}
-GROWTH = {"target": 1.4, "noise": 1.4, "own": 1.4, "along": 1.4, "dropped": 1.6, "readout": 1.35}
+GROWTH = {"target": 1.4, "noise": 1.4, "own": 1.4, "along": 1.4, "dropped": 3.0, "readout": 1.35}
 READOUT_NODES, READOUT_SCALE = 10, 0.3  # Gauss rules in asinh(g / scale)
 DIGIT = 0.2  # finer at the start for each digit beyond 1e-4
+ALONE = ("readout", "dropped")  # not refined with the others: too costly for what they change
 MOST_LEVELS = 6  # of a variable beyond the common walk
 MOST_ROUNDS = 5  # of common walks
 LARGE = 0.05  # a change that ends a round
@@ -178,7 +179,7 @@ class _Rules:
                 return
             if not early:
                 yield sums.outcome(self._rtol), False
-        every = {key: value + (key != "readout") for key, value in self._level.items()}
+        every = {key: value + (key not in ALONE) for key, value in self._level.items()}
         sums.add_joint(self._solve(every, sizes))
         found = sums.outcome(self._rtol)
         yield found, found.status.ok
@@ -238,7 +239,7 @@ class _Sums:
         """One level more of a variable; what is left of its error now."""
         before = self._last.get(key, self._coarse)
         self._last[key] = finer
-        if key != "readout" and key not in self._off:
+        if key not in ALONE and key not in self._off:
             pairs = zip(self._joint, finer.states, before.states, strict=True)
             self._joint = [_plus(one, _minus(b, c)) for one, b, c in pairs]
         if key == "readout":

@@ -161,7 +161,7 @@ class _Segment:
         kept, beside = list(range(r)), np.sqrt(w @ rows.mean[:, r:] ** 2)
         for k, size in enumerate(self._sizes.instead_of(beside), r):
             # Nothing remembers a small one of these: it is worth its square.
-            small = not fresh or size > SMALL / fine.dropped
+            small = not fresh or size > SMALL / fine.dropped**2
             more = nodes.with_direction(float(size), fine, small)
             if more is None:
                 break
