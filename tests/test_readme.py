@@ -92,7 +92,8 @@ def test_snippets_of_the_validation_page(tmp_path, monkeypatch, capsys):
     assert seen["found"].agrees()
     assert seen["along"].row(2, "training error").difference != 0
     capsys.readouterr()
-    [check, other] = [one for one in commands_of(VALIDATION, "python -m validation") if one[0] == "check"]
+    commands = commands_of(VALIDATION, "python -m validation")
+    [check, other] = [one for one in commands if one[0] == "check"]
     assert validate(check) == 0
     assert "predicted 1, found 1" in capsys.readouterr().out
     assert "--step" in other  # of three steps, which these weights have not seen

@@ -44,11 +44,20 @@ def walked(problem: Problem, rtol: float, to_the_end: bool = True) -> list[WalkP
     Without ``to_the_end`` the errors after the last step are left out, and are nan.
     """
     try:
-        found = refined_walk(problem, rtol, to_the_end)
+        # What comes after the last step has rules of its own: it must not move the spikes.
+        found = refined_walk(problem, rtol, False)
+        states, g = found.states, found.g
+        at_the_end = math.nan, math.nan
+        if to_the_end:
+            ended = refined_walk(problem, rtol, True)
+            at_the_end = ended.states[-1].after or at_the_end
+            mean_square_errors = found.mean_square_errors.copy()
+            mean_square_errors[-1] = ended.mean_square_errors[-1]
+            status = found.status if ended.status.ok else ended.status
+            found = replace(found, mean_square_errors=mean_square_errors, status=status)
     except (OverflowError, np.linalg.LinAlgError) as error:
         raise ConvergenceError(str(error), Status.NOT_FINITE) from error
-    states, g = found.states, found.g
-    errors = [*(one.before for one in states), states[-1].after or (math.nan, math.nan)]
+    errors = [*(one.before for one in states), at_the_end]
     nothing = np.zeros((g.size, problem.n_directions))
     rows = [nothing, *(one.toward / _lengths(one)[:, None] for one in states)]
     gradients = [nothing, *(one.gradient for one in states)]

@@ -7,8 +7,9 @@ changes: the cost of a product of rules becomes that of a sum. What this leaves 
 changes, which are products of two of them; where these are not small, the common walk is refined.
 
 The states are added up, kernels of the mean update and lengths, not the spikes: so singular vectors
-and strengths belong together. Only the readout's rule, on which they live, is not: it is judged by
-a coarser one.
+and strengths belong together. They live on the readout's rule, which is a variable like the others:
+changes are found on a coarse one and brought to a finer one as polynomials, whose means of squares
+both rules know exactly.
 """
 
 from __future__ import annotations
@@ -16,14 +17,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.budget import OutOfTime
 from rmt.problem import Problem
-from rmt.spikes.readout_rule import readout_rule
+from rmt.spikes.readout_rule import interpolation, readout_rule
 from rmt.spikes.state.samples import NEGLIGIBLE, Resolution
 from rmt.spikes.state.walk import AfterStep, Sizes, segments, walk
 from rmt.status import ConvergenceError, Status
@@ -33,20 +33,23 @@ __all__ = ["MAX_SPIKES", "RefinedWalk", "refined_walk", "spectrum"]
 
 MAX_SPIKES = 12
 TINY = 1e-300
-START = {"target": 0.75, "noise": 0.7, "own": 0.75, "along": 0.75, "dropped": 0.8}
-GROWTH = {"target": 1.35, "noise": 1.35, "own": 1.4, "along": 1.35, "dropped": 1.6}
-READOUT_NODES, READOUT_SCALE = 14, 0.3  # Gauss rules in asinh(g / scale)
-READOUT_GROWTH = 1.4
-READOUT_COARSER = 0.75
+START = {"target": 0.65, "noise": 0.6, "own": 0.7, "along": 0.5, "dropped": 0.7}
+GROWTH = {"target": 1.4, "noise": 1.4, "own": 1.4, "along": 1.4, "dropped": 3.0, "readout": 1.35}
+READOUT_NODES, READOUT_SCALE = 10, 0.3  # Gauss rules in asinh(g / scale)
 DIGIT = 0.2  # finer at the start for each digit beyond 1e-4
+ALONE = ("readout", "dropped")  # not refined with the others: too costly for what they change
 MOST_LEVELS = 6  # of a variable beyond the common walk
 MOST_ROUNDS = 5  # of common walks
 LARGE = 0.05  # a change that ends a round
 GAIN = 4.0  # by which a level is expected to lessen a change
 FACTOR = 2.0  # what is left after a level, in units of its change, unless changes are seen to fall
-LEAST_FACTOR, MOST_FACTOR = 0.5, 4.0
-MIXED = 3.0  # times the product of two changes: a change of a change
-OF_MIXED = 0.25  # of the tolerance
+LEAST_FACTOR, MOST_FACTOR = 1.0, 4.0
+ACCIDENT = (
+    0.25  # of the largest relative error, which no number falls below: changes vanish by chance
+)
+MIXED = 1.0  # times the product of two changes: a change of a change
+UNSEEN = 10.0  # the same, as long as no walk has refined all variables at once
+OF_MIXED = 0.3  # of the tolerance
 FLOOR = 4.0 * NEGLIGIBLE  # relative: what nodes that are dropped may be worth
 
 
@@ -94,8 +97,9 @@ def spectrum(problem: Problem, w: Array, state: AfterStep) -> tuple[Array, Array
 def refined_walk(problem: Problem, rtol: float, to_the_end: bool) -> RefinedWalk:
     """Until strengths and squared alignments of outliers and the errors are known to ``rtol``.
 
-    Strengths relative to the strongest, errors to that of the untrained network. Out of time, or
-    of patience, what is known is returned with its status.
+    Strengths relative to the strongest, errors to that of the untrained network. With
+    ``to_the_end`` only the errors after the last step count, which have to have more rules than all
+    that comes before. Out of time, or of patience, what is known is returned with its status.
 
     Raises
     ------
@@ -111,18 +115,13 @@ def refined_walk(problem: Problem, rtol: float, to_the_end: bool) -> RefinedWalk
                     best = found
                 if done:
                     return found
-    except OutOfTime as end:
+    except ConvergenceError as end:
         if best is None:
-            raise ConvergenceError(end.status.value, end.status) from end
-        return _with_status(best, end.status)
+            raise ConvergenceError(str(end), end.status) from end
+        return replace(best, status=end.status)
     if best is None:
         raise ConvergenceError(Status.NOT_CONVERGED.value, Status.NOT_CONVERGED)
-    return _with_status(best, Status.NOT_CONVERGED)
-
-
-def _with_status(one: RefinedWalk, status: Status) -> RefinedWalk:
-    parts = {part.name: getattr(one, part.name) for part in fields(one)}
-    return RefinedWalk(**{**parts, "status": status})
+    return replace(best, status=Status.NOT_CONVERGED)
 
 
 class _Rules:
@@ -138,76 +137,68 @@ class _Rules:
             del self._level["noise"]
         if len(problem.steps) == 1 and not to_the_end:
             del self._level["along"], self._level["dropped"]
-        self._nodes = READOUT_NODES * (1.0 + DIGIT * digits)
+        self._digits = 1.0 + DIGIT * digits
+        if self._rule(0)[0].size < self._rule(1)[0].size:
+            self._level["readout"] = 0
 
-    def _rule(self, factor: float = 1.0) -> tuple[Array, Array]:
-        order = 2 * max(2, round(self._nodes * factor / 2.0))
+    def _rule(self, level: int) -> tuple[Array, Array]:
+        nodes = READOUT_NODES * self._digits * GROWTH["readout"] ** level
         kinked = bool(self._problem.activation.kinks)
-        return readout_rule(self._problem.readout, order, READOUT_SCALE, kinked)
+        return readout_rule(
+            self._problem.readout, 2 * max(2, round(nodes / 2.0)), READOUT_SCALE, kinked
+        )
 
-    def _solve(self, level: dict[str, int], sizes: Sizes, factor: float = 1.0) -> list[AfterStep]:
+    def _solve(self, level: dict[str, int], sizes: Sizes) -> _Solved:
         fine = {key: self._start[key] * GROWTH[key] ** level.get(key, 0) for key in self._start}
-        g, w = self._rule(factor)
+        g, w = self._rule(level.get("readout", 0))
         with np.errstate(over="ignore", invalid="ignore"):
             found = list(walk(self._problem, g, w, Resolution(**fine), self._to_the_end, sizes))
         if not all(_finite(one) for one in found):
             raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE)
-        return found
+        return _Solved(g, w, found)
 
     def round(self) -> Iterator[tuple[RefinedWalk, bool]]:
         """One common walk and what is refined beside it; ends when the next must be finer."""
-        sizes = Sizes()
         try:
-            common = self._solve(self._level, sizes)
-        except np.linalg.LinAlgError:
+            yield from self._one_round()
+        except np.linalg.LinAlgError:  # own parts without a law: rules that are too coarse
             self._level = {key: value + 1 for key, value in self._level.items()}
-            return
-        g, w = self._rule()
-        sums = _Sums(self._problem, g, w, common)
+
+    def _one_round(self) -> Iterator[tuple[RefinedWalk, bool]]:
+        sizes = Sizes()
+        sums = _Sums(self._problem, self._solve(self._level, sizes), set(self._level))
         yield sums.outcome(self._rtol), False
-        coarse = self._rule(READOUT_COARSER)
-        if coarse[0].size < g.size:
-            other = self._solve(self._level, sizes, READOUT_COARSER)
-            off = sums.set_readout(_vector(self._problem, coarse[1], other))
-            if off > self._rtol / 2.0:
-                # What a rule of 4/3 of the nodes gains is seen; growing by 1.4 gains that and more.
-                self._nodes *= READOUT_GROWTH if off < 100 * self._rtol else READOUT_GROWTH**2
+        left = dict.fromkeys(self._level, math.inf)
+        beyond = dict.fromkeys(self._level, 0)
+        while max(left.values()) > self._rtol / (2.0 + len(left)):
+            key = max(left, key=lambda one: left[one])
+            beyond[key] += 1
+            if beyond[key] > MOST_LEVELS:
                 return
-        waiting = dict.fromkeys(self._level, math.inf)
-        levels = dict.fromkeys(self._level, 0)
-        share = self._rtol / (1.0 + len(waiting))
-        while waiting:
-            key = max(waiting, key=lambda one: waiting[one])
-            if waiting[key] <= share:
-                break
-            levels[key] += 1
-            if levels[key] > MOST_LEVELS:
+            level = {**self._level, key: self._level[key] + beyond[key]}
+            left[key] = sums.add(key, self._solve(level, sizes))
+            early = math.inf in left.values()
+            if self._raise(sums.first, early):
                 return
-            level = {**self._level, key: self._level[key] + levels[key]}
-            try:
-                waiting[key] = sums.add(key, self._solve(level, sizes))
-            except np.linalg.LinAlgError:
-                self._level = {one: value + 1 for one, value in self._level.items()}
-                return
-            if self._raise(sums.first, any(value == math.inf for value in waiting.values())):
-                return
-            if math.inf not in waiting.values():
-                found = sums.outcome(self._rtol)
-                yield found, found.status.ok
+            if not early:
+                yield sums.outcome(self._rtol), False
+        every = {key: value + (key not in ALONE) for key, value in self._level.items()}
+        sums.add_joint(self._solve(every, sizes))
+        found = sums.outcome(self._rtol)
+        yield found, found.status.ok
+        self._level = every
 
     def _raise(self, first: dict[str, float], early: bool) -> bool:
         """Refine the common walk if products of changes count."""
         if early and max(first.values()) < LARGE:
             return False
-        allowed = OF_MIXED * self._rtol / MIXED
-        pairs = max(1, len(first) * (len(first) - 1) // 2)
         if not early and _mixed(first) * MIXED <= OF_MIXED * self._rtol:
             return False
-        least = math.sqrt(allowed / pairs)
+        least = math.sqrt(OF_MIXED * self._rtol / MIXED) / 2.0
         for key, change in first.items():
             if change > least:
                 more = math.ceil(math.log(change / least) / math.log(GAIN))
-                self._level[key] += min(more, 3)
+                self._level[key] += min(more, 2)
         return True
 
 
@@ -215,34 +206,59 @@ def _mixed(first: dict[str, float]) -> float:
     return sum(a * b for a, b in itertools.combinations(first.values(), 2))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Solved:
+    """States on a rule of the readout."""
+
+    g: Array
+    w: Array
+    states: list[AfterStep]
+
+
 class _Sums:
     """A common walk, and the chains of what finer rules change."""
 
-    def __init__(self, problem: Problem, g: Array, w: Array, common: list[AfterStep]) -> None:
-        self._problem, self._g, self._w = problem, g, w
-        self._last: dict[str, list[AfterStep]] = {}
-        self._common = self._total = common
-        self._vector = _vector(problem, w, common)
+    def __init__(self, problem: Problem, common: _Solved, variables: set[str]) -> None:
+        self._problem, self._coarse, self._variables = problem, common, variables
+        self._last: dict[str, _Solved] = {}
+        self._on = common  # the readout's finest rule so far
+        self._changes = [_minus(one, one) for one in common.states]
+        self._total, self._vector = self._summed()
         self._off: dict[str, Array] = {}
         self._own_off: dict[str, Array] = {}
         self._factor: dict[str, float] = {}
         self.first: dict[str, float] = {}
+        self._joint = [_minus(one, one) for one in common.states]
 
-    def set_readout(self, coarse: Array) -> float:
-        """What a coarser rule of the readout would change: more than the rule's own error."""
-        self._off["readout"] = np.nan_to_num(np.abs(coarse - self._vector), nan=0.0, posinf=1e300)
-        self._factor["readout"] = 1.0
-        return self._size(self._off["readout"])
+    def _lift(self) -> Array:
+        """From the common walk's readouts to those of the finest rule so far."""
+        kinked = bool(self._problem.activation.kinks)
+        old, new = (np.arcsinh(one.g / READOUT_SCALE) for one in (self._coarse, self._on))
+        return np.eye(old.size) if new.size == old.size else interpolation(old, new, kinked)
 
-    def add(self, key: str, finer: list[AfterStep]) -> float:
+    def _summed(self) -> tuple[list[AfterStep], Array]:
+        lift = self._lift()
+        changes = [_lifted(lift, one) for one in self._changes]
+        total = [_plus(a, b) for a, b in zip(self._on.states, changes, strict=True)]
+        total = [replace(one, own=np.maximum(one.own, TINY)) for one in total]
+        return total, _vector(self._problem, self._on.w, total)
+
+    def add(self, key: str, finer: _Solved) -> float:
         """One level more of a variable; what is left of its error now."""
-        before = self._last.get(key, self._common)
-        total = [_plus(a, b, c) for a, b, c in zip(self._total, finer, before, strict=True)]
-        changes = [np.abs(a.own - b.own) for a, b in zip(finer, before, strict=True)]
-        self._own_off[key] = np.array(changes)
-        vector = _vector(self._problem, self._w, total)
-        off = np.nan_to_num(np.abs(vector - self._vector), nan=0.0, posinf=1e300)
-        self._total, self._vector, self._last[key] = total, vector, finer
+        before = self._last.get(key, self._coarse)
+        self._last[key] = finer
+        if key not in ALONE and key not in self._off:
+            pairs = zip(self._joint, finer.states, before.states, strict=True)
+            self._joint = [_plus(one, _minus(b, c)) for one, b, c in pairs]
+        if key == "readout":
+            self._on = finer
+        else:
+            pairs = zip(self._changes, finer.states, before.states, strict=True)
+            self._changes = [_plus(one, _minus(b, c)) for one, b, c in pairs]
+        off = self._moved()
+        if key != "readout":
+            own = [np.abs(a.own - b.own) for a, b in zip(finer.states, before.states, strict=True)]
+            self._own_off[key] = np.array(own)
         size = self._size(off)
         factor = FACTOR
         if key in self._off:
@@ -254,6 +270,18 @@ class _Sums:
         self._off[key], self._factor[key] = off, factor
         return factor * size
 
+    def add_joint(self, finer: _Solved) -> None:
+        """All variables by a level at once: what that changes beside their own changes."""
+        rest = [_minus(a, b) for a, b in zip(finer.states, self._coarse.states, strict=True)]
+        rest = [_minus(a, b) for a, b in zip(rest, self._joint, strict=True)]
+        self._changes = [_plus(a, b) for a, b in zip(self._changes, rest, strict=True)]
+        self._off["joint"], self._factor["joint"] = self._moved(), FACTOR
+
+    def _moved(self) -> Array:
+        old = self._vector
+        self._total, self._vector = self._summed()
+        return np.nan_to_num(np.abs(self._vector - old), nan=0.0, posinf=1e300)
+
     def _size(self, off: Array) -> float:
         return float((off / _unit(self._problem, self._vector, len(self._total))).max(initial=0.0))
 
@@ -261,50 +289,65 @@ class _Sums:
         """The sum of all, with the errors that the last changes tell."""
         unit = _unit(self._problem, self._vector, len(self._total))
         steps, r = len(self._total), self._problem.n_directions
-        own = np.array([one.own for one in self._total])
-        if not self.first:
-            errors, own_errors = np.full(self._vector.shape, math.inf), own
+        if set(self.first) < self._variables:
+            errors = np.full(self._vector.shape, math.inf)
         else:
-            # Products of changes are known of those that count only.
-            least = MIXED * _mixed(self.first) + FLOOR
-            errors = least * _sizes(self._vector, steps, r)
+            errors = np.zeros(self._vector.shape)
             for key, off in self._off.items():
                 errors = errors + self._factor[key] * off
-            own_errors = least * own
-            for key, off in self._own_off.items():
-                own_errors = own_errors + self._factor[key] * off
-        with np.errstate(invalid="ignore"):  # nothing is known yet of spikes that do not count
-            worst = float((errors / unit).max(initial=0.0))
+            if "joint" not in self._off:
+                errors = errors + UNSEEN * _mixed(self.first) * _sizes(self._vector, steps, r)
+            errors = errors + FLOOR * _sizes(self._vector, steps, r)
+        with np.errstate(invalid="ignore"):  # of what does not count nothing may be known
+            worst = float(np.where(unit < np.inf, errors / unit, 0.0).max(initial=0.0))
+        errors = np.maximum(errors, ACCIDENT * worst * _sizes(self._vector, steps, r))
+        own_errors = FLOOR * np.array([one.own for one in self._total])
+        for key, off in self._own_off.items():
+            own_errors = own_errors + self._factor[key] * np.abs(off @ self._lift().T)
+        if set(self.first) < self._variables:
+            own_errors = np.array([one.own for one in self._total])
         strength_errors, mean_square_errors, square_errors = _parts(errors, steps, r)
         return RefinedWalk(
-            self._g,
-            self._w,
+            self._on.g,
+            self._on.w,
             self._total,
             strength_errors,
             np.minimum(square_errors, 1.0),
             mean_square_errors,
             own_errors,
-            Status.CONVERGED if worst <= rtol else Status.NOT_CONVERGED,
+            # Until products of changes have been looked at nothing has converged.
+            Status.CONVERGED if worst <= rtol and "joint" in self._off else Status.NOT_CONVERGED,
         )
 
 
-def _plus(total: AfterStep, finer: AfterStep, before: AfterStep) -> AfterStep:
-    def pair(
-        a: tuple[float, float] | None, b: tuple[float, float] | None, c: tuple[float, float] | None
-    ) -> tuple[float, float] | None:
-        if a is None or b is None or c is None:
-            return None
-        return a[0] + b[0] - c[0], a[1] + b[1] - c[1]
+def _minus(one: AfterStep, other: AfterStep) -> AfterStep:
+    return _plus(one, other, -1.0)
 
-    start = pair(total.before, finer.before, before.before)
-    assert start is not None
+
+def _plus(one: AfterStep, other: AfterStep, times: float = 1.0) -> AfterStep:
+    """All numbers of one, and those of the other so many times."""
+
+    def pair(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+        return a[0] + times * b[0], a[1] + times * b[1]
+
     return AfterStep(
-        kernel=total.kernel + finer.kernel - before.kernel,
-        toward=total.toward + finer.toward - before.toward,
-        own=np.maximum(total.own + finer.own - before.own, TINY),
-        gradient=total.gradient + finer.gradient - before.gradient,
-        before=start,
-        after=pair(total.after, finer.after, before.after),
+        kernel=one.kernel + times * other.kernel,
+        toward=one.toward + times * other.toward,
+        own=one.own + times * other.own,
+        gradient=one.gradient + times * other.gradient,
+        before=pair(one.before, other.before),
+        after=None if one.after is None or other.after is None else pair(one.after, other.after),
+    )
+
+
+def _lifted(matrix: Array, one: AfterStep) -> AfterStep:
+    """On other nodes of the readout."""
+    return replace(
+        one,
+        kernel=matrix @ one.kernel @ matrix.T,
+        toward=matrix @ one.toward,
+        own=matrix @ one.own,
+        gradient=matrix @ one.gradient,
     )
 
 
@@ -356,9 +399,10 @@ def _unit(problem: Problem, vector: Array, steps: int) -> Array:
     r = problem.n_directions
     strengths, errors, _ = _parts(vector, steps, r)
     out = strengths > problem.aspect_ratio**0.25
-    counted = np.concatenate(
-        [out.ravel(), np.ones(errors.size, dtype=bool), np.repeat(out.ravel(), r)]
-    )
+    means = np.ones(errors.shape, dtype=bool)
+    if not np.isnan(errors[-1]).any():  # which is then what the walk is for
+        out[:], means[:-1] = False, False
+    counted = np.concatenate([out.ravel(), means.ravel(), np.repeat(out.ravel(), r)])
     return np.where(counted, np.maximum(_sizes(vector, steps, r), TINY), np.inf)
 
 
@@ -366,6 +410,6 @@ def _worst(problem: Problem, one: RefinedWalk) -> float:
     vector = _vector(problem, one.w, one.states)
     parts = (one.strength_errors, one.mean_square_errors, one.square_errors)
     errors = np.concatenate([part.ravel() for part in parts])
+    unit = _unit(problem, vector, len(one.states))
     with np.errstate(invalid="ignore"):
-        shares = np.nan_to_num(errors / _unit(problem, vector, len(one.states)), posinf=math.inf)
-    return float(shares.max(initial=0.0))
+        return float(np.where(unit < np.inf, errors / unit, 0.0).max(initial=0.0))

@@ -44,7 +44,7 @@ def first_number(
     if not kinks:
         step = STEP / resolution
         count = math.ceil(END / step)
-        x = step * np.arange(-count, count + 1)[None]
+        x = np.asarray(step * np.arange(-count, count + 1)[None], dtype=float)
         weights = np.exp(-(x**2) / 2.0)
     else:
         if start.size and np.ptp(start) == 0:

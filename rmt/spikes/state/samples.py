@@ -12,6 +12,7 @@ from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.problem import Problem
 from rmt.spikes.constants import constants
 from rmt.spikes.label_law import hermite_nodes
+from rmt.status import ConvergenceError, Status
 
 __all__ = ["Memory", "Nodes", "Resolution", "likely", "nodes_of"]
 
@@ -20,7 +21,7 @@ PER_UNIT = {1: 4.0, 2: 2.5, 3: 1.6}  # nodes of a target direction, by their num
 NOISE_NODES = 5.0
 NEGLIGIBLE = 1e-6  # share of E[1 + y^2 / E y^2] that rare nodes may add up to for all to be dropped
 DROPPED_SIZE = 1.5e-3  # of the rows along a direction
-MOST_NODES = 200_000  # a bound on time and memory: directions have fewer nodes beyond it
+MOST_NODES = 1_500_000  # a bound on time and memory
 MOST_POINTS = 64  # of the directions that are small
 # For the law of what is at a sample, not for means alone: nodes per unit of a target direction,
 # nodes of the first direction beside it, and of small label noise, and what is negligible.
@@ -149,12 +150,13 @@ class Nodes:
         count = round(fine.along * wanted)
         if size < DROPPED_SIZE / fine.dropped**2 or (count < 3 and not small):
             return None
-        # Two rules that both leave a direction out agree on what is wrong: fewer nodes along each
-        # are better, with room for those that come.
-        room = MOST_NODES // self.weights.size
-        if room < 2:
-            return None
-        count = min(count, max(round(math.sqrt(2.0 * room)), 2))
+        if self.weights.size * max(count, 2) > MOST_NODES:
+            # To leave the direction out would show in no comparison with another rule.
+            raise ConvergenceError(
+                f"{Status.NOT_CONVERGED.value} The samples need nodes along more directions than "
+                "can be had.",
+                Status.NOT_CONVERGED,
+            )
         if count > 2:
             x, weight = _gauss_hermite(count)
             index = np.repeat(np.arange(self.weights.size), count)

@@ -12,6 +12,7 @@ from rmt.budget import check_time
 from rmt.functions import ScalarFunction
 from rmt.moments.rules import gauss_legendre
 from rmt.moments.spacing import spacings
+from rmt.status import ConvergenceError, Status
 
 __all__ = ["SlopeTable", "SmoothedTable"]
 
@@ -22,7 +23,8 @@ PANEL_NODES = 28  # between kinks
 STEP = 0.2  # of a table, in units of what it is smooth on
 FINER = 8  # local polynomials in one such step
 LEAST_STEP = 0.002
-MOST_POINTS = 300_000
+MOST_POINTS = 200_000
+MOST_NODES = 4000  # of the last own number
 BLOCK = 1 << 18  # entries of a temporary array
 
 
@@ -64,7 +66,7 @@ class SmoothedTable:
 
     def __init__(self, sigma: ScalarFunction, spread: float, resolution: float) -> None:
         self._sigma, self._spread, self._resolution = sigma, spread, resolution
-        unit = min(spread, 1.0) if sigma.kinks else max(min(spread, 1.0), spacings(sigma)[0])
+        unit = spread if sigma.kinks else max(spread, spacings(sigma)[0])
         self._step = max(STEP * unit / resolution, LEAST_STEP)
         self._low, self._high = math.inf, -math.inf
         self._local: _Local | None = None
@@ -78,8 +80,7 @@ class SmoothedTable:
             count = (max(high, self._high) - min(low, self._low)) / self._step
             if count + 12 >= mean.size:
                 return [one.reshape(mean.shape) for one in self._exact(mean.ravel())]
-            if count > MOST_POINTS:
-                raise OverflowError("the pre-activations of a step spread too far")
+            _affordable(count / MOST_POINTS * MOST_NODES)
             self._grow(low, high)
         assert self._local is not None
         return self._local.at(mean)
@@ -91,12 +92,16 @@ class SmoothedTable:
         count = int((self._high - self._low) / self._step) + 10
         start = self._low - 4.0 * self._step
         grid = np.asarray(start + self._step * np.arange(count), dtype=float)
-        self._local = _Local(start, self._step, self._exact(grid))
+        values = self._exact(grid)
+        if not np.isfinite(values).all():
+            raise OverflowError("the activation overflows at the pre-activations of a step")
+        self._local = _Local(start, self._step, values)
 
     def _exact(self, x: Array) -> Array:
         """At points, shape (4, X)."""
         found = np.empty((4, x.size))
-        block = max(1, BLOCK // 64)
+        wide = self._resolution * max(1.0, self._spread / spacings(self._sigma)[0] / 8.0)
+        block = max(1, BLOCK // math.ceil(128.0 * min(wide, MOST_NODES)))
         for start in range(0, x.size, block):
             check_time()
             part = slice(start, start + block)
@@ -106,7 +111,7 @@ class SmoothedTable:
     def _evenly(self, x: Array) -> Array:
         """The trapezoid rule."""
         step = min(spacings(self._sigma)[0] / max(self._spread, 1e-12), WIDEST) / self._resolution
-        count = math.ceil(HALF_WIDTH / step)
+        count = _affordable(HALF_WIDTH / step)
         xi = step * np.arange(-count, count + 1)
         weights = np.exp(-(xi**2) / 2.0)
         weights /= weights.sum()
@@ -123,7 +128,8 @@ class SmoothedTable:
         ends.append(np.full(x.shape, HALF_WIDTH))
         points = [-math.inf, *self._sigma.kinks, math.inf]
         wide = spread / spacings(self._sigma)[0] / 4.0
-        node, weight = gauss_legendre(math.ceil(PANEL_NODES * self._resolution * max(1.0, wide)))
+        order = PANEL_NODES * self._resolution * max(1.0, wide)
+        node, weight = gauss_legendre(_affordable(order))
         total = np.zeros((4, x.size))
         for low, high, left, right in zip(
             ends[:-1], ends[1:], points[:-1], points[1:], strict=True
@@ -140,6 +146,16 @@ class SmoothedTable:
             total[2, some] += (slopes * slope).sum(axis=1)
             total[3, some] += (slopes * xi).sum(axis=1)
         return total
+
+
+def _affordable(count: float) -> int:
+    if not count < MOST_NODES:
+        raise ConvergenceError(
+            f"{Status.NOT_CONVERGED.value} The rows have grown so long that an activation of their "
+            "size is not resolved: take smaller steps.",
+            Status.NOT_CONVERGED,
+        )
+    return math.ceil(count)
 
 
 class SlopeTable:
@@ -162,6 +178,9 @@ class SlopeTable:
             self._low, self._high = min(self._low, low - room), max(self._high, high + room)
             start = self._low - 4.0 * self._step
             grid = start + self._step * np.arange(int((self._high - self._low) / self._step) + 10)
-            self._local = _Local(start, self._step, self._sigma.derivative(grid)[None])
+            values = np.asarray(self._sigma.derivative(grid), dtype=float)
+            if not np.isfinite(values).all():
+                raise OverflowError("the activation overflows at the pre-activations of a step")
+            self._local = _Local(start, self._step, values[None])
         assert self._local is not None
         return self._local.at(x)[0]

@@ -45,7 +45,8 @@ __all__ = ["AfterStep", "Sizes", "segments", "walk"]
 SMALL = 0.01  # size of a direction that a fresh step does not resolve
 TINY = 1e-300
 SINGULAR = 1e-13  # relative: own numbers that a step of nothing has not told apart
-AT_THE_END = 1e-4  # of a mean square: what rare nodes may add up to that are not asked after it
+LAST = 0.012  # of one that is not resolved for the errors at the end
+AT_THE_END = 5e-6  # of a mean square: what rare nodes may add up to that are not asked after it
 
 
 @dataclass(slots=True, eq=False)
@@ -211,7 +212,7 @@ class _Segment:
         with_nodes, beside = list(range(r)), np.sqrt(w @ rows.mean[:, r:] ** 2)
         for k, size in enumerate(self._sizes.instead_of(beside), r):
             # Nothing remembers a small one of these: it is worth its square.
-            small = not fresh or size > SMALL / fine.dropped
+            small = not fresh or size > SMALL / fine.dropped**2
             more = nodes.with_direction(float(size), fine, small)
             if more is None:
                 break
@@ -358,7 +359,7 @@ class _Segment:
     def _at_the_end(self, memory: Memory) -> tuple[float, float]:
         """Errors after the last step, on the nodes that matter for means of squares."""
         nodes = self._nodes
-        index = likely(nodes.weights, nodes.label, AT_THE_END)
+        index = likely(nodes.weights, nodes.label, AT_THE_END / self._resolution.target**2)
         weights = nodes.weights[index]
         self._nodes = replace(
             nodes,
@@ -465,7 +466,9 @@ class _Segment:
         found = w @ new**2
         sizes = np.zeros(0) if none else self._sizes.instead_of(np.sqrt(found))
         for c, known_size, size in zip(new.T, sizes, found, strict=False):
-            more = self._nodes.with_direction(float(known_size), self._resolution, not large)
+            fine = self._resolution
+            small = not large or known_size > LAST / fine.dropped**2
+            more = self._nodes.with_direction(float(known_size), fine, small)
             if more is None:
                 break
             for key, memory in self._memories.items():
