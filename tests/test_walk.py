@@ -192,6 +192,10 @@ def test_a_direction_that_finds_little_room_for_nodes_is_not_lost(resolution):
         "relu(z)", "(4*z1 + z1**2 + z2)/2", 400, 400, 1600, [(2, 0.5)] * 3, readout="rademacher"
     )
     g, w = readout_rule("rademacher", 2, 1.0, True)
+    if resolution == 1.8:  # more nodes than there may be: no rule that leaves it out
+        with pytest.raises(rmt.ConvergenceError, match="nodes along more directions"):
+            list(walk(problem, g, w, resolution))
+        return
     after = list(walk(problem.with_n_steps(2), g, w, resolution))[-1].after
     before = list(walk(problem, g, w, resolution, to_the_end=False))[2].before
     assert after[1] == pytest.approx(before[1], rel=2e-3)
