@@ -37,7 +37,7 @@ START = {"target": 0.65, "noise": 0.6, "own": 0.7, "along": 0.5, "dropped": 0.7}
 GROWTH = {"target": 1.4, "noise": 1.4, "own": 1.4, "along": 1.4, "dropped": 3.0, "readout": 1.35}
 READOUT_NODES, READOUT_SCALE = 10, 0.3  # Gauss rules in asinh(g / scale)
 DIGIT = 0.2  # finer at the start for each digit beyond 1e-4
-ALONE = ("readout", "dropped")  # not refined with the others: too costly for what they change
+ALONE = ("dropped",)  # not refined with the others: too costly for what it changes
 MOST_LEVELS = 6  # of a variable beyond the common walk
 MOST_ROUNDS = 5  # of common walks
 LARGE = 0.05  # a change that ends a round
@@ -223,6 +223,8 @@ class _Sums:
         self._last: dict[str, _Solved] = {}
         self._on = common  # the readout's finest rule so far
         self._changes = [_minus(one, one) for one in common.states]
+        self._next = common  # the second of these rules
+        self._rest = [_minus(one, one) for one in common.states]
         self._total, self._vector = self._summed()
         self._off: dict[str, Array] = {}
         self._own_off: dict[str, Array] = {}
@@ -230,16 +232,24 @@ class _Sums:
         self.first: dict[str, float] = {}
         self._joint = [_minus(one, one) for one in common.states]
 
-    def _lift(self) -> Array:
-        """From the common walk's readouts to those of the finest rule so far."""
-        kinked = bool(self._problem.activation.kinks)
-        old, new = (np.arcsinh(one.g / READOUT_SCALE) for one in (self._coarse, self._on))
-        return np.eye(old.size) if new.size == old.size else interpolation(old, new, kinked)
+    def _brought(self, g: Array, changes: Sequence[AfterStep], to: Array) -> list[AfterStep]:
+        """From one rule of the readout to another, as polynomials."""
+        if g.size == to.size:
+            return list(changes)
+        lift = self._lift(g, to)
+        return [_lifted(lift, one) for one in changes]
+
+    def _lift(self, g: Array, to: Array) -> Array:
+        if g.size == to.size:
+            return np.eye(g.size)
+        old, new = np.arcsinh(g / READOUT_SCALE), np.arcsinh(to / READOUT_SCALE)
+        return interpolation(old, new, bool(self._problem.activation.kinks))
 
     def _summed(self) -> tuple[list[AfterStep], Array]:
-        lift = self._lift()
-        changes = [_lifted(lift, one) for one in self._changes]
-        total = [_plus(a, b) for a, b in zip(self._on.states, changes, strict=True)]
+        g = self._on.g
+        total = self._on.states
+        for on, changes in ((self._coarse.g, self._changes), (self._next.g, self._rest)):
+            total = [_plus(a, b) for a, b in zip(total, self._brought(on, changes, g), strict=True)]
         total = [replace(one, own=np.maximum(one.own, TINY)) for one in total]
         return total, _vector(self._problem, self._on.w, total)
 
@@ -247,11 +257,14 @@ class _Sums:
         """One level more of a variable; what is left of its error now."""
         before = self._last.get(key, self._coarse)
         self._last[key] = finer
-        if key not in ALONE and key not in self._off:
+        if key not in (*ALONE, "readout") and key not in self._off:
             pairs = zip(self._joint, finer.states, before.states, strict=True)
             self._joint = [_plus(one, _minus(b, c)) for one, b, c in pairs]
         if key == "readout":
             self._on = finer
+            if key not in self._off:
+                self._next = finer
+                self._rest = [_minus(one, one) for one in finer.states]
         else:
             pairs = zip(self._changes, finer.states, before.states, strict=True)
             self._changes = [_plus(one, _minus(b, c)) for one, b, c in pairs]
@@ -272,9 +285,9 @@ class _Sums:
 
     def add_joint(self, finer: _Solved) -> None:
         """All variables by a level at once: what that changes beside their own changes."""
-        rest = [_minus(a, b) for a, b in zip(finer.states, self._coarse.states, strict=True)]
-        rest = [_minus(a, b) for a, b in zip(rest, self._joint, strict=True)]
-        self._changes = [_plus(a, b) for a, b in zip(self._changes, rest, strict=True)]
+        joint = self._brought(self._coarse.g, self._joint, self._next.g)
+        rest = [_minus(a, b) for a, b in zip(finer.states, self._next.states, strict=True)]
+        self._rest = [_minus(a, b) for a, b in zip(rest, joint, strict=True)]
         self._off["joint"], self._factor["joint"] = self._moved(), FACTOR
 
     def _moved(self) -> Array:
@@ -301,9 +314,10 @@ class _Sums:
         with np.errstate(invalid="ignore"):  # of what does not count nothing may be known
             worst = float(np.where(unit < np.inf, errors / unit, 0.0).max(initial=0.0))
         errors = np.maximum(errors, ACCIDENT * worst * _sizes(self._vector, steps, r))
+        lift = self._lift(self._coarse.g, self._on.g)
         own_errors = FLOOR * np.array([one.own for one in self._total])
         for key, off in self._own_off.items():
-            own_errors = own_errors + self._factor[key] * np.abs(off @ self._lift().T)
+            own_errors = own_errors + self._factor[key] * np.abs(off @ lift.T)
         if set(self.first) < self._variables:
             own_errors = np.array([one.own for one in self._total])
         strength_errors, mean_square_errors, square_errors = _parts(errors, steps, r)
