@@ -50,6 +50,7 @@ ACCIDENT = (
 MIXED = 1.0  # times the product of two changes: a change of a change
 UNSEEN = 10.0  # the same, as long as no walk has refined all variables at once
 OF_MIXED = 0.3  # of the tolerance
+TRUSTED = 0.2  # of the tolerance: no estimate is believed to be below
 FLOOR = 4.0 * NEGLIGIBLE  # relative: what nodes that are dropped may be worth
 
 
@@ -313,7 +314,8 @@ class _Sums:
             errors = errors + FLOOR * _sizes(self._vector, steps, r)
         with np.errstate(invalid="ignore"):  # of what does not count nothing may be known
             worst = float(np.where(unit < np.inf, errors / unit, 0.0).max(initial=0.0))
-        errors = np.maximum(errors, ACCIDENT * worst * _sizes(self._vector, steps, r))
+        least = max(ACCIDENT * worst, TRUSTED * rtol)
+        errors = np.maximum(errors, least * _sizes(self._vector, steps, r))
         lift = self._lift(self._coarse.g, self._on.g)
         own_errors = FLOOR * np.array([one.own for one in self._total])
         for key, off in self._own_off.items():
