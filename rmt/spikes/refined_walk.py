@@ -33,8 +33,8 @@ __all__ = ["MAX_SPIKES", "RefinedWalk", "refined_walk", "spectrum"]
 
 MAX_SPIKES = 12
 TINY = 1e-300
-START = {"target": 0.65, "noise": 0.6, "own": 0.7, "along": 0.5, "dropped": 0.7}
-GROWTH = {"target": 1.4, "noise": 1.4, "own": 1.4, "along": 1.4, "dropped": 3.0, "readout": 1.35}
+START = {"target": 0.65, "noise": 0.6, "own": 0.7, "along": 0.6, "dropped": 0.7}
+GROWTH = {"target": 1.4, "noise": 1.4, "own": 1.4, "along": 1.7, "dropped": 3.0, "readout": 1.35}
 READOUT_NODES, READOUT_SCALE = 10, 0.3  # Gauss rules in asinh(g / scale)
 DIGIT = 0.2  # finer at the start for each digit beyond 1e-4
 ALONE = ("dropped",)  # not refined with the others: too costly for what it changes
@@ -43,7 +43,7 @@ MOST_ROUNDS = 5  # of common walks
 LARGE = 0.05  # a change that ends a round
 GAIN = 4.0  # by which a level is expected to lessen a change
 FACTOR = 2.0  # what is left after a level, in units of its change, unless changes are seen to fall
-LEAST_FACTOR, MOST_FACTOR = 1.0, 4.0
+LEAST_FACTOR, MOST_FACTOR = 2.0, 4.0
 ACCIDENT = (
     0.25  # of the largest relative error, which no number falls below: changes vanish by chance
 )
@@ -178,6 +178,9 @@ class _Rules:
                 return
             level = {**self._level, key: self._level[key] + beyond[key]}
             left[key] = sums.add(key, self._solve(level, sizes))
+            if key == "along" and beyond[key] < 2:
+                # The nodes of a small direction are few whole numbers: one level may leave them.
+                left[key] = max(left[key], self._rtol)
             early = math.inf in left.values()
             if self._raise(sums.first, early):
                 return

@@ -139,16 +139,16 @@ class Nodes:
     ) -> tuple[Nodes, Indices] | None:
         """With one direction more, along which rows have a size; and the old node of each new one.
 
-        None when the direction is too small to be resolved, or to be but on two points while no
-        ``small`` ones are wanted. Small ones have the coordinates +-1:
-        the bits of ``code`` that an odd number has in common with it are odd or even in number.
+        None when the direction is too small to be resolved, or for what is asked (not ``small``):
+        never by its number of nodes, or two rules would be refined by the same direction. Small
+        ones have the coordinates +-1: the bits of ``code`` that an odd number has in common with it are odd or even in number.
         Products of up to three such coordinates have the right means, as the numbers are odd, and
         k directions need no more than 4 k points.
         """
         fine = Resolution.of(resolution)
         wanted = max(9.0 + 4.0 * math.log10(max(size, 1e-12)), self.first)
         count = round(fine.along * wanted)
-        if size < DROPPED_SIZE / fine.dropped**2 or (count < 3 and not small):
+        if size < DROPPED_SIZE / fine.dropped**2 or not small:
             return None
         if self.weights.size * max(count, 2) > MOST_NODES:
             # To leave the direction out would show in no comparison with another rule.
