@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_third_direction_needs_an_exponent_above_three_eighths():
     for alpha, found in ((0.375, False), (0.376, True)):
         third = rmt.scaling(made([alpha] * 3, target=STAIRS)).directions[2]
         assert third.is_found is found
-        assert ("must exceed 3/8" in third.reason) is not found
+        assert ("these must exceed 3/8" in third.reason) is not found
 
 
 def test_sizes_of_powers():
@@ -158,6 +159,31 @@ def test_first_spike_by_hand():
     assert first.alignment[0] ** 2 == sympy.Rational(6, 7)
 
 
+# The two-step level, whose overlaps are worked out in another way
+
+
+@pytest.mark.parametrize(
+    ("activation", "target", "order"),
+    [
+        (TANH, "z1 + z1*z2", 1),
+        ("tanh(z)", "z1 + He2(z1)*z2", 2),
+        # No mu_3: the variance of the pre-activations brings mu_5, of first order if E[y] != 0.
+        ("z + He2(z)/2 + He5(z)/120", "z1 + He2(z1)*z2 + 1", 3),
+        ("z + He2(z)/2 + He5(z)/120", "z1 + He2(z1)*z2", 4),
+        ("z + He5(z)/120", "z1 + He2(z1)*z2 + 1", 4),
+        ("z + He2(z)/2", "z1 + He2(z1)*z2 + 1", None),
+    ],
+)
+def test_orders_are_those_of_two_steps(activation, target, order):
+    two = rmt.scaling(made((0.3, 0.4), activation, target), 6)
+    held = [s.order for s in two.spikes if s.overlap[1] != 0]
+    assert next(iter(held), None) == order
+    third = rmt.scaling(made((0.1, 0.3, 0.4), activation, target)).directions[1]
+    assert third.order == order
+    if order is not None:
+        assert third.exponent == two.spikes[order].exponent
+
+
 # What is not found
 
 
@@ -239,6 +265,13 @@ def test_refusals():
         rmt.scaling(three).spikes[0].strength_at(-1)
 
 
+def test_the_table_of_the_page():
+    page = (Path(__file__).parent.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
+    steps = [(2, 0.4), (2, 0.4), (2, 0.3)]
+    problem = Problem(TANH, STAIRS, 1000, 1000, 3000, steps)
+    assert str(rmt.scaling(problem)) in page
+
+
 def test_exponents_in_place_of_those_of_the_steps():
     given = rmt.scaling(made((0.1,) * 3), alpha=(0.3, "1/5", sympy.Rational(2, 5)))
     assert given.alpha == tuple(rational("3/10", "1/5", "2/5"))
@@ -255,7 +288,7 @@ def test_output():
     assert [one["exponent"] for one in data["directions"]] == ["3/10", "1/10", "-3/10"]
     assert data["spikes"][1]["strength"] is None
     assert "3 steps, fresh batches: at most 2 outliers" in str(result)
-    assert "must exceed 3/8" in str(result)
+    assert "these must exceed 3/8" in str(result)
     assert result.latex().count(r"\theta_") == 2
     assert pickle.loads(pickle.dumps(result)).to_dict() == result.to_dict()
     assert rmt.scaling(result.problem) is result

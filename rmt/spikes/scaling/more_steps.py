@@ -95,10 +95,8 @@ def _spikes(
                 )
         if not absent:
             kept.append(k)
-        strength, alignments = None, ()
-        if k == 0:
-            strength, alignments = _first_spike(problem, first, exponents)
-        made.append(StepsSpike(k, size, absent, strength, alignments))
+        laws = _first_spike(problem, first, exponents) if k == 0 else (None, ())
+        made.append(StepsSpike(k, size, absent, *laws))
     return tuple(made)
 
 
@@ -149,10 +147,7 @@ def _first_spike(
     total = PowerSum.of(eta)
     phi = [Number.of(sympy.Rational(problem.dim, n)) for n in problem.samples]
     noise = PowerSum.of(
-        [
-            (2 * a, c * c * p * first.second_moment)
-            for (a, c), p in zip(eta, phi, strict=True)
-        ]
+        [(2 * a, c * c * p * first.second_moment) for (a, c), p in zip(eta, phi, strict=True)]
     )
     inside = (total * total).times(first.overlap_square) + noise
     mu1, one = first.activation.coefficient(1), PowerSum.constant(1)
@@ -205,23 +200,21 @@ def _directions(
     made = []
     for i, leap in enumerate(leaps):
         one, then = found[i], later[i]
-        if one is not None:
-            exponent, order, step, reason = one.exponent, one.order, one.step, ""
-            if one.exponent <= 0:
-                reason = _too_small(one)
-        else:
-            exponent = order = step = None
-            reason = _why_never(problem, known, leap, then, len(exponents))
         vector = tuple(float(x) for x in basis[:, i])
-        made.append(StepsDirection(vector, leap, order, step, exponent, reason))
+        if one is None:
+            reason = _why_never(problem, known, leap, then, len(exponents))
+            made.append(StepsDirection(vector, leap, None, None, None, reason))
+            continue
+        reason = _too_small(one) if one.exponent <= 0 else ""
+        made.append(StepsDirection(vector, leap, one.order, one.step, one.exponent, reason))
     return tuple(made)
 
 
 def _too_small(one: _Found) -> str:
     need = sympy.Rational(one.order, 2 * (one.order + 1))
     return (
-        f"it comes with the power {one.order} of the shift and does not grow: equal exponents must "
-        f"exceed {need}"
+        f"it comes with the power {one.order} of the shift and does not grow; with equal exponents "
+        f"these must exceed {need}"
     )
 
 
@@ -239,9 +232,7 @@ def _why_never(
     return f"leap 1, but no power of the shift holds it: {why}, or what it leans on is not found"
 
 
-def _basis(
-    problem: Problem, known: Staircase, pieces: _Pieces
-) -> tuple[Array, list[int | None]]:
+def _basis(problem: Problem, known: Staircase, pieces: _Pieces) -> tuple[Array, list[int | None]]:
     """Directions in the order of the staircase, with the leap of each; None where it has none."""
     columns: list[Array] = []
     leaps: list[int | None] = []
@@ -277,9 +268,7 @@ def _in_order(problem: Problem, block: Array, known: Array, pieces: _Pieces) -> 
     return np.asarray(block @ np.array(made).T)
 
 
-def _routes(
-    problem: Problem, known: Staircase, basis: Array, pieces: _Pieces
-) -> list[_Route]:
+def _routes(problem: Problem, known: Staircase, basis: Array, pieces: _Pieces) -> list[_Route]:
     """Products whose coefficient does not vanish, with the least powers of the rows' lengths."""
     expansion = tensor_hermite_expansion(problem.target, _DEGREE, max_seconds=None)
     tensors = []

@@ -227,9 +227,7 @@ class StepsScaling(Shown):
         return plain_fields(self, names.split())
 
     def _parts(self) -> list[Part]:
-        head = (
-            f"{len(self.alpha)} steps, fresh batches: at most {self.highest_order + 1} outliers"
-        )
+        head = f"{len(self.alpha)} steps, fresh batches: at most {self.highest_order + 1} outliers"
         spikes: list[list[str | Formula]] = []
         for s in self.spikes:
             constant = "absent" if s.absent else ""
