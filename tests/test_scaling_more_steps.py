@@ -239,6 +239,17 @@ def test_two_values_of_the_readout_leave_two_powers():
     assert "span of the earlier powers of g" in spikes[2].absent
 
 
+def test_what_a_pair_of_steps_has_in_a_span_is_undecided():
+    """``Phi_2`` of GELU is a multiple of ``Phi_1``: both are multiples of ``zeta``."""
+    activation, target = "gelu(z)", "tanh(z) + z**2"
+    pair = rmt.scaling(made((0.3, 0.4), activation, target), 4).spikes
+    assert "span of the earlier right vectors" in pair[2].absent
+    spikes = rmt.scaling(made((0.4,) * 3, activation, target), 4).spikes
+    assert [bool(s.undecided) for s in spikes] == [False, False, True, False]
+    assert spikes[2].is_outlier is None
+    assert spikes[2].exponent == sympy.Rational(1, 5)
+
+
 # Input and output
 
 

@@ -81,7 +81,7 @@ def _spikes(
     kept: list[int] = []
     for k, size in enumerate(sizes):
         zero_left = left_distance_square(problem, [p + 1 for p in kept], k + 1).is_zero
-        absent = ""
+        absent = undecided = ""
         if size is None:
             absent = _why_no_power(problem, k)
         elif zero_left:
@@ -89,14 +89,14 @@ def _spikes(
         elif k and seen[k]:
             of_a_pair = [p for p in kept if p and seen[p]]
             if right.residual(k, of_a_pair, pair)[0].is_zero:
-                absent = (
-                    "a pair of steps has it in the span of the earlier right vectors; what more "
-                    "steps leave beside them is not derived"
+                undecided = (
+                    "of this size at most, not derived: a pair of steps has it in the span of the "
+                    "earlier right vectors"
                 )
-        if not absent:
+        if not (absent or undecided):
             kept.append(k)
         laws = _first_spike(problem, first, exponents) if k == 0 else (None, ())
-        made.append(StepsSpike(k, size, absent, *laws))
+        made.append(StepsSpike(k, size, absent, undecided, *laws))
     return tuple(made)
 
 

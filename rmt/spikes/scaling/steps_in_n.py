@@ -30,6 +30,8 @@ class StepsSpike(InNotebooks):
         Its size is ``N**exponent``; None where no product of steps makes the power.
     absent : str
         Why there is no such spike; empty when there is one.
+    undecided : str
+        Why it is not known whether there is one of this size, which then is a bound; else empty.
     strength_law : RootRatio or None
         Its strength; of the first spike alone.
     alignment_laws : tuple of RootRatio
@@ -49,13 +51,14 @@ class StepsSpike(InNotebooks):
     order: int
     exponent: Any
     absent: str
+    undecided: str
     strength_law: RootRatio | None = field(repr=False)
     alignment_laws: tuple[RootRatio, ...] = field(repr=False)
 
     @property
     def is_present(self) -> bool:
-        """Whether there is such a spike."""
-        return not self.absent
+        """Whether there is such a spike, as far as is known."""
+        return not (self.absent or self.undecided)
 
     @property
     def at_threshold(self) -> bool:
@@ -64,8 +67,10 @@ class StepsSpike(InNotebooks):
 
     @property
     def is_outlier(self) -> bool | None:
-        """Whether it leaves the bulk as ``N`` grows; None at the threshold."""
-        return None if self.at_threshold else self.is_present and bool(self.exponent > 0)
+        """Whether it leaves the bulk as ``N`` grows; None at the threshold, and if undecided."""
+        if self.at_threshold or (self.undecided and self.exponent >= 0):
+            return None
+        return self.is_present and bool(self.exponent > 0)
 
     @property
     def strength(self) -> Any:
@@ -103,12 +108,15 @@ class StepsSpike(InNotebooks):
 
     def to_dict(self) -> dict[str, Any]:
         """Texts of the expressions, and plain flags."""
-        names = "order exponent strength leading alignment at_threshold is_outlier absent"
+        names = "order exponent strength leading alignment at_threshold is_outlier absent undecided"
         return plain_fields(self, names.split())
 
     def _parts(self) -> list[Part]:
         size = Formula("", (rf"\theta_{{{self.order}}} \sim ", _power_latex(self.exponent)))
-        return [f"spike {self.order}: {self.absent or _power(self.exponent)}", size]
+        return [
+            f"spike {self.order}: {self.absent or self.undecided or _power(self.exponent)}",
+            size,
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +194,7 @@ class StepsScaling(Shown):
     >>> print(rmt.scaling(problem))
     3 steps, fresh batches: at most 2 outliers
     k  size      leading constant
-    0  N^(3/10)  4.02199346117
+    0  N^(3/10)  3.47004501378
     1  N^(1/10)
     direction  step  k  size
     (1, 0)     1     0  N^(3/10)
@@ -201,7 +209,7 @@ class StepsScaling(Shown):
 
     @property
     def n_outliers(self) -> int:
-        """How many of the listed spikes grow with ``N``; those of size O(1) are not counted."""
+        """How many of the listed spikes are known to grow with ``N``; none of size O(1) counts."""
         return sum(bool(s.is_outlier) for s in self.spikes)
 
     @property
@@ -233,7 +241,11 @@ class StepsScaling(Shown):
             constant = "absent" if s.absent else ""
             if s.is_present and s.leading is not None:
                 constant = str(s.leading.evalf(12)).rstrip("0").rstrip(".")
-            note = s.absent or ("size O(1): its constant is not derived" if s.at_threshold else "")
+            note = (
+                s.absent
+                or s.undecided
+                or ("size O(1): its constant is not derived" if s.at_threshold else "")
+            )
             spikes.append([str(s.order), _formula(s.exponent), constant, note])
         directions: list[list[str | Formula]] = []
         for one in self.directions:
