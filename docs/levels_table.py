@@ -9,13 +9,13 @@ from rmt.problem.supported import LEVELS, TABLE, rows_of_table
 
 PAGE = Path(__file__).with_name("levels.md")
 WORDS = {"derived and checked": "checked", "derived": "derived", "no": "no"}
+NAMES = {"exponents": "`rmt.scaling`", "features": "features, ridge"}
 
 
 def table() -> str:
     """What each level has a prediction for, and the tests behind it."""
     names = [
-        "features, ridge" if level == "features" else f"`{level}`" + (f", {forms}" if forms else "")
-        for level, forms in LEVELS
+        NAMES.get(level, f"`{level}`") + (f", {forms}" if forms else "") for level, forms in LEVELS
     ]
     lines = [f"| problem | {' | '.join(names)} |", "|---" * (1 + len(names)) + "|"]
     lines += [
@@ -26,7 +26,8 @@ def table() -> str:
     for entry in TABLE:
         forms = "" if entry.forms == (None,) else f" ({', '.join(map(str, entry.forms))})"
         limits = f"; {entry.limits}" if entry.limits else ""
-        lines.append(f"* `{entry.level}`{forms}, {entry.words}{limits}: `{entry.evidence}`")
+        name = NAMES.get(entry.level, f"`{entry.level}`")
+        lines.append(f"* {name}{forms}, {entry.words}{limits}: `{entry.evidence}`")
     return "\n".join(lines)
 
 

@@ -69,6 +69,9 @@ from rmt.spikes.scaling import (
     LearnedRegion as LearnedRegion,
     Scaling as Scaling,
     ScalingSpike as ScalingSpike,
+    StepsDirection as StepsDirection,
+    StepsScaling as StepsScaling,
+    StepsSpike as StepsSpike,
     learned_region as learned_region,
     scaling as scaling,
 )

@@ -310,6 +310,16 @@ def test_scaling_command(capsys):
     assert document["spikes"][1]["exponent"] == "alpha_1 + alpha_2 - 1/2"
 
 
+def test_scaling_command_of_three_steps(capsys):
+    three = [*PROBLEM, *["--step", "1,0.3"] * 3]
+    assert main(["scaling", *three]) == 0
+    assert "3 steps, fresh batches: at most 2 outliers" in capsys.readouterr().out
+    assert main(["scaling", *three, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["directions"][0]["exponent"] == "3/10"
+    assert main(["scaling", *three, "--symbolic", "--spikes", "2"]) == 2
+    assert "--symbolic is for one or two steps, got 3" in capsys.readouterr().err
+
+
 def test_scaling_command_needs_a_number_of_symbolic_spikes(capsys):
     assert main(["scaling", *PROBLEM, *STEPS, "--symbolic"]) == 2
     error = capsys.readouterr().err

@@ -38,6 +38,7 @@ SMALL = Problem("tanh(z)", "z", width=60, dim=40, samples=120, steps=[Step(2, 0.
 TWO = Problem(
     "tanh(z + 1)", "z1 + z1*z2", 300, 200, 500, [(2, 0.3), (2, 0.35)], readout="rademacher"
 )
+THREE = Problem("tanh(z + 1)", "z1 + z1*z2", 300, 200, 500, [(2, 0.3)] * 3)
 FEATURES = validation.FeaturePlan(SMALL, 3, (60, 120), regularisations=(1e-2,), n_spikes=2)
 
 PATHS = validation.PathPlan(TWO, 3, n_test=60)
@@ -89,6 +90,9 @@ MADE = {
     "Staircase": lambda: rmt.staircase("z1 + z1*z2", 3),
     "Scaling": lambda: rmt.scaling(TWO),
     "ScalingSpike": lambda: rmt.scaling(TWO).spikes[1],
+    "StepsScaling": lambda: rmt.scaling(THREE),
+    "StepsSpike": lambda: rmt.scaling(THREE).spikes[1],
+    "StepsDirection": lambda: rmt.scaling(THREE).directions[0],
     "LearnedRegion": lambda: rmt.learned_region("He3(z)", "reused"),
     "LearnedRegion, empty": lambda: rmt.learned_region("He3(z)", "independent"),
     "FeatureExponent": lambda: rmt.feature_exponents(SMALL)[0],

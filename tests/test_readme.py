@@ -66,7 +66,7 @@ def test_hermite_page_is_what_the_code_gives():
         ("deformed.md", 1),
         ("features.md", 1),
         ("spectra.md", 5),
-        ("scaling.md", 5),
+        ("scaling.md", 6),
         ("sweeps.md", 4),
     ],
 )

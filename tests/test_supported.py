@@ -46,6 +46,9 @@ def test_every_problem_is_of_one_kind():
 def predicted(problem, level, forms):
     if level == "features":
         return rmt.feature_spikes(problem, 100, rtol=1e-2).status
+    if level == "exponents":
+        assert rmt.scaling(problem).spikes
+        return rmt.Status.CONVERGED
     return rmt.predict(problem, level, 1e-2, forms=forms).status
 
 
@@ -124,7 +127,7 @@ def test_what_is_asked_for():
     assert found.of("deformed").forms == "linked"
     assert "two steps, one batch" in str(found)
     for level, forms in (("exact", None), ("resummed", "linked")):
-        with pytest.raises(InvalidInputError, match="level must be one of scaling, resummed"):
+        with pytest.raises(InvalidInputError, match="level must be one of exponents, scaling"):
             found.of(level, forms)
     with pytest.raises(InvalidInputError, match="must be a Problem"):
         rmt.supported("erf(z)")

@@ -298,9 +298,10 @@ def test_bad_schedules(batch, samples, message):
     "problem",
     [
         Problem("erf(z)", "z", 50, 50, 80, [(1, 0.3)] * 3),
+        Problem("erf(z)", "z", 50, 50, 80, [(1, 0.3)] * 3, (0, 0, 1)),
         Problem("erf(z)", "z", 50, 50, 80, [Step(1, 0.5)]),
     ],
-    ids=["three steps", "giant"],
+    ids=["three steps", "a batch again", "giant"],
 )
 def test_levels_without_a_prediction_say_so(problem):
     with pytest.raises(UnsupportedProblemError, match="the level scaling has a prediction for"):
@@ -309,7 +310,10 @@ def test_levels_without_a_prediction_say_so(problem):
     def ridge(problem):
         return rmt.ridge(problem, 100, 0.1)
 
-    for call in (rmt.feature_spikes, ridge, rmt.scaling, rmt.feature_exponents):
+    calls = [rmt.feature_spikes, ridge, rmt.feature_exponents]
+    if problem.batch != "independent" or problem.n_steps == 1:  # exponents of fresh steps are known
+        calls.append(rmt.scaling)
+    for call in calls:
         with pytest.raises(UnsupportedProblemError, match="one or two steps with exponents below"):
             call(problem)
 

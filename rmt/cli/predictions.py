@@ -19,6 +19,7 @@ from rmt.cli.options import (
     solver_of,
 )
 from rmt.cli.program import flag, option
+from rmt.status import InvalidInputError
 from rmt.vocabulary import RTOL
 
 __all__ = ["features", "predict", "ridge", "scaling"]
@@ -73,7 +74,12 @@ def scaling(options: argparse.Namespace) -> object:
     from rmt.spikes.scaling.exponents import alpha_symbols
 
     problem = problem_of(options)
-    alpha = alpha_symbols()[: len(problem.steps)] if options.symbolic else None
+    if options.symbolic and problem.n_steps > 2:
+        raise InvalidInputError(
+            f"--symbolic is for one or two steps, got {problem.n_steps}; without it their sizes "
+            "are listed"
+        )
+    alpha = alpha_symbols()[: problem.n_steps] if options.symbolic else None
     return scaling(problem, options.spikes, alpha)
 
 

@@ -35,9 +35,10 @@ __all__ = [
 ]
 
 Verdict: TypeAlias = Literal["derived and checked", "derived", "no"]
-# Levels of `predict`, and what is computed of the weights' prediction.
-Level: TypeAlias = Literal[Method, "features"]
+# Levels of `predict`, what `rmt.scaling` has in symbols, and what is computed of the prediction.
+Level: TypeAlias = Literal[Method, "exponents", "features"]
 LEVELS: tuple[tuple[Level, Forms | None], ...] = (
+    ("exponents", None),
     ("scaling", None),
     ("resummed", None),
     *(("deformed", forms) for forms in FORMS),
@@ -100,6 +101,16 @@ _SMALL = "one or two steps with exponents below 1/2"
 _GIANT_LIMITS = "strong outliers, overlaps and errors; of the bulk the lengths of its rows"
 TABLE = (
     Entry(
+        *("exponents", (None,), _ONE_OR_TWO, False, "derived and checked", _SMALL),
+        evidence="test_levels_against_simulation.py::test_number_of_outliers_approaches_the_limit",
+    ),
+    Entry(
+        *("exponents", (None,), ("more steps, fresh batches",), False, "derived"),
+        words="any number of them on fresh batches",
+        evidence="test_scaling_more_steps.py::test_slopes_of_the_resummed_level",
+        limits="exponents and counts; of leading constants that of the first spike",
+    ),
+    Entry(
         *("scaling", (None,), _ONE_OR_TWO, False, "derived and checked", _SMALL),
         evidence="test_levels_against_simulation.py::test_number_of_outliers_approaches_the_limit",
     ),
@@ -150,8 +161,12 @@ TABLE = (
 )
 # Why a level has no prediction for what the table does not hold: more than two steps, giant ones.
 REASONS: dict[Level, tuple[str, str]] = {
+    "exponents": (
+        "how the steps of one batch help each other is counted for two of them",
+        "at the exponent 1/2 all powers of a step are of one order",
+    ),
     "scaling": (
-        "its leading terms are powers of one step before the last",
+        "its leading constants are those of one step before the last",
         "at the exponent 1/2 all powers of a step are of one order",
     ),
     "deformed": ("", ""),
@@ -163,6 +178,7 @@ REASONS: dict[Level, tuple[str, str]] = {
 }
 _NAMES: dict[Level, str] = {
     **{method: f"the level {method}" for method in METHODS},
+    "exponents": "rmt.scaling",
     "features": "the level of the features",
 }
 _BELOW = 0.45  # an exponent below 1/2, for the nearest problem
@@ -175,7 +191,8 @@ class Support:
     Attributes
     ----------
     level : str
-        Of `rmt.predict`, or ``features``: of `rmt.feature_spikes` and `rmt.ridge`.
+        Of `rmt.predict`, or ``exponents``: of `rmt.scaling`, or ``features``: of
+        `rmt.feature_spikes` and `rmt.ridge`.
     forms : str or None
         Of the level ``deformed``.
     verdict : {"derived and checked", "derived", "no"}
@@ -323,7 +340,7 @@ def supported(problem: Problem) -> Supported:
     --------
     >>> import rmt
     >>> steps = [(2, 0.5)] * 2
-    >>> print(rmt.supported(rmt.Problem("erf(z)", "z", 400, 400, 800, steps)).levels[1].limits)
+    >>> print(rmt.supported(rmt.Problem("erf(z)", "z", 400, 400, 800, steps)).levels[2].limits)
     strong outliers, overlaps and errors; of the bulk the lengths of its rows
     """
     if not isinstance(problem, Problem):
@@ -359,7 +376,8 @@ def check_supported(problem: Problem, level: Level, forms: Forms | None, what: s
     if _is_giant(problem):
         given += " of exponent 1/2" if problem.n_steps == 1 else ", one of exponent 1/2"
     others = [one for one in METHODS if has_prediction(problem, one) and one != level]
-    instead = f"the level {others[0]} has one for this problem, and " if others else ""
+    symbols = ", rmt.scaling its exponents" if has_prediction(problem, "exponents") else ""
+    instead = f"the level {others[0]} has one for this problem{symbols}, and " if others else ""
     raise UnsupportedProblemError(
         f"{what} has a prediction for {', '.join(words)}, got {given}: {found.reason}; {instead}"
         f"{what} one for {found.nearest_words}"

@@ -7,3 +7,8 @@ from rmt.spikes.scaling.spikes_in_n import (
     Scaling as Scaling,
     ScalingSpike as ScalingSpike,
 )
+from rmt.spikes.scaling.steps_in_n import (
+    StepsDirection as StepsDirection,
+    StepsScaling as StepsScaling,
+    StepsSpike as StepsSpike,
+)

@@ -8,7 +8,14 @@ from typing import Any
 from rmt.lazy import sympy
 from rmt.status import InvalidInputError
 
-__all__ = ["MAX_SPIKES", "alpha_symbols", "exact_exponents", "highest_order", "spike_count"]
+__all__ = [
+    "MAX_SPIKES",
+    "alpha_symbols",
+    "exact_exponents",
+    "highest_order",
+    "highest_power",
+    "spike_count",
+]
 
 MAX_SPIKES = 12
 _DEFAULT_SPIKES = 6
@@ -73,6 +80,21 @@ def highest_order(exponents: Sequence[Any]) -> int | None:
     if len(exponents) == 1:
         return 0
     return int(sympy.floor(exponents[1] / (sympy.Rational(1, 2) - exponents[0])))
+
+
+def highest_power(exponents: Sequence[Any]) -> int:
+    """The largest ``k`` with ``alpha_{s+1} - k (1/2 - A_s) >= 0`` for some step.
+
+    Examples
+    --------
+    >>> highest_power(exact_exponents([0.4, 0.1, 0.3, 0.2], 4))
+    3
+    """
+    half = sympy.Rational(1, 2)
+    orders = (
+        sympy.floor(exponents[s] / (half - max(exponents[:s]))) for s in range(1, len(exponents))
+    )
+    return int(max(orders))
 
 
 def spike_count(n_spikes: Any, highest: int | None, steps: int) -> int:

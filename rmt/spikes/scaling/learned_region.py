@@ -162,11 +162,11 @@ def learned_region(
 def _order_that_carries(
     target: ScalarFunction, batch: Batch, least: int, activation: FunctionLike
 ) -> int | None:
-    from rmt.spikes.scaling import scaling
+    from rmt.spikes.scaling.level import two_step_scaling
 
     steps = [(1, 0), (1, 0)]  # any: whether an overlap vanishes does not depend on sizes
     problem = Problem(activation, target, 1000, 1000, 1000, steps, batch=batch)
     for k in range(least, _MAX_ORDER + 1):
-        if scaling(problem, k + 1).spikes[k].carries_target:
+        if two_step_scaling(problem, k + 1).spikes[k].carries_target:
             return k
     return None

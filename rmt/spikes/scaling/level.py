@@ -32,18 +32,25 @@ from typing import TYPE_CHECKING, Any
 
 from rmt.caching import cached
 from rmt.problem import Problem
-from rmt.problem.supported import check_two_steps
-from rmt.spikes.scaling.exponents import exact_exponents, highest_order, spike_count
+from rmt.problem.supported import check_supported
+from rmt.spikes.scaling.exponents import (
+    exact_exponents,
+    highest_order,
+    highest_power,
+    spike_count,
+)
+from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
     from rmt.spikes.scaling.spikes_in_n import Scaling
+    from rmt.spikes.scaling.steps_in_n import StepsScaling
 
-__all__ = ["scaling"]
+__all__ = ["scaling", "two_step_scaling"]
 
 
 def scaling(
     problem: Problem, n_spikes: int | None = None, alpha: Sequence[Any] | None = None
-) -> Scaling:
+) -> Scaling | StepsScaling:
     r"""Exponents, counts and leading constants of the spikes, symbolic in the width ``N``.
 
     With ``eta_s = c_s N^{alpha_s}`` and all ratios ``N : d : n`` fixed at those of the problem,
@@ -56,6 +63,13 @@ def scaling(
     up to a relative error of order ``N^{alpha_1 - 1/2}`` (and, next to a stronger spike, of the
     ratio of their strengths). The width of the problem enters through the ratios alone.
 
+    After more than two steps, on fresh batches, exponents alone: of the spikes, one for each power
+    of the readout, and of every direction of the target,
+
+    .. math:: \max_s \, [\alpha_{s+1} - k (1/2 - A_s)], \qquad A_s = \max_{t \le s} \alpha_t,
+
+    with the leading constant of the first spike.
+
     Parameters
     ----------
     problem : Problem
@@ -64,18 +78,23 @@ def scaling(
         How many to list, from ``k = 0``; default ``L + 1``, at most 6. Needed when the exponents
         are symbols.
     alpha : sequence of number, str or sympy.Expr, optional
-        Exponents in place of those of the steps: numbers in [0, 1/2), or symbols.
+        Exponents in place of those of the steps: numbers in [0, 1/2), or, for one or two steps,
+        symbols.
 
     Returns
     -------
-    Scaling
+    Scaling or StepsScaling
+        The second after more than two steps.
 
     Raises
     ------
     InvalidInputError
         For a reused batch when the activation is not smooth enough: with ``p`` continuous
         derivatives, orders ``k > 2 p`` hold products such as ``sigma'' sigma'`` that are undefined.
-        When a moment that is needed does not exist.
+        When a moment that is needed does not exist. After more than two steps for symbols, and
+        for an activation with ``mu_1 = 0``.
+    UnsupportedProblemError
+        For more than two steps that use a batch again, and for exponents of 1/2.
 
     Notes
     -----
@@ -102,12 +121,31 @@ def scaling(
     """
     # Exponents in the place of the problem's own are checked for themselves.
     nearest = problem if alpha is None else problem.replace(steps=[(1, 0)] * len(problem.steps))
-    check_two_steps(nearest, "the level scaling")
-    steps = len(problem.steps)
-    given = [step.exponent for step in problem.steps] if alpha is None else alpha
-    exponents = exact_exponents(given, steps)
-    count = spike_count(n_spikes, highest_order(exponents), steps)
+    check_supported(nearest, "exponents", None)
+    if problem.n_steps <= 2:
+        return two_step_scaling(problem, n_spikes, alpha)
+    exponents = _exponents(problem, alpha)
+    if any(a.free_symbols for a in exponents):
+        raise InvalidInputError(
+            f"alpha: after {problem.n_steps} steps exponents are numbers, got {alpha!r}; symbols "
+            "are for one or two steps"
+        )
+    count = spike_count(n_spikes, highest_power(exponents), problem.n_steps)
+    return _more_steps(problem, count, exponents)
+
+
+def two_step_scaling(
+    problem: Problem, n_spikes: int | None = None, alpha: Sequence[Any] | None = None
+) -> Scaling:
+    """`scaling` of a problem of one or two steps."""
+    exponents = _exponents(problem, alpha)
+    count = spike_count(n_spikes, highest_order(exponents), problem.n_steps)
     return _scaling(problem, count, exponents)
+
+
+def _exponents(problem: Problem, alpha: Sequence[Any] | None) -> tuple[Any, ...]:
+    given = [step.exponent for step in problem.steps] if alpha is None else alpha
+    return exact_exponents(given, problem.n_steps)
 
 
 @cached(256)
@@ -118,3 +156,10 @@ def _scaling(problem: Problem, count: int, exponents: tuple[Any, ...]) -> Scalin
 
     spikes = scaling_spikes(problem, count, exponents)
     return Scaling(problem, exponents, spikes, highest_order(exponents))
+
+
+@cached(256)
+def _more_steps(problem: Problem, count: int, exponents: tuple[Any, ...]) -> StepsScaling:
+    from rmt.spikes.scaling.more_steps import steps_scaling
+
+    return steps_scaling(problem, count, exponents)

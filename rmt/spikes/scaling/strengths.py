@@ -7,7 +7,7 @@ import numpy as np
 from rmt.problem import Problem
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.readout_rule import readout_rule
-from rmt.spikes.scaling import scaling
+from rmt.spikes.scaling.level import two_step_scaling
 from rmt.status import Status
 
 __all__ = ["scaling_strengths"]
@@ -26,7 +26,7 @@ def scaling_strengths(problem: Problem) -> SpikeStrengths:
     InvalidInputError
         As for `rmt.spikes.scaling.scaling`.
     """
-    result = scaling(problem)
+    result = two_step_scaling(problem)
     theta, alignments = result.strengths(problem.width), result.alignments(problem.width)
     g, w = readout_rule(problem.readout, _READOUT_NODES, 4.0, False)
     order = np.argsort(-theta, kind="stable")
