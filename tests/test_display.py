@@ -93,6 +93,8 @@ MADE = {
     "StepsScaling": lambda: rmt.scaling(THREE),
     "StepsSpike": lambda: rmt.scaling(THREE).spikes[1],
     "StepsDirection": lambda: rmt.scaling(THREE).directions[0],
+    "Supported": lambda: rmt.supported(THREE.replace(batch=(0, 0, 1))),
+    "Support": lambda: rmt.supported(THREE.replace(batch=(0, 0, 1))).of("scaling"),
     "LearnedRegion": lambda: rmt.learned_region("He3(z)", "reused"),
     "LearnedRegion, empty": lambda: rmt.learned_region("He3(z)", "independent"),
     "FeatureExponent": lambda: rmt.feature_exponents(SMALL)[0],

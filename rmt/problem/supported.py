@@ -185,7 +185,7 @@ _BELOW = 0.45  # an exponent below 1/2, for the nearest problem
 
 
 @dataclass(frozen=True, slots=True)
-class Support:
+class Support(Shown):
     """What one level says of a problem.
 
     Attributes
@@ -232,6 +232,15 @@ class Support:
     def ok(self) -> bool:
         """Whether there is a prediction."""
         return self.verdict != "no"
+
+    def _parts(self) -> list[Part]:
+        forms = "" if self.forms is None else f", {self.forms} forms"
+        parts: list[Part] = [f"{self.level}{forms}: {self.verdict}"]
+        if self.limits:
+            parts.append(f"to be trusted: {self.limits}")
+        if not self.ok:
+            parts.append(f"because {self.reason}; there is one for {self.nearest_words}")
+        return parts
 
 
 @dataclass(frozen=True, slots=True)
