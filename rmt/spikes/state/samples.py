@@ -120,7 +120,8 @@ class Nodes:
 
         None when the direction is too small to be resolved, or for what is asked (not ``small``):
         never by its number of nodes, or two rules would be refined by the same direction. Small
-        ones have the coordinates +-1: the bits of ``code`` that an odd number has in common with it are odd or even in number.
+        ones have the coordinates +-1: the bits of ``code`` that an odd number has in common with it
+        are odd or even in number.
         Products of up to three such coordinates have the right means, as the numbers are odd, and
         k directions need no more than 4 k points.
         """
