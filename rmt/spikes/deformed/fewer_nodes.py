@@ -115,14 +115,14 @@ def recombined(functions: Array, weights: Array) -> tuple[Indices, Array]:
 
 def _fewest(values: Array, weights: Array) -> Array:
     """Weights with the same integrals, of which at most as many as functions are not zero."""
-    null = np.linalg.qr(values.T, mode="complete")[0][:, len(values) :].copy()
+    null = np.linalg.qr(values.T, mode="complete")[0].T[len(values) :].copy()
     weights = weights.copy()
-    for k in range(null.shape[1]):
-        vector = null[:, k].copy()
-        able = np.flatnonzero(np.abs(vector) > LITTLE * np.abs(vector).max())
-        node = able[np.argmin(np.abs(weights[able] / vector[able]))]
+    for k, vector in enumerate(null):
+        size = np.abs(vector)
+        able = np.flatnonzero(size > LITTLE * size.max())
+        node = able[np.argmin(weights[able] / size[able])]
         weights -= weights[node] / vector[node] * vector
         weights[node] = 0.0
         np.maximum(weights, 0.0, out=weights)
-        null[:, k + 1 :] -= np.outer(vector, null[node, k + 1 :] / vector[node])
+        null[k + 1 :] -= null[k + 1 :, node, None] * (vector / vector[node])
     return weights

@@ -325,10 +325,15 @@ class _Axis:
         x, solved = self._chords(rough, z, start, inverse, rtol)
         again = np.flatnonzero(~solved)
         if again.size:
+            hard = again
             x[again], solved[again] = self._attempt(z[again], start[again])
-        again = np.flatnonzero(~solved)
-        if again.size:
+            again = np.flatnonzero(~solved)
             x[again], solved[again] = self._lowered(angle[again])
+            # Their neighbours, if they are asked for, will need the Jacobian there.
+            hard = hard[solved[hard]]
+            self._knots = np.concatenate([self._knots, angle[hard]])
+            found = rough.inverse(rough.evaluate(z[hard], x[hard]))
+            self._inverses = np.concatenate([self._inverses, found])
         x, solved = self._finished(angle, x, inverse)
         self._learn(angle[solved], x[solved])
         return x, solved
