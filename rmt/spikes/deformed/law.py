@@ -42,7 +42,7 @@ MAX_LEVELS = 20
 LOWERING = 16.0  # of the imaginary part, from one level to the next
 ATTEMPT = 6  # steps to the axis
 TOP = 1.05  # times the edge: where the arc begins
-MANY_NODES = 1500  # of samples, above which fewer of them pay
+MANY = 60_000  # nodes of samples times unknowns, above which fewer of them pay
 SHOWN = 4  # points of the arc at which it is seen which
 ROUGH = 1e-6  # relative: of solutions on fewer nodes
 LAST_STEP = 1e-5  # relative: after one that is smaller the error is below RTOL or so
@@ -166,7 +166,7 @@ class _Axis:
         if not settled[0]:
             raise ConvergenceError(f"no solution was found at z = {z:.6g}", Status.NOT_CONVERGED)
         self._rough = equation
-        if sum(one.weights.size for one in equation.batches) > MANY_NODES:
+        if equation.count * sum(one.weights.size for one in equation.batches) > MANY:
             angles = math.pi * (np.arange(SHOWN)[::-1] + 0.5) / SHOWN
             states, point = [top], on_arc(equation, top)
             for one in self._arc(angles).tolist():
