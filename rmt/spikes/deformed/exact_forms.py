@@ -215,7 +215,7 @@ class _Sources:
     def _products(self, kernel: Array, on_v: Array, on_lambda: Array) -> Array:
         vv, vl, ll = kernel * self._batch.weights
         cross = (on_v * vl) @ on_lambda.T
-        return np.block([[(on_v * vv) @ on_v.T, cross], [cross.T, (on_lambda * ll) @ on_lambda.T]])
+        return np.block([[_weighted(on_v, vv), cross], [cross.T, _weighted(on_lambda, ll)]])
 
     def _combined(self, s: Array) -> Array:
         """The ``a_l^T lambda_chi_m`` in terms of the fixed ones."""
@@ -329,6 +329,18 @@ class ExactForms:
         kernel, change = (one.samples[b][:, 0] for one in (state, along))
         among, turn = (batch.ratio * one.inner[0][between] for one in (state, along))
         return sources.at, *sources.forms(kernel, change, among, turn)
+
+
+def _weighted(functions: Array, weights: Array) -> Array:
+    """Products of functions with each other, of which the transposed ones are not taken twice.
+
+    The weights have one sign: those of the resolvent outside of the spectrum, and its derivative.
+    """
+    sign = -1.0 if weights.max() <= 0.0 else 1.0
+    if (sign * weights).min() < 0.0:  # rounding
+        return np.asarray((functions * weights) @ functions.T)
+    rows = functions * np.sqrt(sign * weights)
+    return np.asarray(sign * (rows @ rows.T))
 
 
 def _orthonormal(functions: Array, weights: Array) -> Array:
