@@ -37,6 +37,7 @@ up to ``<lambda, v'> -= 1`` and ``<lambda_chi_m, lambda_chi_m'> += S_mm'``.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -74,14 +75,15 @@ class _Direction:
 class _OnSamples:
     """``n^{-1/2} f^T slot`` on a batch: ``f`` on its nodes; the slot ``v``, ``v'`` or ``lambda``.
 
-    With ``k``, ``noise`` times what the batch has not seen of ``s_k`` is added to ``f``.
+    With ``k`` it is made of ``-s_k``, with ``source`` of ``a_l``, with ``m`` times ``r_m``.
     """
 
     batch: int
     slot: str
     function: Array
     k: int | None = None
-    noise: Array | None = None
+    m: int | None = None
+    source: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,9 +96,8 @@ class _Projected:
 
 
 _Vector: TypeAlias = _OnReadout | _Direction | _OnSamples | _Projected
-_Kind = TypeVar("_Kind", _OnReadout, _Direction, _OnSamples, _Projected)
-_OfBatch = TypeVar("_OfBatch", _OnSamples, _Projected)
-_Forms: TypeAlias = tuple[list[int], Array, Array]  # where, values, slopes
+_Kind = TypeVar("_Kind", _OnReadout, _Direction)
+_Forms: TypeAlias = tuple[Indices, Array, Array]  # where, values, slopes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,36 +114,115 @@ class _Batch:
 
     def couplings(self, multipliers: Indices) -> list[tuple[_Vector, _Vector]]:
         """Of its inputs; the ``lambda_m`` are in these places of ``M_d``."""
-        b, one = self.number, np.ones_like(self.weights)
+        b = self.number
         found: list[tuple[_Vector, _Vector]] = [
-            (_OnSamples(b, "lambda", -s_k, k, -one), _Direction(0, k))
+            (_OnSamples(b, "lambda", -s_k, k), _Direction(0, k)) for k, s_k in enumerate(self.along)
+        ]
+        found += [
+            (_Direction(int(place), k), _OnSamples(b, "v", -s_k * r_m, k, m))
+            for m, (place, r_m) in enumerate(zip(multipliers, self.right, strict=True))
             for k, s_k in enumerate(self.along)
         ]
         found += [
-            (_Direction(int(m), k), _OnSamples(b, "v", -s_k * r_m, k, -r_m))
-            for m, r_m in zip(multipliers, self.right, strict=True)
-            for k, s_k in enumerate(self.along)
+            (_OnSamples(b, "lambda", a_l, source=number), _OnSamples(b, "v'", a_l))
+            for number, a_l in enumerate(self.projected)
         ]
         found += [
-            (_OnSamples(b, "lambda", a_l), _OnSamples(b, "v'", a_l)) for a_l in self.projected
-        ]
-        found += [
-            (_Projected(b, m, number), _OnSamples(b, "v", a_l * r_m))
+            (_Projected(b, m, number), _OnSamples(b, "v", a_l * r_m, m=m, source=number))
             for m, r_m in enumerate(self.right)
             for number, a_l in enumerate(self.projected)
         ]
         return found
 
-    def sources(self, s: Array) -> Array:
-        """The ``a_l^T lambda_chi_m`` as sources on ``(v, lambda)``, shape (M, J, 2, P)."""
-        made = np.stack([s[1:, 1:] @ self.right, np.broadcast_to(s[1:, :1], self.right.shape)], 1)
-        return np.asarray(made[:, None] * self.projected[:, None])
 
-    def forms(self, left: Array, kernel: Array, right: Array) -> Array:
-        """``sum_p weights left^T kernel right`` over nodes and the pair of slots."""
-        vv, vl, ll = kernel * self.weights
-        first = (left[:, 0] * vv + left[:, 1] * vl) @ right[:, 0].T
-        return np.asarray(first + (left[:, 0] * vl + left[:, 1] * ll) @ right[:, 1].T)
+class _Sources:
+    """The vectors on a batch, as sources on the pair ``(v, lambda)`` at each node.
+
+    First those on ``v``, then those on ``lambda``. What is left, the ``a_l^T lambda_chi_m``, moves
+    with ``z`` and is made of them: ``sum_m' S_mm' a_l r_m'`` on ``v``, ``S_um a_l`` on ``lambda``.
+    """
+
+    def __init__(self, batch: _Batch, vectors: Sequence[_Vector]) -> None:
+        self._batch = batch
+        of_batch = [
+            (i, one)
+            for i, one in enumerate(vectors)
+            if isinstance(one, _OnSamples) and one.batch == batch.number
+        ]
+        of_batch.sort(key=lambda pair: pair[1].slot == "lambda")
+        fixed = [one for _, one in of_batch]
+        moving = [
+            (i, one)
+            for i, one in enumerate(vectors)
+            if isinstance(one, _Projected) and one.batch == batch.number
+        ]
+        self.at = np.array([i for i, _ in of_batch] + [i for i, _ in moving])
+        self._count, rank = len(fixed), len(batch.right)
+        on_v = sum(one.slot != "lambda" for one in fixed)
+        functions = np.array([one.function for one in fixed])
+        self._on_v, self._on_lambda = functions[:on_v], functions[on_v:]
+        # <lambda, v'> -= 1
+        before = np.array([one.slot == "v'" for one in fixed[:on_v]], dtype=float)
+        identity = np.zeros((self._count, self._count))
+        identity[on_v:, :on_v] = (self._on_lambda * batch.weights) @ self._on_v.T * before
+        self._identity = identity + identity.T
+        # The sources that a_l^T lambda_chi_m is made of.
+        place = {(one.source, one.m): i for i, one in enumerate(fixed) if one.source is not None}
+        sources = [one.source for _, one in moving]
+        self._m = np.array([one.m for _, one in moving], dtype=np.intp)
+        self._same = (np.array(sources)[:, None] == np.array(sources)) * 1.0
+        parts = [[place[one, m] for m in range(rank)] for one in sources]
+        self._parts = np.array(parts, dtype=np.intp).reshape(len(moving), rank)
+        self._alone = np.array([place[one, None] for one in sources], dtype=np.intp)
+        # What the batch has not seen of the s_k comes with -r_m on v, with -1 on lambda.
+        k = np.array([-1 if one.k is None else one.k for one in fixed])
+        self._noisy = np.flatnonzero(k >= 0)
+        self._unseen = batch.unseen[np.ix_(k[self._noisy], k[self._noisy])]
+        self._with = np.array([rank if fixed[i].m is None else fixed[i].m for i in self._noisy])
+
+    def forms(self, kernel: Array, change: Array, among: Array, turn: Array) -> tuple[Array, Array]:
+        """Values and slopes of all forms.
+
+        ``kernel`` and ``change``, shape (3, P), are ``(M_vv, M_vl, M_ll)`` and their derivatives by
+        ``z``; ``among`` and ``turn`` are ``S`` and its derivative.
+        """
+        value, slope = self._of_fixed(kernel), self._of_fixed(change)
+        value -= self._identity
+        if not self._m.size:
+            return value, slope
+        made, moved = self._combined(among), self._combined(turn)
+        # The identity is no part of what the moving ones meet.
+        free = value + self._identity
+        cross, cross_slope = made @ free, made @ slope + moved @ free
+        corner = cross_slope @ made.T + cross @ moved.T
+        # <lambda_chi_m, lambda_chi_m'> += S_mm'
+        both = np.ix_(1 + self._m, 1 + self._m)
+        return (
+            np.block([[value, cross.T], [cross, cross @ made.T + self._same * among[both]]]),
+            np.block([[slope, cross_slope.T], [cross_slope, corner + self._same * turn[both]]]),
+        )
+
+    def _of_fixed(self, kernel: Array) -> Array:
+        result = self._products(kernel, self._on_v, self._on_lambda)
+        if self._unseen.any():  # independent of the nodes: a form for each pair of the s_k
+            one = np.ones((1, self._batch.weights.size))
+            noise = self._products(kernel, self._batch.right, one)
+            result[np.ix_(self._noisy, self._noisy)] += (
+                self._unseen * noise[np.ix_(self._with, self._with)]
+            )
+        return result
+
+    def _products(self, kernel: Array, on_v: Array, on_lambda: Array) -> Array:
+        vv, vl, ll = kernel * self._batch.weights
+        cross = (on_v * vl) @ on_lambda.T
+        return np.block([[_weighted(on_v, vv), cross], [cross.T, _weighted(on_lambda, ll)]])
+
+    def _combined(self, s: Array) -> Array:
+        """The ``a_l^T lambda_chi_m`` in terms of the fixed ones."""
+        result, here = np.zeros((self._m.size, self._count)), np.arange(self._m.size)
+        result[here[:, None], self._parts] = s[1:, 1:][self._m]
+        result[here, self._alone] = s[0, 1:][self._m]
+        return result
 
 
 class ExactForms:
@@ -194,6 +274,7 @@ class ExactForms:
         xs, ys = ([pair[side] for pair in couplings] for side in (0, 1))
         self._vectors: list[_Vector] = [*xs, *ys, *left, *target]
         self._ends = np.cumsum([len(xs), len(ys), len(left)])
+        self._sources = [_Sources(batch, self._vectors) for batch in self._batches]
 
     def overlaps(self, z: Array, amplitudes: Array) -> tuple[Array, Array, Array]:
         """Squared left, right and target overlaps, shapes (J,), (J,), (J, r).
@@ -212,19 +293,18 @@ class ExactForms:
         solution = self._above(z)
         values, slopes = np.zeros((2, len(self._vectors), len(self._vectors)))
         parts = [self._on_readout(solution), self._directions(solution)]
-        parts += [self._on_samples(solution, batch) for batch in self._batches]
+        parts += [
+            self._on_samples(solution, batch, sources)
+            for batch, sources in zip(self._batches, self._sources, strict=True)
+        ]
         for at, value, slope in parts:
             values[np.ix_(at, at)], slopes[np.ix_(at, at)] = value, slope
         return FormsAt(values, slopes, solution.relative_error)
 
-    def _of(self, kind: type[_Kind]) -> tuple[list[int], list[_Kind]]:
+    def _of(self, kind: type[_Kind]) -> tuple[Indices, list[_Kind]]:
         """The vectors of a kind, and where they are."""
         found = [(i, one) for i, one in enumerate(self._vectors) if isinstance(one, kind)]
-        return [i for i, _ in found], [one for _, one in found]
-
-    def _of_batch(self, kind: type[_OfBatch], batch: int) -> tuple[list[int], list[_OfBatch]]:
-        found = [pair for pair in zip(*self._of(kind), strict=True) if pair[1].batch == batch]
-        return [i for i, _ in found], [one for _, one in found]
+        return np.array([i for i, _ in found]), [one for _, one in found]
 
     def _on_readout(self, solution: Solution) -> _Forms:
         at, vectors = self._of(_OnReadout)
@@ -241,57 +321,26 @@ class ExactForms:
         same, between = k[:, None] == k, np.ix_(slots, slots)
         return at, inner[0][between] * same, change[0][between] * same
 
-    def _on_samples(self, solution: Solution, batch: _Batch) -> _Forms:
-        """All as sources on the pair ``(v, lambda)``; those of ``lambda_chi_m`` move with ``z``."""
-        b = batch.number
-        at, vectors = self._of_batch(_OnSamples, b)
-        places, projected = self._of_batch(_Projected, b)
-        slot = {
-            name: np.array([[one.slot == name] for one in vectors]) for name in ("v'", "lambda")
-        }
-
-        def as_sources(functions: Array) -> Array:
-            multiplier = functions * slot["lambda"]
-            return np.stack([functions - multiplier, multiplier], axis=1)
-
-        functions = np.array([one.function for one in vectors])
-        fixed = as_sources(functions)
-        m = np.array([one.m for one in projected], dtype=int)
-        of = np.array([one.source for one in projected], dtype=int)
+    def _on_samples(self, solution: Solution, batch: _Batch, sources: _Sources) -> _Forms:
+        """All as sources on the pair ``(v, lambda)``."""
+        state, along, b = solution.state, solution.along, batch.number
         slots = np.append(0, self._above.equation.multipliers[b])
         between = np.ix_(slots, slots)
-        state, along = solution.state, solution.along
-        among, change = (batch.ratio * one.inner[0][between] for one in (state, along))
-        moved = batch.sources(change)[m, of]
-        sources = np.concatenate([fixed, batch.sources(among)[m, of]])
-        kernel, kernel_change = (one.samples[b][:, 0] for one in (state, along))
-        value = batch.forms(sources, kernel, sources)
-        slope = batch.forms(sources, kernel_change, sources)
-        count = len(at)
-        cross = batch.forms(moved, kernel, sources)
-        slope[count:] += cross
-        slope[:, count:] += cross.T
-        if batch.unseen.any():
-            # Independent of the nodes: a form for each pair of the s_k.
-            k = np.array([0 if one.k is None else one.k for one in vectors])
-            noise = as_sources(
-                np.array(
-                    [
-                        np.zeros_like(functions[0]) if n is None else n
-                        for n in (one.noise for one in vectors)
-                    ]
-                )
-            )
-            pairs = batch.unseen[np.ix_(k, k)]
-            value[:count, :count] += pairs * batch.forms(noise, kernel, noise)
-            slope[:count, :count] += pairs * batch.forms(noise, kernel_change, noise)
-        # <lambda, v'> -= 1 and <lambda_chi_m, lambda_chi_m'> += S_mm'
-        identity = (functions * slot["lambda"] * batch.weights) @ (functions * slot["v'"]).T
-        value[:count, :count] -= identity + identity.T
-        same = (of[:, None] == of) * 1.0
-        value[count:, count:] += same * among[1:, 1:][np.ix_(m, m)]
-        slope[count:, count:] += same * change[1:, 1:][np.ix_(m, m)]
-        return [*at, *places], value, slope
+        kernel, change = (one.samples[b][:, 0] for one in (state, along))
+        among, turn = (batch.ratio * one.inner[0][between] for one in (state, along))
+        return sources.at, *sources.forms(kernel, change, among, turn)
+
+
+def _weighted(functions: Array, weights: Array) -> Array:
+    """Products of functions with each other, of which the transposed ones are not taken twice.
+
+    The weights have one sign: those of the resolvent outside of the spectrum, and its derivative.
+    """
+    sign = -1.0 if weights.max() <= 0.0 else 1.0
+    if (sign * weights).min() < 0.0:  # rounding
+        return np.asarray((functions * weights) @ functions.T)
+    rows = functions * np.sqrt(sign * weights)
+    return np.asarray(sign * (rows @ rows.T))
 
 
 def _orthonormal(functions: Array, weights: Array) -> Array:

@@ -3,7 +3,8 @@
 Solutions above the real axis are smooth, and few are needed to know all: they are carried once
 along an arc over the bulk, and from there down to points next to the axis. Points after the first
 start from those before, by a spline in the angle of the interval, with the inverse of the nearest
-one's Jacobian for all of their steps.
+one's Jacobian for all of their steps. Where there are many sample nodes, all this is done on fewer
+of them, and every solution is finished on all.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from rmt.display import Part
 from rmt.spectra.laws.law import Atom, SpectralLaw
 from rmt.spectra.laws.panels import DensityTable, build_table
 from rmt.spikes.deformed.edge import Edge, carried, lower_edge, on_arc
-from rmt.spikes.deformed.equation import Equation
+from rmt.spikes.deformed.equation import Equation, State
+from rmt.spikes.deformed.fewer_nodes import on_fewer_nodes
 from rmt.status import ConvergenceError, Status
 
 __all__ = ["DeformedLaw"]
@@ -40,6 +42,10 @@ MAX_LEVELS = 20
 LOWERING = 16.0  # of the imaginary part, from one level to the next
 ATTEMPT = 6  # steps to the axis
 TOP = 1.05  # times the edge: where the arc begins
+MANY = 60_000  # nodes of samples times unknowns, above which fewer of them pay
+SHOWN = 4  # points of the arc at which it is seen which
+ROUGH = 1e-6  # relative: of solutions on fewer nodes
+LAST_STEP = 1e-5  # relative: after one that is smaller the error is below RTOL or so
 
 
 class DeformedLaw(SpectralLaw):
@@ -155,7 +161,19 @@ class _Axis:
         self._equation, self._low, self._width = equation, low, edge.z - low
         self._angle = np.zeros(0)
         self._x = np.zeros((0, equation.count), dtype=complex)
-        self._start(edge)
+        z = TOP * edge.z
+        top, settled = equation.solve(np.array([z]), edge.start(z)[None])
+        if not settled[0]:
+            raise ConvergenceError(f"no solution was found at z = {z:.6g}", Status.NOT_CONVERGED)
+        self._rough = equation
+        if equation.count * sum(one.weights.size for one in equation.batches) > MANY:
+            angles = math.pi * (np.arange(SHOWN)[::-1] + 0.5) / SHOWN
+            states, point = [top], on_arc(equation, top)
+            for one in self._arc(angles).tolist():
+                point = carried(equation, point, one)
+                states.append(equation.evaluate(np.array([one]), point.x))
+            self._rough = on_fewer_nodes(equation, states)
+        self._start(self._rough.solve(top.z, top.x)[0])
 
     def _points(self, angle: Array) -> Array:
         return self._low + self._width * np.sin(angle / 2.0) ** 2
@@ -163,28 +181,33 @@ class _Axis:
     def _arc(self, angle: Array) -> ComplexArray:
         return self._points(angle) + 1j * HEIGHT * self._width * np.sin(angle)
 
-    def _start(self, edge: Edge) -> None:
+    def _start(self, top: State) -> None:
         """The arc, and the first points below it."""
-        equation = self._equation
-        z = TOP * edge.z
-        top, settled = equation.solve(np.array([z]), edge.start(z)[None])
-        if not settled[0]:
-            raise ConvergenceError(f"no solution was found at z = {z:.6g}", Status.NOT_CONVERGED)
-        point = on_arc(equation, top)
+        rough, point, arc = self._rough, on_arc(self._rough, top), []
         angles = math.pi * (np.arange(ON_ARC) + 0.5) / ON_ARC
         near = [angles[0] / 2.0 ** np.arange(n, 0, -1) for n in (SOFT if self._low else HARD, SOFT)]
         angles = np.concatenate([near[0], angles, math.pi - near[1][::-1]])[::-1]
-        found = []
         for one in self._arc(angles).tolist():
-            point = carried(equation, point, one)
-            found.append(point.x[0])
-        self._on_arc = _Spline(angles[::-1], np.array(found)[::-1])
-        x, solved = self._lowered(angles)
-        angles, x = angles[solved], x[solved]
-        self._learn(angles, x)
-        self._knots = self._angle
-        state = equation.evaluate(self._beside(self._angle), self._x)
-        self._inverses = equation.inverse(state)
+            point = carried(rough, point, one)
+            arc.append(point)
+        values = np.array([one.x[0] for one in arc])
+        self._on_arc = _Spline(angles[::-1], values[::-1])
+        hard = angles <= (0.0 if self._low else angles[-HARD])
+        x, solved = values.copy(), np.zeros(angles.size, dtype=bool)
+        end, slopes = self._beside(angles), np.array([one.slope[0] for one in arc])
+        guess = values + slopes * (end - self._arc(angles))[:, None]
+        x[~hard], solved[~hard] = self._attempt(end[~hard], guess[~hard])
+        again = np.flatnonzero(~hard & ~solved)
+        x[again], solved[again] = self._lowered(angles[again])
+        if hard.any():
+            x[hard], solved[hard] = self._towards_zero(end[~hard][-2:], x[~hard][-2:], end[hard])
+            again = np.flatnonzero(hard & ~solved)
+            x[again], solved[again] = self._lowered(angles[again])
+        angles, x = angles[solved][::-1], x[solved][::-1]
+        inverses = rough.inverse(rough.evaluate(self._beside(angles), x))
+        x, solved = self._finished(angles, x, inverses)
+        self._knots, self._inverses = angles[solved], inverses[solved]
+        self._learn(angles[solved], x[solved])
 
     def _beside(self, angle: Array) -> ComplexArray:
         points = self._points(angle)
@@ -195,13 +218,47 @@ class _Axis:
         self._angle, first = np.unique(both, return_index=True)
         self._x = np.concatenate([self._x, x])[first]
 
-    def _lowered(self, angle: Array) -> tuple[ComplexArray, Bools]:
+    def _attempt(self, z: ComplexArray, guess: ComplexArray) -> tuple[ComplexArray, Bools]:
+        state, good = self._rough.solve(z, guess, ATTEMPT, RTOL)
+        return state.x, good & self._rough.positive(state, SIGN)
+
+    def _towards_zero(
+        self, known: ComplexArray, x: ComplexArray, z: ComplexArray
+    ) -> tuple[ComplexArray, Bools]:
+        """Next to a hard edge, where powers of ``z`` are smooth in its logarithm.
+
+        From two points next to the axis, each from the two before by a cubic.
+        """
+        rough = self._rough
+        result, solved = np.zeros((z.size, rough.count), dtype=complex), np.zeros(z.size, bool)
+        slopes = rough.derivative(rough.evaluate(known, x)) * known[:, None]
+        u, values, slopes = (list(one) for one in (np.log(known), x, slopes))
+        for k, here in enumerate(np.log(z)):
+            width = u[-1] - u[-2]
+            t = (here - u[-1]) / width
+            chord = values[-1] - values[-2]
+            before, after = width * slopes[-2] - chord, width * slopes[-1] - chord
+            guess = values[-1] + t * (chord + (t + 1.0) * (after + t * (before + after)))
+            state, good = rough.solve(z[[k]], guess[None], ATTEMPT, RTOL)
+            if not (good[0] and rough.positive(state, SIGN)[0]):
+                break
+            result[k], solved[k] = state.x[0], True
+            u.append(here)
+            values.append(state.x[0])
+            slopes.append(rough.derivative(state)[0] * z[k])
+        return result, solved
+
+    def _lowered(
+        self, angle: Array, equation: Equation | None = None
+    ) -> tuple[ComplexArray, Bools]:
         """From the arc down to the axis, at once where Newton's method does not mind."""
-        equation = self._equation
+        equation = equation or self._rough
         x, here, end = self._on_arc(angle), self._arc(angle), self._beside(angle)
         result, solved = x.copy(), np.zeros(angle.size, dtype=bool)
         left = np.arange(angle.size)
         for _ in range(MAX_LEVELS):
+            if not left.size:
+                break
             check_time()
             state, good = equation.solve(here[left], x[left], rtol=RTOL)
             good &= equation.positive(state, SIGN)
@@ -220,29 +277,64 @@ class _Axis:
             here = lower
         return result, solved
 
-    def solve(self, angle: Array) -> tuple[ComplexArray, Bools]:
-        """Solutions at new angles, and where they were found."""
-        equation, z = self._equation, self._beside(angle)
-        x = _Spline(self._angle, self._x)(angle)
-        inverse = self._inverses[np.abs(angle[:, None] - self._knots).argmin(axis=1)]
-        start, left = x.copy(), np.arange(angle.size)
-        solved = np.zeros(angle.size, dtype=bool)
+    def _chords(
+        self,
+        equation: Equation,
+        z: ComplexArray,
+        start: ComplexArray,
+        inverse: ComplexArray,
+        rtol: float,
+    ) -> tuple[ComplexArray, Bools]:
+        """Solutions by Newton's method with given inverses of the Jacobians."""
+        x, left = start.copy(), np.arange(z.size)
+        solved = np.zeros(z.size, dtype=bool)
         for _ in range(CHORD_STEPS):
+            if not left.size:
+                break
             check_time()
             state = equation.evaluate(z[left], x[left])
-            small = equation.relative(state.defect, x[left]) <= RTOL
+            small = equation.relative(state.defect, x[left]) <= rtol
             solved[left[small]] = equation.positive(state, SIGN)[small]
             x[left] += (inverse[left] @ state.defect[..., None])[..., 0]
             left = left[~small]
-            if not left.size:
-                break
+        return x, solved
+
+    def _finished(
+        self, angle: Array, x: ComplexArray, inverse: ComplexArray
+    ) -> tuple[ComplexArray, Bools]:
+        """Solutions on all nodes from those on fewer."""
+        equation, z = self._equation, self._beside(angle)
+        if equation is self._rough:
+            return x, np.ones(z.size, dtype=bool)
+        x, solved = self._chords(equation, z, x, inverse, RTOL)
         again = np.flatnonzero(~solved)
         if again.size:
-            state, good = equation.solve(z[again], start[again], ATTEMPT, RTOL)
+            state, good = equation.solve(z[again], x[again], ATTEMPT, RTOL)
             x[again], solved[again] = state.x, good & equation.positive(state, SIGN)
         again = np.flatnonzero(~solved)
         if again.size:
+            x[again], solved[again] = self._lowered(angle[again], equation)
+        return x, solved
+
+    def solve(self, angle: Array) -> tuple[ComplexArray, Bools]:
+        """Solutions at new angles, and where they were found."""
+        rough, z = self._rough, self._beside(angle)
+        start = _Spline(self._angle, self._x)(angle)
+        inverse = self._inverses[np.abs(angle[:, None] - self._knots).argmin(axis=1)]
+        rtol = RTOL if rough is self._equation else ROUGH
+        x, solved = self._chords(rough, z, start, inverse, rtol)
+        again = np.flatnonzero(~solved)
+        if again.size:
+            hard = again
+            x[again], solved[again] = self._attempt(z[again], start[again])
+            again = np.flatnonzero(~solved)
             x[again], solved[again] = self._lowered(angle[again])
+            # Their neighbours, if they are asked for, will need the Jacobian there.
+            hard = hard[solved[hard]]
+            self._knots = np.concatenate([self._knots, angle[hard]])
+            found = rough.inverse(rough.evaluate(z[hard], x[hard]))
+            self._inverses = np.concatenate([self._inverses, found])
+        x, solved = self._finished(angle, x, inverse)
         self._learn(angle[solved], x[solved])
         return x, solved
 
