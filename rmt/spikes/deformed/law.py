@@ -231,8 +231,8 @@ class _Axis:
         """
         rough = self._rough
         result, solved = np.zeros((z.size, rough.count), dtype=complex), np.zeros(z.size, bool)
-        slopes = rough.derivative(rough.evaluate(known, x)) * known[:, None]
-        u, values, slopes = (list(one) for one in (np.log(known), x, slopes))
+        first = rough.derivative(rough.evaluate(known, x)) * known[:, None]
+        u, values, slopes = (list(one) for one in (np.log(known), x, first))
         for k, here in enumerate(np.log(z)):
             width = u[-1] - u[-2]
             t = (here - u[-1]) / width
