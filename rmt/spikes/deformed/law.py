@@ -45,7 +45,6 @@ TOP = 1.05  # times the edge: where the arc begins
 MANY = 60_000  # nodes of samples times unknowns, above which fewer of them pay
 SHOWN = 4  # points of the arc at which it is seen which
 ROUGH = 1e-6  # relative: of solutions on fewer nodes
-LAST_STEP = 1e-5  # relative: after one that is smaller the error is below RTOL or so
 
 
 class DeformedLaw(SpectralLaw):
