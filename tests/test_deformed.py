@@ -155,10 +155,9 @@ def test_bulk_against_simulation(steps, batch):
         "tanh(z + 7/10)", "sin(2*z)", 600, 600, 1200, [Step(*s) for s in steps], batch, "rademacher"
     )
     bulk = deformed_bulk(problem)
-    # In the singular value s the density 2 s rho(s^2) is bounded, and flat next to zero.
-    s = np.linspace(2e-3, bulk.upper_edge(), 200)
-    density = 2 * s * bulk.density(s**2).value
-    cdf = s[0] * density[0] + integrate.cumulative_trapezoid(density, s, initial=0.0)
+    # In the singular value s the density 2 s rho(s^2) is bounded.
+    s = np.linspace(1e-3, bulk.upper_edge(), 200)
+    cdf = integrate.cumulative_trapezoid(2 * s * bulk.density(s**2).value, s, initial=0.0)
     assert cdf[-1] == pytest.approx(1.0, abs=2e-3)
     empirical = (np.arange(600 - len(steps)) + 0.5) / 600
     gap, plain = np.zeros((2, empirical.size))
@@ -189,3 +188,16 @@ def test_linked_steps_are_nearer_to_simulation():
     ]
     assert distances[1] < 0.007
     assert distances[0] > 1.7 * distances[1]
+
+
+def test_density_next_to_a_hard_edge():
+    """``rho(z) sqrt(z)`` has a limit: every point is solved, alone and among others."""
+    problem = Problem(
+        "tanh(z + 7/10)", "sin(2*z)", 600, 600, 1200, [(4, 0.3), (4, 0.4)], readout="rademacher"
+    )
+    bulk = deformed_bulk(problem)
+    s = np.concatenate([np.geomspace(3e-4, 3e-3, 40), [1e-3, math.sqrt(0.99e-6)]])
+    assert 2 * s * bulk.density(s**2).value == pytest.approx(0.598364, rel=1e-4)
+    for point in (0.99e-6, 1e-6, 1.01e-6):
+        alone = bulk.density([point]).value[0]
+        assert 2 * math.sqrt(point) * alone == pytest.approx(0.598364, rel=1e-5)

@@ -18,7 +18,9 @@ from rmt.spectra.pencil.self_energy import ReducedEquation
 __all__ = ["solve_flat"]
 
 
-TRACKING = 1e-2  # residual along the path, before the last step
+# Residuals along the path, before the last step. Next to a hard edge a small one says little of the
+# solution: points that the first has not led to the end are led there by the second.
+TRACKING = 1e-2, 1e-6
 WARM_LIMIT = 16  # iterations from a start that may be no good
 
 
@@ -86,15 +88,26 @@ def _real(
 
 def _descend(system: ReducedEquation, z: ComplexArray, rtol: float) -> Found:
     """From a large ``epsilon``, where the equation is a contraction, to ``epsilon = 0``."""
+    found = _led(system, z, rtol, TRACKING[0])
+    again = np.flatnonzero(~found.solved)
+    if again.size:
+        second = _led(system, z[again], rtol, TRACKING[1])
+        second.iterations[:] += found.iterations[again]
+        better = second.solved
+        found = _merge(found, second.take(better), again[better], z.size)
+    return found
+
+
+def _led(system: ReducedEquation, z: ComplexArray, rtol: float, tracking: float) -> Found:
     points = z.size
     top = system.contracting
     epsilon = np.full(points, top / 4.0)
-    now = _from_nothing(system, z, epsilon)
+    now = _from_nothing(system, z, epsilon, tracking)
     # With epsilon > 0 there is one positive solution: where this is not it, from further up.
-    again = np.flatnonzero(~(now.positive & (now.residual <= TRACKING)))
+    again = np.flatnonzero(~(now.positive & (now.residual <= tracking)))
     if again.size:
         epsilon[again] = top
-        other = _from_nothing(system, z[again], epsilon[again])
+        other = _from_nothing(system, z[again], epsilon[again], tracking)
         now.k[again], now.tangent[again] = other.k, other.tangent
         now.iterations[again] += other.iterations
     k, tangent, iterations = now.k, now.tangent, now.iterations
@@ -115,8 +128,8 @@ def _descend(system: ReducedEquation, z: ComplexArray, rtol: float) -> Found:
         if others.size:
             target = shrink[others] * epsilon[others]
             guess = _predict(k[others], tangent[others], epsilon[others], target)
-            now = track(system, z[others], target, guess, TRACKING, 8)
-            good = now.positive & (now.residual <= TRACKING)
+            now = track(system, z[others], target, guess, tracking, 8)
+            good = now.positive & (now.residual <= tracking)
             moved = others[good]
             k[moved], tangent[moved] = now.k[good], now.tangent[good]
             epsilon[moved] = target[good]
@@ -133,11 +146,13 @@ def _descend(system: ReducedEquation, z: ComplexArray, rtol: float) -> Found:
     return found
 
 
-def _from_nothing(system: ReducedEquation, z: ComplexArray, epsilon: Array) -> Tracked:
+def _from_nothing(
+    system: ReducedEquation, z: ComplexArray, epsilon: Array, tracking: float
+) -> Tracked:
     k = np.zeros((z.size, system.count), dtype=complex)
     for _ in range(3):
         k = system.read(system.resolvent(z, epsilon, k))
-    return track(system, z, epsilon, k, TRACKING, 20)
+    return track(system, z, epsilon, k, tracking, 20)
 
 
 def _predict(k: ComplexArray, tangent: ComplexArray, epsilon: Array, target: Array) -> ComplexArray:
