@@ -40,7 +40,7 @@ __all__ = ["BatchFluctuations", "Fluctuations", "Inputs", "fluctuations", "resol
 
 
 TINY = 1e-300
-OWN_NUMBERS = 3.0, 1.0  # their resolution, against that of the samples: up to two uses, and more
+OWN_NUMBERS = 4.0, 1.0  # their resolution, against that of the samples: up to two uses, and more
 
 
 @dataclass(frozen=True, slots=True, eq=False)

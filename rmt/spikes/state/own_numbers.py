@@ -21,7 +21,11 @@ __all__ = ["first_number", "innovation"]
 
 STEP = 0.4  # of the first number
 END = 5.4
-PANEL_NODES = 20.0  # of the first number, between two kinks
+FARTHER, FARTHEST = (
+    0.5,
+    7.0,
+)  # of a sum of even steps: for each unit of resolution beyond 1, at most
+PANEL_NODES = 23.0  # of the first number, between two kinks
 INNOVATIONS = 4.0  # nodes of what is new in a later one
 NARROW = 1e-2  # a cell of the normal density that is even
 
@@ -42,8 +46,9 @@ def first_number(
     x, weights : array, shape (1, M) or (P, M)
     """
     if not kinks:
+        end = min(END + FARTHER * max(resolution - 1.0, 0.0), FARTHEST)
         step = STEP / resolution
-        count = math.ceil(END / step)
+        count = math.ceil(end / step)
         x = np.asarray(step * np.arange(-count, count + 1)[None], dtype=float)
         weights = np.exp(-(x**2) / 2.0)
     else:
