@@ -63,6 +63,7 @@ def test_a_direction_reached_at_order_k_of_the_shift(target, order, alpha):
 
     The shift is ``N^(alpha - 1/2)``, so the slope is approached as its square.
     """
+    # Below N = 1e8 the size is above what the rules drop, 1e-6 of the first direction's.
     sizes = [
         strength_along_the_second(target, alpha, round(10**power))
         for power in ((3, 5, 7) if alpha < 0.4 else (6, 8, 10))

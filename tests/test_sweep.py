@@ -76,8 +76,7 @@ AXES = {
 @pytest.mark.parametrize("name", AXES)
 def test_equals_point_by_point(name: str) -> None:
     problem, over = AXES[name]
-    # More than two steps are not to be had as accurately as two.
-    found = rmt.sweep(problem, over, rtol=1e-4 if len(problem.steps) > 2 else 1e-5)
+    found = rmt.sweep(problem, over, rtol=1e-5)
     assert found.ok.all()
     assert_equals_predictions(found)
 
