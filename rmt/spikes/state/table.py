@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy
 
 from rmt.arrays import Array
 from rmt.budget import check_time
+from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.rules import gauss_legendre
 from rmt.moments.spacing import spacings
@@ -21,26 +21,27 @@ HALF_WIDTH = 6.5
 WIDEST = 0.8  # spacing that resolves the normal density
 PANEL_NODES = 28  # between kinks
 STEP = 0.2  # of a table, in units of what it is smooth on
-FINER = 8  # local polynomials in one such step
+FINER = 24  # local polynomials in one such step
 LEAST_STEP = 0.002
+MOST_FINE = 1.25  # a resolution at which tables and their averages are accurate to about 1e-8
 MOST_POINTS = 200_000
 MOST_NODES = 4000  # of the last own number
 BLOCK = 1 << 18  # entries of a temporary array
 
 
 class _Local:
-    """Functions on an even grid, as polynomials of degree two around the points of a finer one."""
+    """Functions on an even grid, as polynomials of degree two around the points of a finer one.
+
+    Between two points of the grid the eight nearest make a polynomial, of which value, slope and
+    bend are taken.
+    """
 
     def __init__(self, low: float, step: float, values: Array) -> None:
-        grid = low + step * np.arange(values.shape[1])
-        spline = scipy.interpolate.make_interp_spline(grid, values, k=5, axis=1)
         self._inverse = FINER / step
-        self._low = low
-        fine = low + np.arange((values.shape[1] - 1) * FINER + 1) / self._inverse
-        scale = 1.0 / self._inverse
-        self._parts = [
-            np.ascontiguousarray(spline(fine, k) * (scale**k / math.factorial(k))) for k in range(3)
-        ]
+        self._low = low + 3.0 * step
+        windows = np.lib.stride_tricks.sliding_window_view(values, 8, axis=1)
+        shape = len(values), -1
+        self._parts = [(windows @ one).reshape(shape) for one in _of_eight()]
 
     def at(self, x: Array) -> list[Array]:
         """Of the shape of ``x``, which the grid must contain."""
@@ -58,6 +59,22 @@ class _Local:
         return found
 
 
+@cached(1)
+def _of_eight() -> list[Array]:
+    """From eight values to those of the finer grid between the middle two, shape (8, FINER).
+
+    And to slopes and half the bends, per step of the finer grid.
+    """
+    powers = np.arange(8)
+    to_powers = np.linalg.inv(np.arange(-3.0, 5.0)[:, None] ** powers)
+    x, found = np.arange(FINER) / FINER, []
+    for k in range(3):
+        factors = np.array([math.comb(n, k) for n in powers]) / float(FINER) ** k
+        monomials = x[:, None] ** np.maximum(powers - k, 0) * factors
+        found.append((monomials @ to_powers).T)
+    return found
+
+
 class SmoothedTable:
     """``E`` of ``sigma, sigma', sigma'^2, xi sigma'`` at ``mean + spread xi``.
 
@@ -65,9 +82,13 @@ class SmoothedTable:
     """
 
     def __init__(self, sigma: ScalarFunction, spread: float, resolution: float) -> None:
-        self._sigma, self._spread, self._resolution = sigma, spread, resolution
+        self._sigma, self._spread = sigma, spread
+        self._resolution = resolution = min(resolution, MOST_FINE)
         unit = spread if sigma.kinks else max(spread, spacings(sigma)[0])
         self._step = max(STEP * unit / resolution, LEAST_STEP)
+        # How far from a kink eight points may still have it among them, if they do not resolve it.
+        sharp = bool(sigma.kinks) and self._step > STEP * spread
+        self._unresolved = 5.0 * self._step + HALF_WIDTH * spread if sharp else 0.0
         self._low, self._high = math.inf, -math.inf
         self._local: _Local | None = None
 
@@ -83,7 +104,14 @@ class SmoothedTable:
             _affordable(count / MOST_POINTS * MOST_NODES)
             self._grow(low, high)
         assert self._local is not None
-        return self._local.at(mean)
+        found = self._local.at(mean)
+        if self._unresolved:
+            flat = mean.ravel()
+            gaps = np.min([np.abs(flat - kink) for kink in self._sigma.kinks], axis=0)
+            near = np.flatnonzero(gaps < self._unresolved)
+            for one, exact in zip(found, self._exact(flat[near]), strict=True):
+                one.reshape(-1)[near] = exact
+        return found
 
     def _grow(self, low: float, high: float) -> None:
         room = 0.1 * (high - low)
