@@ -42,7 +42,12 @@ from rmt.prediction import (
     TrainingPath as TrainingPath,
 )
 from rmt.problem import (
+    Bernoulli as Bernoulli,
+    Channel as Channel,
+    Loss as Loss,
+    Poisson as Poisson,
     Problem as Problem,
+    SignOf as SignOf,
     Step as Step,
 )
 from rmt.problem.supported import (

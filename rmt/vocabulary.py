@@ -15,6 +15,7 @@ __all__ = [
     "Bulk",
     "Forms",
     "Init",
+    "Initialisation",
     "Method",
     "ReadoutLaw",
 ]
@@ -23,6 +24,7 @@ __all__ = [
 Batch: TypeAlias = Literal["reused", "independent"]
 ReadoutLaw: TypeAlias = Literal["gaussian", "rademacher", "uniform"]
 Init: TypeAlias = Literal["sphere", "gaussian"]
+Initialisation: TypeAlias = Literal["independent", "antisymmetric"]
 
 # Of `predict`: the level of theory, the bulk at the level ``resummed``, and the outlier equation of
 # the level ``deformed``.

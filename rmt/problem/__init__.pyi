@@ -1,3 +1,10 @@
+from rmt.problem.labels import (
+    Bernoulli as Bernoulli,
+    Channel as Channel,
+    Poisson as Poisson,
+    SignOf as SignOf,
+)
+from rmt.problem.losses import Loss as Loss
 from rmt.problem.problem import (
     Batch as Batch,
     Init as Init,

@@ -9,17 +9,21 @@ from typing import Any, get_args
 
 import numpy as np
 
-from rmt.arguments import checked_choice, checked_size, is_sequence
+from rmt.arguments import checked_choice, checked_real, checked_size, is_sequence
 from rmt.arrays import Array
 from rmt.functions import ExpressionError, ScalarFunction
 from rmt.status import InvalidInputError
-from rmt.vocabulary import Batch, ReadoutLaw
+from rmt.vocabulary import Batch, Initialisation, ReadoutLaw
 
 __all__ = [
+    "check_decay",
     "checked_batch",
     "checked_counts",
     "checked_function",
+    "checked_initialisation",
+    "checked_output_scale",
     "checked_readout",
+    "checked_readout_sum",
 ]
 
 
@@ -111,3 +115,54 @@ def checked_function(name: str, value: Any) -> ScalarFunction:
         raise ExpressionError(f"{name}: {error.reason}", error.text, error.position) from error
     except InvalidInputError as error:
         raise InvalidInputError(f"{name}: {error}") from error
+
+
+def checked_output_scale(value: Any) -> float | None:
+    """None, or a positive number."""
+    if value is None:
+        return None
+    scale = checked_real("output_scale", value)
+    if not 0 < scale <= 1e100:
+        raise InvalidInputError(
+            f"output_scale must be None (N**-1/2) or a positive number, got {value!r}: a network "
+            "whose output is zero learns nothing from it; loss='correlation' leaves the output out"
+        )
+    return scale
+
+
+def checked_initialisation(value: Any, readout: str | Array, width: int) -> str:
+    """The word; antisymmetric only where neurons have partners of the opposite readout."""
+    word = checked_choice("initialisation", value, get_args(Initialisation))
+    if word == "antisymmetric":
+        half = width // 2
+        if width % 2:
+            raise InvalidInputError(
+                f"initialisation='antisymmetric' takes neurons in pairs, got width = {width}: it "
+                "must be even"
+            )
+        if not isinstance(readout, str) and not np.array_equal(readout[half:], -readout[:half]):
+            raise InvalidInputError(
+                "initialisation='antisymmetric' needs a readout with g[i + N/2] = -g[i], got one "
+                "without; readout='gaussian' and its like make one"
+            )
+    return word
+
+
+def checked_readout_sum(value: Any, readout: str | Array, initialisation: str) -> float | None:
+    """None, or a number where nothing else says it."""
+    if value is None:
+        return None
+    if not isinstance(readout, str) or initialisation == "antisymmetric":
+        why = "the readout is given" if not isinstance(readout, str) else "it is zero by symmetry"
+        raise InvalidInputError(f"readout_sum must be None where {why}, got {value!r}")
+    return checked_real("readout_sum", value)
+
+
+def check_decay(steps: Any, width: int) -> None:
+    """Raise unless every step leaves something of the weights."""
+    for number, step in enumerate(steps, 1):
+        if not step.kept(width) > 0:
+            raise InvalidInputError(
+                f"weight_decay of step {number} must be below 1/eta = {1 / step.size(width):g}, "
+                f"got {step.weight_decay:g}: it would leave nothing of the weights"
+            )

@@ -11,9 +11,11 @@ import numpy as np
 from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.rules import negligible_beyond
+from rmt.problem.labels import Law
+from rmt.problem.losses import LabelKind, Loss
 from rmt.status import InvalidInputError
 
-__all__ = ["check_activation", "check_target"]
+__all__ = ["check_activation", "check_labels", "check_target"]
 
 
 @cached(256)
@@ -51,6 +53,47 @@ def check_target(target: ScalarFunction) -> None:
     if not np.any(target(*grids)):
         raise InvalidInputError(
             f"target must have a second moment E[f(z)^2] > 0, got {target.text}, which is zero"
+        )
+
+
+_KINDS: dict[LabelKind, tuple[str, str]] = {
+    "signs": ("labels y = +1 or -1", "rmt.SignOf, rmt.Bernoulli, or sign(..) without noise"),
+    "non-negative": (
+        "labels that are not negative",
+        "rmt.Poisson, or a target f >= 0 without noise",
+    ),
+}
+
+
+@cached(256)
+def check_labels(loss: Loss, law: Law | None, target: ScalarFunction, noise_std: float) -> None:
+    """Raise unless the loss is for such labels, is finite at them, and sees something in them."""
+    r = (law or target).n_variables
+    axis = np.linspace(-4.0, 4.0, {1: 201, 2: 21, 3: 9}[r]) + 0.0123
+    z = np.stack([one.ravel() for one in np.meshgrid(*[axis] * r)])
+    if law is None:
+        y = np.asarray(target(*z), dtype=float)[None]
+        if noise_std:
+            y = y + noise_std * np.linspace(-3.0, 3.0, 5)[:, None]
+        signs, kind = bool(np.all(np.abs(y) == 1.0)), "real"
+        kind = "signs" if signs else "non-negative" if bool(np.all(y >= 0)) else "real"
+    else:
+        y, p = law.at(z)
+        y, kind = np.where(p > 0, y, y[np.argmax(p, axis=0), np.arange(y.shape[1])]), law.kind
+    wanted, text = loss.labels, target.text if law is None else law.text
+    if wanted != "real" and kind != wanted and not (wanted == "non-negative" and np.all(y >= 0)):
+        words, instead = _KINDS[wanted]
+        raise InvalidInputError(
+            f"loss={loss.text!r} is for {words} ({instead}), got the labels of {text}"
+            + (f" with noise of standard deviation {noise_std:g}" if noise_std else "")
+        )
+    seen = np.sort(y, axis=None)  # np.unique would load masked arrays
+    seen = seen[np.diff(seen, prepend=-np.inf) > 0]
+    loss.check_finite(seen[:: max(1, seen.size // 256)])
+    if not np.any(loss.residual(np.zeros(seen.size), seen)):
+        raise InvalidInputError(
+            f"loss={loss.text!r} sees nothing of these labels: its residual rho(0, y) is zero for "
+            f"those of {text}, and the first step would not move the weights"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, get_args
@@ -14,14 +15,32 @@ from rmt.arguments import checked_choice, checked_real, checked_size, is_sequenc
 from rmt.arrays import Array
 from rmt.display import Formula, InNotebooks, Part, Table, equation
 from rmt.functions import FunctionLike, ScalarFunction
-from rmt.problem.arguments import checked_batch, checked_counts, checked_function, checked_readout
-from rmt.problem.functions import check_activation, check_target
+from rmt.problem.arguments import (
+    check_decay,
+    checked_batch,
+    checked_counts,
+    checked_function,
+    checked_initialisation,
+    checked_output_scale,
+    checked_readout,
+    checked_readout_sum,
+)
+from rmt.problem.functions import check_activation, check_labels, check_target
+from rmt.problem.labels import Bernoulli, Channel, Law, Poisson, SignOf, label_law_from
+from rmt.problem.losses import Loss
 from rmt.status import InvalidInputError
-from rmt.vocabulary import Batch, Init, ReadoutLaw
+from rmt.vocabulary import Batch, Init, Initialisation, ReadoutLaw
 
 __all__ = ["Batch", "FunctionLike", "Init", "Problem", "ReadoutLaw", "Step"]
 
 MAX_STEPS = 1000
+_LATER = {
+    "loss": "squared",
+    "output_scale": None,
+    "readout_sum": None,
+    "initialisation": "independent",
+}
+"""Fields that the first problems did not have, with what they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +53,9 @@ class Step:
         ``c > 0``.
     exponent : float
         ``alpha`` in [0, 1/2]. At 1/2 (*giant* steps) the updates are as large as the initial rows.
+    weight_decay : float
+        ``lambda >= 0``: before the gradient is added the weights are multiplied by
+        ``1 - eta lambda``, which must be positive.
 
     Raises
     ------
@@ -48,6 +70,7 @@ class Step:
 
     scale: float
     exponent: float
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", checked_real("Step.scale", self.scale))
@@ -59,10 +82,23 @@ class Step:
                 f"Step.exponent must lie in [0, 1/2], got {self.exponent!r}: larger steps leave "
                 "the regime in which the updates act as spikes"
             )
+        decay = checked_real("Step.weight_decay", self.weight_decay)
+        object.__setattr__(self, "weight_decay", decay)
+        if decay < 0:
+            raise InvalidInputError(f"Step.weight_decay must not be negative, got {decay!r}")
 
     def size(self, width: int) -> float:
         """The learning rate ``eta`` of the step at a given width ``N``."""
         return float(self.scale * width**self.exponent)
+
+    def kept(self, width: int) -> float:
+        """``1 - eta lambda``: what the step leaves of the weights before it."""
+        return 1.0 - self.size(width) * self.weight_decay
+
+    def to_list(self) -> list[float]:
+        """Its numbers, without a weight decay of nothing."""
+        numbers = [self.scale, self.exponent, self.weight_decay]
+        return numbers if self.weight_decay else numbers[:2]
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
@@ -77,12 +113,21 @@ class Problem(InNotebooks):
        W_s = W_{s-1} + \eta_s G_s, \qquad
        G_s = -\sqrt{N}\, \nabla_W \frac{1}{2n} |y - h(X)|^2.
 
+    Labels may have any other law given ``z``; with another loss ``l(h, y)`` and output scale ``s``,
+    and with weight decay ``lambda_k`` of step ``k``,
+
+    .. math::
+       h(x) = s \sum_i a_i\, \sigma(\langle w_i, x \rangle), \qquad
+       W_k = (1 - \eta_k \lambda_k) W_{k-1} + \eta_k G_k, \qquad
+       G_k = -\frac{1}{s}\, \nabla_W \frac{1}{n} \sum_j l(h(x_j), y_j).
+
     Parameters
     ----------
     activation : str, sympy expression or ScalarFunction
         ``sigma(z)``; continuous and not constant.
-    target : str, sympy expression or ScalarFunction
-        ``f(z)``, or of two or three index directions ``f(z1, z2[, z3])``.
+    target : str, sympy expression, ScalarFunction, or the law of labels
+        ``f(z)``, or of two or three index directions ``f(z1, z2[, z3])``; or the law of ``y`` given
+        ``z``: `rmt.Bernoulli`, `rmt.SignOf`, `rmt.Poisson`, `rmt.Channel`.
     width : int
         ``N``, the number of neurons.
     dim : int
@@ -101,6 +146,24 @@ class Problem(InNotebooks):
         Standard deviation of the label noise ``eps``.
     init : {"sphere", "gaussian"}
         Initial rows uniform on the unit sphere, or ``N(0, I_d / d)``: the same limit.
+    loss : str or Loss
+        ``squared``, ``correlation``, ``logistic``, ``huber(1/2)``, ``squared_hinge``, ``poisson``,
+        or a text in ``h`` and ``y``; see `rmt.Loss`.
+    output_scale : float or None
+        ``s``; None is ``N**-1/2``, at which the untrained output vanishes.
+    readout_sum : float or None
+        ``sum_i a_i``, on which predictions with an ``output_scale`` are conditional; None: 0 for a
+        law of the readout, and what it is where the readout is given.
+    initialisation : {"independent", "antisymmetric"}
+        Of the neurons; antisymmetric: neuron ``i + N/2`` has the weights of neuron ``i``, and the
+        opposite readout, so that the untrained output is zero.
+
+    Attributes
+    ----------
+    target : ScalarFunction
+        ``E[y | z]``, whatever the law of the labels.
+    labels : the law of labels, or None
+        As it was given; None for a function.
 
     Raises
     ------
@@ -138,20 +201,29 @@ class Problem(InNotebooks):
     readout: ReadoutLaw | Array
     noise_std: float
     init: Init
+    loss: Loss
+    output_scale: float | None
+    readout_sum: float | None
+    initialisation: Initialisation
+    labels: Law | None = field(init=False)
     content_hash: str = field(init=False)
 
     def __init__(
         self,
         activation: FunctionLike,
-        target: FunctionLike,
+        target: FunctionLike | Law,
         width: int,
         dim: int,
         samples: int | Sequence[int],
-        steps: Step | Sequence[Step | tuple[float, float]],
+        steps: Step | Sequence[Step | tuple[float, ...]],
         batch: Batch | Sequence[int] = "independent",
         readout: ReadoutLaw | ArrayLike = "gaussian",
         noise_std: float = 0.0,
         init: Init = "sphere",
+        loss: str | Loss = "squared",
+        output_scale: float | None = None,
+        readout_sum: float | None = None,
+        initialisation: Initialisation = "independent",
     ) -> None:
         put = object.__setattr__
         put(self, "width", checked_size("width", width))
@@ -167,9 +239,28 @@ class Problem(InNotebooks):
             )
         put(self, "init", checked_choice("init", init, get_args(Init)))
         put(self, "activation", checked_function("activation", activation))
-        put(self, "target", checked_function("target", target))
+        law: Any = label_law_from(target) if isinstance(target, Mapping) else target
+        if isinstance(law, Bernoulli | SignOf | Poisson | Channel):
+            if self.noise_std:
+                raise InvalidInputError(
+                    f"noise_std belongs to a target that is a function, got {self.noise_std!r} "
+                    f"with {law.text}: its labels have their own law"
+                )
+            put(self, "labels", law)
+            put(self, "target", law.mean)
+        else:
+            put(self, "labels", None)
+            put(self, "target", checked_function("target", law))
+            check_target(self.target)
         check_activation(self.activation)
-        check_target(self.target)
+        put(self, "loss", Loss(loss))
+        check_labels(self.loss, self.labels, self.target, self.noise_std)
+        put(self, "output_scale", checked_output_scale(output_scale))
+        put(
+            self, "initialisation", checked_initialisation(initialisation, self.readout, self.width)
+        )
+        put(self, "readout_sum", checked_readout_sum(readout_sum, self.readout, initialisation))
+        check_decay(self.steps, self.width)
         if self.n_directions > self.dim:
             raise InvalidInputError(
                 f"dim must be at least the number of target directions {self.n_directions}, "
@@ -181,7 +272,7 @@ class Problem(InNotebooks):
     @property
     def n_directions(self) -> int:
         """``r``, the number of index directions of the target."""
-        return self.target.n_variables
+        return (self.labels or self.target).n_variables
 
     @property
     def n_steps(self) -> int:
@@ -192,6 +283,30 @@ class Problem(InNotebooks):
     def learning_rates(self) -> tuple[float, ...]:
         """``eta_s = c_s N**alpha_s`` of each step."""
         return tuple(step.size(self.width) for step in self.steps)
+
+    @property
+    def output_gain(self) -> float:
+        """``kappa = s sqrt(N)``: the output, relative to that at the scale where it vanishes."""
+        return 1.0 if self.output_scale is None else self.output_scale * math.sqrt(self.width)
+
+    @property
+    def sum_of_readout(self) -> float:
+        """``sum_i a_i`` as far as it is given: by ``readout_sum``, by the readout; otherwise 0."""
+        if self.readout_sum is not None:
+            return self.readout_sum
+        if isinstance(self.readout, str):
+            return 0.0
+        return float(self.readout.sum()) / math.sqrt(self.width)
+
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether the untrained output is zero, or vanishes."""
+        return self.output_scale is None or self.initialisation == "antisymmetric"
+
+    @property
+    def label_text(self) -> str:
+        """The law of the labels, or the target, as one writes it."""
+        return self.target.text if self.labels is None else self.labels.text
 
     @property
     def aspect_ratio(self) -> float:
@@ -285,20 +400,24 @@ class Problem(InNotebooks):
             )
 
     def _arguments(self) -> dict[str, Any]:
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.init}
+        found = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
+        return found if self.labels is None else {**found, "target": self.labels}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; `from_dict` gives the problem back exactly."""
         readout = self.readout if isinstance(self.readout, str) else self.readout.tolist()
-        return {
+        found = {
             **self._arguments(),
             "activation": self.activation.text,
-            "target": self.target.text,
+            "target": self.target.text if self.labels is None else self.labels.to_dict(),
             "samples": list(self.samples),
             "batch": self.batch if isinstance(self.batch, str) else list(self.batch),
-            "steps": [[step.scale, step.exponent] for step in self.steps],
+            "steps": [step.to_list() for step in self.steps],
             "readout": readout,
+            "loss": self.loss.text,
         }
+        # What came later is left out where nothing is special about it: texts stay as they were.
+        return {k: v for k, v in found.items() if k not in _LATER or v != _LATER[k]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Problem:
@@ -306,7 +425,7 @@ class Problem(InNotebooks):
         if not isinstance(data, Mapping):
             raise InvalidInputError(f"a problem must be a mapping, got {type(data).__name__}")
         required = {"activation", "target", "width", "dim", "samples", "steps"}
-        optional = {"batch", "readout", "noise_std", "init"}
+        optional = {"batch", "readout", "noise_std", "init", *_LATER}
         unknown, missing = set(data) - required - optional, required - set(data)
         if unknown or missing:
             raise InvalidInputError(
@@ -321,9 +440,12 @@ class Problem(InNotebooks):
         law = self.readout if isinstance(self.readout, str) else f"given, {self.width} numbers"
         steps = ", ".join(f"{step.scale:g} N^{step.exponent:g}" for step in self.steps)
         powers = ", ".join(f"{step.scale:g}\\,N^{{{step.exponent:g}}}" for step in self.steps)
+        target: str | Formula = Formula(self.target.text, equation("f", self.target))
+        if self.labels is not None:
+            target = self.labels.text
         rows: list[list[str | Formula]] = [
             ["activation", Formula(self.activation.text, equation(r"\sigma", self.activation))],
-            ["target", Formula(self.target.text, equation("f", self.target))],
+            ["target", target],
             ["width N", str(self.width)],
             ["dimension d", str(self.dim)],
             ["samples n", ", ".join(map(str, self.samples))],
@@ -334,6 +456,16 @@ class Problem(InNotebooks):
             ["noise", f"{self.noise_std:g}"],
             ["initial rows", self.init],
         ]
+        if any(step.weight_decay for step in self.steps):
+            rows.append(["weight decay", ", ".join(f"{s.weight_decay:g}" for s in self.steps)])
+        if self.loss.text != "squared":
+            rows.append(["loss", self.loss.text])
+        if self.output_scale is not None:
+            rows.append(["output scale", f"{self.output_scale:g}"])
+        if self.readout_sum is not None:
+            rows.append(["sum of the readout", f"{self.readout_sum:g}"])
+        if self.initialisation != "independent":
+            rows.append(["initialisation", self.initialisation])
         return [Table("ll", [], rows)]
 
     def to_json(self) -> str:
@@ -365,9 +497,10 @@ def _steps(value: Any) -> tuple[Step, ...]:
     made = []
     for step in steps:
         if not isinstance(step, Step):
-            if not (is_sequence(step) and len(step) == 2):
+            if not (is_sequence(step) and len(step) in (2, 3)):
                 raise InvalidInputError(
-                    f"steps must hold Step objects or pairs (scale, exponent), got {step!r}"
+                    "steps must hold Step objects, or (scale, exponent) or (scale, exponent, "
+                    f"weight_decay), got {step!r}"
                 )
             step = Step(*step)
         made.append(step)

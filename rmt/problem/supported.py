@@ -6,7 +6,7 @@ no prediction, for the reason in `REASONS`. A level that learns more is another 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -19,9 +19,11 @@ __all__ = [
     "LEVELS",
     "REASONS",
     "SCHEDULES",
+    "SETTINGS",
     "TABLE",
     "Entry",
     "Level",
+    "Setting",
     "Support",
     "Supported",
     "Verdict",
@@ -30,6 +32,7 @@ __all__ = [
     "has_prediction",
     "kind_of_schedule",
     "rows_of_table",
+    "settings_of",
     "supported",
     "two_steps",
 ]
@@ -176,11 +179,85 @@ REASONS: dict[Level, tuple[str, str]] = {
         "the features' equivalent is that of small steps",
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a problem may have beyond a squared loss of a function with noise.
+
+    Attributes
+    ----------
+    words : str
+        What it is.
+    holds : callable
+        Whether a problem has it.
+    without : callable
+        The problem without it.
+    instead : str
+        How that differs, in words.
+    levels : dict of str
+        The levels that have a prediction with it, each with its verdict and the test that holds it.
+    reason : str
+        Why the others have none.
+    """
+
+    words: str
+    holds: Callable[[Problem], bool]
+    without: Callable[[Problem], Problem]
+    instead: str
+    levels: dict[Level, tuple[Verdict, str]]
+    reason: str
+
+
+SETTINGS = (
+    Setting(
+        "another loss, or labels with a law of their own",
+        lambda p: p.loss.text != "squared" or p.labels is not None,
+        lambda p: p.replace(loss="squared", target=p.target),
+        "it with loss='squared' and the mean of its labels as the target",
+        {},
+        "its effective labels are not worked out there",
+    ),
+    Setting(
+        "an output of order one",
+        lambda p: not p.starts_at_zero,
+        lambda p: p.replace(output_scale=None, readout_sum=None),
+        "it with output_scale=None",
+        {},
+        "spikes that are correlated with the initial weights are not worked out there",
+    ),
+    Setting(
+        "an output of another scale that starts at zero",
+        lambda p: p.starts_at_zero and p.output_scale is not None,
+        lambda p: p.replace(output_scale=None),
+        "it with output_scale=None",
+        {},
+        "the output's answer is that of a vanishing one there",
+    ),
+    Setting(
+        "an antisymmetric start",
+        lambda p: p.initialisation == "antisymmetric",
+        lambda p: p.replace(initialisation="independent", output_scale=None),
+        "it with initialisation='independent'",
+        {},
+        "the bulk of weights whose rows are pairs is not worked out there",
+    ),
+    Setting(
+        "weight decay",
+        lambda p: any(step.weight_decay for step in p.steps),
+        lambda p: p.replace(steps=[(one.scale, one.exponent) for one in p.steps]),
+        "it without weight decay",
+        {},
+        "weights that shrink between steps are not worked out there",
+    ),
+)
+"""Settings beside the first, each with what has a prediction there; a problem may have several."""
 _NAMES: dict[Level, str] = {
     **{method: f"the level {method}" for method in METHODS},
     "exponents": "rmt.scaling",
     "features": "the level of the features",
 }
+_WORTH: tuple[Verdict, ...] = ("no", "derived", "derived and checked")
 _BELOW = 0.45  # an exponent below 1/2, for the nearest problem
 
 
@@ -404,7 +481,18 @@ def _is_giant(problem: Problem) -> bool:
     return any(step.exponent == 0.5 for step in problem.steps)
 
 
+def settings_of(problem: Problem) -> tuple[Setting, ...]:
+    """What a problem has beyond a squared loss of a function with noise."""
+    return tuple(one for one in SETTINGS if one.holds(problem))
+
+
+def _missing(problem: Problem, level: Level) -> tuple[Setting, ...]:
+    return tuple(one for one in settings_of(problem) if level not in one.levels)
+
+
 def _entry(problem: Problem, level: Level, forms: Forms | None) -> Entry | None:
+    if _missing(problem, level):
+        return None
     schedule, giant = kind_of_schedule(problem), _is_giant(problem)
     return next((one for one in TABLE if one.holds(level, forms, schedule, giant)), None)
 
@@ -412,7 +500,21 @@ def _entry(problem: Problem, level: Level, forms: Forms | None) -> Entry | None:
 def _support(problem: Problem, level: Level, forms: Forms | None) -> Support:
     entry = _entry(problem, level, forms)
     if entry is not None:
-        return Support(level, forms, entry.verdict, "", entry.limits, problem, "", entry.evidence)
+        verdict, evidence = entry.verdict, entry.evidence
+        for one in settings_of(problem):
+            word, test = one.levels[level]
+            verdict, evidence = min(verdict, word, key=_WORTH.index), test
+        return Support(level, forms, verdict, "", entry.limits, problem, "", evidence)
+    missing = _missing(problem, level)
+    if missing:
+        simpler = problem
+        for one in missing:
+            simpler = one.without(simpler)
+        rest = _support(simpler, level, forms)
+        reasons = [f"with {one.words}, {one.reason}" for one in missing]
+        words = ", ".join([one.instead for one in missing] + [rest.nearest_words] * (not rest.ok))
+        reason = ", and ".join(reasons + [rest.reason] * (not rest.ok))
+        return Support(level, forms, "no", reason, "", rest.nearest, words, "")
     more, giant = REASONS[level]
     smaller = [Step(one.scale, min(one.exponent, _BELOW)) for one in problem.steps]
     slower = problem.replace(steps=smaller)

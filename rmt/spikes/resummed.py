@@ -35,7 +35,7 @@ from rmt.arrays import Array
 from rmt.budget import OutOfTime, TooCostly, work_limit
 from rmt.moments.rules import NEGLIGIBLE
 from rmt.problem import Problem
-from rmt.problem.supported import two_steps
+from rmt.problem.supported import settings_of, two_steps
 from rmt.spikes.constants import Constants, constants
 from rmt.spikes.mean_update import (
     MAX_SPIKES,
@@ -91,7 +91,7 @@ def family_key(problem: Problem) -> Hashable:
     >>> family_key(p) == family_key(p.replace(samples=(250, 300)))
     False
     """
-    if not two_steps(problem):
+    if not _by_expectations(problem):
         return problem
     return (
         problem.activation,
@@ -146,7 +146,7 @@ def resummed_family(
             "the problems of a family may differ in the second step's size, in the size of a "
             "fresh second batch and in N/d only"
         )
-    if not two_steps(problem):
+    if not _by_expectations(problem):
         return [strengths_after_walk(problem, rtol)] * len(problems)
     c = constants(problem)
     if len(problem.steps) == 1:
@@ -190,6 +190,11 @@ def resummed_family(
         _reported(found, unit(found.solution), member.aspect_ratio**0.25, c, rtol)
         for member, found, unit in zip(problems, refined, units, strict=True)
     ]
+
+
+def _by_expectations(problem: Problem) -> bool:
+    """Whether the expectations of two steps are for it, and not the walk."""
+    return two_steps(problem) and not settings_of(problem)
 
 
 def _reported(
