@@ -30,10 +30,9 @@ __all__ = ["PathPoint", "TrainingPath"]
 
 
 _FORMAT = 1  # of the JSON form
-_NUMBERS = (
-    *("training_error", "training_error_error", "test_error", "test_error_error"),
-    *("readout_nodes", "row_alignments", "gradient_alignments", "own_lengths"),
-)
+_ERRORS = ("training_error", "test_error")
+_LATER = ("training_loss", "test_loss", "training_misclassified", "test_misclassified")
+_ARRAYS = ("readout_nodes", "row_alignments", "gradient_alignments", "own_lengths")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +63,13 @@ class PathPoint(Shown):
         Length of the part of a row that is its own: 1 at the start.
     training_error_error, test_error_error : float
         Estimates of the absolute errors.
+    training_loss, test_loss : float
+        ``E l(h, y)`` on the same samples; for the square loss half the mean squared error.
+    training_misclassified, test_misclassified : float
+        ``P(sign h != y)`` on them, for labels that are +1 and -1; otherwise nan, as for the
+        untrained network where its output vanishes.
+    training_loss_error, .., test_misclassified_error : float
+        Estimates of the absolute errors of these four.
 
     Notes
     -----
@@ -93,6 +99,14 @@ class PathPoint(Shown):
     own_lengths: Array
     training_error_error: float
     test_error_error: float
+    training_loss: float
+    test_loss: float
+    training_loss_error: float
+    test_loss_error: float
+    training_misclassified: float
+    test_misclassified: float
+    training_misclassified_error: float
+    test_misclassified_error: float
 
     @property
     def outliers(self) -> tuple[Spike, ...]:
@@ -118,7 +132,7 @@ class PathPoint(Shown):
         found = self.prediction
         return {
             "step": self.step,
-            **plain_fields(self, _NUMBERS),
+            **plain_fields(self, [*with_errors(self), *_ARRAYS]),
             "spikes": None if self.spikes is None else _plain_spikes(self.spikes),
             "prediction": None if found is None else found.to_dict(),
         }
@@ -208,6 +222,26 @@ class TrainingPath(Shown):
         return np.array([point.test_error for point in self.points])
 
     @property
+    def training_loss(self) -> Array:
+        """Of the points, shape (n_steps + 1,)."""
+        return np.array([point.training_loss for point in self.points])
+
+    @property
+    def test_loss(self) -> Array:
+        """Of the points, shape (n_steps + 1,)."""
+        return np.array([point.test_loss for point in self.points])
+
+    @property
+    def training_misclassified(self) -> Array:
+        """Of the points, shape (n_steps + 1,); nan for labels that are no signs."""
+        return np.array([point.training_misclassified for point in self.points])
+
+    @property
+    def test_misclassified(self) -> Array:
+        """Of the points, shape (n_steps + 1,); nan for labels that are no signs."""
+        return np.array([point.test_misclassified for point in self.points])
+
+    @property
     def bulk_edge(self) -> Array:
         """Upper edge of the bulk of singular values, shape (n_steps + 1,)."""
         initial = 1.0 + math.sqrt(self.problem.aspect_ratio)
@@ -246,7 +280,7 @@ class TrainingPath(Shown):
         rows = []
         for point, edge in zip(self.points, self.bulk_edge.tolist(), strict=True):
             row: dict[str, Any] = {"step": point.step}
-            row |= {name: getattr(point, name) for name in _NUMBERS[:4]}
+            row |= {name: getattr(point, name) for name in with_errors(self.points[-1])}
             row |= {"n_outliers": len(point.outliers), "bulk_edge": edge}
             for k in range(k_most):
                 spike = point.outliers[k] if k < len(point.outliers) else None
@@ -378,6 +412,21 @@ class TrainingPath(Shown):
         return [head, Table("rrrrr", header, rows)]
 
 
+def with_errors(point: PathPoint) -> list[str]:
+    """The errors along the path that say something of their own, each with its estimate."""
+    names = list(_ERRORS)
+    for name in _LATER:
+        value = getattr(point, name)
+        half = getattr(point, name.replace("loss", "error")) / 2.0
+        if not math.isnan(value) and not (name.endswith("loss") and value == half):
+            names.append(name)
+    return [one for name in names for one in (name, f"{name}_error")]
+
+
+def _number(value: Any, missing: float) -> float:
+    return missing if value is None else float(value)
+
+
 def _plain_spikes(spikes: SpikeStrengths) -> dict[str, Any]:
     names = [one.name for one in fields(spikes) if getattr(spikes, one.name) is not None]
     made = plain_fields(spikes, (name for name in names if name != "coarser"))
@@ -387,10 +436,15 @@ def _plain_spikes(spikes: SpikeStrengths) -> dict[str, Any]:
 def _point_of(problem: Problem, data: Mapping[str, Any]) -> dict[str, Any]:
     """What the walk has found at a point, from its plain form."""
     numbers: dict[str, Any] = {"step": int(data["step"])}
-    for name in _NUMBERS[:4]:
-        missing = math.inf if name.endswith("_error_error") else math.nan
-        numbers[name] = missing if data[name] is None else float(data[name])
-    for name in _NUMBERS[4:]:
+    for name in _ERRORS:
+        numbers[name] = _number(data[name], math.nan)
+        numbers[f"{name}_error"] = _number(data[f"{name}_error"], math.inf)
+    for name in _LATER:  # which paths of the square loss have not written
+        half = numbers[name.replace("loss", "error")] / 2.0 if name.endswith("loss") else math.nan
+        off = numbers.get(f"{name.replace('loss', 'error')}_error", math.nan) / 2.0
+        numbers[name] = _number(data.get(name), half)
+        numbers[f"{name}_error"] = _number(data.get(f"{name}_error"), off)
+    for name in _ARRAYS:
         shape = (-1, problem.n_directions) if "alignments" in name else (-1,)
         numbers[name] = _array(data[name], *shape)
     given = data["spikes"]

@@ -15,7 +15,7 @@ from rmt.moments.hermite_quadrature import double_coefficients
 from rmt.moments.rules import gaussian_rule, negligible_beyond, tensor_rule
 from rmt.problem import Problem
 
-__all__ = ["ActivationMoments", "Constants", "TargetMoments", "constants"]
+__all__ = ["ActivationMoments", "Constants", "TargetMoments", "constants", "output_moments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,18 @@ def activation_moments(sigma: ScalarFunction) -> ActivationMoments:
         variance = 0.0
     error = max(float(slope.errors.max()), slope.second_moment_error)
     return ActivationMoments(mu1, mu2, square, variance, _growth(sigma), error)
+
+
+@cached(256)
+def output_moments(sigma: ScalarFunction) -> tuple[float, float, float]:
+    """``mu_0 = E[sigma]``, ``mu_1`` and ``mu_perp``, ``mu_perp^2 = E[sigma^2] - mu_0^2 - mu_1^2``.
+
+    Of these an untrained output of order one is made (docs/losses.md, output of order one).
+    """
+    found = double_coefficients(sigma, 1)
+    mu0, mu1 = found.orthonormal.tolist()
+    rest = found.second_moment - mu0**2 - mu1**2
+    return mu0, mu1, math.sqrt(rest) if rest > 1e-13 * found.second_moment else 0.0
 
 
 def _growth(sigma: ScalarFunction) -> int:

@@ -62,6 +62,9 @@ class SpikeStrengths:
         ``b(g_q)``: length of a row's own part, beside the mean update. None where nobody has asked.
     coarser : SpikeStrengths or None
         The same spikes and row lengths by a coarser rule, which shows errors of the lengths.
+    initial_alignments : array, shape (K,), or None
+        With an output of order one: of the right singular vectors that the spikes make with
+        ``W_0^T a``, as ``alignments`` are with the target.
     """
 
     strengths: Array
@@ -74,6 +77,7 @@ class SpikeStrengths:
     status: Status
     row_lengths: Array | None = None
     coarser: SpikeStrengths | None = None
+    initial_alignments: Array | None = None
 
 
 def after_one_step(

@@ -34,6 +34,14 @@ class WalkPoint:
     own_lengths: Array
     training_error_error: float
     test_error_error: float
+    training_loss: float
+    test_loss: float
+    training_loss_error: float
+    test_loss_error: float
+    training_misclassified: float
+    test_misclassified: float
+    training_misclassified_error: float
+    test_misclassified_error: float
 
 
 def walked(problem: Problem, rtol: float, to_the_end: bool = True) -> list[WalkPoint]:
@@ -47,26 +55,34 @@ def walked(problem: Problem, rtol: float, to_the_end: bool = True) -> list[WalkP
         # What comes after the last step has rules of its own: it must not move the spikes.
         found = refined_walk(problem, rtol, False)
         states, g = found.states, found.g
-        at_the_end = math.nan, math.nan
+        at_the_end: Array = np.full((4, 2), math.nan)
         if to_the_end:
             ended = refined_walk(problem, rtol, True)
-            at_the_end = ended.states[-1].after or at_the_end
-            mean_square_errors = found.mean_square_errors.copy()
-            mean_square_errors[-1] = ended.mean_square_errors[-1]
+            last = ended.states[-1].after
+            at_the_end = at_the_end if last is None else last
+            error_errors = found.error_errors.copy()
+            error_errors[-1] = ended.error_errors[-1]
             status = found.status if ended.status.ok else ended.status
-            found = replace(found, mean_square_errors=mean_square_errors, status=status)
+            found = replace(found, error_errors=error_errors, status=status)
     except (OverflowError, np.linalg.LinAlgError) as error:
         raise ConvergenceError(str(error), Status.NOT_FINITE) from error
+    r = problem.n_directions
     errors = [*(one.before for one in states), at_the_end]
-    nothing = np.zeros((g.size, problem.n_directions))
-    rows = [nothing, *(one.toward / _lengths(one)[:, None] for one in states)]
+    nothing = np.zeros((g.size, r))
+    rows = [nothing, *(one.toward[:, :r] / _lengths(one)[:, None] for one in states)]
     gradients = [nothing, *(one.gradient for one in states)]
     own = [np.ones(g.size), *(np.sqrt(one.own) for one in states)]
     points = []
-    for s, (training, test) in enumerate(errors):
+    for s, values in enumerate(errors):
         spikes = _spikes(problem, found, s - 1) if s else None
-        off = found.mean_square_errors[s].tolist()
-        point = WalkPoint(s, spikes, training, test, g, rows[s], gradients[s], own[s], *off)
+        off = found.error_errors[s]
+        of_sign = np.where(np.isnan(values[2]), math.nan, off[2] + np.abs(values[3]))
+        numbers = [pair.tolist() for pair in (*values[:3], *off[:2], of_sign)]
+        (training, test), losses, wrong, errors_off, losses_off, wrong_off = numbers
+        point = WalkPoint(
+            *(s, spikes, training, test, g, rows[s], gradients[s], own[s], *errors_off),
+            *(*losses, *losses_off, *wrong, *wrong_off),
+        )
         points.append(point)
     return points
 
@@ -89,19 +105,21 @@ def strengths_along_walk(problem: Problem, rtol: float) -> list[SpikeStrengths]:
 
 def _spikes(problem: Problem, found: RefinedWalk, s: int) -> SpikeStrengths:
     """Of the mean update after a step."""
-    theta, toward, left = spectrum(problem, found.w, found.states[s])
-    kept = int(np.sum(theta > KEEP * problem.aspect_ratio**0.25))
-    own = found.states[s].own
+    state, r = found.states[s], problem.n_directions
+    theta, toward, left = spectrum(problem, found.g, found.w, state)
+    kept = int(np.sum(theta > KEEP * state.shrunk * problem.aspect_ratio**0.25))
+    own = state.own
     spikes = SpikeStrengths(
         strengths=theta[:kept],
-        alignments=toward[:kept],
+        alignments=toward[:kept, :r],
         readout_nodes=found.g,
         readout_weights=found.w,
         left_functions=left[:kept],
         # Where nothing is known of them they are as uncertain as they are large.
         strength_errors=np.minimum(found.strength_errors[s][:kept], theta[:1]),
-        alignment_sq_errors=found.square_errors[s][:kept],
+        alignment_sq_errors=found.square_errors[s][:kept, :r],
         status=found.status,
         row_lengths=np.sqrt(own),
+        initial_alignments=None if problem.starts_at_zero else toward[:kept, r],
     )
     return replace(spikes, coarser=replace(spikes, row_lengths=np.sqrt(own + found.own_errors[s])))

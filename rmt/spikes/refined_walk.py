@@ -24,8 +24,8 @@ import numpy as np
 from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spikes.readout_rule import interpolation, readout_rule
-from rmt.spikes.state.samples import NEGLIGIBLE, Resolution
-from rmt.spikes.state.walk import AfterStep, Sizes, segments, walk
+from rmt.spikes.state.samples import NEGLIGIBLE, Resolution, known_directions
+from rmt.spikes.state.walk import LINEAR, AfterStep, Sizes, segments, shrunk, walk
 from rmt.status import ConvergenceError, Status
 
 __all__ = ["MAX_SPIKES", "RefinedWalk", "refined_walk", "spectrum"]
@@ -33,8 +33,9 @@ __all__ = ["MAX_SPIKES", "RefinedWalk", "refined_walk", "spectrum"]
 
 MAX_SPIKES = 12
 TINY = 1e-300
-START = {"target": 0.65, "noise": 0.6, "own": 0.7, "along": 0.6, "dropped": 0.7}
-GROWTH = {"target": 1.4, "noise": 1.4, "own": 1.4, "along": 1.7, "dropped": 3.0, "readout": 1.35}
+START = {"target": 0.65, "noise": 0.6, "own": 0.7, "along": 0.6, "dropped": 0.7, "output": 0.7}
+GROWTH = {"target": 1.4, "noise": 1.4, "own": 1.4, "along": 1.7, "dropped": 3.0, "output": 1.4}
+GROWTH["readout"] = 1.35
 READOUT_NODES, READOUT_SCALE = 10, 0.3  # Gauss rules in asinh(g / scale)
 DIGIT = 0.2  # finer at the start for each digit beyond 1e-4
 ALONE = ("dropped",)  # not refined with the others: too costly for what it changes
@@ -66,9 +67,9 @@ class RefinedWalk:
     strength_errors : array, shape (T, MAX_SPIKES)
         Absolute, of the strengths after each step; infinite where nothing is known.
     square_errors : array, shape (T, MAX_SPIKES, r)
-        Of squared alignments.
-    mean_square_errors : array, shape (T + 1, 2)
-        Of the errors of training and test before each step and at the end.
+        Of squared alignments; with an output of order one that with its direction comes last.
+    error_errors : array, shape (T + 1, 4, 2)
+        Of what `AfterStep.before` has, before each step and at the end.
     own_errors : array, shape (T, Q)
         Of the squared lengths of the rows' own parts.
     status : Status
@@ -79,20 +80,35 @@ class RefinedWalk:
     states: list[AfterStep]
     strength_errors: Array
     square_errors: Array
-    mean_square_errors: Array
+    error_errors: Array
     own_errors: Array
     status: Status
 
 
-def spectrum(problem: Problem, w: Array, state: AfterStep) -> tuple[Array, Array, Array]:
-    """Strengths (K,), alignments (K, r) and left functions (K, Q) of the mean update."""
-    root = np.sqrt(w)
-    values, vectors = np.linalg.eigh(problem.width * root[:, None] * state.kernel * root)
+def spectrum(problem: Problem, g: Array, w: Array, state: AfterStep) -> tuple[Array, Array, Array]:
+    """Strengths (K,), alignments (K, r) and left functions (K, Q) of the mean update.
+
+    With an output of order one, of what acts as a spiked population of the neurons (docs/losses.md,
+    output of order one):
+
+        K(g, g') = N <P(g), P(g')> + c sqrt(N) (P_omega(g) g' + g P_omega(g')),
+
+    ``c`` what weight decay has left; the last alignment then is that with ``W_0^T a``.
+    """
+    root, size = np.sqrt(w), math.sqrt(problem.width)
+    kernel, toward = problem.width * state.kernel, size * state.toward
+    if not problem.starts_at_zero:
+        cross = state.shrunk * np.multiply.outer(toward[:, -1], g)
+        kernel = kernel + cross + cross.T
+        toward = np.column_stack([toward[:, :-1], toward[:, -1] + state.shrunk * g])
+    values, vectors = np.linalg.eigh(root[:, None] * kernel * root)
     order = np.argsort(values)[::-1][:MAX_SPIKES]
     theta = np.sqrt(np.maximum(values[order], TINY))
     left = vectors[:, order].T
-    toward = math.sqrt(problem.width) * (left * root) @ state.toward / theta[:, None]
-    return theta, np.clip(toward, -1.0, 1.0), left / root
+    along = (left * root) @ toward / theta[:, None]
+    if problem.starts_at_zero:
+        along = np.clip(along, -1.0, 1.0)
+    return theta, along, left / root
 
 
 def refined_walk(problem: Problem, rtol: float, to_the_end: bool) -> RefinedWalk:
@@ -132,10 +148,14 @@ class _Rules:
         self._problem, self._rtol, self._to_the_end = problem, rtol, to_the_end
         digits = max(-math.log10(rtol) - 4.0, 0.0)
         self._start = {key: value * (1.0 + DIGIT * digits) for key, value in START.items()}
+        if problem.loss.switches(0.0, 0.0):  # a cell may hold one kink of the residual, not two
+            self._start["target"] *= 2.0
         self._level = dict.fromkeys(START, 0)
         remembered = to_the_end or len(segments(problem.schedule)) < len(problem.steps)
-        if problem.noise_std == 0 or not remembered:
+        if problem.noise_std == 0 or (not remembered and problem.loss.text in LINEAR):
             del self._level["noise"]
+        if problem.starts_at_zero:
+            del self._level["output"]
         if len(problem.steps) == 1 and not to_the_end:
             del self._level["along"], self._level["dropped"]
         self._digits = 1.0 + DIGIT * digits
@@ -267,7 +287,7 @@ class _Sums:
         for on, changes in ((self._coarse.g, self._changes), (self._next.g, self._rest)):
             total = [_plus(a, b) for a, b in zip(total, self._brought(on, changes, g), strict=True)]
         total = [replace(one, own=np.maximum(one.own, TINY)) for one in total]
-        return total, _vector(self._problem, self._on.w, total)
+        return total, _vector(self._problem, self._on.g, self._on.w, total)
 
     def add(self, key: str, finer: _Solved) -> float:
         """One level more of a variable; what is left of its error now."""
@@ -321,7 +341,7 @@ class _Sums:
         outcome, where they are taken to be ten times as large as they are likely to be.
         """
         unit = _unit(self._problem, self._vector, len(self._total))
-        steps, r = len(self._total), self._problem.n_directions
+        steps, r = len(self._total), known_directions(self._problem)
         if set(self.first) < self._variables:
             errors = np.full(self._vector.shape, math.inf)
         else:
@@ -341,14 +361,14 @@ class _Sums:
             own_errors = own_errors + self._factor[key] * np.abs(off @ lift.T)
         if set(self.first) < self._variables:
             own_errors = np.array([one.own for one in self._total])
-        strength_errors, mean_square_errors, square_errors = _parts(errors, steps, r)
+        strength_errors, error_errors, square_errors = _parts(errors, steps, r)
         return RefinedWalk(
             self._on.g,
             self._on.w,
             self._total,
             strength_errors,
             np.minimum(square_errors, 1.0),
-            mean_square_errors,
+            error_errors,
             own_errors,
             Status.CONVERGED
             if worst <= rtol and (last or "joint" in self._off)
@@ -362,17 +382,14 @@ def _minus(one: AfterStep, other: AfterStep) -> AfterStep:
 
 def _plus(one: AfterStep, other: AfterStep, times: float = 1.0) -> AfterStep:
     """All numbers of one, and those of the other so many times."""
-
-    def pair(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-        return a[0] + times * b[0], a[1] + times * b[1]
-
     return AfterStep(
         kernel=one.kernel + times * other.kernel,
         toward=one.toward + times * other.toward,
         own=one.own + times * other.own,
         gradient=one.gradient + times * other.gradient,
-        before=pair(one.before, other.before),
-        after=None if one.after is None or other.after is None else pair(one.after, other.after),
+        before=one.before + times * other.before,
+        after=None if one.after is None or other.after is None else one.after + times * other.after,
+        shrunk=one.shrunk,
     )
 
 
@@ -388,31 +405,32 @@ def _lifted(matrix: Array, one: AfterStep) -> AfterStep:
 
 
 def _finite(state: AfterStep) -> bool:
-    numbers = [state.kernel, state.toward, state.own, state.gradient, np.array(state.before)]
-    return all(np.isfinite(one).all() for one in numbers) and (
-        state.after is None or bool(np.isfinite(state.after).all())
-    )
+    numbers = [state.kernel, state.toward, state.own, state.gradient, state.before[:2]]
+    numbers += [] if state.after is None else [state.after[:2]]
+    return all(np.isfinite(one).all() for one in numbers)
 
 
-def _vector(problem: Problem, w: Array, states: Sequence[AfterStep]) -> Array:
-    """Strengths, mean squares, squared alignments after every step, one after the other."""
-    r = problem.n_directions
+def _vector(problem: Problem, g: Array, w: Array, states: Sequence[AfterStep]) -> Array:
+    """Strengths, errors, squared alignments after every step, one after the other."""
+    r = known_directions(problem)
     strengths = np.zeros((len(states), MAX_SPIKES))
     squares = np.zeros((len(states), MAX_SPIKES, r))
     for s, state in enumerate(states):
-        theta, toward, _ = spectrum(problem, w, state)
+        theta, toward, _ = spectrum(problem, g, w, state)
         strengths[s, : theta.size], squares[s, : theta.size] = theta, toward**2
-    errors = [*(one.before for one in states), states[-1].after or (math.nan, math.nan)]
-    return np.concatenate([strengths.ravel(), np.ravel(errors), squares.ravel()])
+    at_the_end = states[-1].after
+    last = np.full((4, 2), math.nan) if at_the_end is None else at_the_end
+    errors = np.array([*(one.before for one in states), last])
+    return np.concatenate([strengths.ravel(), errors.ravel(), squares.ravel()])
 
 
 def _parts(vector: Array, steps: int, r: int) -> tuple[Array, Array, Array]:
     """Inverse of `_vector`."""
-    cuts = np.cumsum([steps * MAX_SPIKES, 2 * (steps + 1)])
+    cuts = np.cumsum([steps * MAX_SPIKES, 8 * (steps + 1)])
     strengths, errors, squares = np.split(vector, cuts)
     return (
         strengths.reshape(steps, MAX_SPIKES),
-        errors.reshape(steps + 1, 2),
+        errors.reshape(steps + 1, 4, 2),
         squares.reshape(steps, MAX_SPIKES, r),
     )
 
@@ -421,30 +439,30 @@ def _sizes(vector: Array, steps: int, r: int) -> Array:
     """What the numbers of `_vector` are compared with."""
     strengths, errors, squares = _parts(vector, steps, r)
     largest = np.broadcast_to(strengths[:, :1], strengths.shape)
-    return np.concatenate(
-        [
-            largest.ravel(),
-            np.full(errors.size, max(float(errors[0, 1]), TINY)),
-            np.ones(squares.size),
-        ]
-    )
+    of_errors = np.ones(errors.shape)
+    of_errors[:, 0] = max(float(errors[0, 0, 1]), TINY)
+    of_errors[:, 1] = max(float(np.nanmax(np.abs(errors[:, 1]), initial=0.0)), TINY)
+    # An alignment may exceed 1 where a spike is correlated with what it is added to.
+    return np.concatenate([largest.ravel(), of_errors.ravel(), np.maximum(squares, 1.0).ravel()])
 
 
 def _unit(problem: Problem, vector: Array, steps: int) -> Array:
     """The same, infinite for spikes that are no outliers."""
-    r = problem.n_directions
+    r = known_directions(problem)
     strengths, errors, _ = _parts(vector, steps, r)
-    out = strengths > problem.aspect_ratio**0.25
-    means = np.ones(errors.shape, dtype=bool)
-    if not np.isnan(errors[-1]).any():  # which is then what the walk is for
+    left = np.array([[shrunk(problem, s + 1)] for s in range(steps)])
+    out = strengths > left * problem.aspect_ratio**0.25
+    means = np.isfinite(errors)
+    means[:, 2:] = False
+    if np.isfinite(errors[-1, 0]).all():  # which is then what the walk is for
         out[:], means[:-1] = False, False
     counted = np.concatenate([out.ravel(), means.ravel(), np.repeat(out.ravel(), r)])
     return np.where(counted, np.maximum(_sizes(vector, steps, r), TINY), np.inf)
 
 
 def _worst(problem: Problem, one: RefinedWalk) -> float:
-    vector = _vector(problem, one.w, one.states)
-    parts = (one.strength_errors, one.mean_square_errors, one.square_errors)
+    vector = _vector(problem, one.g, one.w, one.states)
+    parts = (one.strength_errors, one.error_errors, one.square_errors)
     errors = np.concatenate([part.ravel() for part in parts])
     unit = _unit(problem, vector, len(one.states))
     with np.errstate(invalid="ignore"):

@@ -228,7 +228,7 @@ def _rules(problem: Problem, rtol: float, linked: bool) -> list[_Rule]:
 
 def _spikes(problem: Problem, g: Array, w: Array, found: Fluctuations) -> SpikeStrengths:
     """Of the mean update by the same averages; their errors are the differences of rules."""
-    theta, toward, left = spectrum(problem, w, found.state)
+    theta, toward, left = spectrum(problem, g, w, found.state)
     kept = int(np.sum(theta > KEEP * problem.aspect_ratio**0.25))
     return SpikeStrengths(
         strengths=theta[:kept],

@@ -39,11 +39,14 @@ class PastStep:
         ``D_tt'`` for the steps ``t'`` before it.
     field : array, shape (Q, P)
         ``F_t`` at the nodes.
+    shrunk : float
+        What weight decay had left before it: its slopes are ``sigma'(shrunk u)``.
     """
 
     amplitude: Array
     gates: Array
     field: Array
+    shrunk: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +77,7 @@ def at_samples(
     origin: Array,
     memory: Memory,
     resolution: float,
+    shrunk: float = 1.0,
 ) -> Averages:
     """Of the pre-activations of a batch's samples before the next step.
 
@@ -88,6 +92,8 @@ def at_samples(
         What the rows had in common before the segment, at the nodes.
     memory : Memory
     resolution : float
+    shrunk : float
+        What weight decay has left: pre-activations are this times what is walked.
     """
     rows, count = origin.shape
     uses = sorted(memory.residuals)
@@ -96,10 +102,10 @@ def at_samples(
     slopes = SlopeTable(sigma, resolution)
     for q in range(rows):
         root = np.linalg.cholesky(covariance[q] + 1e-14 * np.eye(n + 1))
-        table = SmoothedTable(sigma, float(root[-1, -1]), resolution)
+        table = SmoothedTable(sigma, shrunk * float(root[-1, -1]), resolution)
         if not uses:
             mean = origin[q] + sum(one.field[q] for one in past)
-            value, slope, square, moment = table.at(mean)
+            value, slope, square, moment = table.at(shrunk * mean)
             found[:, q] = value, slope, square, root[0, 0] * moment
             continue
         size = max(1, CHUNK // own_nodes(sigma, n, resolution))
@@ -107,7 +113,8 @@ def at_samples(
             check_time()
             part = slice(start, min(start + size, count))
             found[:, q, part] = _with_memory(
-                sigma, slopes, table, root, past, origin[q, part], memory, q, part, resolution
+                *(sigma, slopes, table, root, past, origin[q, part], memory, q, part, resolution),
+                shrunk,
             )
     value, slope, square = found[:3]
     return Averages(value, slope, square, products=found[3 : 3 + n], moments=found[3 + n :])
@@ -132,11 +139,15 @@ def _with_memory(
     q: int,
     part: slice,
     resolution: float,
+    shrunk: float,
 ) -> Array:
     """Of one readout at some samples, rows in the order of `Averages`."""
     uses = sorted(memory.residuals)
     start = origin + sum(one.field[q, part] for one in past[: uses[0]])
-    x, weights = first_number(sigma.kinks, start, float(root[0, 0]), resolution)
+    at_first = past[uses[0]].shrunk
+    x, weights = first_number(
+        sigma.kinks, at_first * start, at_first * float(root[0, 0]), resolution
+    )
     numbers = [x]
     total = origin
     own_effects: list[Array] = []
@@ -148,7 +159,8 @@ def _with_memory(
             below = total[:, None] + sum(own_effects)
             if k:
                 below = below + sum(root[k, i] * one for i, one in enumerate(numbers))
-                x, share = innovation(sigma.kinks, below, float(root[k, k]), resolution)
+                spread = step.shrunk * float(root[k, k])
+                x, share = innovation(sigma.kinks, step.shrunk * below, spread, resolution)
                 many = x.shape[-1]
                 numbers, own_effects, slopes = (
                     [np.repeat(one, many, axis=1) if one.shape[1] > 1 else one for one in those]
@@ -160,7 +172,7 @@ def _with_memory(
                 at = np.repeat(below, many, axis=1) + root[k, k] * numbers[-1]
             else:
                 at = below + root[0, 0] * x
-            slopes.append(slope_table.at(at))
+            slopes.append(slope_table.at(step.shrunk * at))
             residual = memory.residuals[t][part, None]
             effect = (memory.ratio * step.amplitude[q]) * residual * slopes[-1]
         for before, gate in zip(own_effects, step.gates[q], strict=True):
@@ -171,7 +183,7 @@ def _with_memory(
         total = total + step.field[q, part]
     own = [sum(root[k, i] * numbers[i] for i in range(k + 1)) for k in range(len(uses))]
     known = sum(root[-1, i] * one for i, one in enumerate(numbers))
-    value, slope, square, moment = table.at(known + total[:, None] + sum(own_effects))
+    value, slope, square, moment = table.at(shrunk * (known + total[:, None] + sum(own_effects)))
     weighted = slope * weights
     found = [_dot(value, weights), weighted.sum(axis=1), _dot(square, weights)]
     found += [_dot(weighted, one) for one in slopes]

@@ -8,17 +8,22 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rmt.arrays import Array, Indices, Integers
+from rmt.functions import ScalarFunction
+from rmt.lazy import sympy
 from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.problem import Problem
-from rmt.spikes.constants import constants
+from rmt.spikes.constants import constants, output_moments
 from rmt.spikes.label_law import hermite_nodes
+from rmt.spikes.state.residuals import Cells
 from rmt.status import ConvergenceError, Status
 
-__all__ = ["Memory", "Nodes", "Resolution", "likely", "nodes_of"]
+__all__ = ["Memory", "Nodes", "Resolution", "known_directions", "likely", "nodes_of"]
 
 
 PER_UNIT = {1: 4.0, 2: 2.5, 3: 1.6}  # nodes of a target direction, by their number
 NOISE_NODES = 5.0
+OUTPUT_NODES = 9.0  # of each of the two numbers that an untrained output is made of
+ZERO, ONE = np.zeros(1), np.ones(1)
 NEGLIGIBLE = 1e-6  # share of E[1 + y^2 / E y^2] that rare nodes may add up to for all to be dropped
 DROPPED_SIZE = 1.5e-3  # of the rows along a direction
 MOST_NODES = 1_500_000  # a bound on time and memory
@@ -44,6 +49,8 @@ class Resolution:
         Of the directions along which rows have moved.
     dropped : float
         The square of it divides the size of those that have no nodes.
+    output : float
+        Of the numbers that an untrained output of order one is made of.
     """
 
     target: float = 1.0
@@ -51,13 +58,14 @@ class Resolution:
     own: float = 1.0
     along: float = 1.0
     dropped: float = 1.0
+    output: float = 1.0
 
     @classmethod
     def of(cls, resolution: Resolution | float) -> Resolution:
         """One number stands for all."""
         if isinstance(resolution, Resolution):
             return resolution
-        return cls(*(resolution,) * 5)
+        return cls(*(resolution,) * 6)
 
 
 @dataclass(slots=True, eq=False)
@@ -113,10 +121,16 @@ class Nodes:
     coordinates : array, shape (K, P)
         Of a sample along the ``e_k``, standard normal.
     label : array, shape (P,)
-        ``y``, noise included.
+        ``y``, or its mean given ``z`` where it is not resolved.
+    variance : array, shape (P,)
+        Of the label, where it is not resolved; else 0.
+    untrained : array, shape (P,)
+        ``h_0``, the output of the untrained network: 0 where it vanishes.
     weights : array, shape (P,)
     code : array of int, shape (P,)
         Which of ``points`` it is in the directions that are small.
+    cells : Cells
+        Of the rule of the target's directions.
     small, points : int
         How many these are, and a power of two.
     first : float
@@ -127,8 +141,11 @@ class Nodes:
 
     coordinates: Array
     label: Array
+    variance: Array
+    untrained: Array
     weights: Array
     code: Integers
+    cells: Cells
     small: int = 0
     points: int = 1
     first: float = 0.0
@@ -178,23 +195,78 @@ class Nodes:
         made = self._with(index, self.weights[index], code, signs)
         return replace(made, small=self.small + 1, points=points), index
 
-    def with_noise(
-        self, std: float, resolution: Resolution | float, count: float = NOISE_NODES
+    def with_labels(
+        self, problem: Problem, resolution: Resolution | float, count: float = NOISE_NODES
     ) -> tuple[Nodes, Indices, Array]:
-        """With label noise; the old node of each new one, and what it adds to the label."""
-        if std == 0:
+        """With labels resolved; the old node of each new one, and what that adds to its label."""
+        if not np.any(self.variance):
             return self, np.arange(self.weights.size), np.zeros(self.weights.size)
-        x, weight = _gauss_hermite(round(count * Resolution.of(resolution).noise))
-        index = np.repeat(np.arange(self.weights.size), x.size)
-        noise = std * np.tile(x, self.weights.size)
+        if problem.labels is None:
+            x, weight = _gauss_hermite(round(count * Resolution.of(resolution).noise))
+            index = np.repeat(np.arange(self.weights.size), x.size)
+            more = problem.noise_std * np.tile(x, self.weights.size)
+            weights = np.outer(self.weights, weight).ravel()
+        else:
+            y, p = problem.labels.at(self.coordinates[: problem.n_directions])
+            weights = (self.weights * p).T.ravel()
+            index = np.repeat(np.arange(self.weights.size), len(y))
+            more = (y - self.label).T.ravel()
+            kept = likely(weights, self.label[index] + more, self.negligible)
+            index, more, weights = index[kept], more[kept], weights[kept]
         made = replace(
             self,
             coordinates=self.coordinates[:, index],
-            label=self.label[index] + noise,
-            weights=np.outer(self.weights, weight).ravel(),
+            label=self.label[index] + more,
+            variance=np.zeros(index.size),
+            untrained=self.untrained[index],
+            weights=weights / weights.sum(),
             code=self.code[index],
         )
-        return made, index, noise
+        return made, index, more
+
+    def with_untrained_output(self, problem: Problem, resolution: Resolution | float) -> Nodes:
+        """With the output that the network has before training, and the direction it is along.
+
+        ``h_0 = s (mu_0 A + mu_1 omega + mu_perp nu)`` of two standard normal numbers, ``omega``
+        along ``W_0^T a``: one direction more.
+        """
+        if problem.starts_at_zero:
+            return self
+        mu0, mu1, beyond = output_moments(problem.activation)
+        assert problem.output_scale is not None
+        count = round(OUTPUT_NODES * Resolution.of(resolution).output)
+        counts = count, count if beyond else 1
+        (x, wx), (nu, wn) = (_gauss_hermite(n) if n > 1 else (ZERO, ONE) for n in counts)
+        index = np.repeat(np.arange(self.weights.size), x.size * nu.size)
+        omega = np.tile(np.repeat(x, nu.size), self.weights.size)
+        output = mu0 * problem.sum_of_readout + mu1 * omega
+        output += beyond * np.tile(nu, self.weights.size * x.size)
+        weights = np.outer(self.weights, np.outer(wx, wn)).ravel()
+        kept = likely(weights, self.label[index], self.negligible)
+        index, omega, output = index[kept], omega[kept], output[kept]
+        weights = weights[kept]
+        return replace(
+            self,
+            coordinates=np.concatenate([self.coordinates[:, index], omega[None]]),
+            label=self.label[index],
+            variance=self.variance[index],
+            untrained=problem.output_scale * output,
+            weights=weights / weights.sum(),
+            code=self.code[index],
+        )
+
+    def some(self, index: Indices) -> Nodes:
+        """Only these."""
+        weights = self.weights[index]
+        return replace(
+            self,
+            coordinates=self.coordinates[:, index],
+            label=self.label[index],
+            variance=self.variance[index],
+            untrained=self.untrained[index],
+            weights=weights / weights.sum(),
+            code=self.code[index],
+        )
 
     def _with(self, index: Indices, weights: Array, code: Integers, last: Array) -> Nodes:
         coordinates = np.concatenate([self.coordinates[:, index], last[None]])
@@ -202,6 +274,8 @@ class Nodes:
             self,
             coordinates=coordinates,
             label=self.label[index],
+            variance=self.variance[index],
+            untrained=self.untrained[index],
             weights=weights / weights.sum(),
             code=code,
             first=0.0,
@@ -209,30 +283,74 @@ class Nodes:
 
 
 def nodes_of(
-    problem: Problem, resolution: Resolution | float, noise: bool = True, law: bool = False
+    problem: Problem, resolution: Resolution | float, labels: bool = True, law: bool = False
 ) -> Nodes:
-    """Of the target's directions, and of the label noise if that is wanted.
+    """Of the target's directions, and of the labels if they are to be resolved.
 
-    For the ``law`` of what is at a sample, or for means alone.
+    For the ``law`` of what is at a sample, or for means alone. With an output of order one the
+    direction that it is along comes after those of the target.
     """
     fine = Resolution.of(resolution)
-    target, r = problem.target, problem.n_directions
+    r, moments = problem.n_directions, constants(problem)
     per_unit, first, n_noise = PER_UNIT[r], 0.0, NOISE_NODES
     negligible = NEGLIGIBLE / fine.target**4
     if law:
         per_unit, first, n_noise, negligible = OF_THE_LAW[r]
-        n_noise *= 1.0 + problem.noise_std**2 / constants(problem).Ey2
+        n_noise *= 1.0 + problem.noise_std**2 / moments.Ey2
         negligible **= fine.target
-    half_width = constants(problem).target_half_width
-    kinks = [target.kinks] if r == 1 else [target.kinks_along(i) for i in range(r)]
-    rule = tensor_rule([gaussian_rule(per_unit * fine.target, half_width, one) for one in kinks])
+    rules = [
+        gaussian_rule(per_unit * fine.target, moments.target_half_width, one)
+        for one in _kinks(problem)
+    ]
+    rule = tensor_rule(rules)
     z, weights = rule.nodes, rule.weights
-    y = np.asarray(target(*z), dtype=float)
-    kept = likely(weights, y, negligible)
-    z, y, weights = z[:, kept], y[kept], weights[kept]
-    code = np.zeros(weights.size, dtype=np.int64)
-    nodes = Nodes(z, y, weights / weights.sum(), code, first=first, negligible=negligible)
-    return nodes.with_noise(problem.noise_std, fine, n_noise)[0] if noise else nodes
+    y, variance = mean_and_variance(problem, z)
+    kept = likely(weights, np.sqrt(y**2 + variance), negligible)
+    z, y, variance, weights = z[:, kept], y[kept], variance[kept], weights[kept]
+    nodes = Nodes(
+        z,
+        y,
+        variance,
+        np.zeros(weights.size),
+        weights / weights.sum(),
+        np.zeros(weights.size, dtype=np.int64),
+        Cells.of([(one.nodes[0], one.weights) for one in rules]),
+        first=first,
+        negligible=negligible,
+    )
+    if labels:
+        nodes = nodes.with_labels(problem, fine, n_noise)[0]
+    return nodes.with_untrained_output(problem, fine)
+
+
+def known_directions(problem: Problem) -> int:
+    """Those of the target, and of an untrained output of order one."""
+    return problem.n_directions + (not problem.starts_at_zero)
+
+
+def _kinks(problem: Problem) -> list[tuple[float, ...]]:
+    """Of the target's directions: where labels, or what the first step sees of them, have kinks."""
+    r = problem.n_directions
+    if problem.labels is not None:
+        return [problem.labels.kinks_along(i) for i in range(r)]
+    target = problem.target
+    if r > 1:
+        return [target.kinks_along(i) for i in range(r)]
+    kinks = set(target.kinks)
+    if problem.noise_std == 0:
+        for value in problem.loss.label_kinks:
+            kinks.update(ScalarFunction(abs(target.expression - sympy.Float(value, 17))).kinks)
+    return [tuple(sorted(kinks))]
+
+
+def mean_and_variance(problem: Problem, z: Array) -> tuple[Array, Array]:
+    """Of the label at points of shape (r, P)."""
+    if problem.labels is None:
+        y = np.asarray(problem.target(*z), dtype=float)
+        return y, np.full(y.shape, problem.noise_std**2)
+    values, p = problem.labels.at(z)
+    mean = (p * values).sum(axis=0)
+    return mean, (p * (values - mean) ** 2).sum(axis=0)
 
 
 def _gauss_hermite(order: int) -> tuple[Array, Array]:

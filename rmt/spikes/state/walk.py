@@ -3,7 +3,7 @@
 Step ``s`` on batch ``b`` moves a row of readout ``g`` by ``(1/n) sum_j theta_s x_j``, with
 ``a = g / sqrt(N)`` and
 
-    theta_s = eta_s a r_s sigma'(u_s),    r_s = y - h_s,    h_s = E_g[g E_n sigma(u_s)]
+    theta_s = eta_s a r_s sigma'(u_s),    r_s = rho(h_s, y),    h_s = kappa E_g[g E_n sigma(u_s)]
     u_1 = Z,    u_{s+1} = u_s + F_s + chi_s + R_s
     R_s = [b is the batch of s] phi theta_s + sum_{t<s} D_st R_t + O_s
 
@@ -22,13 +22,18 @@ where the ``e_k`` beside the target's directions are those along which ``p_s`` l
 ones, of size ``c_k(g)``. Nothing is expanded in the steps. A schedule is cut into segments wherever
 no batch is used on both sides: what is remembered of samples and steps ends there, and fresh steps
 are segments of length 1. Derivation and checks: docs/theory.md, any number of steps.
+
+The residual ``rho`` is ``y - h`` for the square loss; with an output of order one ``h_s`` has the
+untrained ``h_0`` besides, which is along a direction of its own, ``W_0^T a`` (docs/losses.md). With
+weight decay the walk is that of the weights divided by what is left of the initial ones, ``c_s``
+before step ``s``: with ``eta_s / c_{s+1}`` for ``eta_s`` and ``sigma'(c_s u)`` for ``sigma'(u)``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,13 +41,26 @@ from rmt.arrays import Array, Indices
 from rmt.budget import check_time
 from rmt.problem import Problem
 from rmt.spikes.state.averages import Averages, PastStep, at_samples
+from rmt.spikes.state.mean_errors import has_signs, wrong_signs
 from rmt.spikes.state.rows import Rows, principal
-from rmt.spikes.state.samples import DROPPED_SIZE, Memory, Nodes, Resolution, likely, nodes_of
+from rmt.spikes.state.samples import (
+    DROPPED_SIZE,
+    Memory,
+    Nodes,
+    Resolution,
+    known_directions,
+    likely,
+    nodes_of,
+)
 
-__all__ = ["AfterStep", "Sizes", "segments", "walk"]
+__all__ = ["AfterStep", "Sizes", "segments", "shrunk", "walk"]
 
 
 SMALL = 0.01  # size of a direction that a fresh step does not resolve
+LINEAR = (
+    "squared",
+    "correlation",
+)  # losses whose residual is ``y`` less what is known of the output
 TINY = 1e-300
 SINGULAR = 1e-13  # relative: own numbers that a step of nothing has not told apart
 LAST = 0.012  # of one that is not resolved for the errors at the end
@@ -77,16 +95,20 @@ class AfterStep:
     ----------
     kernel : array, shape (Q, Q)
         ``<P(g), P(g')>`` of the mean update so far.
-    toward : array, shape (Q, r)
-        ``<P(g), beta_c>``.
+    toward : array, shape (Q, r) or (Q, r + 1)
+        ``<P(g), beta_c>``; with an output of order one the last column is ``<P(g), W_0^T a>``.
     own : array, shape (Q,)
         ``b^2``: squared length of a row's own part.
     gradient : array, shape (Q, r)
         Cosines of the step's gradient with the target's directions.
-    before : tuple of float
-        ``E (y - h)^2`` before the step, on its batch and on fresh samples.
-    after : tuple of float, or None
+    before : array, shape (4, 2)
+        Before the step, on its batch and on fresh samples: the mean squared error ``E (y - h)^2``,
+        the loss, the share of labels ``+-1`` that have not the sign of the output, and an estimate
+        of that share's error beside that of the rules.
+    after : array, shape (4, 2), or None
         The same after the step: for the last only, for others it is that before the next.
+    shrunk : float
+        What weight decay has left of the initial weights.
     segment : SegmentEnd or None
         After the last step of a segment, where that is kept.
     """
@@ -95,14 +117,17 @@ class AfterStep:
     toward: Array
     own: Array
     gradient: Array
-    before: tuple[float, float]
-    after: tuple[float, float] | None
+    before: Array
+    after: Array | None
     segment: SegmentEnd | None = None
+    shrunk: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentEnd:
     """What a segment has done to the own parts of rows, and its batches.
+
+    All of the weights divided by what weight decay has left of the initial ones.
 
     Attributes
     ----------
@@ -138,6 +163,11 @@ class SegmentEnd:
     made_along: dict[int, Array]
     nodes: Nodes
     memories: dict[int, Memory]
+
+
+def shrunk(problem: Problem, s: int) -> float:
+    """What weight decay leaves of the initial weights before step ``s``."""
+    return math.prod(step.kept(problem.width) for step in problem.steps[:s])
 
 
 def segments(schedule: Sequence[int]) -> list[range]:
@@ -177,11 +207,11 @@ def walk(
         Whether what the bulk is made of is wanted, the `SegmentEnd` of every segment, in the place
         of test errors, which are nan; not together with ``to_the_end``.
     """
-    rows = Rows.untrained(g.size, problem.n_directions)
+    rows = Rows.untrained(g.size, known_directions(problem))
     sizes = Sizes() if sizes is None else sizes
     sizes.asked = 0
     for steps in segments(problem.schedule):
-        segment = _Segment(problem, g, w, resolution, rows, len(steps) == 1, sizes, kept)
+        segment = _Segment(problem, g, w, resolution, rows, steps, sizes, kept)
         for s in steps:
             yield segment.take(s, s == steps[-1], to_the_end)
         rows = segment.rows()
@@ -197,17 +227,20 @@ class _Segment:
         w: Array,
         resolution: Resolution | float,
         rows: Rows,
-        fresh: bool,
-        sizes: Sizes | None = None,
-        kept: bool = False,
+        steps: range,
+        sizes: Sizes,
+        kept: bool,
     ) -> None:
-        self._problem, self._g, self._w = problem, g, w
+        self._problem, self._g, self._w, self._first = problem, g, w, steps.start
+        fresh = len(steps) == 1
         self._resolution = fine = Resolution.of(resolution)
-        self._sizes = Sizes() if sizes is None else sizes
-        r = self._r = problem.n_directions
-        # Of a batch that is used once, only averages over the label noise count.
-        self._noise_sq = problem.noise_std**2 if fresh and not kept else 0.0
-        nodes = nodes_of(problem, fine, noise=self._noise_sq == 0, law=kept)
+        self._sizes = sizes
+        r = self._r = known_directions(problem)
+        # Of a batch that is used once, only means and variances of labels count, where the residual
+        # is linear in them.
+        linear = problem.loss.text in LINEAR
+        nodes = nodes_of(problem, fine, labels=not (fresh and linear) or kept, law=kept)
+        self._signs = has_signs(problem)
         # Axes that are too small for nodes keep their part of the kernel.
         with_nodes, beside = list(range(r)), np.sqrt(w @ rows.mean[:, r:] ** 2)
         for k, size in enumerate(self._sizes.instead_of(beside), r):
@@ -252,13 +285,39 @@ class _Segment:
         covariance = before @ self._own @ before.T
         covariance += np.einsum("it,qt,jt->qij", before, self._blur, before)
         sigma, fine = self._problem.activation, self._resolution.own
-        return at_samples(sigma, covariance, self._past, self._origin, memory, fine)
+        left = shrunk(self._problem, self._first + len(self._past))
+        return at_samples(sigma, covariance, self._past, self._origin, memory, fine, left)
 
-    def _residual(self, seen: Averages, first: bool) -> tuple[Array, float]:
-        """``r`` at the nodes, and its mean square."""
-        output = 0.0 if first else (self._w * self._g) @ seen.value
-        residual = self._nodes.label - output
-        return residual, float(self._nodes.weights @ residual**2) + self._noise_sq
+    def _output(self, seen: Averages, s: int) -> Array:
+        """``h`` at the nodes, before step ``s``."""
+        nodes = self._nodes
+        if s == 0:
+            return nodes.untrained
+        return self._problem.output_gain * ((self._w * self._g) @ seen.value) + nodes.untrained
+
+    def _residual(self, seen: Averages, output: Array, s: int) -> Array:
+        """``rho(h, y)`` at the nodes."""
+        problem, nodes = self._problem, self._nodes
+        r = problem.n_directions
+        z, rise = nodes.coordinates[:r], np.zeros((r, output.size))
+        if s == 0 and r == 1 and not problem.noise_std and problem.starts_at_zero:
+            return np.asarray(problem.loss.residual(output, nodes.label))  # the rule is cut at kinks
+        if s > 0:  # but for what the sample itself has put into the rows
+            gain = problem.output_gain * shrunk(problem, s) * self._w * self._g
+            rise = (gain[:, None] * self._total()[:, :r]).T @ seen.slope
+        return nodes.cells.residual(problem, z, nodes.label, output, rise)
+
+    def _errors(self, output: Array) -> Array:
+        """Of outputs at the nodes, as in `AfterStep.before`, shape (4,)."""
+        nodes, loss = self._nodes, self._problem.loss
+        square = float(nodes.weights @ ((nodes.label - output) ** 2 + nodes.variance))
+        mean = square / 2.0
+        if loss.text != "squared":
+            mean = float(nodes.weights @ loss.value(output, nodes.label))
+        wrong = math.nan, math.nan
+        if self._signs:
+            wrong = wrong_signs(output, nodes.label, nodes.weights)
+        return np.array([square, mean, *wrong])
 
     def take(self, s: int, closing: bool, to_the_end: bool) -> AfterStep:
         """One step of the schedule, the last of the segment or not."""
@@ -267,11 +326,14 @@ class _Segment:
         batch, t, r = problem.schedule[s], len(self._past), self._r
         memory = self._memories.get(batch) or Memory(problem.dim / problem.samples[batch])
         seen = self._averages(memory)
-        residual, training_error = self._residual(seen, s == 0)
-        test_error = math.nan if self._kept else training_error
+        output = self._output(seen, s)
+        residual = self._residual(seen, output, s)
+        training = self._errors(output)
+        test = np.full(4, math.nan) if self._kept else training
         if memory.residuals and not self._kept:
-            test_error = self._error(Memory(memory.ratio))
-        amplitude = problem.learning_rates[s] * self._g / np.sqrt(problem.width)
+            test = self._errors_at(Memory(memory.ratio), s)
+        left, kept = shrunk(problem, s), shrunk(problem, s + 1)
+        amplitude = problem.learning_rates[s] / kept * self._g / np.sqrt(problem.width)
         weighted = amplitude[:, None] * residual * nodes.weights
         tbar = amplitude[:, None] * residual * seen.slope
 
@@ -285,36 +347,38 @@ class _Segment:
         first, along, gram = self._along_known(memory, nodes, tbar)
         self._answer(gates, first)
         asked = to_the_end and s + 1 == len(problem.schedule)
-        if self._noise_sq:
-            scatter = self._noise_sq * (per_residual * nodes.weights)
+        if np.any(nodes.variance):
+            scatter = per_residual * (nodes.variance * nodes.weights)
             gram += memory.ratio * scatter @ per_residual.T
-            more = amplitude**2 * (seen.square @ nodes.weights) * self._noise_sq
+            more = amplitude**2 * (seen.square @ (nodes.variance * nodes.weights))
             variance += memory.ratio * (more - (scatter * per_residual).sum(axis=1))
-        if self._noise_sq and asked:
-            # From here on the batch has been used, and its noise with it.
-            self._nodes, index, noise = nodes.with_noise(problem.noise_std, self._resolution)
-            nodes = self._nodes
-            self._noise_sq, residual = 0.0, residual[index] + noise
-            tbar = tbar[:, index] + per_residual[:, index] * noise
-            self._move(index, {})
+            if asked:
+                # From here on the batch has been used, and its labels with it.
+                self._nodes, index, added = nodes.with_labels(problem, self._resolution)
+                nodes = self._nodes
+                residual = residual[index] + added
+                tbar = tbar[:, index] + per_residual[:, index] * added
+                self._move(index, {})
         memory.residuals[t], memory.means[t] = residual, tbar
         self._memories[batch] = memory
         before_last = self._total()
         self._grow(covariance, variance)
         field = along @ nodes.coordinates
-        self._past.append(PastStep(amplitude, gates, field))
+        self._past.append(PastStep(amplitude, gates, field, left))
         length = np.diagonal(gram) + variance
         self._add_directions(memory, along, gram, none=closing and not asked, large=asked)
         total = self._total()
         end = self._end(memory, before_last, gram, along) if self._kept and closing else None
+        known = problem.n_directions
         return AfterStep(
-            kernel=total @ total.T + self._unresolved,
-            toward=total[:, :r],
-            own=self._own.sum(axis=(1, 2)),
-            gradient=along[:, :r] / np.sqrt(np.maximum(length, TINY))[:, None],
-            before=(training_error, test_error),
+            kernel=kept**2 * (total @ total.T + self._unresolved),
+            toward=kept * total[:, :r],
+            own=kept**2 * self._own.sum(axis=(1, 2)),
+            gradient=along[:, :known] / np.sqrt(np.maximum(length, TINY))[:, None],
+            before=np.stack([training, test], axis=1),
             after=self._at_the_end(memory) if asked else None,
             segment=end,
+            shrunk=kept,
         )
 
     def _keep(self, memory: Memory, seen: Averages, scale: Array, tbar: Array) -> None:
@@ -356,24 +420,19 @@ class _Segment:
             memories=self._memories,
         )
 
-    def _at_the_end(self, memory: Memory) -> tuple[float, float]:
+    def _at_the_end(self, memory: Memory) -> Array:
         """Errors after the last step, on the nodes that matter for means of squares."""
         nodes = self._nodes
         index = likely(nodes.weights, nodes.label, AT_THE_END / self._resolution.target**2)
-        weights = nodes.weights[index]
-        self._nodes = replace(
-            nodes,
-            coordinates=nodes.coordinates[:, index],
-            label=nodes.label[index],
-            weights=weights / weights.sum(),
-            code=nodes.code[index],
-        )
+        self._nodes = nodes.some(index)
         self._move(index, {})
-        return self._error(memory), self._error(Memory(memory.ratio))
+        last = self._problem.n_steps
+        fresh = self._errors_at(Memory(memory.ratio), last)
+        return np.stack([self._errors_at(memory, last), fresh], axis=1)
 
-    def _error(self, memory: Memory) -> float:
-        """``E (y - h)^2`` on samples with a memory, or fresh ones, before the next step."""
-        return self._residual(self._averages(memory), False)[1]
+    def _errors_at(self, memory: Memory, s: int) -> Array:
+        """On samples with a memory, or fresh ones, before step ``s``."""
+        return self._errors(self._output(self._averages(memory), s))
 
     def _own_part(
         self, memory: Memory, seen: Averages, weighted: Array, tbar: Array

@@ -1,0 +1,45 @@
+"""Which signs an output has wrong, as a mean over nodes of samples."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy
+
+from rmt.arrays import Array
+from rmt.problem import Problem
+
+__all__ = ["has_signs", "wrong_signs"]
+
+
+WIDTH = 0.25  # of the smoothing, in standard deviations of the output
+TINY = 1e-300
+
+
+def has_signs(problem: Problem) -> bool:
+    """Whether labels are +1 and -1, so that the sign of the output is a prediction."""
+    if problem.labels is not None:
+        return problem.labels.kind == "signs"
+    if problem.noise_std or problem.target.n_variables > 1:
+        return False
+    return bool(np.all(np.abs(problem.target(np.linspace(-6.0, 6.0, 101) + 0.0123)) == 1.0))
+
+
+def wrong_signs(output: Array, label: Array, weights: Array) -> tuple[float, float]:
+    """``P(y h < 0)`` and an estimate of its error; nan for an output that is nothing.
+
+    A sum over nodes of what jumps converges like their distance. Smoothed by a normal law of width
+    ``delta`` it converges fast, and ``delta`` is extrapolated to zero: the error is of its fourth
+    power where ``y h`` has a smooth density at zero.
+    """
+    margin = output * label
+    size = float(np.sqrt(weights @ margin**2))
+    if not size > TINY:
+        return math.nan, math.nan
+    ndtr, delta = scipy.special.ndtr, WIDTH * size
+    one, two, four, eight = (
+        float(weights @ ndtr(-margin / (delta * 2.0 ** (k / 2.0)))) for k in range(4)
+    )
+    found, wider = (4.0 * one - four) / 3.0, (4.0 * two - eight) / 3.0
+    return min(max(found, 0.0), 1.0), abs(found - wider)
