@@ -54,6 +54,7 @@ class SpikeError:
     right_overlap: float
     target_alignments: tuple[float, ...]
     target_overlaps: tuple[float, ...]
+    initial_output_overlap: float | None = None
 
     @property
     def target_overlap(self) -> float:
@@ -87,6 +88,9 @@ class Spike(InNotebooks):
         Absolute error estimate of each number: of the solution of the level's equations, not of
         their distance from a finite network. At the level ``deformed`` what its outlier equation
         is known to leave out is included.
+    initial_output_overlap : float or None
+        Squared overlap of the right singular vector with the direction of the untrained network's
+        own output, ``W_0^T a``; None where that output vanishes.
 
     Examples
     --------
@@ -107,6 +111,7 @@ class Spike(InNotebooks):
     target_overlaps: tuple[float, ...]
     is_outlier: bool
     error: SpikeError
+    initial_output_overlap: float | None = None
 
     @property
     def target_overlap(self) -> float:
@@ -124,16 +129,24 @@ class Spike(InNotebooks):
                 zip(self.target_overlaps, self.error.target_overlaps, strict=True), 1
             )
         ]
+        if (
+            self.initial_output_overlap is not None
+            and self.error.initial_output_overlap is not None
+        ):
+            own, off = self.initial_output_overlap, self.error.initial_output_overlap
+            numbers.append(("overlap with the initial output", own, off))
         rows = [[name, f"{value:.6g}", f"{error:.1g}"] for name, value, error in numbers]
         where = "outlier" if self.is_outlier else "in the bulk"
         return [f"spike, {where}", Table("lrr", ["", "value", "error estimate"], rows)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists; None for what is not finite."""
+        names = list(_NUMBERS)
+        names += [] if self.initial_output_overlap is None else ["initial_output_overlap"]
         return {
-            **plain_fields(self, _NUMBERS),
+            **plain_fields(self, names),
             "is_outlier": self.is_outlier,
-            "error": plain_fields(self.error, _NUMBERS),
+            "error": plain_fields(self.error, names),
         }
 
 

@@ -215,7 +215,7 @@ SETTINGS = (
         lambda p: p.loss.text != "squared" or p.labels is not None,
         lambda p: p.replace(loss="squared", target=p.target),
         "it with loss='squared' and the mean of its labels as the target",
-        {},
+        {"resummed": ("derived and checked", "test_losses.py::test_outliers_of_networks")},
         "its effective labels are not worked out there",
     ),
     Setting(
@@ -223,7 +223,7 @@ SETTINGS = (
         lambda p: not p.starts_at_zero,
         lambda p: p.replace(output_scale=None, readout_sum=None),
         "it with output_scale=None",
-        {},
+        {"resummed": ("derived and checked", "test_losses.py::test_outliers_of_networks")},
         "spikes that are correlated with the initial weights are not worked out there",
     ),
     Setting(
@@ -231,7 +231,7 @@ SETTINGS = (
         lambda p: p.starts_at_zero and p.output_scale is not None,
         lambda p: p.replace(output_scale=None),
         "it with output_scale=None",
-        {},
+        {"resummed": ("derived and checked", "test_losses.py::test_outliers_of_networks")},
         "the output's answer is that of a vanishing one there",
     ),
     Setting(
@@ -239,7 +239,7 @@ SETTINGS = (
         lambda p: p.initialisation == "antisymmetric",
         lambda p: p.replace(initialisation="independent", output_scale=None),
         "it with initialisation='independent'",
-        {},
+        {"resummed": ("derived and checked", "test_losses.py::test_outliers_of_networks")},
         "the bulk of weights whose rows are pairs is not worked out there",
     ),
     Setting(
@@ -247,7 +247,7 @@ SETTINGS = (
         lambda p: any(step.weight_decay for step in p.steps),
         lambda p: p.replace(steps=[(one.scale, one.exponent) for one in p.steps]),
         "it without weight decay",
-        {},
+        {"resummed": ("derived and checked", "test_losses.py::test_outliers_of_networks")},
         "weights that shrink between steps are not worked out there",
     ),
 )
