@@ -17,7 +17,7 @@ from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.prediction import Method, Prediction, Spike, SpikeError, TrainingPath
 from rmt.problem import Problem
-from rmt.problem.supported import check_supported, two_steps
+from rmt.problem.supported import check_supported, has_prediction, two_steps
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers.rectangular import rectangular_outliers
@@ -142,7 +142,7 @@ def predict(
     """
     check_arguments(problem, method, rtol, forms, bulk)
     if method == "deformed" and forms is None:
-        forms = DEFAULT_FORMS
+        forms = _default_forms(problem)
     check_supported(problem, method, forms)
     seconds, failure = checked_seconds(max_seconds), None
     try:
@@ -228,7 +228,7 @@ def training_path(
     """
     check_arguments(problem, method, rtol, forms, bulk)
     if method == "deformed" and forms is None:
-        forms = DEFAULT_FORMS
+        forms = _default_forms(problem)
     if method == "resummed" and bulk is None:
         bulk = _default_bulk(problem)
     for n in range(1, problem.n_steps + 1):
@@ -365,6 +365,12 @@ def on_bulk(problem: Problem, factors: SpikeStrengths, bulk: Bulk | None = None)
     if any(step.weight_decay for step in problem.steps):
         return _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
     return on_marchenko_pastur(problem, "resummed", factors)
+
+
+def _default_forms(problem: Problem) -> Forms:
+    """Those closest to simulation, or the simple ones where these are not worked out."""
+    known = has_prediction(problem, "deformed", DEFAULT_FORMS)
+    return DEFAULT_FORMS if known or not has_prediction(problem, "deformed") else "simple"
 
 
 def _default_bulk(problem: Problem) -> Bulk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -321,19 +322,17 @@ class Prediction(Shown):
             if self.bulk.knows_edges
             else f"up to {self.bulk.upper_edge:.4f}"
         )
-        functions = (
-            *equation(r"\sigma", problem.activation),
-            r",\quad ",
-            *equation("f", problem.target),
-        )
+        functions: tuple[Any, ...] = equation(r"\sigma", problem.activation)
+        if problem.labels is None:
+            functions = (*functions, r",\quad ", *equation("f", problem.target))
         parts: list[Part] = [
             Formula(
                 f"activation {_short(problem.activation.text)}, "
-                f"target {_short(problem.target.text)}",
+                f"{'target' if problem.labels is None else 'labels'} {_short(problem.label_text)}",
                 functions,
             ),
             f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "
-            f"{readout} readout, noise {problem.noise_std:g}",
+            f"{readout} readout, noise {problem.noise_std:g}{_beside(problem)}",
             f"bulk of singular values {bulk}, {len(self.outliers)} outlier"
             f"{'' if len(self.outliers) == 1 else 's'} ({self.method}"
             f"{', bulk of rows' if self._bulk_name == 'rows' else ''})",
@@ -373,3 +372,16 @@ class Prediction(Shown):
 def _short(text: str) -> str:
     """The text of a function with long decimals cut to six digits, for display."""
     return re.sub(r"\d+\.\d{8,}", lambda number: f"{float(number[0]):.6g}", text)
+
+
+def _beside(problem: Problem) -> str:
+    """What is not as in the first problems."""
+    found = [] if problem.loss.text == "squared" else [f"loss {_short(problem.loss.text)}"]
+    if problem.output_scale is not None:
+        found.append(f"output scale {problem.output_scale:g}")
+    if problem.initialisation != "independent":
+        found.append(f"{problem.initialisation} start")
+    if any(step.weight_decay for step in problem.steps):
+        left = math.prod(step.kept(problem.width) for step in problem.steps)
+        found.append(f"weight decay leaves {left:.3g} of W_0")
+    return "".join(f", {one}" for one in found)
