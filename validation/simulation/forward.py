@@ -32,7 +32,7 @@ def features_of(problem: Problem, weights: Any, inputs: Any) -> Any:
 
 
 def outputs_of(problem: Problem, weights: Any, readout: Any, inputs: Any) -> Array:
-    """``h(x) = (1/N) sum_i g_i sigma(<w_i, x>)`` for every input, shape (n,).
+    """``h(x) = s sum_i a_i sigma(<w_i, x>)`` for every input, shape (n,); ``a_i = g_i / sqrt(N)``.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def outputs_of(problem: Problem, weights: Any, readout: Any, inputs: Any) -> Arr
     for start in range(0, len(inputs), _ROWS):
         rows = slice(start, start + _ROWS)
         values[rows] = problem.activation(inputs[rows] @ weights.T) @ readout
-    return values / problem.width
+    return problem.output_gain * (values / problem.width)
 
 
 def noiseless_labels(problem: Problem, inputs: Any) -> Array:
