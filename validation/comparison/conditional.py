@@ -131,7 +131,7 @@ def own_problems(samples: Samples) -> list[Problem]:
     """The problem of each sample, with the readout that it has drawn."""
     problem, seed = samples.problem, samples.seed
     readouts = (sample_readout(problem, seed, index) for index in samples.indices.tolist())
-    return [problem.replace(readout=readout) for readout in readouts]
+    return [problem.replace(readout=readout, readout_sum=None) for readout in readouts]
 
 
 def _in_order(results: Iterator[_Found], indices: Integers, count: int) -> Iterator[_Found]:

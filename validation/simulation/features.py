@@ -19,7 +19,12 @@ from rmt.moments.hermite_values import orthonormal_hermite
 from rmt.status import InvalidInputError
 from validation.simulation.draws import fresh_batch
 from validation.simulation.feature_plan import FeatureObservation, FeaturePlan, FeatureSamples
-from validation.simulation.forward import features_of, noiseless_labels, on_cpu
+from validation.simulation.forward import (
+    features_of,
+    label_variance,
+    noiseless_labels,
+    on_cpu,
+)
 from validation.simulation.simulate import Sample, simulate_planned
 from validation.simulation.triplets import leading_triplets
 
@@ -98,7 +103,7 @@ def observe_features(plan: FeaturePlan, sample: Sample) -> FeatureObservation:
         raise InvalidInputError("sample and plan must be of the same problem")
     train = fresh_batch(problem, sample.seed, sample.index, max(plan.inputs), "train", plan.dtype)
     test = fresh_batch(problem, sample.seed, sample.index, plan.n_test, "test", plan.dtype)
-    clean = noiseless_labels(problem, test.inputs)
+    clean, noise = noiseless_labels(problem, test.inputs), label_variance(problem, test.inputs)
     errors = np.empty((2, len(sample.weights), len(plan.inputs), len(plan.regularisations)))
     with one_blas_thread():
         for stage, weights in enumerate(map(on_cpu, sample.weights)):
@@ -113,7 +118,7 @@ def observe_features(plan: FeaturePlan, sample: Sample) -> FeatureObservation:
                     shifted = gram + ridge * np.eye(problem.width)
                     c = cho_solve(cho_factor(shifted, overwrite_a=True), right)
                     fitted, guessed = f @ c / scale, unseen @ c / scale
-                    errors[0, stage, i, j] = np.mean((clean - guessed) ** 2) + problem.noise_std**2
+                    errors[0, stage, i, j] = np.mean((clean - guessed) ** 2) + noise
                     errors[1, stage, i, j] = np.mean((y - fitted) ** 2)
         triplets = leading_triplets(features, min(plan.n_spikes, *features.shape))
     z = train.inputs[:, : problem.n_directions].astype(np.float64).T

@@ -36,6 +36,9 @@ class Observation(Shown):
         to the next singular value.
     spectrum : array (min(N, d),) or None
         All singular values, in decreasing order, when they were asked for.
+    initial_output_overlap : array (k,) or None
+        Squared overlap of the right singular vectors with the direction ``W_0^T a`` of the
+        untrained network's own output, when that was given.
 
     Examples
     --------
@@ -51,13 +54,19 @@ class Observation(Shown):
     target_overlaps: Array
     residual: float
     spectrum: Array | None = None
+    initial_output_overlap: Array | None = None
 
     def _parts(self) -> list[Part]:
         rows = [
             [f"{value:.6f}", "  ".join(f"{o:.4f}" for o in overlaps)]
             for value, overlaps in zip(self.singular_values, self.target_overlaps, strict=True)
         ]
-        return [Table("rl", ["singular value", "squared overlaps"], rows)]
+        header = ["singular value", "squared overlaps"]
+        if self.initial_output_overlap is not None:
+            header.append("with the initial output")
+            for row, overlap in zip(rows, self.initial_output_overlap, strict=True):
+                row.append(f"{overlap:.4f}")
+        return [Table("rll"[: len(header)], header, rows)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +140,7 @@ def observe(
     *,
     n_directions: int = 1,
     spectrum: bool = False,
+    initial_output: ArrayLike | None = None,
 ) -> Observation:
     """The largest singular values of a weight matrix and their overlaps with the target.
 
@@ -146,6 +156,9 @@ def observe(
     spectrum : bool
         Whether to compute all singular values too (about the time of three products with the
         data at ``n = 2N``).
+    initial_output : array (d,), optional
+        ``W_0^T a`` of the untrained network, or its direction, to take overlaps with: beside noise
+        the output ``h_0`` of an untrained network is linear along it.
 
     Returns
     -------
@@ -154,7 +167,8 @@ def observe(
     Raises
     ------
     InvalidInputError
-        For weights that are not a finite real matrix, or counts out of range.
+        For weights that are not a finite real matrix, counts out of range, or an initial output
+        that is no vector of length ``d``.
 
     Notes
     -----
@@ -175,10 +189,22 @@ def observe(
     count = integer("n_outliers", n_outliers, 1, min(matrix.shape))
     r = integer("n_directions", n_directions, 1, matrix.shape[1])
     triplets = leading_triplets(matrix, count)
-    overlaps = np.square(triplets.right[:r].T.astype(np.float64))
+    right = triplets.right.astype(np.float64)
+    along = None if initial_output is None else np.square(_unit(initial_output, len(right)) @ right)
     values = None
     if spectrum:
         with one_blas_thread():
             found = namespace_of(matrix).linalg.svdvals(matrix)
         values = to_numpy(found).astype(np.float64)
-    return Observation(triplets.values, overlaps, triplets.residual, values)
+    return Observation(triplets.values, np.square(right[:r].T), triplets.residual, values, along)
+
+
+def _unit(direction: ArrayLike, dim: int) -> Array:
+    vector = np.asarray(direction, dtype=np.float64)
+    length = float(np.linalg.norm(vector)) if vector.shape == (dim,) else 0.0
+    if not 0 < length < np.inf:
+        raise InvalidInputError(
+            f"initial_output must be a finite vector of length d = {dim} that is not zero, got "
+            f"shape {vector.shape}"
+        )
+    return np.asarray(vector / length)

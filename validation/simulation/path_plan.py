@@ -12,10 +12,13 @@ from rmt.display import Part, Shown, Table
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.simulation.planned import PlanOf
-from validation.simulation.samples import standard_error
+from validation.simulation.samples import stacked, standard_error
 from validation.words import sizes
 
-__all__ = ["PathObservation", "PathPlan", "PathSamples", "n_batches"]
+__all__ = ["PathObservation", "PathPlan", "PathSamples", "has_signs", "n_batches"]
+
+# What was not observed from the start, of problems that there were not from the start.
+_LATER = ("batch_loss", "test_loss", "batch_misclassified", "test_misclassified")
 
 
 def n_batches(problem: Problem) -> int:
@@ -27,6 +30,23 @@ def n_batches(problem: Problem) -> int:
     2
     """
     return max(problem.schedule) + 1
+
+
+def has_signs(problem: Problem) -> bool:
+    """Whether all labels are +1 or -1, so that a network may misclassify them.
+
+    Examples
+    --------
+    >>> sizes = 40, 40, 80, [(2, 0.3)]
+    >>> has_signs(Problem("tanh(z)", "sign(z)", *sizes)), has_signs(Problem("tanh(z)", "z", *sizes))
+    (True, False)
+    """
+    if problem.labels is not None:
+        return problem.labels.kind == "signs"
+    r = problem.n_directions
+    axis = np.linspace(-4.0, 4.0, {1: 201, 2: 21, 3: 9}[r]) + 0.0123  # where signs do not vanish
+    values = problem.target(*np.meshgrid(*[axis] * r))
+    return problem.noise_std == 0 and bool(np.all(np.abs(values) == 1.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +69,12 @@ class PathObservation:
         so they tell by how much chance has moved the errors.
     residual : float
         Largest relative residual of any triplet (see `Observation`).
+    batch_loss, test_loss : array (T + 1, B), (T + 1,), or None
+        Mean of the loss ``l(h, y)`` over each batch, and over the fresh samples; None for the
+        squared loss of labels without a law of their own, where they are half the errors.
+    batch_misclassified, test_misclassified : array (T + 1, B), (T + 1,), or None
+        Share of labels with ``sign(h) != y``; nan where labels are not +1 and -1, and where the
+        untrained output is exactly zero.
     """
 
     singular_values: Array
@@ -57,6 +83,10 @@ class PathObservation:
     test_error: Array
     label_squares: Array
     residual: float
+    batch_loss: Array | None = None
+    test_loss: Array | None = None
+    batch_misclassified: Array | None = None
+    test_misclassified: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +135,18 @@ class PathPlan(PlanOf[PathObservation, "PathSamples"]):
         self._check(n_samples=1, seed=0, n_outliers=1, n_test=2)
         self._set("n_outliers", min(self.n_outliers, self.problem.width, self.problem.dim))
 
+    @property
+    def observes_loss(self) -> bool:
+        """Whether the loss itself is kept: where it is not squared, or labels have a law."""
+        return self.problem.loss.text != "squared" or self.problem.labels is not None
+
     def __str__(self) -> str:
         problem = self.problem
         steps = "1 step" if len(problem.steps) == 1 else f"each of {len(problem.steps)} steps"
         kind = "batch" if isinstance(problem.batch, str) else "batches"
+        seen = "errors, losses" if self.observes_loss else "errors"
         return (
-            f"{self.n_samples} networks with {sizes(problem)}: errors and {self.n_outliers} "
+            f"{self.n_samples} networks with {sizes(problem)}: {seen} and {self.n_outliers} "
             f"triplets after {steps} ({problem.batch_text} {kind}), {self.n_test} test samples, "
             f"{self.dtype}, seed {self.seed}"
         )
@@ -134,6 +170,9 @@ class PathSamples(Shown):
         Largest relative residual of any triplet.
     indices : array of int (n,)
         Which samples of the seed they are, by default the first ``n``.
+    batch_loss, batch_misclassified : array (n, T + 1, B), or None
+    test_loss, test_misclassified : array (n, T + 1), or None
+        See `PathObservation`.
 
     Examples
     --------
@@ -153,6 +192,10 @@ class PathSamples(Shown):
     label_squares: Array
     residual: float
     indices: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    batch_loss: Array | None = None
+    test_loss: Array | None = None
+    batch_misclassified: Array | None = None
+    test_misclassified: Array | None = None
 
     def __post_init__(self) -> None:
         if not len(self.indices):
@@ -182,6 +225,7 @@ class PathSamples(Shown):
             np.array([one.label_squares for one in seen]),
             max(one.residual for one in seen),
             np.array(list(indices), dtype=np.int64),
+            *(stacked([getattr(one, name) for one in seen]) for name in _LATER),
         )
 
     @property
@@ -206,7 +250,21 @@ class PathSamples(Shown):
     @property
     def training_error(self) -> Array:
         """Of `training_batches`, shape (n, T + 1)."""
-        return self.batch_errors[:, range(self.test_error.shape[1]), self.training_batches]
+        return self._in_training(self.batch_errors)
+
+    @property
+    def training_loss(self) -> Array | None:
+        """The loss on `training_batches`, shape (n, T + 1)."""
+        return None if self.batch_loss is None else self._in_training(self.batch_loss)
+
+    @property
+    def training_misclassified(self) -> Array | None:
+        """The share of misclassified samples of `training_batches`, shape (n, T + 1)."""
+        wrong = self.batch_misclassified
+        return None if wrong is None else self._in_training(wrong)
+
+    def _in_training(self, values: Array) -> Array:
+        return values[:, range(self.test_error.shape[1]), self.training_batches]
 
     def _parts(self) -> list[Part]:
         head = (
@@ -218,11 +276,13 @@ class PathSamples(Shown):
             means, errors = values.mean(axis=0), standard_error(values)
             return [f"{mean:.4f} ({error:.4f})" for mean, error in zip(means, errors, strict=True)]
 
-        training, test = told(self.training_error), told(self.test_error)
         outliers = ["", *(", ".join(told(s)[:2]) for s in np.moveaxis(self.singular_values, 1, 0))]
-        rows = [
-            [f"{step}", *cells]
-            for step, cells in enumerate(zip(training, test, outliers, strict=True))
-        ]
-        header = ["step", "training error", "test error", "leading singular values"]
-        return [head, Table("rlll", header, rows)]
+        columns: dict[str, list[str]] = {"step": [f"{s}" for s in range(len(outliers))]}
+        for name in ("error", "loss", "misclassified"):
+            for kind in ("training", "test"):
+                values = getattr(self, f"{kind}_{name}")
+                if values is not None and not np.isnan(values).all():
+                    columns[f"{kind} {name}"] = told(values)
+        columns["leading singular values"] = outliers
+        rows = [list(cells) for cells in zip(*columns.values(), strict=True)]
+        return [head, Table("r" + "l" * (len(columns) - 1), list(columns), rows)]

@@ -5,15 +5,29 @@ Nothing here knows of the theory.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.status import InvalidInputError
-from validation.simulation.draws import fresh_batch
-from validation.simulation.forward import noiseless_labels, on_cpu, outputs_of
+from validation.simulation.draws import DataSet, fresh_batch
+from validation.simulation.forward import (
+    label_variance,
+    loss_and_misclassified,
+    noiseless_labels,
+    on_cpu,
+    outputs_of,
+)
 from validation.simulation.observe import observe
-from validation.simulation.path_plan import PathObservation, PathPlan, PathSamples, n_batches
+from validation.simulation.path_plan import (
+    PathObservation,
+    PathPlan,
+    PathSamples,
+    has_signs,
+    n_batches,
+)
 from validation.simulation.simulate import Sample, simulate_planned
 
 __all__ = ["observe_path", "run_paths"]
@@ -59,17 +73,23 @@ def run_paths(plan: PathPlan, *, threads: int | None = None) -> PathSamples:
 def observe_path(plan: PathPlan, sample: Sample) -> PathObservation:
     r"""The errors of one network and its leading triplets, before training and after every step.
 
-    With ``h_s(x) = N^{-1/2} a^T sigma(W_s x)``, the network's own output after ``s`` steps with the
-    readout that it has from the start,
+    With ``h_k(x) = s a^T sigma(W_k x)``, the network's own output after ``k`` steps with the
+    readout that it has from the start and the problem's output scale ``s``,
 
     .. math::
-       \text{error}_s = \frac{1}{n} \sum_j (y_j - h_s(x_j))^2, \qquad s = 0, .., T,
+       \text{error}_k = \frac{1}{n} \sum_j (y_j - h_k(x_j))^2, \qquad k = 0, .., T,
 
     over *all* ``n_b`` samples of each batch ``b`` of the schedule, those with which the network is
     or was trained and those it will meet; and over the plan's ``n_test`` fresh samples, which come
     from the streams of `fresh_batch` for tests: no step and no batch shares them, they are the
     same ones after every step, and asking for them changes no other number of the sample. On the
-    fresh samples ``y`` is the target without noise, and the noise variance is added.
+    fresh samples ``y`` is ``E[y | z]``, the target without noise, and its mean variance given ``z``
+    is added: that of the noise, or of the law of the labels.
+
+    Where the loss is not the squared one, or labels have a law, also the mean of the loss
+    ``l(h_k, y)`` over the same samples, and of labels +1 and -1 the share with ``sign(h_k) != y``;
+    on the fresh samples at the labels that they have with their noise, or on the mean over the law
+    of the labels at every sample.
 
     Parameters
     ----------
@@ -106,20 +126,17 @@ def observe_path(plan: PathPlan, sample: Sample) -> PathObservation:
         raise InvalidInputError("sample and plan must be of the same problem")
     test = fresh_batch(problem, sample.seed, sample.index, plan.n_test, "test", plan.dtype)
     weights, readout = [on_cpu(one) for one in sample.weights], on_cpu(sample.readout)
-    noise = problem.noise_std**2
-    where: list[tuple[Array, Array]] = []
-    for number in range(n_batches(problem)):
-        batch = sample.batches[problem.schedule.index(number)]
-        where.append((on_cpu(batch.inputs), on_cpu(batch.labels).astype(np.float64)))
-    where.append((test.inputs, noiseless_labels(problem, test.inputs)))
+    batches = [sample.batches[problem.schedule.index(b)] for b in range(n_batches(problem))]
+    data = [*(DataSet(on_cpu(one.inputs), on_cpu(one.labels)) for one in batches), test]
+    labels = [one.labels.astype(np.float64) for one in data]
+    labels[-1] = noiseless_labels(problem, test.inputs)
     with one_blas_thread():
-        errors = np.array(
-            [
-                [np.mean((y - outputs_of(problem, w, readout, x)) ** 2) for x, y in where]
-                for w in weights
-            ]
-        )
-    squares = np.array([np.mean(y**2) for _, y in where])
+        outputs = [[outputs_of(problem, w, readout, one.inputs) for one in data] for w in weights]
+    errors = np.array(
+        [[np.mean((y - h) ** 2) for h, y in zip(row, labels, strict=True)] for row in outputs]
+    )
+    squares = np.array([np.mean(y**2) for y in labels])
+    noise = label_variance(problem, test.inputs)
     errors[:, -1] += noise
     squares[-1] += noise
     seen = [
@@ -133,4 +150,29 @@ def observe_path(plan: PathPlan, sample: Sample) -> PathObservation:
         errors[:, -1].copy(),
         squares,
         max(one.residual for one in seen),
+        **(_losses(plan, outputs, data) if plan.observes_loss else {}),
     )
+
+
+def _losses(plan: PathPlan, outputs: list[list[Array]], data: list[DataSet]) -> dict[str, Array]:
+    """Losses and shares of misclassified samples, of the batches and of the test samples."""
+    problem = plan.problem
+    signs = has_signs(problem)
+    found = np.empty((2, len(outputs), len(data)))
+    for stage, row in enumerate(outputs):
+        for k, (h, one) in enumerate(zip(row, data, strict=True)):
+            fresh = k == len(data) - 1
+            found[:, stage, k] = loss_and_misclassified(
+                problem, h, one, averaged=fresh, signs=signs
+            )
+    if problem.initialisation == "antisymmetric":
+        found[1, 0] = np.nan  # the sign of what rounding leaves of zero means nothing
+    kinds: Any = zip(("loss", "misclassified"), found, strict=True)
+    return {
+        name: values
+        for kind, both in kinds
+        for name, values in (
+            (f"batch_{kind}", np.ascontiguousarray(both[:, :-1])),
+            (f"test_{kind}", both[:, -1].copy()),
+        )
+    }

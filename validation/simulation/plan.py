@@ -67,6 +67,11 @@ class Plan(PlanOf[Observation, Samples]):
         """Whether all singular values of this sample are kept."""
         return index < self.n_spectra
 
+    @property
+    def observes_initial_output(self) -> bool:
+        """Whether overlaps with ``W_0^T a`` are kept: where outputs are of order one at once."""
+        return not self.problem.starts_at_zero
+
     def __str__(self) -> str:
         problem = self.problem
         spectra = f", {self.n_spectra} whole spectra" if self.n_spectra else ""

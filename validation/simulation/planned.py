@@ -8,6 +8,7 @@ from typing import Generic, Self, TypeVar
 from rmt.arguments import integer, precision
 from rmt.display import InNotebooks
 from rmt.problem import Problem
+from validation.simulation.draws import check_drawable
 
 __all__ = ["PlanOf"]
 
@@ -50,6 +51,7 @@ class PlanOf(InNotebooks, Generic[O_co, S_co]):
         for name, smallest in least.items():
             self._set(name, integer(name, getattr(self, name), smallest))
         self._set("dtype", precision(self.dtype))
+        check_drawable(self.problem)
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

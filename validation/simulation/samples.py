@@ -15,7 +15,7 @@ from rmt.status import InvalidInputError
 from validation.simulation.bulk import BulkEdge, bulk_edge
 from validation.simulation.observe import Histogram, Observation
 
-__all__ = ["Samples", "standard_error"]
+__all__ = ["Samples", "stacked", "standard_error"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +39,9 @@ class Samples(Shown):
         any the array has no rows.
     indices : array of int (n_samples,)
         Which samples of the seed they are, by default the first ``n_samples``.
+    initial_output_overlap : array (n_samples, k) or None
+        Squared overlap of the right singular vectors with ``W_0^T a``, of networks whose untrained
+        output is of order one.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class Samples(Shown):
     residual: float
     spectra: Array = field(default_factory=lambda: np.empty((0, 0)))
     indices: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    initial_output_overlap: Array | None = None
 
     def __post_init__(self) -> None:
         if not len(self.indices):
@@ -100,6 +104,7 @@ class Samples(Shown):
             max(one.residual for one in seen),
             np.array(spectra).reshape(-1, min(problem.width, problem.dim)),
             np.array(indices, dtype=np.int64),
+            stacked([one.initial_output_overlap for one in seen]),
         )
 
     @property
@@ -180,8 +185,21 @@ class Samples(Shown):
             overlaps = zip(means[i], errors[i], strict=True)
             told = "  ".join(f"{mean:.4f} ({sem:.4f})" for mean, sem in overlaps)
             rows.append([f"{i}", f"{value:.4f} ({error:.4f})", told])
+        header = ["spike", "singular value", "squared overlaps"]
+        along = self.initial_output_overlap
+        if along is not None:
+            header.append("with the initial output")
+            means, errors = along.mean(axis=0), standard_error(along)
+            for row, mean, sem in zip(rows, means, errors, strict=True):
+                row.append(f"{mean:.4f} ({sem:.4f})")
         head = f"{self.n_samples} samples, seed {self.seed}, standard errors in brackets"
-        return [head, Table("rrl", ["spike", "singular value", "squared overlaps"], rows)]
+        return [head, Table("rrll"[: len(header)], header, rows)]
+
+
+def stacked(arrays: Sequence[Array | None]) -> Array | None:
+    """One array of those of all networks, the network first; None where some have none."""
+    there = [one for one in arrays if one is not None]
+    return np.array(there) if len(there) == len(arrays) else None
 
 
 def standard_error(values: Array) -> Array:

@@ -16,7 +16,6 @@ from numpy.typing import DTypeLike
 from rmt.arguments import integer, precision
 from rmt.blas import one_blas_thread
 from rmt.display import InNotebooks
-from rmt.functions import ScalarFunction
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, Status
 from validation.simulation.activation import value_and_slope
@@ -104,16 +103,16 @@ def simulate(
 ) -> Sample:
     r"""Draw one network with its data and take the problem's gradient steps.
 
-    With ``h(x) = N^{-1/2} a^T sigma(W x)``, ``a_i = g_i / sqrt(N)`` and the residual
-    ``r = y - h(X)`` of the current weights,
+    With ``h(x) = s a^T sigma(W x)``, ``a_i = g_i / sqrt(N)``, the output scale ``s`` (by default
+    ``N^{-1/2}``) and the residuals ``rho_j = -dl/dh(h(x_j), y_j)`` of the current weights,
 
     .. math::
-       W_s &= W_{s-1} + \eta_s G_s, \\
-       G_s &= -\sqrt{N}\, \nabla_W \frac{1}{2n} |y - h(X)|^2
-       = \frac{1}{n} \left[(a r^T) \circ \sigma'(W X^T)\right] X,
+       W_k &= (1 - \eta_k \lambda_k) W_{k-1} + \eta_k G_k, \\
+       G_k &= -\frac1s\, \nabla_W \frac1n \sum_j l(h(x_j), y_j)
+       = \frac{1}{n} \left[(a \rho^T) \circ \sigma'(W X^T)\right] X,
 
-    both at ``W = W_{s-1}``; the output ``h_0`` of the untrained network is part of the first
-    residual.
+    both at ``W = W_{k-1}``; for the squared loss ``rho = y - h(X)``. The output ``h_0`` of the
+    untrained network is part of the first residuals.
 
     Parameters
     ----------
@@ -121,8 +120,9 @@ def simulate(
         Network, data and schedule.
     seed, index : int
         Not negative. Every sample index of every seed of every problem has random streams of its
-        own (one for the weights, the readout, and the inputs and noise of each batch), so a sample
-        does not depend on which others are drawn, in what order, or by which worker or thread.
+        own (for the weights, the readout, and the inputs and the noise or labels of each batch), so
+        a sample does not depend on which others are drawn, in what order, or by which worker or
+        thread.
     dtype : float64 or float32
         Precision of all arrays. Random numbers are drawn in float64 in either case, so the two
         precisions simulate the same network.
@@ -141,7 +141,8 @@ def simulate(
     Raises
     ------
     InvalidInputError
-        For a negative seed or index, or another dtype.
+        For a negative seed or index, another dtype, or a ``readout_sum`` that readouts cannot be
+        drawn with (see `sample_readout`).
     ConvergenceError
         When weights overflow, or their squares (a target or schedule beyond floating point);
         ``best`` holds the sample up to the last weights before that.
@@ -152,6 +153,9 @@ def simulate(
     both initialisations are rotation invariant, so every rotated choice has the same law for all
     singular values and overlaps.
 
+    Antisymmetric: the second half of the rows is drawn as the first, and is never drawn again; both
+    halves are trained. Where ``readout_sum`` is given, readouts are conditioned on it.
+
     Memory, in numbers of the chosen precision: ``(steps + 1) N d + n_1 d`` that the sample keeps
     (``+ n_2 d`` with independent batches), and a quarter of that for pre-activations (but 2048 rows
     of them at least, and all at most), with ``512 d`` for every thread. At ``N = d = 8000,
@@ -159,7 +163,7 @@ def simulate(
     to 0.9 GB more at work. On a GPU there are some arrays of ``8192 N`` beside.
 
     For given versions of NumPy and its BLAS the result is reproducible bit for bit. Source:
-    docs/theory.md, section 1.
+    docs/theory.md, section 1; docs/losses.md, setting.
 
     Examples
     --------
@@ -181,25 +185,25 @@ def simulate(
     n_threads = available_cores() if threads is None else integer("threads", threads) or 1
 
     with one_blas_thread(), rows_in_parallel(n_threads) as map_rows:
-        weights = [place.asarray(initial_weights(problem, entropy, kind, map_rows))]
         readout = place.asarray(sample_readout(problem, seed, index).astype(kind))
+        weights = [place.asarray(initial_weights(problem, entropy, kind, map_rows))]
         batches: list[DataSet] = []
         drawn: dict[int, DataSet] = {}
         # One for all steps: new memory is cleared by the system page by page, which takes time.
         slab = place.empty((_slab_rows(problem), problem.width), kind)
-        for step, rate in enumerate(problem.learning_rates):
+        for step in range(problem.n_steps):
             number = problem.schedule[step]
             if number not in drawn:
                 drawn[number] = step_batch(problem, number, entropy, kind, place, map_rows)
             batches.append(drawn[number])
             update, largest = _step(
-                problem.activation, weights[-1], readout, batches[-1], rate, slab, place, map_rows
+                problem, step, weights[-1], readout, batches[-1], slab, place, map_rows
             )
             if not largest < limit:
                 label = float(xp.max(xp.abs(batches[-1].labels)))
                 raise ConvergenceError(
                     f"the weights after step {step + 1} are not finite, or too large to square: "
-                    f"learning rate {rate:g}, largest label {label:g}",
+                    f"learning rate {problem.learning_rates[step]:g}, largest label {label:g}",
                     Status.NOT_FINITE,
                     Sample(problem, seed, index, tuple(weights), readout, tuple(batches)),
                 )
@@ -244,21 +248,29 @@ def _slab_rows(problem: Problem) -> int:
     return min(max(problem.samples), max(_SLAB_ROWS, quarter))
 
 
+def _residual(problem: Problem, xp: Any) -> Callable[[Array, Array], Array]:
+    """The residuals, of ``<g, sigma> / N``, which is the output over its gain, and the labels."""
+    gain, loss = problem.output_gain, problem.loss
+    if loss.text == "squared":  # without a program, which takes time to call
+        return lambda h, y: y - gain * h
+    return lambda h, y: loss.residual(gain * h, y, xp=xp)
+
+
 def _step(
-    activation: ScalarFunction,
+    problem: Problem,
+    step: int,
     weights: Array,
     readout: Array,
     data: DataSet,
-    rate: float,
     slab: Array,
     place: Device,
     map_rows: MapRows,
 ) -> tuple[Array, float]:
-    """``W + rate * G``, a new array (N, d), and its largest entry, which is nan if there is one.
+    """``(1 - eta lambda) W + eta G``, a new array (N, d), and its largest entry, nan if one is.
 
     The samples pass in slabs, in two stages that are cut into pieces of their own: the
     pre-activations ``X W^T`` of some samples turn in place, bit by bit in cache, into
-    ``diag(r) sigma'(X W^T)``; and of some neurons, their products with ``X`` are added to the sum
+    ``diag(rho) sigma'(X W^T)``; and of some neurons, their products with ``X`` are added to the sum
     over slabs. Which thread takes which piece never matters.
     """
     xp = place.xp
@@ -268,7 +280,8 @@ def _step(
     if place.accelerator:  # it is parallel by itself, and memory for several pieces may be short
         samples = neurons = _ON_ACCELERATOR
         map_rows = map
-    function = value_and_slope(activation)
+    function, residual = value_and_slope(problem.activation), _residual(problem, xp)
+    rate, kept = problem.learning_rates[step], problem.steps[step].kept(width)
     total = place.empty((width, dim), kind)
     factors = (readout * (rate / (n * float(np.sqrt(width)))))[:, None]
     spare: deque[Array] = deque()
@@ -280,8 +293,8 @@ def _step(
         for some in in_cache(rows.stop - row, width):
             z = pre[some, :]
             value, slope = function(z) if xp is np else function.on(xp, z)
-            residual = labels[some] - xp.vecdot(value, readout) / width
-            place.scaled(slope, residual[:, None], out=z)
+            rho = residual(xp.vecdot(value, readout) / width, labels[some])
+            place.scaled(slope, rho[:, None], out=z)
             del value, slope  # the next piece finds their memory in cache
 
     def gather(row: int) -> float:
@@ -301,7 +314,8 @@ def _step(
         for some in in_cache(rows.stop - row, dim):
             new = sums[some, :]
             new *= factors[rows, :][some, :]
-            new += weights[rows, :][some, :]
+            before = weights[rows, :][some, :]
+            new += before if kept == 1.0 else kept * before
             largest.append(float(xp.max(xp.abs(new))))
         return float(np.max(largest))
 

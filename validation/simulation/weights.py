@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from rmt.arguments import integer, precision
+from rmt.blas import one_blas_thread
 from rmt.problem import Problem
 from validation.simulation.bar import bar_of
+from validation.simulation.forward import on_cpu
 from validation.simulation.observe import Observation, observe
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples
@@ -76,6 +78,9 @@ def run_samples(
 def observe_weights(plan: Plan, sample: Sample) -> Observation:
     """What a plan observes in the last weights of one of its networks.
 
+    Of a network whose untrained output is of order one also the overlaps with ``W_0^T a``, the
+    direction along which that output is linear (docs/losses.md, output of order one).
+
     Examples
     --------
     >>> from rmt import Problem, Step
@@ -84,9 +89,14 @@ def observe_weights(plan: Plan, sample: Sample) -> Observation:
     >>> observe_weights(Plan(problem, 5, n_outliers=2), simulate(problem, 0, 3)).residual < 1e-6
     True
     """
+    initial_output = None
+    if plan.observes_initial_output:
+        with one_blas_thread():
+            initial_output = on_cpu(sample.weights[0]).T @ on_cpu(sample.readout)
     return observe(
         sample.weights[-1],
         plan.n_outliers,
         n_directions=plan.problem.n_directions,
         spectrum=plan.keeps_spectrum(sample.index),
+        initial_output=initial_output,
     )

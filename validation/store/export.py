@@ -72,15 +72,19 @@ def _arrays(seen: Sequence[Any]) -> dict[str, NDArray[Any]]:
     """Those of one series, whose observations are all of one kind."""
     names = [field.name for field in fields(seen[0])]
     kept = {name: [getattr(one, name) for one in seen] for name in names}
+    there = {name: [one for one in values if one is not None] for name, values in kept.items()}
+    # Some kinds of observations lack some fields; an array of spectra is there in any case.
     return {
-        _PLURALS.get(name, name): np.array([value for value in values if value is not None])
-        for name, values in kept.items()
+        _PLURALS.get(name, name): np.array(values)
+        for name, values in there.items()
+        if values or name in _PLURALS
     }
 
 
 def _rows(contents: Contents) -> Iterator[dict[str, Any]]:
     for series, samples in contents:
         described = {name: series.description[name] for name in _DESCRIBED}
+        described["target"] = series.target
         for index, seen in samples:
             if not isinstance(seen, Observation):
                 break
@@ -94,7 +98,14 @@ def _rows(contents: Contents) -> Iterator[dict[str, Any]]:
                     "spike": spike,
                     "singular_value": float(seen.singular_values[spike]),
                     **{f"target_overlap_{j}": overlap for j, overlap in enumerate(overlaps)},
+                    **_of_output(seen, spike),
                 }
+
+
+def _of_output(seen: Observation, spike: int) -> dict[str, float]:
+    """A column that only networks with an output of order one have."""
+    along = seen.initial_output_overlap
+    return {} if along is None else {"initial_output_overlap": float(along[spike])}
 
 
 @contextmanager

@@ -16,8 +16,9 @@ __all__ = ["FORMAT", "in_memory", "open_file", "reported", "transaction"]
 # "rmtS" in the header of every store, so that no other file is taken for one.
 _APPLICATION_ID = int.from_bytes(b"rmtS", "big")
 # Of the tables below. A change that older versions cannot read raises it. Format 1 had no table of
-# features, and format 2 none of paths; a file of theirs is given them when it is opened.
-FORMAT = 3
+# features, format 2 none of paths, and format 3 none of networks with an output of order one and of
+# losses; a file of theirs is given them when it is opened.
+FORMAT = 4
 
 # Seeds are text, since they may exceed 64 bits. Samples lie in one tree ordered by their key: there
 # is no index that could disagree with its table after damage.
@@ -45,8 +46,37 @@ _PATHS = """CREATE TABLE paths (
     checksum BLOB NOT NULL,
     PRIMARY KEY (series, number)
 ) WITHOUT ROWID"""
-# What was added, by the format in which it came.
-_ADDED = {2: _FEATURES, 3: _PATHS}
+_PATHS_WITH_LOSSES = """CREATE TABLE paths_with_losses (
+    series INTEGER NOT NULL REFERENCES series (id),
+    number INTEGER NOT NULL,
+    singular_values BLOB NOT NULL,
+    target_overlaps BLOB NOT NULL,
+    batch_errors BLOB NOT NULL,
+    test_error BLOB NOT NULL,
+    label_squares BLOB NOT NULL,
+    residual BLOB NOT NULL,
+    batch_loss BLOB NOT NULL,
+    test_loss BLOB NOT NULL,
+    batch_misclassified BLOB NOT NULL,
+    test_misclassified BLOB NOT NULL,
+    made_with TEXT NOT NULL,
+    checksum BLOB NOT NULL,
+    PRIMARY KEY (series, number)
+) WITHOUT ROWID"""
+_SAMPLES_WITH_OUTPUT = """CREATE TABLE samples_with_output (
+    series INTEGER NOT NULL REFERENCES series (id),
+    number INTEGER NOT NULL,
+    singular_values BLOB NOT NULL,
+    target_overlaps BLOB NOT NULL,
+    residual BLOB NOT NULL,
+    spectrum BLOB,
+    initial_output_overlap BLOB NOT NULL,
+    made_with TEXT NOT NULL,
+    checksum BLOB NOT NULL,
+    PRIMARY KEY (series, number)
+) WITHOUT ROWID"""
+# What was added, with the format in which it came.
+_ADDED = ((2, _FEATURES), (3, _PATHS), (4, _PATHS_WITH_LOSSES), (4, _SAMPLES_WITH_OUTPUT))
 _TABLES = (
     """CREATE TABLE problems (
         content_hash TEXT PRIMARY KEY NOT NULL,
@@ -59,8 +89,7 @@ _TABLES = (
         recipe TEXT NOT NULL,
         UNIQUE (problem, seed, recipe)
     )""",
-    _FEATURES,
-    _PATHS,
+    *(table for _, table in _ADDED),
     """CREATE TABLE samples (
         series INTEGER NOT NULL REFERENCES series (id),
         number INTEGER NOT NULL,
@@ -247,7 +276,7 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
     connection.execute("BEGIN")
     try:
         version = _pragma(connection, "user_version")
-        later = [table for came, table in _ADDED.items() if came > version]
+        later = [table for came, table in _ADDED if came > version]
         expected = [table for table in _TABLES if table not in later]
         made = connection.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL")
         return sorted(sql for (sql,) in made) == sorted(expected)
@@ -260,7 +289,7 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
         # Another process may have been faster.
         version = _pragma(connection, "user_version")
         if version < FORMAT:
-            for came, table in _ADDED.items():
+            for came, table in _ADDED:
                 if came > version:
                     connection.execute(table)
             connection.execute(f"PRAGMA user_version = {FORMAT}")

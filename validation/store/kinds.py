@@ -8,7 +8,7 @@ the theory in `validation.report.tasks`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from io import BytesIO
 from typing import Any, TypeAlias
 
@@ -51,6 +51,8 @@ AnyObservation: TypeAlias = Observation | FeatureObservation | PathObservation
 _FEATURES_VERSION = 1
 # The same of what is observed on the way.
 _PATH_VERSION = 1
+# The same of losses and misclassified samples.
+_LOSS_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Kind:
     ----------
     plan, observation : type
         The plan, and what is observed in one network. The fields of the latter are the columns of
-        the table, in order.
+        the table, in order, but for those that are None in all of this kind.
     table : str
         In the file.
     observe : callable
@@ -80,6 +82,10 @@ class Kind:
         An array, or a number, as it is stored: little-endian 64-bit floats.
     from_values : callable
         The observation that gave the contents of the columns.
+    holds : callable
+        Whether the samples of a plan of this type are of this kind.
+    without : tuple of str
+        Fields of the observation that are None in all of this kind.
     """
 
     plan: type
@@ -93,11 +99,14 @@ class Kind:
     memory: Callable[[Any], float]
     to_bytes: Callable[[Any], bytes]
     from_values: Callable[..., Any]
+    holds: Callable[[Any], bool] = lambda plan: True
+    without: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Of the table, beside keys, versions and checksum."""
-        return tuple(field.name for field in fields(self.observation))
+        names = (field.name for field in fields(self.observation))
+        return tuple(name for name in names if name not in self.without)
 
     def to_values(self, observation: Any) -> tuple[bytes | None, ...]:
         """An observation as the contents of the columns."""
@@ -131,17 +140,37 @@ def _floats(values: Any) -> bytes:
 
 
 def _weights_of(
-    values: bytes, overlaps: bytes, residual: bytes, spectrum: bytes | None
+    values: bytes,
+    overlaps: bytes,
+    residual: bytes,
+    spectrum: bytes | None,
+    initial_output: bytes | None = None,
 ) -> Observation:
     # Copies: the caller may write to them, and they have the byte order of this machine.
-    columns = (values, overlaps, residual, spectrum or b"")
-    s, o, (error,), whole = (np.frombuffer(one, "<f8").astype(np.float64) for one in columns)
-    return Observation(s, o.reshape(s.size, -1), float(error), None if spectrum is None else whole)
+    columns = (values, overlaps, residual, spectrum or b"", initial_output or b"")
+    s, o, (error,), whole, along = (np.frombuffer(one, "<f8").astype(np.float64) for one in columns)
+    return Observation(
+        s,
+        o.reshape(s.size, -1),
+        float(error),
+        None if spectrum is None else whole,
+        None if initial_output is None else along,
+    )
 
 
 def _weights_shapes(plan: Plan, index: int) -> tuple[tuple[int, ...] | None, ...]:
+    k = plan.n_outliers
     whole = (min(plan.problem.width, plan.problem.dim),) if plan.keeps_spectrum(index) else None
-    return (plan.n_outliers,), (plan.n_outliers, plan.problem.n_directions), (), whole
+    found = (k,), (k, plan.problem.n_directions), (), whole
+    return (*found, (k,)) if plan.observes_initial_output else found
+
+
+def _weights_details(plan: Plan, index: int) -> str:
+    return (
+        f"{plan.n_outliers} triplets"
+        + (", spectrum" if plan.keeps_spectrum(index) else "")
+        + (", initial output" if plan.observes_initial_output else "")
+    )
 
 
 def _weights_work(plan: Plan, index: int) -> float:
@@ -190,14 +219,20 @@ def _features_memory(plan: FeaturePlan) -> float:
 
 def _path_of(*columns: bytes) -> PathObservation:
     arrays = [np.lib.format.read_array(BytesIO(one), allow_pickle=False) for one in columns]
-    s, o, errors, test, squares, residual = (np.asarray(array, np.float64) for array in arrays)
-    return PathObservation(s, o, errors, test, squares, float(residual))
+    s, o, errors, test, squares, residual, *losses = (np.asarray(one, np.float64) for one in arrays)
+    return PathObservation(s, o, errors, test, squares, float(residual), *losses)
 
 
 def _path_shapes(plan: PathPlan, index: int) -> tuple[tuple[int, ...], ...]:
     steps, k, batches = len(plan.problem.steps), plan.n_outliers, n_batches(plan.problem)
-    overlaps = (steps, k, plan.problem.n_directions)
-    return (steps, k), overlaps, (steps + 1, batches), (steps + 1,), (batches + 1,), ()
+    overlaps, both = (steps, k, plan.problem.n_directions), ((steps + 1, batches), (steps + 1,))
+    found = (steps, k), overlaps, *both, (batches + 1,), ()
+    return (*found, *both, *both) if plan.observes_loss else found
+
+
+def _path_details(plan: PathPlan, index: int) -> str:
+    losses = f", losses v{_LOSS_VERSION}" if plan.observes_loss else ""
+    return f"{plan.n_outliers} triplets, path v{_PATH_VERSION} test={plan.n_test}{losses}"
 
 
 def _path_passed(plan: PathPlan) -> int:
@@ -210,50 +245,62 @@ def _path_work(plan: PathPlan, index: int) -> float:
     return float(stages * plan.problem.width * plan.problem.dim * _path_passed(plan))
 
 
+_WEIGHTS = Kind(
+    plan=Plan,
+    observation=Observation,
+    table="samples",
+    observe=observe_weights,
+    collect=lambda plan, seen, indices: Samples.collect(plan.problem, plan.seed, seen, indices),
+    shapes=_weights_shapes,
+    details=_weights_details,
+    work=_weights_work,
+    memory=lambda plan: float(plan.problem.width * plan.problem.dim),
+    to_bytes=_floats,
+    from_values=_weights_of,
+    holds=lambda plan: not plan.observes_initial_output,
+    without=("initial_output_overlap",),
+)
+_FEATURES = Kind(
+    plan=FeaturePlan,
+    observation=FeatureObservation,
+    table="features",
+    observe=observe_features,
+    collect=lambda plan, seen, indices: FeatureSamples.collect(plan, seen),
+    shapes=_features_shapes,
+    details=_features_details,
+    work=_features_work,
+    memory=_features_memory,
+    to_bytes=_npy,
+    from_values=_features_of,
+)
+_PATHS = Kind(
+    plan=PathPlan,
+    observation=PathObservation,
+    table="paths",
+    observe=observe_path,
+    collect=PathSamples.collect,
+    shapes=_path_shapes,
+    details=_path_details,
+    work=_path_work,
+    memory=lambda plan: float(plan.n_test * plan.problem.dim),
+    to_bytes=_npy,
+    from_values=_path_of,
+    holds=lambda plan: not plan.observes_loss,
+    without=("batch_loss", "test_loss", "batch_misclassified", "test_misclassified"),
+)
+# What is observed in problems that the first stores did not know has tables of its own, so that
+# their rows, and the checksums of these, stay what they are.
 KINDS = (
-    Kind(
-        plan=Plan,
-        observation=Observation,
-        table="samples",
-        observe=observe_weights,
-        collect=lambda plan, seen, indices: Samples.collect(plan.problem, plan.seed, seen, indices),
-        shapes=_weights_shapes,
-        details=lambda plan, index: (
-            f"{plan.n_outliers} triplets" + (", spectrum" if plan.keeps_spectrum(index) else "")
-        ),
-        work=_weights_work,
-        memory=lambda plan: float(plan.problem.width * plan.problem.dim),
-        to_bytes=_floats,
-        from_values=_weights_of,
+    _WEIGHTS,
+    _FEATURES,
+    _PATHS,
+    replace(
+        _WEIGHTS,
+        table="samples_with_output",
+        holds=lambda plan: plan.observes_initial_output,
+        without=(),
     ),
-    Kind(
-        plan=FeaturePlan,
-        observation=FeatureObservation,
-        table="features",
-        observe=observe_features,
-        collect=lambda plan, seen, indices: FeatureSamples.collect(plan, seen),
-        shapes=_features_shapes,
-        details=_features_details,
-        work=_features_work,
-        memory=_features_memory,
-        to_bytes=_npy,
-        from_values=_features_of,
-    ),
-    Kind(
-        plan=PathPlan,
-        observation=PathObservation,
-        table="paths",
-        observe=observe_path,
-        collect=PathSamples.collect,
-        shapes=_path_shapes,
-        details=lambda plan, index: (
-            f"{plan.n_outliers} triplets, path v{_PATH_VERSION} test={plan.n_test}"
-        ),
-        work=_path_work,
-        memory=lambda plan: float(plan.n_test * plan.problem.dim),
-        to_bytes=_npy,
-        from_values=_path_of,
-    ),
+    replace(_PATHS, table="paths_with_losses", holds=lambda plan: plan.observes_loss, without=()),
 )
 
 
@@ -273,7 +320,7 @@ def kind_of(plan: AnyPlan) -> Kind:
     'samples'
     """
     for kind in KINDS:
-        if isinstance(plan, kind.plan):
+        if isinstance(plan, kind.plan) and kind.holds(plan):
             return kind
     raise InvalidInputError(f"plans must hold Plan objects, got {type(plan).__name__}")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rmt.display import Part, Shown, Table
+from rmt.problem.labels import label_law_from
 
 __all__ = ["Series", "StoreSummary", "describes"]
 
@@ -40,10 +41,16 @@ class Series:
     n_samples: int
     made_with: tuple[str, ...]
 
+    @property
+    def target(self) -> str:
+        """The target, or the law of the labels, as one writes it."""
+        given = self.description["target"]
+        return given if isinstance(given, str) else label_law_from(given).text
+
     def cells(self) -> list[str]:
         """A row of the table of a store."""
         size = f"N = {self.description['width']}, d = {self.description['dim']}"
-        functions = f"{self.description['activation']}, {self.description['target']}"
+        functions = f"{self.description['activation']}, {self.target}"
         samples = f"{self.n_samples}"
         return [self.problem[:10], f"{self.seed}", samples, self.recipe, size, functions]
 

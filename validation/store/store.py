@@ -233,7 +233,8 @@ class SampleStore:
 
         Series ``i`` gives the arrays ``i/indices`` (n,), ``i/singular_values`` (n, k),
         ``i/target_overlaps`` (n, k, r), ``i/residuals`` (n,) and ``i/spectra`` (n, min(N, d)) or
-        without rows. A series of features gives ``i/indices``, ``i/singular_values``,
+        without rows, and of networks with an output of order one ``i/initial_output_overlap``
+        (n, k). A series of features gives ``i/indices``, ``i/singular_values``,
         ``i/overlaps`` (n, k, n_monomials), and ``i/test_error`` and ``i/training_error``
         (n, n_stages, n_inputs, n_regularisations). One of paths gives the arrays of `PathSamples`.
         The text ``series`` is a JSON list that says what each of them is.
