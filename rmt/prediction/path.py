@@ -373,7 +373,9 @@ class TrainingPath(Shown):
         ]
         p = self.problem
         kind = f"{p.batch} batch" if p.batch == "reused" else f"{p.batch_text} batches"
-        head = f"activation {p.activation.text}, target {p.target.text}; {kind} ({self.method})"
+        loss = "" if p.loss.text == "squared" else f", loss {p.loss.text}"
+        head = f"activation {p.activation.text}, target {p.label_text}{loss}; {kind}"
+        head += f" ({self.method})"
         header = ["step", "training error", "test error", "singular values", "overlaps with target"]
         return [head, Table("rrrrr", header, rows)]
 

@@ -308,15 +308,14 @@ class Prediction(Shown):
             if self.bulk.knows_edges
             else f"up to {self.bulk.upper_edge:.4f}"
         )
-        functions = (
-            *equation(r"\sigma", problem.activation),
-            r",\quad ",
-            *equation("f", problem.target),
-        )
+        functions = equation(r"\sigma", problem.activation)
+        if problem.labels is None:
+            functions = (*functions, r",\quad ", *equation("f", problem.target))
+        loss = "" if problem.loss.text == "squared" else f", loss {problem.loss.text}"
         parts: list[Part] = [
             Formula(
                 f"activation {_short(problem.activation.text)}, "
-                f"target {_short(problem.target.text)}",
+                f"target {_short(problem.label_text)}{loss}",
                 functions,
             ),
             f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "

@@ -120,7 +120,10 @@ def scaling(
     (sqrt(3), sqrt(7)/2)
     """
     # Exponents in the place of the problem's own are checked for themselves.
-    nearest = problem if alpha is None else problem.replace(steps=[(1, 0)] * len(problem.steps))
+    nearest = problem
+    if alpha is not None:
+        steps = [(one.scale, 0, one.weight_decay) for one in problem.steps]
+        nearest = problem.replace(steps=steps)
     check_supported(nearest, "exponents", None)
     if problem.n_steps <= 2:
         return two_step_scaling(problem, n_spikes, alpha)
