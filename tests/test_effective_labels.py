@@ -202,6 +202,18 @@ def test_a_kink_where_the_network_starts_is_refused(loss):
             call(SignOf("z"), loss)
 
 
+def test_a_kink_at_labels_of_some_probability_is_refused():
+    """The absolute error of labels that are 0: the sign of an output that is as good as 0."""
+    for target in ("relu(z)", "relu(z1)*z2", Channel(["z", 0], ["1/2", "1/2"]), Poisson("exp(z)")):
+        with pytest.raises(InvalidInputError, match="which some share of the samples has"):
+            effective_labels(target, "abs(y - h)")
+    assert effective_labels("relu(z) + 1", "abs(y - h)").function == ScalarFunction(
+        "sign(relu(z) + 1)"
+    )
+    assert effective_labels("relu(z)", "abs(y - h)", 0.5).is_symbolic
+    assert effective_labels("relu(z)", "huber(1/2)").is_symbolic
+
+
 def test_what_has_no_symbolic_form_says_so():
     labels = effective_labels("z", "log(cosh(h - y))", 0.5)
     with pytest.raises(InvalidInputError, match="no symbolic form: the average over Gaussian"):

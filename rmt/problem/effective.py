@@ -301,6 +301,8 @@ def _of_function(function: ScalarFunction, loss: Loss, std: float) -> EffectiveL
     # A line keeps Gaussian noise what it is.
     slope = sympy.diff(residual.expression, y) if len(residual.pieces) == 1 else None
     if not std or (slope is not None and slope.is_number):
+        if not std:
+            residual.check_values(function)
         same = residual.expression == y
         made = function if same else ScalarFunction.parse(residual.of(function.expression))
         noise = s * abs(slope) if std and slope is not None else sympy.Integer(0)
@@ -317,6 +319,8 @@ def _of_function(function: ScalarFunction, loss: Loss, std: float) -> EffectiveL
 @cached(256)
 def _of_law(law: Law, loss: Loss) -> EffectiveLabels:
     residual = residual_at_zero(loss)
+    if isinstance(law, Poisson):
+        residual.check_decided(np.arange(64.0))
     powers: Powers
     if isinstance(law, Bernoulli | SignOf):
         powers = Signs(residual.at(1), residual.at(-1), law.mean, law.n_variables)

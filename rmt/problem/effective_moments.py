@@ -233,6 +233,9 @@ def atoms_of_channel(law: Channel, residual: Residual) -> Atoms:
     values = [
         residual.of(one) if one.free_symbols else sympy.sympify(residual.at(one)) for one in nodes
     ]
+    for one in law.nodes:
+        if one.expression.free_symbols:
+            residual.check_values(one)
     merged: dict[Any, Any] = {}
     for value, weight in zip(values, weights, strict=True):
         merged[value] = merged.get(value, 0) + weight

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from rmt.arrays import Array, Bools
 from rmt.caching import cached
 from rmt.expressions.canonical import normalised
 from rmt.expressions.construction import build_piecewise, build_relation, variable
+from rmt.functions import ScalarFunction
 from rmt.lazy import sympy
 from rmt.pieces.kinks import SmoothPiece, smooth_pieces
 from rmt.problem.losses import Loss
@@ -24,6 +26,7 @@ _JUMP = 1e-6  # of a residual, which is none to tell from its slope
 class Residual:
     """``rho(0, y)``: its pieces, and itself, in the symbol ``y``."""
 
+    loss: Loss
     expression: Any
     pieces: tuple[SmoothPiece, ...]
 
@@ -38,21 +41,67 @@ class Residual:
         return self.expression.subs(variable("y"), label)
 
     def at(self, label: Any) -> Any:
-        """``rho(0, label)`` of a number."""
+        """``rho(0, label)`` of a label that has some probability."""
         label = sympy.sympify(label)
+        self.check_decided(np.array([float(label)]))
         for one in self.pieces:
             if bool(one.lower < label) and bool(label < one.upper):
                 return one.expression.subs(variable("y"), label)
         return self.of(label)
 
+    def check_decided(self, labels: Array) -> None:
+        """Raise where the residual of a label jumps at ``h = 0``: of labels of some probability.
+
+        Examples
+        --------
+        >>> residual_at_zero(Loss("abs(y - h)")).at(2)
+        1
+        >>> residual_at_zero(Loss("abs(y - h)")).at(0)
+        Traceback (most recent call last):
+            ...
+        rmt.status.InvalidInputError: loss='abs(h - y)' has a kink at the output h = 0 for the ...
+        """
+        jumps = _jumps_at_zero(self.loss, labels)
+        if jumps.any():
+            raise InvalidInputError(
+                f"loss={self.loss.text!r} has a kink at the output h = 0 for the label "
+                f"{labels[jumps][0]:g}, which some share of the samples has: what the first step "
+                "sees of it is not decided; move the kink, or make it round"
+            )
+
+    def check_values(self, function: ScalarFunction) -> None:
+        """`check_decided` of what a function is on whole regions."""
+        if len(self.pieces) == 1:
+            return
+        r = function.n_variables
+        axis = np.linspace(-3.0, 3.0, {1: 401, 2: 41}.get(r, 15)) + 0.00123
+        values = np.sort(function(*np.meshgrid(*[axis] * r)), axis=None)
+        self.check_decided(values[1:][np.diff(values) == 0.0])
+
+
+def _jumps_at_zero(loss: Loss, labels: Array) -> Bools:
+    above, below = (loss.residual(side, labels) for side in (1e-9, -1e-9))
+    found: Bools = np.abs(above - below) > _JUMP * (1.0 + np.abs(above))
+    return found
+
 
 @cached(64)
 def residual_at_zero(loss: Loss) -> Residual:
+    """``rho(0, y)`` as an expression, on its smooth pieces.
+
+    Raises
+    ------
+    InvalidInputError
+        For a loss with a kink at ``h = 0`` whatever the label.
+
+    Examples
+    --------
+    >>> residual_at_zero(Loss("huber(1/2)")).expression
+    Min(1/2, Max(-1/2, y))
+    """
     h, y = variable("h"), variable("y")
     probes = np.append(np.linspace(-3.7, 3.7, 38), [-1.0, 1.0])
-    above, below = (loss.residual(side, probes) for side in (1e-9, -1e-9))
-    jumps = np.abs(above - below) > _JUMP * (1.0 + np.abs(above))
-    if np.count_nonzero(jumps) > probes.size / 2:
+    if np.count_nonzero(_jumps_at_zero(loss, probes)) > probes.size / 2:
         raise InvalidInputError(
             f"loss={loss.text!r} has a kink at the output h = 0 whatever the label, where the "
             "network starts: what the first step sees of it is not decided; move the kink, as "
@@ -62,9 +111,9 @@ def residual_at_zero(loss: Loss) -> Residual:
     pieces = smooth_pieces(expression, y)
     if len(pieces) == 1:
         (one,) = pieces
-        return Residual(_tidy(one.expression), (_tidied(one),))
+        return Residual(loss, _tidy(one.expression), (_tidied(one),))
     pieces = tuple(_tidied(one) for one in pieces)
-    return Residual(_clipped(pieces, y) or _joined(pieces, y), pieces)
+    return Residual(loss, _clipped(pieces, y) or _joined(pieces, y), pieces)
 
 
 def _tidied(piece: SmoothPiece) -> SmoothPiece:

@@ -94,13 +94,17 @@ def scaling(
         When a moment that is needed does not exist. After more than two steps for symbols, and
         for an activation with ``mu_1 = 0``.
     UnsupportedProblemError
-        For more than two steps that use a batch again, and for exponents of 1/2.
+        For more than two steps that use a batch again, and for exponents of 1/2; for more than two
+        steps of a loss whose residual answers differently to each label.
 
     Notes
     -----
     Spikes that are absent leave their powers of ``g`` free: ``delta_k`` is the distance from the
     powers of those that are present. Level `resummed` has no such expansion and needs no limit.
-    Source: docs/theory.md, sections 2 and 3; docs/scaling.md.
+    With another loss, or a law of labels, every ``y`` is the effective label ``y_1 = rho(0, y)``,
+    ``rho = -dl/dh`` (`rmt.problem.effective_labels`): the output vanishes with the shift. After
+    more than two steps losses are those that answer alike to each label.
+    Source: docs/theory.md, sections 2 and 3; docs/scaling.md; docs/losses.md, the level scaling.
 
     Examples
     --------
