@@ -301,7 +301,9 @@ class _Segment:
         r = problem.n_directions
         z, rise = nodes.coordinates[:r], np.zeros((r, output.size))
         if s == 0 and r == 1 and not problem.noise_std and problem.starts_at_zero:
-            return np.asarray(problem.loss.residual(output, nodes.label))  # the rule is cut at kinks
+            return np.asarray(
+                problem.loss.residual(output, nodes.label)
+            )  # the rule is cut at kinks
         if s > 0:  # but for what the sample itself has put into the rows
             gain = problem.output_gain * shrunk(problem, s) * self._w * self._g
             rise = (gain[:, None] * self._total()[:, :r]).T @ seen.slope
