@@ -17,7 +17,7 @@ from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.prediction import Method, Prediction, Spike, SpikeError, TrainingPath
 from rmt.problem import Problem
-from rmt.problem.supported import check_supported, two_steps
+from rmt.problem.supported import check_supported, has_prediction, two_steps
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers.rectangular import rectangular_outliers
@@ -29,7 +29,7 @@ from rmt.spikes.deformed.outliers import (
     deformed_outliers,
 )
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
-from rmt.spikes.on_rows import RowsOutliers, outliers_on_rows, with_row_lengths
+from rmt.spikes.on_rows import RowsOutliers, on_plain_rows, outliers_on_rows, with_row_lengths
 from rmt.spikes.path import walked
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
@@ -142,7 +142,7 @@ def predict(
     """
     check_arguments(problem, method, rtol, forms, bulk)
     if method == "deformed" and forms is None:
-        forms = DEFAULT_FORMS
+        forms = _default_forms(problem)
     check_supported(problem, method, forms)
     seconds, failure = checked_seconds(max_seconds), None
     try:
@@ -228,7 +228,7 @@ def training_path(
     """
     check_arguments(problem, method, rtol, forms, bulk)
     if method == "deformed" and forms is None:
-        forms = DEFAULT_FORMS
+        forms = _default_forms(problem)
     if method == "resummed" and bulk is None:
         bulk = _default_bulk(problem)
     for n in range(1, problem.n_steps + 1):
@@ -350,11 +350,27 @@ def on_bulk(problem: Problem, factors: SpikeStrengths, bulk: Bulk | None = None)
     ConvergenceError
         The lengths of the rows were asked for and not found.
     """
+    in_pairs = problem.initialisation == "antisymmetric"
+    if in_pairs and bulk == "rows":
+        raise InvalidInputError(
+            "bulk='rows' needs the lengths of rows, which for initialisation='antisymmetric' come "
+            "in pairs and are not known; bulk='marchenko-pastur' is that of the untrained pairs"
+        )
+    if in_pairs:
+        return _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
     if (bulk or _default_bulk(problem)) == "rows":
         factors = with_row_lengths(problem, factors)
         if factors.row_lengths is not None:
             return _on_rows(problem, outliers_on_rows(problem, factors))
+    if any(step.weight_decay for step in problem.steps):
+        return _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
     return on_marchenko_pastur(problem, "resummed", factors)
+
+
+def _default_forms(problem: Problem) -> Forms:
+    """Those closest to simulation, or the simple ones where these are not worked out."""
+    known = has_prediction(problem, "deformed", DEFAULT_FORMS)
+    return DEFAULT_FORMS if known or not has_prediction(problem, "deformed") else "simple"
 
 
 def _default_bulk(problem: Problem) -> Bulk:
@@ -414,6 +430,10 @@ def _spikes(factors: SpikeStrengths, aspect_ratio: float, at_most: int) -> tuple
         "target_alignments": alignment_errors,
         "target_overlaps": right_error * (alignments + alignment_errors) + right * alignment_errors,
     }
+    if factors.initial_alignments is not None and factors.initial_sq_errors is not None:
+        initial, off = factors.initial_alignments**2, factors.initial_sq_errors
+        values["initial_output_overlap"] = right[:, 0] * initial
+        errors["initial_output_overlap"] = right_error[:, 0] * (initial + off) + right[:, 0] * off
     return _made(values, errors, outliers.is_outlier[:at_most])
 
 
@@ -479,6 +499,9 @@ def _spikes_of(
         "target_alignments": filled(factors.alignment_sq_errors),
         "target_overlaps": filled(found.target_error),
     }
+    if isinstance(found, RowsOutliers) and factors.initial_alignments is not None:
+        values["initial_output_overlap"] = filled(found.initial_overlap)
+        errors["initial_output_overlap"] = filled(found.initial_error)
     return _made(values, errors, np.arange(count) < outliers)
 
 

@@ -124,11 +124,18 @@ def _draw_overlaps(ax: Axes, path: TrainingPath, steps: Array, seen: dict[str, A
 
 
 def _draw_errors(ax: Axes, path: TrainingPath, steps: Array, seen: dict[str, Array]) -> None:
-    for name, colour, style, marker in (
-        ("test_error", "black", "-", "o"),
-        ("training_error", OUTLIER_COLOUR, (0, (5, 2)), "s"),
-    ):
-        values, label = getattr(path, name), name.replace("_error", "")
+    kind = "error" if path.problem.loss.text == "squared" else "loss"
+    lines = [
+        (f"test_{kind}", "test", "black", "-", "o"),
+        (f"training_{kind}", "training", OUTLIER_COLOUR, (0, (5, 2)), "s"),
+    ]
+    if np.isfinite(path.test_misclassified).any():
+        lines += [
+            ("test_misclassified", "test, misclassified", "0.55", "-", "o"),
+            ("training_misclassified", "training, misclassified", "0.55", (0, (5, 2)), "s"),
+        ]
+    for name, label, colour, style, marker in lines:
+        values = getattr(path, name)
         ax.plot(steps, values, color=colour, linestyle=style, label=label, zorder=3)
         if name in seen:
             _bars(ax, steps, seen[name], colour, marker)
@@ -136,9 +143,10 @@ def _draw_errors(ax: Axes, path: TrainingPath, steps: Array, seen: dict[str, Arr
             ax.plot(steps, values, linestyle="", marker=marker, markersize=3.5, color=colour)
     if seen:
         ax.errorbar([], [], [], color="0.3", marker="o", label="simulated", **_BARS)
-    means = [np.nanmean(seen[name], axis=0) for name in seen if name.endswith("_error")]
-    ax.set_ylim(0.0, 1.08 * float(np.nanmax([path.test_error, path.training_error, *means])))
-    ax.set_ylabel("mean square error")
+    drawn = [getattr(path, name) for name, *_ in lines]
+    drawn += [np.nanmean(seen[name], axis=0) for name, *_ in lines if name in seen]
+    ax.set_ylim(min(0.0, 1.08 * float(np.nanmin(drawn))), 1.08 * max(float(np.nanmax(drawn)), 0.0))
+    ax.set_ylabel("mean square error" if kind == "error" else "loss")
     ax.legend(frameon=False, fontsize="small", loc="best")
 
 
@@ -174,6 +182,10 @@ def _checked(
         "target_overlaps": ("networks", n, "K", r),
         "training_error": ("networks", n + 1),
         "test_error": ("networks", n + 1),
+        "training_loss": ("networks", n + 1),
+        "test_loss": ("networks", n + 1),
+        "training_misclassified": ("networks", n + 1),
+        "test_misclassified": ("networks", n + 1),
     }
     if simulated is None:
         return {}

@@ -395,21 +395,27 @@ class TrainingPath(Shown):
 
     def _parts(self) -> list[Part]:
         """A row for every point: errors, and the outliers with what they have learned."""
+        p, last = self.problem, self.points[-1]
+        shown = [name for name in with_errors(last) if not name.endswith("_error_error")]
+        shown = [name for name in shown if name in (*_ERRORS, *_LATER)]
+        if len(shown) > len(_ERRORS):  # what the steps descend says more than a mean square
+            shown = shown[len(_ERRORS) :]
         rows = [
             [
                 f"{point.step}",
-                f"{point.training_error:.4f}",
-                f"{point.test_error:.4f}",
+                *(f"{getattr(point, name):.4f}" for name in shown),
                 ", ".join(f"{spike.singular_value:.5g}" for spike in point.outliers),
                 ", ".join(f"{spike.target_overlap:.4f}" for spike in point.outliers),
             ]
             for point in self.points
         ]
-        p = self.problem
         kind = f"{p.batch} batch" if p.batch == "reused" else f"{p.batch_text} batches"
-        head = f"activation {p.activation.text}, target {p.target.text}; {kind} ({self.method})"
-        header = ["step", "training error", "test error", "singular values", "overlaps with target"]
-        return [head, Table("rrrrr", header, rows)]
+        what = f"target {p.target.text}" if p.labels is None else f"labels {p.label_text}"
+        loss = "" if p.loss.text == "squared" else f", loss {p.loss.text}"
+        head = f"activation {p.activation.text}, {what}{loss}; {kind} ({self.method})"
+        names = [name.replace("_", " ") for name in shown]
+        header = ["step", *names, "singular values", "overlaps with target"]
+        return [head, Table("r" * len(header), header, rows)]
 
 
 def with_errors(point: PathPoint) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class SpikeError:
     right_overlap: float
     target_alignments: tuple[float, ...]
     target_overlaps: tuple[float, ...]
+    initial_output_overlap: float | None = None
 
     @property
     def target_overlap(self) -> float:
@@ -87,6 +89,9 @@ class Spike(InNotebooks):
         Absolute error estimate of each number: of the solution of the level's equations, not of
         their distance from a finite network. At the level ``deformed`` what its outlier equation
         is known to leave out is included.
+    initial_output_overlap : float or None
+        Squared overlap of the right singular vector with the direction of the untrained network's
+        own output, ``W_0^T a``; None where that output vanishes.
 
     Examples
     --------
@@ -107,6 +112,7 @@ class Spike(InNotebooks):
     target_overlaps: tuple[float, ...]
     is_outlier: bool
     error: SpikeError
+    initial_output_overlap: float | None = None
 
     @property
     def target_overlap(self) -> float:
@@ -124,16 +130,24 @@ class Spike(InNotebooks):
                 zip(self.target_overlaps, self.error.target_overlaps, strict=True), 1
             )
         ]
+        if (
+            self.initial_output_overlap is not None
+            and self.error.initial_output_overlap is not None
+        ):
+            own, off = self.initial_output_overlap, self.error.initial_output_overlap
+            numbers.append(("overlap with the initial output", own, off))
         rows = [[name, f"{value:.6g}", f"{error:.1g}"] for name, value, error in numbers]
         where = "outlier" if self.is_outlier else "in the bulk"
         return [f"spike, {where}", Table("lrr", ["", "value", "error estimate"], rows)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists; None for what is not finite."""
+        names = list(_NUMBERS)
+        names += [] if self.initial_output_overlap is None else ["initial_output_overlap"]
         return {
-            **plain_fields(self, _NUMBERS),
+            **plain_fields(self, names),
             "is_outlier": self.is_outlier,
-            "error": plain_fields(self.error, _NUMBERS),
+            "error": plain_fields(self.error, names),
         }
 
 
@@ -308,19 +322,17 @@ class Prediction(Shown):
             if self.bulk.knows_edges
             else f"up to {self.bulk.upper_edge:.4f}"
         )
-        functions = (
-            *equation(r"\sigma", problem.activation),
-            r",\quad ",
-            *equation("f", problem.target),
-        )
+        functions: tuple[Any, ...] = equation(r"\sigma", problem.activation)
+        if problem.labels is None:
+            functions = (*functions, r",\quad ", *equation("f", problem.target))
         parts: list[Part] = [
             Formula(
                 f"activation {_short(problem.activation.text)}, "
-                f"target {_short(problem.target.text)}",
+                f"{'target' if problem.labels is None else 'labels'} {_short(problem.label_text)}",
                 functions,
             ),
             f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "
-            f"{readout} readout, noise {problem.noise_std:g}",
+            f"{readout} readout, noise {problem.noise_std:g}{_beside(problem)}",
             f"bulk of singular values {bulk}, {len(self.outliers)} outlier"
             f"{'' if len(self.outliers) == 1 else 's'} ({self.method}"
             f"{', bulk of rows' if self._bulk_name == 'rows' else ''})",
@@ -360,3 +372,16 @@ class Prediction(Shown):
 def _short(text: str) -> str:
     """The text of a function with long decimals cut to six digits, for display."""
     return re.sub(r"\d+\.\d{8,}", lambda number: f"{float(number[0]):.6g}", text)
+
+
+def _beside(problem: Problem) -> str:
+    """What is not as in the first problems."""
+    found = [] if problem.loss.text == "squared" else [f"loss {_short(problem.loss.text)}"]
+    if problem.output_scale is not None:
+        found.append(f"output scale {problem.output_scale:g}")
+    if problem.initialisation != "independent":
+        found.append(f"{problem.initialisation} start")
+    if any(step.weight_decay for step in problem.steps):
+        left = math.prod(step.kept(problem.width) for step in problem.steps)
+        found.append(f"weight decay leaves {left:.3g} of W_0")
+    return "".join(f", {one}" for one in found)

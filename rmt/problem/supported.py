@@ -199,6 +199,8 @@ class Setting:
         The levels that have a prediction with it, each with its verdict and the test that holds it.
     reason : str
         Why the others have none.
+    forms : tuple of str
+        Of the level ``deformed``, where it has one.
     """
 
     words: str
@@ -207,15 +209,27 @@ class Setting:
     instead: str
     levels: dict[Level, tuple[Verdict, str]]
     reason: str
+    forms: tuple[Forms, ...] = FORMS
+
+    def known(self, level: Level, forms: Forms | None) -> bool:
+        """Whether a level has a prediction with it, by these forms."""
+        return level in self.levels and (forms is None or forms in self.forms)
 
 
+_TESTS = "test_losses_against_simulation.py"
 SETTINGS = (
     Setting(
         "another loss, or labels with a law of their own",
         lambda p: p.loss.text != "squared" or p.labels is not None,
         lambda p: p.replace(loss="squared", target=p.target),
         "it with loss='squared' and the mean of its labels as the target",
-        {},
+        {
+            "resummed": ("derived and checked", f"{_TESTS}::test_outliers_of_networks"),
+            "deformed": (
+                "derived and checked",
+                "test_losses.py::test_deformed_outliers_of_networks",
+            ),
+        },
         "its effective labels are not worked out there",
     ),
     Setting(
@@ -223,15 +237,25 @@ SETTINGS = (
         lambda p: not p.starts_at_zero,
         lambda p: p.replace(output_scale=None, readout_sum=None),
         "it with output_scale=None",
-        {},
+        {
+            "resummed": ("derived and checked", f"{_TESTS}::test_outliers_of_networks"),
+            "deformed": (
+                "derived and checked",
+                "test_losses.py::test_deformed_outliers_of_networks",
+            ),
+        },
         "spikes that are correlated with the initial weights are not worked out there",
+        forms=("simple",),
     ),
     Setting(
         "an output of another scale that starts at zero",
         lambda p: p.starts_at_zero and p.output_scale is not None,
         lambda p: p.replace(output_scale=None),
         "it with output_scale=None",
-        {},
+        {
+            "resummed": ("derived and checked", f"{_TESTS}::test_outliers_of_networks"),
+            "deformed": ("derived", f"{_TESTS}::test_deformed_outliers"),
+        },
         "the output's answer is that of a vanishing one there",
     ),
     Setting(
@@ -239,7 +263,7 @@ SETTINGS = (
         lambda p: p.initialisation == "antisymmetric",
         lambda p: p.replace(initialisation="independent", output_scale=None),
         "it with initialisation='independent'",
-        {},
+        {"resummed": ("derived and checked", f"{_TESTS}::test_outliers_of_networks")},
         "the bulk of weights whose rows are pairs is not worked out there",
     ),
     Setting(
@@ -247,7 +271,13 @@ SETTINGS = (
         lambda p: any(step.weight_decay for step in p.steps),
         lambda p: p.replace(steps=[(one.scale, one.exponent) for one in p.steps]),
         "it without weight decay",
-        {},
+        {
+            "resummed": ("derived and checked", f"{_TESTS}::test_outliers_of_networks"),
+            "deformed": (
+                "derived and checked",
+                "test_losses.py::test_deformed_outliers_of_networks",
+            ),
+        },
         "weights that shrink between steps are not worked out there",
     ),
 )
@@ -435,9 +465,10 @@ def supported(problem: Problem) -> Supported:
     return Supported(problem, kind_of_schedule(problem), levels)
 
 
-def has_prediction(problem: Problem, level: Level) -> bool:
-    """Whether the level has one for the problem, with some of its forms."""
-    return any(_entry(problem, *one) is not None for one in LEVELS if one[0] == level)
+def has_prediction(problem: Problem, level: Level, forms: Forms | None = None) -> bool:
+    """Whether the level has one for the problem, with these forms or with some."""
+    asked = [one for one in LEVELS if one[0] == level and forms in (None, one[1])]
+    return any(_entry(problem, *one) is not None for one in asked)
 
 
 def check_supported(problem: Problem, level: Level, forms: Forms | None, what: str = "") -> None:
@@ -486,12 +517,12 @@ def settings_of(problem: Problem) -> tuple[Setting, ...]:
     return tuple(one for one in SETTINGS if one.holds(problem))
 
 
-def _missing(problem: Problem, level: Level) -> tuple[Setting, ...]:
-    return tuple(one for one in settings_of(problem) if level not in one.levels)
+def _missing(problem: Problem, level: Level, forms: Forms | None) -> tuple[Setting, ...]:
+    return tuple(one for one in settings_of(problem) if not one.known(level, forms))
 
 
 def _entry(problem: Problem, level: Level, forms: Forms | None) -> Entry | None:
-    if _missing(problem, level):
+    if _missing(problem, level, forms):
         return None
     schedule, giant = kind_of_schedule(problem), _is_giant(problem)
     return next((one for one in TABLE if one.holds(level, forms, schedule, giant)), None)
@@ -505,7 +536,11 @@ def _support(problem: Problem, level: Level, forms: Forms | None) -> Support:
             word, test = one.levels[level]
             verdict, evidence = min(verdict, word, key=_WORTH.index), test
         return Support(level, forms, verdict, "", entry.limits, problem, "", evidence)
-    missing = _missing(problem, level)
+    missing = _missing(problem, level, forms)
+    for other in FORMS if missing and forms is not None else ():
+        if _entry(problem, level, other) is not None:
+            reason = ", and ".join(f"with {one.words}, {one.reason}" for one in missing)
+            return Support(level, forms, "no", reason, "", problem, f"it with forms={other!r}", "")
     if missing:
         simpler = problem
         for one in missing:

@@ -65,6 +65,8 @@ class SpikeStrengths:
     initial_alignments : array, shape (K,), or None
         With an output of order one: of the right singular vectors that the spikes make with
         ``W_0^T a``, as ``alignments`` are with the target.
+    initial_sq_errors : array, shape (K,), or None
+        Absolute error estimates of their squares.
     """
 
     strengths: Array
@@ -78,6 +80,7 @@ class SpikeStrengths:
     row_lengths: Array | None = None
     coarser: SpikeStrengths | None = None
     initial_alignments: Array | None = None
+    initial_sq_errors: Array | None = None
 
 
 def after_one_step(

@@ -27,10 +27,10 @@ from rmt.spikes.deformed.rare import exceeded_by
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.readout_rule import law_of_readout, readout_rule
 from rmt.spikes.refinement import SAFETY
-from rmt.spikes.state.walk import walk
+from rmt.spikes.state.walk import shrunk, walk
 from rmt.status import ConvergenceError, Status
 
-__all__ = ["RowsOutliers", "outliers_on_rows", "with_row_lengths"]
+__all__ = ["RowsOutliers", "on_plain_rows", "outliers_on_rows", "with_row_lengths"]
 
 
 RESOLUTION, COARSER = 1.0, 0.75  # of the walk that tells lengths, and what shows their errors
@@ -50,7 +50,9 @@ class RowsOutliers:
         Overlaps squared, with the span of the spikes' directions.
     target_overlap : array, shape (J, r)
         Squared overlaps of the right singular vectors with the target's directions.
-    singular_value_error, left_error, right_error, target_error : array
+    initial_overlap : array, shape (J,)
+        Those with ``W_0^T a``, for an output of order one; otherwise nan.
+    singular_value_error, left_error, right_error, target_error, initial_error : array
         Estimates of their absolute errors, of the same shapes: of strengths and lengths, and of
         the cut-off of rare rows.
     edge, edge_error : float
@@ -66,10 +68,12 @@ class RowsOutliers:
     left_overlap: Array
     right_overlap: Array
     target_overlap: Array
+    initial_overlap: Array
     singular_value_error: Array
     left_error: Array
     right_error: Array
     target_error: Array
+    initial_error: Array
     edge: float
     edge_error: float
     inside_error: float
@@ -128,6 +132,9 @@ def outliers_on_rows(problem: Problem, spikes: SpikeStrengths) -> RowsOutliers:
     count, shared = found.singular_value.size, spikes.strengths.size
     target_error = errors("target_overlap")
     target_error += found.right_overlap[:, None] * spikes.alignment_sq_errors[:count]
+    initial_error = errors("initial_overlap")
+    if spikes.initial_sq_errors is not None:
+        initial_error += found.right_overlap * spikes.initial_sq_errors[:count]
     edge_error = SAFETY * abs(coarser.edge - found.edge) + abs(lower.edge - found.edge)
     further = [one.singular_value[count:shared] for one in (*ends, coarser, lower)]
     reach = max((float(one[0]) for one in further if one.size), default=found.edge)
@@ -139,10 +146,12 @@ def outliers_on_rows(problem: Problem, spikes: SpikeStrengths) -> RowsOutliers:
         found.left_overlap,
         found.right_overlap,
         found.target_overlap,
+        found.initial_overlap,
         singular_value_error=errors("singular_value"),
         left_error=errors("left_overlap"),
         right_error=errors("right_overlap"),
         target_error=target_error,
+        initial_error=initial_error,
         edge=found.edge,
         edge_error=edge_error,
         inside_error=max(edge_error, reach - found.edge),
@@ -159,6 +168,7 @@ class _Mapped:
     left_overlap: Array
     right_overlap: Array
     target_overlap: Array
+    initial_overlap: Array
     edge: float
     law: GeneralisedMarchenkoPastur
 
@@ -168,6 +178,33 @@ class _Mapped:
         full = np.full(shape, self.edge if name == "singular_value" else 0.0)
         full[: len(values)] = values[: shape[0]]
         return full
+
+
+def on_plain_rows(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths:
+    """Spikes on rows of the lengths that weight decay leaves, alone or in pairs.
+
+    Neurons of an antisymmetric start come in pairs of the same weights. Their sums and differences,
+    over ``sqrt 2``, are rows of length ``sqrt 2`` and 0, with the even and the odd part of the left
+    functions: of every pair one of each.
+    """
+    left = shrunk(problem, problem.n_steps)
+    g, w, u = spikes.readout_nodes, spikes.readout_weights, spikes.left_functions
+    lengths = np.full(g.size, left)
+    if problem.initialisation == "antisymmetric":
+        mirrored = _mirrored(g, u)
+        u = np.concatenate([u + mirrored, u - mirrored], axis=1) / math.sqrt(2.0)
+        lengths = np.concatenate([math.sqrt(2.0) * lengths, 0.0 * lengths])
+        g, w = np.tile(g, 2), np.tile(w, 2) / 2.0
+    made = replace(
+        spikes, readout_nodes=g, readout_weights=w, left_functions=u, row_lengths=lengths
+    )
+    return replace(made, coarser=replace(made, coarser=None))
+
+
+def _mirrored(g: Array, u: Array) -> Array:
+    """``u_k(-g)`` at the nodes of a rule that is symmetric, or of a readout that is given so."""
+    partner = np.argmin(np.abs(g[:, None] + g), axis=0)
+    return np.asarray(u[:, partner])
 
 
 def _mapped(
@@ -195,6 +232,9 @@ def _mapped(
         found.left_overlap,
         (found.components**2).sum(axis=1),
         (found.components @ spikes.alignments) ** 2,
+        found.singular_value * math.nan
+        if spikes.initial_alignments is None
+        else (found.components @ spikes.initial_alignments) ** 2,
         math.sqrt(law.upper_edge),
         law,
     )
@@ -207,6 +247,9 @@ def _population(problem: Problem, spikes: SpikeStrengths) -> tuple[Array, Array]
     """
     assert spikes.row_lengths is not None
     g, square = spikes.readout_nodes, spikes.row_lengths**2
+    atoms = list(dict.fromkeys(square.tolist()))
+    if len(atoms) <= 2:  # the same for all neurons, or for all pairs of them
+        return np.array(atoms), np.array([spikes.readout_weights[square == b].sum() for b in atoms])
     values, weights = law_of_readout(problem.readout)
     if values.size <= g.size:
         return square, spikes.readout_weights

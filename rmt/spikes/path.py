@@ -121,5 +121,6 @@ def _spikes(problem: Problem, found: RefinedWalk, s: int) -> SpikeStrengths:
         status=found.status,
         row_lengths=np.sqrt(own),
         initial_alignments=None if problem.starts_at_zero else toward[:kept, r],
+        initial_sq_errors=None if problem.starts_at_zero else found.square_errors[s][:kept, r],
     )
     return replace(spikes, coarser=replace(spikes, row_lengths=np.sqrt(own + found.own_errors[s])))

@@ -201,14 +201,17 @@ def fluctuations(
                 _carried(one, segment, segments[number + 1].first, w, problem, batch, batch >= old)
                 for batch, one in enumerate(inputs)
             ]
+    # The walk is of the weights over what weight decay has left of the initial ones.
+    left = steps[-1].shrunk
+    batches = [_multiplied(one, np.full_like(g, left)) for one in batches]
     last = segments[-1]
     memory = last.memories[problem.schedule[-1]]
     return Fluctuations(
-        base,
+        left * base,
         tuple(batches),
         tuple(inputs),
-        before=last.before_last,
-        mean=memory.means[last.answers.shape[1] - 1],
+        before=left * last.before_last,
+        mean=left * memory.means[last.answers.shape[1] - 1],
         last=problem.schedule[-1],
         state=steps[-1],
     )

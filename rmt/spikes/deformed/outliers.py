@@ -232,7 +232,7 @@ def _spikes(problem: Problem, g: Array, w: Array, found: Fluctuations) -> SpikeS
     kept = int(np.sum(theta > KEEP * problem.aspect_ratio**0.25))
     return SpikeStrengths(
         strengths=theta[:kept],
-        alignments=toward[:kept],
+        alignments=toward[:kept, : problem.n_directions],
         readout_nodes=g,
         readout_weights=w,
         left_functions=left[:kept],
