@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from rmt.notes import of_readout_scale
+from rmt.problem.supported import two_steps
 from validation.comparison.compare import PredictedOutliers
 from validation.weights.fit import bulk_ratio, fluctuation, seen_of
 from validation.weights.mistakes import likely_mistake, readout_advice
@@ -60,9 +61,12 @@ def odd_weights(readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
     )
     prediction = readings[0].prediction
     if not readings[0].knows_bulk:
+        what = "more than two steps, or giant ones, leave"
+        if two_steps(prediction.problem):
+            what = "the steps of such a network leave"
         notes.append(
-            "no level predicts what more than two steps, or giant ones, leave of the bulk: "
-            "outliers are counted beyond the spectrum's own edge, and the bulk is not compared"
+            f"no level predicts what {what} of the bulk: outliers are counted beyond the "
+            "spectrum's own edge, and the bulk is not compared"
         )
     elif prediction.method != "deformed":
         notes.append(
@@ -231,7 +235,8 @@ def _other_readout(reading: Reading) -> str | None:
 
 def _backwards(reading: Reading) -> str | None:
     """Steps taken the wrong way: singular values and squared overlaps after one are the same."""
-    if reading.given.directions is not None:
+    # An output of order one that overshoots reverses steps by itself.
+    if reading.given.directions is not None or not reading.prediction.problem.starts_at_zero:
         return None
     seen = seen_of(reading)
     known = seen.drift_factor(reading.prediction)
