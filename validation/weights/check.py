@@ -37,9 +37,9 @@ __all__ = ["check"]
 
 # Largest min(N, d) of which all singular values are computed unasked: some seconds a matrix.
 _SPECTRUM_SIZE = 2000
-# Tolerance of the predictions for other losses, whose kinks may take long to resolve: a thirtieth
-# of the allowance.
-_LOOSER = 1e-3
+# Tolerance of the predictions for other losses, whose kinks may take long to resolve: a tenth of
+# the allowance.
+_LOOSER = 3e-3
 
 
 def check(
