@@ -1,18 +1,17 @@
 """Joint law of a sample for any loss and any law of labels, as weights that follow the output.
 
-In the second step a sample counts by ``rho(h(y_1, zeta), y)``: of another loss than the squared one
-that is not affine in the label, and moments in ``y`` (`label_law`) are not enough. What is smooth is
-``h`` and ``Phi_t`` as functions of the effective label ``y_1`` and of ``zeta``. So they are known at
-a few nodes of these two, and the sum over samples is condensed into weights on them,
+In the second step a sample counts by ``rho(h(y_1, zeta), y)``, which for most losses is not affine
+in the label, so that moments in ``y`` (`label_law`) are not enough. What is smooth are ``h`` and
+``Phi_t``, as functions of the effective label ``y_1`` and of ``zeta``. So they are known at a few
+nodes of these two, and the sum over samples is condensed into weights on them,
 
     E[rho m F(y_1, zeta)] ~ sum_p weights[m, p] F(point p),    m = 1, y_1, rho, z_i,
 
-in which ``rho`` itself is taken at every sample, by rules that are cut where it has kinks. Given
-``z``, ``zeta`` is averaged by Mehler's formula, as for the squared loss.
-
-Labels are of two kinds: *atoms*, values that a set of ``z`` shares, such as ``+-1`` and counts,
-for which the integral over ``z`` is done once and kinks lie in ``zeta``; and those that vary with
-``z``, for which kinks lie in ``z``, at other places for every ``zeta``.
+in which ``rho`` is taken at every sample. Labels that a set of ``z`` shares, such as ``+-1`` and
+counts, are *atoms*, for which the integral over ``z`` is done once; any other sample is a node of
+``z``, and of the label noise. Given ``z``, ``zeta`` is averaged by Mehler's formula, as for the
+squared loss; where the residual has kinks, by rules that are cut where it has them in ``zeta``: what
+is left then is smooth in ``z``.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import numpy as np
 from rmt.arrays import Array, Bools, Indices
 from rmt.budget import count_work
 from rmt.moments.hermite_values import orthonormal_hermite
-from rmt.moments.rules import gaussian_rule, negligible_beyond, tensor_rule
+from rmt.moments.rules import gauss_legendre, gaussian_rule, negligible_beyond, tensor_rule
 from rmt.problem import Problem
 from rmt.problem.losses import Loss
 from rmt.spikes.constants import Constants, kinks_of_labels
@@ -43,17 +42,16 @@ from rmt.spikes.label_law import (
     zeta_nodes,
 )
 from rmt.spikes.refinement import COARSENING, Resolution
-from rmt.spikes.residual_kinks import Cut, Panels, cut_panels, switches
+from rmt.spikes.residual_kinks import crossings, switches
 
 __all__ = ["ResidualLaw", "residual_law"]
 
-_CHUNK = 1 << 18  # entries of a temporary array
-_WIDEST = 2.0  # panel over z
+_CHUNK = 1 << 20  # entries of a temporary array
 _NOISE = 8.0  # standard deviations of label noise that count
 _SHARED = 16  # nodes of z with one label that make an atom of it
 _MOST_SHARED = 64
 _FEW = 8  # different effective labels that are nodes themselves
-_FARTHEST = 8.5  # of zeta / sqrt(B)
+_ORDERS = 10.0, 5.0  # Gauss-Legendre nodes between kinks of K polynomials, with sqrt(K)
 _SAME = 1e-12
 
 
@@ -66,72 +64,80 @@ class _FewLabels:
 
     def polynomials(self, y: Array) -> Array:
         """1 at the nearest of the nodes, and 0 at the others; shape (count, *y.shape)."""
-        if self.count == 1:
-            return np.ones((1, *y.shape))
         nearest = np.searchsorted((self.nodes[1:] + self.nodes[:-1]) / 2.0, y)
-        return np.asarray((nearest == np.arange(self.count)[:, None]).astype(float))
+        every = np.arange(self.count).reshape(-1, *[1] * y.ndim)
+        return np.asarray((nearest == every).astype(float))
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Some of the samples.
+
+    Attributes
+    ----------
+    y, y_1 : array, shape (S,)
+    z : array, shape (r, S), or None
+        None for atoms.
+    series : list of array, shape (S, K)
+        ``E[m he_k(z_b); sample]`` of ``m = 1``, and of atoms of the ``z_i`` as well.
+    """
+
+    y: Array
+    y_1: Array
+    z: Array | None
+    series: list[Array]
 
 
 @dataclass(frozen=True, eq=False)
 class _Samples:
-    """Nodes of ``z`` and what labels there are; nothing depends on nodes of ``y_1`` or ``zeta``.
+    """What labels there are at nodes of ``z``; nothing depends on nodes of ``y_1`` or ``zeta``.
 
     Attributes
     ----------
-    z, weights : array, shapes (r, I) and (I,)
-    y, p : array, shape (E, I)
-        Labels that vary with ``z``, and their probabilities.
-    hermite : array, shape (K, I)
-        ``he_k(z_b)``.
-    shared : array
-        Atoms, rare ones among them.
-    atoms : array, shape (S,)
-        Those that are not rare.
+    loss : Loss
+    z, hermite : array, shapes (r, I) and (K, I)
+        Nodes, and ``he_k(z_b)`` there.
+    shared, atoms : array
+        Labels that many ``z`` share, and those of them that are not rare.
     moments : array, shape (1 + r, S, K)
         ``E[m 1{y = atom} he_k(z_b)]`` of ``m = 1, z_i``.
-    panels : Panels or None
-        Those of which ``z`` are the nodes, where the loss has kinks that are looked for there.
-    range : (float, float)
-        Of labels.
+    y, weights : array, shape (V,)
+        Labels that vary with ``z``, with their weights.
+    place : array of int, shape (V,)
+        At which ``z`` they are.
+    ends : (float, float)
+        Least and greatest label, with a margin.
     """
 
-    problem: Problem
-    direction: Array
+    loss: Loss
     z: Array
-    weights: Array
-    y: Array
-    p: Array
     hermite: Array
     shared: Array
     atoms: Array
     moments: Array
-    panels: Panels | None
-    range: tuple[float, float]
-    noise: Array
-
-    @property
-    def loss(self) -> Loss:
-        return self.problem.loss
-
-    @cached_property
-    def y_1(self) -> Array:
-        return self.effective(self.y)
+    y: Array
+    weights: Array
+    place: Indices
+    ends: tuple[float, float]
 
     def effective(self, y: Array) -> Array:
         """``rho(0, y)``."""
         return np.asarray(self.loss.residual(np.zeros_like(y), y))
 
-    def labels_at(self, z: Array) -> Array:
-        """Labels that vary, at other points of shape (r, P); shape (E, P)."""
-        problem = self.problem
-        if problem.labels is not None:
-            return problem.labels.at(z)[0]
-        return np.asarray(np.asarray(problem.target(*z), dtype=float) + self.noise[:, None])
+    @cached_property
+    def y_1(self) -> Array:
+        return self.effective(self.y)
 
-    def probabilities_at(self, z: Array) -> Array:
-        if self.problem.labels is not None:
-            return self.problem.labels.at(z)[1]
-        return np.broadcast_to(self.p[:, :1], (self.p.shape[0], z.shape[1]))
+    def groups(self, degrees: int, size: int) -> Iterator[_Group]:
+        """All samples, some of them at a time, with the first polynomials."""
+        if self.atoms.size:
+            series = list(self.moments[..., :degrees])
+            yield _Group(self.atoms, self.effective(self.atoms), None, series)
+        for start in range(0, self.y.size, size):
+            some = slice(start, start + size)
+            place = self.place[some]
+            series = [self.hermite[:degrees, place].T * self.weights[some, None]]
+            yield _Group(self.y[some], self.y_1[some], self.z[:, place], series)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,31 +161,33 @@ class ResidualLaw:
     correlation: float
     growth: int
     scale: float
+    reach: float
 
     @property
     def shape(self) -> tuple[int, int]:
         return 1 if self.y is None else self.y.size, self.zeta.size
 
     def residuals(self, h: Array) -> Array:
-        """Of ``rho, y_1 rho, rho^2, z_i rho``, with the output at the points; shape (3 + r, P)."""
-        labels, r = self.labels, self.samples.z.shape[0]
+        """Weights of ``rho, y_1 rho, rho^2, z_i rho``, ``h`` being the output; (3 + r, P)."""
+        labels, r = self.labels, len(self.samples.z)
         output = h.reshape(self.shape) / self._size(labels.nodes, 1)[:, None]
         coefficients = labels.to_coefficients @ output
         total = np.zeros((3 + r, *self.shape))
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self.samples.atoms.size:
-                self._add_atoms(total, coefficients)
-            if self.samples.y.size:
-                self._add_varying(total, coefficients)
+        size = max(64, _CHUNK // (4 * max(self.shape)))
+        for group in self.samples.groups(self._powers.size, size):
+            on_labels = labels.polynomials(group.y_1)  # (A, S)
+            here = (coefficients.T @ on_labels).T * self._size(group.y_1, 1)[:, None]  # (S, J)
+            count_work(group.y.size * (len(total) + 1.0) * (50.0 + 0.5 * output.size))
+            rho, square, *along = self._averaged(group, here)
+            if group.z is not None:
+                along = [z[:, None] * rho for z in group.z]
+            rows = [rho, group.y_1[:, None] * rho, square, *along]
+            for n, row in enumerate(rows):
+                total[n] += (on_labels * self._size(group.y_1, _growth(n))) @ row
         found = np.einsum("na,mnj->maj", labels.to_coefficients, total)
-        for row, power in zip(found, self._powers, strict=True):
-            row /= self._size(labels.nodes, power)[:, None]
+        for n in range(len(found)):
+            found[n] /= self._size(labels.nodes, _growth(n))[:, None]
         return found.reshape(3 + r, -1)
-
-    @property
-    def _powers(self) -> list[int]:
-        """How the rows' functions grow: ``Phi_t^2`` for ``rho^2``, ``Phi_t`` for the others."""
-        return [0, 0, 2, *[0] * self.samples.z.shape[0]]
 
     def _size(self, y: Array, power: int) -> Array:
         """What functions of the effective label are divided by: of ``Phi_t``, ``h``, ``Phi_t^2``.
@@ -189,9 +197,8 @@ class ResidualLaw:
         s = self.growth
         if not s:
             return np.ones_like(y)
-        return np.asarray(
-            (1.0 + (y / self.scale) ** 2) ** ((s / 2.0, (s + 1) / 2.0, float(s))[power])
-        )
+        powers = s / 2.0, (s + 1) / 2.0, float(s)
+        return np.asarray((1.0 + (y / self.scale) ** 2) ** powers[power])
 
     @cached_property
     def _vectors(self) -> Array:
@@ -200,194 +207,92 @@ class ResidualLaw:
         return np.asarray(vectors * vectors[0])
 
     @cached_property
-    def _damped(self) -> Array:
-        """The same for functions of ``z_b``: times powers of the correlation."""
-        degrees = len(self.samples.hermite)
-        powers = self.correlation ** np.arange(self.order)
-        return np.asarray((powers[:, None] * self._vectors)[:degrees])
+    def _powers(self) -> Array:
+        """Of the correlation of ``zeta`` with ``z_b``."""
+        return np.asarray(self.correlation ** np.arange(min(len(self.samples.hermite), self.order)))
 
-    # Labels that are atoms
+    def _averaged(self, group: _Group, h: Array) -> list[Array]:
+        """Of ``rho``, ``rho^2`` and, for atoms, ``z_i rho``: weights at the ``zeta_j``, (S, J).
 
-    def _add_atoms(self, total: Array, coefficients: Array) -> None:
-        y = self.samples.atoms
-        y_1 = self.samples.effective(y)
-        on_labels = self.labels.polynomials(y_1)  # (A, S)
-        h = (coefficients.T @ on_labels).T * self._size(y_1, 1)[:, None]  # (S, J)
-        moments = self.samples.moments[..., : len(self._damped)]
-        at = switches(self.samples.loss)
+        By the Gauss-Hermite rule, but for samples whose residual has a kink between its nodes.
+        """
+        loss, at = self.samples.loss, switches(self.samples.loss)
+        y = np.broadcast_to(group.y[:, None], h.shape)
+        rho = loss.residual(h, y)
+        series = [one * self._powers for one in group.series]
+        weights = [one @ self._vectors[: self._powers.size] for one in series]
+        found = [weights[0] * rho, weights[0] * rho**2, *(one * rho for one in weights[1:])]
         if at is None:
-            count_work(50.0 * h.size)
-            rho = self.samples.loss.residual(h, y[:, None])
-            weights = moments @ self._damped
-            rows = _rows(rho, y_1[:, None], weights[0] * rho, weights[1:])
-        else:
-            rows = self._over_zeta(h, y, y_1, moments)
-        for row, sums, power in zip(rows, total, self._powers, strict=True):
-            sums += (on_labels * self._size(y_1, power)) @ row
+            return found
+        positive = np.stack(at(h, y)) > 0  # (switches, S, J)
+        changes = positive[..., 1:] != positive[..., :-1]
+        some = np.flatnonzero(changes.any(axis=(0, 2)))
+        size = max(1, _CHUNK // (20 * self.order * math.ceil(math.sqrt(self.order))))
+        for start in range(0, some.size, size):
+            here = some[start : start + size]
+            of_those = [one[here] for one in series]
+            cut = self._between_kinks(h[here], group.y[here], of_those, changes[:, here])
+            for row, values in zip(found, cut, strict=True):
+                row[here] = values
+        return found
 
-    def _over_zeta(self, h: Array, y: Array, y_1: Array, moments: Array) -> list[Array]:
-        """Weights of the atoms at the nodes of ``zeta``, by panels cut at kinks; (S, J) each."""
-        at, loss = switches(self.samples.loss), self.samples.loss
+    def _between_kinks(
+        self, h: Array, y: Array, series: list[Array], changes: Bools
+    ) -> list[Array]:
+        """The same for samples with kinks, by Gauss-Legendre rules between these."""
+        loss, at, nodes = self.samples.loss, switches(self.samples.loss), self._nodes
         assert at is not None
-        order = self.order
-        end = min(_FARTHEST, float(np.abs(hermite_nodes(order)[0]).max()) + 0.5)
-        edges = np.linspace(-end, end, 1 + math.ceil(end / _WIDEST * 2.0))
-        panels = Panels(edges, 8 + math.ceil(4.0 * math.sqrt(order)))
+        of_h = h @ self._vectors.T  # (S, K)
         # Polynomials explode between the last nodes, where nothing counts.
         low, high = h.min(axis=1), h.max(axis=1)
-        series = h @ self._vectors.T  # (S, K)
-        damped = moments * self.correlation ** np.arange(moments.shape[-1])
+        which, sample, after = np.nonzero(changes)
 
-        def output(x: Array, those: Indices) -> Array:
-            found = np.einsum("kp,kp->p", orthonormal_hermite(x, order), series.T[:, those])
-            return np.clip(found, low[those], high[those])
+        def switch(x: Array) -> Array:
+            count_work(x.size * (50.0 + 5.0 * self.order))
+            hermite = orthonormal_hermite(x, self.order)
+            output = np.einsum("kp,pk->p", hermite, of_h[sample])
+            output = np.clip(output, low[sample], high[sample])
+            return np.asarray(np.stack(at(output, y[sample]))[which, np.arange(x.size)])
 
-        def on_nodes(x: Array, weights: Array, h: Array, of: Indices | slice) -> list[Array]:
-            """At points (X,), of all atoms or of one each: ``h`` and rows (S, X) or (X,)."""
-            density = weights * np.exp(-(x**2) / 2.0) / math.sqrt(2.0 * math.pi)
-            count_work(20.0 * x.size * order + 50.0 * h.size)
-            hermite = orthonormal_hermite(x, damped.shape[-1], density)
-            if isinstance(of, slice):
-                law, labels, effective = damped @ hermite, y[:, None], y_1[:, None]
-            else:
-                law = np.einsum("mpk,kp->mp", damped[:, of], hermite)
-                labels, effective = y[of], y_1[of]
-            rho = loss.residual(h, labels)
-            return _rows(rho, effective, law[0] * rho, law[1:])
-
-        everyone = np.arange(y.size)
-        x, weights = panels.nodes()
-        looked = panels.looked_at()
-        seen = np.clip(
-            series @ orthonormal_hermite(looked.ravel(), order), low[:, None], high[:, None]
-        )
-        values = np.stack(at(seen, np.broadcast_to(y[:, None], seen.shape).copy()))
-        shape = len(values), y.size, *looked.shape
-        cut = cut_panels(panels, values.reshape(shape), lambda x, s: at(output(x, s), y[s]))
-        of_nodes = seen.reshape(y.size, *looked.shape)[..., 1:-1].reshape(y.size, -1)
-        rows = on_nodes(x, weights, of_nodes, slice(None))
-        if cut is not None:
-            for row in rows:
-                row[np.repeat(cut.panels, panels.order, axis=1)] = 0.0
-        between = orthonormal_hermite(x, order).T @ self._vectors  # (X, J)
-        found = [row @ between for row in rows]
-        if cut is not None:
-            x, s = cut.nodes, cut.column
-            pieces = on_nodes(x, cut.weights, output(x, s), s)
-            between = orthonormal_hermite(x, order).T @ self._vectors
-            bounds = np.searchsorted(s, np.append(everyone, y.size))
-            for one in everyone[bounds[1:] > bounds[:-1]]:
-                some = slice(bounds[one], bounds[one + 1])
-                for row, piece in zip(found, pieces, strict=True):
-                    row[one] += piece[some] @ between[some]
+        kinks = crossings(switch, nodes[after], nodes[after + 1])
+        order = np.lexsort((kinks, sample))
+        kinks, number = kinks[order], np.bincount(sample, minlength=y.size)
+        first = np.cumsum(number) - number
+        found = [np.empty(h.shape) for _ in range(1 + len(series))]
+        for count in np.unique(number):
+            those = np.flatnonzero(number == count)
+            cuts = kinks[first[those][:, None] + np.arange(count)]
+            x, weights = self._on_pieces(cuts)
+            count_work(x.size * (60.0 + 10.0 * self.order))
+            hermite = orthonormal_hermite(x, self.order)  # (K, S, X)
+            output = np.einsum("ksx,sk->sx", hermite, of_h[those])
+            output = np.clip(output, low[those, None], high[those, None])
+            rho = loss.residual(output, np.broadcast_to(y[those, None], x.shape))
+            given = hermite[: self._powers.size]
+            laws = [np.einsum("ksx,sk->sx", given, one[those]) * rho * weights for one in series]
+            for row, values in zip(found, [laws[0], laws[0] * rho, *laws[1:]], strict=True):
+                row[those] = np.einsum("ksx,sx->sk", hermite, values) @ self._vectors
         return found
 
-    # Labels that vary with z
+    @cached_property
+    def _nodes(self) -> Array:
+        return hermite_nodes(self.order)[0][significant(self.order)]
 
-    def _add_varying(self, total: Array, coefficients: Array) -> None:
-        samples = self.samples
-        kept, cut = None, self._cut(coefficients)
-        if cut is not None:
-            assert samples.panels is not None
-            kept = ~np.repeat(cut.panels, samples.panels.order, axis=1)
-        for some in self._chunks():
-            y, y_1 = samples.y[:, some], samples.y_1[:, some]
-            z, p = samples.z[:, some], samples.p[:, some]
-            on_labels = self.labels.polynomials(y_1.ravel())  # (A, E I)
-            h = self._output(coefficients, on_labels, y_1)  # (J, E, I)
-            rho = samples.loss.residual(h, np.broadcast_to(y, h.shape))
-            hermite = samples.hermite[: len(self._damped), some]
-            weights = self._damped.T @ (hermite * samples.weights[some])  # (J, I)
-            weighted = weights[:, None] * p * rho
-            count_work(h.size * (60.0 + len(total) * (2.0 + 0.2 * len(on_labels))))
-            if kept is not None:
-                weighted *= kept.reshape(*h.shape[:2], -1)[..., some]
-            rows = _rows(rho, y_1, weighted, weighted * z[:, None, None], ready=True)
-            for row, sums, power in zip(rows, total, self._powers, strict=True):
-                sized = on_labels * self._size(y_1.ravel(), power)
-                sums += sized @ row.reshape(len(row), -1).T
-        if cut is not None:
-            self._add_pieces(total, coefficients, cut)
-
-    def _output(self, coefficients: Array, on_labels: Array, y_1: Array) -> Array:
-        h = coefficients.T @ on_labels
-        return np.asarray((h * self._size(y_1.ravel(), 1)).reshape(-1, *y_1.shape))
-
-    def _chunks(self) -> Iterator[slice]:
-        """Of nodes of ``z``."""
-        rows, count = self.samples.y.shape
-        size = max(64, _CHUNK // (rows * max(self.shape)))
-        return (slice(start, min(start + size, count)) for start in range(0, count, size))
-
-    def _cut(self, coefficients: Array) -> Cut | None:
-        """Panels over ``z`` that kinks cut, a column for each node of ``zeta`` and each row."""
-        samples = self.samples
-        if samples.panels is None:
-            return None
-        panels, rows = samples.panels, len(samples.y)
-        looked = panels.looked_at()
-        y = np.ascontiguousarray(samples.labels_at(looked.ravel()[None]))
-        y_1 = samples.effective(y)
-        h = self._output(coefficients, self.labels.polynomials(y_1.ravel()), y_1)
-        values = np.stack(self._switches(h, np.broadcast_to(y, h.shape)))
-        values = values.reshape(len(values), -1, *looked.shape)
-
-        def switch_at(z: Array, column: Indices) -> list[Array]:
-            y, _, h, _ = self._at(z, column, rows, coefficients)
-            return self._switches(h, y)
-
-        return cut_panels(panels, values, switch_at)
-
-    def _switches(self, h: Array, y: Array) -> list[Array]:
-        """At whose zeros the residual has a kink, or the effective label."""
-        loss = self.samples.loss
-        at = switches(loss)
-        found = [] if at is None else list(at(h, y))
-        if self.y is not None and self.samples.noise.any():  # otherwise edges of panels
-            found += [y - kink for kink in loss.label_kinks]
-        return found
-
-    def _at(
-        self, z: Array, column: Indices, rows: int, coefficients: Array
-    ) -> tuple[Array, Array, Array, Array]:
-        """At points of columns ``(zeta_j, row)``: ``y, y_1, h`` and polynomials of ``y_1``."""
-        j, row = np.divmod(column, rows)
-        y = self.samples.labels_at(z[None])[row, np.arange(z.size)]
-        y_1 = self.samples.effective(y)
-        on_labels = self.labels.polynomials(y_1)
-        count_work(z.size * (50.0 + 5.0 * len(on_labels)))
-        h = np.einsum("np,np->p", on_labels, coefficients[:, j]) * self._size(y_1, 1)
-        return y, y_1, h, on_labels
-
-    def _add_pieces(self, total: Array, coefficients: Array, cut: Cut) -> None:
-        samples, z = self.samples, cut.nodes
-        rows = len(samples.y)
-        j, row = np.divmod(cut.column, rows)
-        y, y_1, h, on_labels = self._at(z, cut.column, rows, coefficients)
-        rho = samples.loss.residual(h, y)
-        density = cut.weights * np.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi)
-        p = samples.probabilities_at(z[None])[row, np.arange(z.size)]
-        # Atoms have been taken care of: their probability is zero at the nodes.
-        hermite = orthonormal_hermite(z * samples.direction[0], len(self._damped), density * p)
-        weighted = np.einsum("kp,kp->p", hermite, self._damped[:, j]) * rho
-        count_work(z.size * 20.0 * len(hermite))
-        sums = _rows(rho, y_1, weighted, (weighted * z)[None], ready=True)
-        bounds = np.searchsorted(j, np.arange(self.zeta.size + 1))
-        for values, into, power in zip(sums, total, self._powers, strict=True):
-            sized = on_labels * self._size(y_1, power) * values
-            for one in range(self.zeta.size):
-                into[:, one] += sized[:, bounds[one] : bounds[one + 1]].sum(axis=1)
+    def _on_pieces(self, cuts: Array) -> tuple[Array, Array]:
+        """Rules for ``N(0, 1)`` cut at given places, shapes (S, cuts) and (S, X)."""
+        ends = np.broadcast_to([-self.reach, 0.0, self.reach], (len(cuts), 3))
+        edges = np.sort(np.concatenate([ends, cuts], axis=1), axis=1)
+        edges = np.clip(edges, -self.reach, self.reach)
+        x, w = gauss_legendre(math.ceil(_ORDERS[0] + _ORDERS[1] * math.sqrt(self.order)))
+        half = np.diff(edges, axis=1)[:, :, None] / 2.0
+        nodes = (edges[:, :-1, None] + half * (x + 1.0)).reshape(len(cuts), -1)
+        weights = (half * w).reshape(len(cuts), -1)
+        return nodes, weights * np.exp(-(nodes**2) / 2.0) / math.sqrt(2.0 * math.pi)
 
 
-def _rows(
-    rho: Array, y_1: Array, weighted: Array, along: Array, ready: bool = False
-) -> list[Array]:
-    """``rho, y_1 rho, rho^2, z_i rho`` times weights, which ``weighted`` has with ``rho``.
-
-    ``along`` is the weights times ``z_i``, or, where that is ready, times ``rho`` as well.
-    """
-    last = [one if ready else one * rho for one in along]
-    return [weighted, y_1 * weighted, weighted * rho, *last]
+def _growth(row: int) -> int:
+    """How the function grows that a row of weights is for: ``Phi_t^2`` with ``rho^2``."""
+    return 2 if row == 2 else 0
 
 
 def residual_law(
@@ -427,19 +332,18 @@ def residual_law(
             correlation=correlation(c),
             growth=c.slope_growth if reused else 0,
             scale=label_scale,
+            reach=min(math.sqrt(-2.0 * math.log(tail)) + 1.0, 8.5),
         )
 
-    found = law(fine, nodes, n_zeta)
+    found, few = law(fine, nodes, n_zeta), fewer(n_zeta)
     coarser = {
-        "zeta": CoarserLaw(
-            law(fine, nodes, fewer(n_zeta)), found, zetas=between_zetas(n_zeta, fewer(n_zeta))
-        ),
+        "zeta": CoarserLaw(law(fine, nodes, few), found, zetas=between_zetas(n_zeta, few)),
         "target": CoarserLaw(law(less, nodes, n_zeta), found),
     }
     if isinstance(nodes, LabelNodes):
-        few = _label_nodes(fine, label_scale, fewer(n_labels))
-        between = nodes.polynomials(few.nodes).T @ nodes.to_coefficients
-        coarser["labels"] = CoarserLaw(law(fine, few, n_zeta), found, labels=between)
+        some = _label_nodes(fine, label_scale, fewer(n_labels))
+        between = nodes.polynomials(some.nodes).T @ nodes.to_coefficients
+        coarser["labels"] = CoarserLaw(law(fine, some, n_zeta), found, labels=between)
     if fewer(noise) < noise:
         less = _samples(problem, c, n_zeta, per_unit, fewer(noise), tail, fine)
         coarser["noise"] = CoarserLaw(law(less, nodes, n_zeta), found)
@@ -448,10 +352,10 @@ def residual_law(
 
 def _label_nodes(samples: _Samples, scale: float, count: int) -> LabelNodes | _FewLabels:
     """Effective labels themselves where they are few, otherwise Chebyshev nodes between them."""
-    different = _apart(samples.effective(np.concatenate([samples.atoms, samples.y.ravel()])))
-    if different.size <= (_FEW if samples.y.size else count):
+    different = _apart(samples.effective(np.concatenate([samples.atoms, samples.y])))
+    if different.size <= (_FEW if samples.y.size else max(_FEW, count)):
         return _FewLabels(different)
-    low, high = samples.range
+    low, high = samples.ends
     kinks = [kink for kink in samples.loss.label_kinks if low < kink < high]
     y_1 = samples.effective(np.concatenate([np.linspace(low, high, 2001), kinks]))
     return LabelNodes(float(y_1.min()), float(y_1.max()), scale, count)
@@ -464,6 +368,9 @@ def _apart(values: Array) -> Array:
     return values[np.diff(values, prepend=-np.inf) > _SAME * size]
 
 
+# Labels at nodes of z
+
+
 def _samples(
     problem: Problem,
     c: Constants,
@@ -474,77 +381,66 @@ def _samples(
     finer: _Samples | None = None,
 ) -> _Samples:
     """On nodes of ``z``; of a finer law, whose atoms it has then."""
-    r, law, std, target = problem.n_directions, problem.labels, problem.noise_std, problem.target
-    kinked = switches(problem.loss) is not None
-    half_width = _half_width(problem, tail)
-    levels = kinked or bool(problem.loss.label_kinks)
-    if std or not levels:
-        along = target.kinks_along if law is None else law.kinks_along
+    r, loss, law, std = problem.n_directions, problem.loss, problem.labels, problem.noise_std
+    if std or not loss.label_kinks:
+        along = problem.target.kinks_along if law is None else law.kinks_along
         kinks = [list(along(i)) for i in range(r)]
     else:
-        kinks = kinks_of_labels(problem.loss, target, law)
-    panels = None
-    if kinked and r == 1:
-        panels = _panels(kinks[0], half_width, nodes_per_unit)
-        nodes, weights = panels.nodes()
-        weights = weights * np.exp(-(nodes**2) / 2.0) / math.sqrt(2.0 * math.pi)
-        z = nodes[None]
-    else:
-        rule = tensor_rule([gaussian_rule(nodes_per_unit, half_width, one) for one in kinks])
-        z, weights = rule.nodes, rule.weights
+        kinks = kinks_of_labels(loss, problem.target, law)
+    half_width = _half_width(problem, tail)
+    rule = tensor_rule([gaussian_rule(nodes_per_unit, half_width, one) for one in kinks])
+    z, weights = rule.nodes, rule.weights
     norm = float(np.linalg.norm(c.b))
     # Without a linear part zeta is independent of z, and only k = 0 survives.
     degrees = n_zeta if norm > 0 else 1
-    direction = c.b / max(norm, 1e-300)
-    hermite = orthonormal_hermite(direction @ z, degrees)
-    noise = np.zeros(1)
-    if law is not None:
-        y, p = law.at(z)
+    hermite = orthonormal_hermite(c.b @ z / max(norm, 1e-300), degrees)
+    if law is None:
+        f = np.asarray(problem.target(*z), dtype=float)
+        y, p = _with_noise(loss, f, std, n_noise)
+        ends = float(f.min()) - _NOISE * std, float(f.max()) + _NOISE * std
     else:
-        y, p = np.asarray(target(*z), dtype=float)[None], np.ones((1, weights.size))
-        if std:
-            x, vectors = hermite_nodes(n_noise)
-            noise = std * x
-            y, p = y + noise[:, None], np.repeat(vectors[0][:, None] ** 2, weights.size, axis=1)
+        y, p = law.at(z)
+        ends = float(y[p > 0].min()), float(y[p > 0].max())
+    margin = 0.01 * (ends[1] - ends[0])  # the extremes may lie between the nodes
     count_work(weights.size * (50.0 + 10.0 * degrees + 20.0 * len(y)))
-    spread = _NOISE * std
-    likely = y[p > 0]
-    margin = 0.01 * float(np.ptp(likely))  # the extremes may lie between the nodes
-    ends = float(likely.min()), float(likely.max())
-    if std:
-        ends = ends[0] - float(noise.min()) - spread, ends[1] - float(noise.max()) + spread
-    shared = _shared(y, p, kinked and finer is None)
+    shared = _shared(y, p, switches(loss) is not None and finer is None and not std)
     if finer is not None:
         shared = _apart(np.concatenate([shared, finer.shared]))
     moments, rest = _condensed(z, weights, y, p, hermite, shared)
     if finer is None:
-        likely_ones = _not_rare(shared, moments[0, :, 0], tail)
+        kept = _not_rare(shared, moments[0, :, 0], tail)
     else:
-        likely_ones = np.flatnonzero(np.isin(shared, finer.atoms))
-    varies = np.any(rest > 0, axis=1)
+        kept = np.flatnonzero(np.isin(shared, finer.atoms))
+    row, place = np.nonzero(rest > 0)
     return _Samples(
-        problem=problem,
-        direction=direction,
+        loss=loss,
         z=z,
-        weights=weights,
-        y=y[varies] if law is None or not varies.any() else y,
-        p=rest[varies] if law is None or not varies.any() else rest,
         hermite=hermite,
         shared=shared,
-        atoms=shared[likely_ones],
-        moments=moments[:, likely_ones],
-        panels=panels if varies.any() else None,
-        range=(ends[0] - margin, ends[1] + margin),
-        noise=noise[varies] if law is None else noise,
+        atoms=shared[kept],
+        moments=moments[:, kept],
+        y=y[row, place],
+        weights=(rest * weights)[row, place],
+        place=place,
+        ends=(ends[0] - margin, ends[1] + margin),
     )
 
 
-def _panels(kinks: list[float], half_width: float, nodes_per_unit: float) -> Panels:
-    edges = [-half_width]
-    for kink in [*(k for k in sorted(set(kinks)) if abs(k) < half_width), half_width]:
-        pieces = max(1, math.ceil((kink - edges[-1]) / _WIDEST))
-        edges.extend(np.linspace(edges[-1], kink, pieces + 1)[1:].tolist())
-    return Panels(np.array(edges), max(4, math.ceil(_WIDEST * nodes_per_unit)))
+def _with_noise(loss: Loss, f: Array, std: float, count: int) -> tuple[Array, Array]:
+    """Labels and their probabilities, shape (E, I): by panels where the loss has kinks."""
+    if not std:
+        return f[None], np.ones((1, f.size))
+    if switches(loss) is None and not loss.label_kinks:
+        x, vectors = hermite_nodes(count)
+        return f + std * x[:, None], np.repeat(vectors[0][:, None] ** 2, f.size, axis=1)
+    levels = [np.clip((kink - f) / std, -_NOISE, _NOISE) for kink in loss.label_kinks]
+    ends = [np.full(f.size, end) for end in (-_NOISE, 0.0, _NOISE)]
+    edges = np.sort(np.stack([*ends, *levels]), axis=0)
+    x, w = gauss_legendre(count)
+    half = np.diff(edges, axis=0)[:, None] / 2.0
+    eps = edges[:-1, None] + half * (x[:, None] + 1.0)
+    p = half * w[:, None] * np.exp(-(eps**2) / 2.0) / math.sqrt(2.0 * math.pi)
+    return (f + std * eps).reshape(-1, f.size), p.reshape(-1, f.size)
 
 
 def _half_width(problem: Problem, tail: float) -> float:
@@ -552,7 +448,6 @@ def _half_width(problem: Problem, tail: float) -> float:
     loss, law, target = problem.loss, problem.labels, problem.target
 
     def size(*z: Array) -> Array:
-        shape = np.shape(z[0])
         points = np.stack([np.ravel(one) for one in z])
         if law is None:
             y = np.asarray(target(*points), dtype=float)[None]
@@ -560,21 +455,19 @@ def _half_width(problem: Problem, tail: float) -> float:
         else:
             y, p = law.at(points)
         largest = np.maximum(np.abs(y), np.abs(loss.residual(np.zeros_like(y), y)))
-        return np.asarray(np.sqrt((p * largest**2).sum(axis=0)).reshape(shape))
+        return np.asarray(np.sqrt((p * largest**2).sum(axis=0)).reshape(np.shape(z[0])))
 
     return negligible_beyond(size, problem.n_directions, tail)
 
 
-def _shared(y: Array, p: Array, kinked: bool) -> Array:
+def _shared(y: Array, p: Array, plateaus: bool) -> Array:
     """Labels that many points share: of rows that do not vary, and on plateaus where it matters."""
     constant = np.ptp(y, axis=1) == 0
     found = y[constant, 0]
-    rest = np.where(constant[:, None] | (p <= 0), np.nan, y)
-    if kinked and not constant.all():
-        values = np.sort(rest[np.isfinite(rest)])
+    if plateaus and not constant.all():
+        values = np.sort(y[(p > 0) & ~constant[:, None]])
         starts = np.flatnonzero(np.diff(values, prepend=-np.inf) > 0)
-        counts = np.diff(np.append(starts, values.size))
-        often = values[starts][counts >= _SHARED]
+        often = values[starts][np.diff(np.append(starts, values.size)) >= _SHARED]
         if often.size <= _MOST_SHARED:
             found = np.concatenate([found, often])
     return _apart(found)
@@ -588,11 +481,11 @@ def _condensed(
     moments = np.zeros((len(factors), atoms.size, len(hermite)))
     rest = p.copy()
     for number, atom in enumerate(atoms):
-        here: Bools = np.abs(y - atom) <= _SAME * max(1.0, abs(atom))
+        here = np.abs(y - atom) <= _SAME * max(1.0, abs(atom))
         mass = np.where(here, p, 0.0).sum(axis=0)
         rest[here] = 0.0
         moments[:, number] = (factors * mass) @ hermite.T
-    count_work(atoms.size * hermite.size * 0.5 * len(factors) + 2.0 * atoms.size * y.size)
+    count_work(atoms.size * (hermite.size * 0.5 * len(factors) + 2.0 * y.size))
     return moments, rest
 
 
