@@ -25,9 +25,12 @@ import numpy as np
 
 from rmt.arrays import Array, Bools, Indices
 from rmt.budget import count_work
+from rmt.caching import cached
+from rmt.functions import ScalarFunction
 from rmt.moments.hermite_values import orthonormal_hermite
 from rmt.moments.rules import gauss_legendre, gaussian_rule, negligible_beyond, tensor_rule
 from rmt.problem import Problem
+from rmt.problem.labels import Law
 from rmt.problem.losses import Loss
 from rmt.spikes.constants import Constants, kinks_of_labels
 from rmt.spikes.label_law import (
@@ -51,7 +54,8 @@ _NOISE = 8.0  # standard deviations of label noise that count
 _SHARED = 16  # nodes of z with one label that make an atom of it
 _MOST_SHARED = 64
 _FEW = 8  # different effective labels that are nodes themselves
-_ORDERS = 10.0, 5.0  # Gauss-Legendre nodes between kinks of K polynomials, with sqrt(K)
+_ORDERS = 2.0, 0.8  # Gauss-Legendre nodes of a panel, for K polynomials: and times sqrt(K)
+_NEAREST = 8  # nodes on which a kink is found
 _SAME = 1e-12
 
 
@@ -239,55 +243,113 @@ class ResidualLaw:
     def _between_kinks(
         self, h: Array, y: Array, series: list[Array], changes: Bools
     ) -> list[Array]:
-        """The same for samples with kinks, by Gauss-Legendre rules between these."""
-        loss, at, nodes = self.samples.loss, switches(self.samples.loss), self._nodes
-        assert at is not None
+        """The same for samples with kinks, by Gauss-Legendre panels, cut where these are."""
+        loss, panels = self.samples.loss, self._panels
         of_h = h @ self._vectors.T  # (S, K)
         # Polynomials explode between the last nodes, where nothing counts.
-        low, high = h.min(axis=1), h.max(axis=1)
-        which, sample, after = np.nonzero(changes)
-
-        def switch(x: Array) -> Array:
-            count_work(x.size * (50.0 + 5.0 * self.order))
-            hermite = orthonormal_hermite(x, self.order)
-            output = np.einsum("kp,pk->p", hermite, of_h[sample])
-            output = np.clip(output, low[sample], high[sample])
-            return np.asarray(np.stack(at(output, y[sample]))[which, np.arange(x.size)])
-
-        kinks = crossings(switch, nodes[after], nodes[after + 1])
-        order = np.lexsort((kinks, sample))
-        kinks, number = kinks[order], np.bincount(sample, minlength=y.size)
-        first = np.cumsum(number) - number
-        found = [np.empty(h.shape) for _ in range(1 + len(series))]
-        for count in np.unique(number):
-            those = np.flatnonzero(number == count)
-            cuts = kinks[first[those][:, None] + np.arange(count)]
-            x, weights = self._on_pieces(cuts)
-            count_work(x.size * (60.0 + 10.0 * self.order))
-            hermite = orthonormal_hermite(x, self.order)  # (K, S, X)
-            output = np.einsum("ksx,sk->sx", hermite, of_h[those])
-            output = np.clip(output, low[those, None], high[those, None])
-            rho = loss.residual(output, np.broadcast_to(y[those, None], x.shape))
-            given = hermite[: self._powers.size]
-            laws = [np.einsum("ksx,sk->sx", given, one[those]) * rho * weights for one in series]
-            for row, values in zip(found, [laws[0], laws[0] * rho, *laws[1:]], strict=True):
-                row[those] = np.einsum("ksx,sx->sk", hermite, values) @ self._vectors
+        low, high = h.min(axis=1)[:, None], h.max(axis=1)[:, None]
+        sample, kinks = self._kinks(h, y, changes)
+        panel = np.clip(np.searchsorted(panels.edges, kinks) - 1, 0, panels.edges.size - 2)
+        cut = np.zeros((y.size, panels.edges.size - 1), dtype=bool)
+        cut[sample, panel] = True
+        count_work(y.size * panels.x.size * (60.0 + 2.0 * self.order))
+        output = np.clip(of_h @ panels.hermite, low, high)
+        rho = loss.residual(output, np.broadcast_to(y[:, None], output.shape))
+        rho[np.repeat(cut, panels.x.size // cut.shape[1], axis=1)] = 0.0
+        laws = [one @ panels.given * rho for one in series]
+        rows = [laws[0], laws[0] * rho, *laws[1:]]
+        found = [row @ panels.between for row in rows]
+        # The pieces of a panel that is cut: between its ends and the kinks, in this order.
+        those, number = np.nonzero(cut)
+        ends = panels.edges[number], panels.edges[number + 1]
+        key = np.concatenate([those, those, sample]) * cut.shape[1]
+        key += np.concatenate([number, number, panel])
+        place = np.concatenate([*ends, kinks])
+        order = np.lexsort((place, key))
+        key, place = key[order], place[order]
+        pieces = np.flatnonzero(key[1:] == key[:-1])
+        those = key[pieces] // cut.shape[1]
+        x, weights = _on_pieces(place[pieces], place[pieces + 1], panels.order)  # (P, X)
+        count_work(x.size * (60.0 + 10.0 * self.order))
+        hermite = orthonormal_hermite(x, self.order, weights)  # (K, P, X)
+        values = np.einsum("kpx,pk->px", hermite, of_h[those]) / weights
+        output = np.clip(values, low[those], high[those])
+        rho = loss.residual(output, np.broadcast_to(y[those, None], x.shape))
+        given = hermite[: self._powers.size]
+        laws = [np.einsum("kpx,pk->px", given, one[those]) * rho / weights for one in series]
+        first = np.flatnonzero(np.diff(those, prepend=-1))
+        for row, one in zip(found, [laws[0], laws[0] * rho, *laws[1:]], strict=True):
+            sums = np.einsum("kpx,px->pk", hermite, one) @ self._vectors
+            row[those[first]] += np.add.reduceat(sums, first)
         return found
 
-    @cached_property
-    def _nodes(self) -> Array:
-        return hermite_nodes(self.order)[0][significant(self.order)]
+    def _kinks(self, h: Array, y: Array, changes: Bools) -> tuple[Indices, Array]:
+        """Samples and places of kinks that lie between nodes, ``zeta`` in units of its deviation.
 
-    def _on_pieces(self, cuts: Array) -> tuple[Array, Array]:
-        """Rules for ``N(0, 1)`` cut at given places, shapes (S, cuts) and (S, X)."""
-        ends = np.broadcast_to([-self.reach, 0.0, self.reach], (len(cuts), 3))
-        edges = np.sort(np.concatenate([ends, cuts], axis=1), axis=1)
-        edges = np.clip(edges, -self.reach, self.reach)
-        x, w = gauss_legendre(math.ceil(_ORDERS[0] + _ORDERS[1] * math.sqrt(self.order)))
-        half = np.diff(edges, axis=1)[:, :, None] / 2.0
-        nodes = (edges[:, :-1, None] + half * (x + 1.0)).reshape(len(cuts), -1)
-        weights = (half * w).reshape(len(cuts), -1)
-        return nodes, weights * np.exp(-(nodes**2) / 2.0) / math.sqrt(2.0 * math.pi)
+        Found on the polynomial through the eight nearest nodes.
+        """
+        at = switches(self.samples.loss)
+        assert at is not None
+        nodes = hermite_nodes(self.order)[0][significant(self.order)]
+        which, sample, after = np.nonzero(changes)
+        near = min(_NEAREST, nodes.size)
+        first = np.clip(after + 1 - near // 2, 0, nodes.size - near)
+        x = nodes[first + np.arange(near)[:, None]]  # (8, F)
+        apart = x[:, None] - x
+        apart[np.arange(near), np.arange(near)] = 1.0
+        scaled = h[sample, first + np.arange(near)[:, None]] / apart.prod(axis=1)
+        every = np.arange(sample.size)
+
+        def switch(place: Array) -> Array:
+            count_work(place.size * 100.0)
+            distance = place - x
+            before, later = np.ones_like(x), np.ones_like(x)
+            np.cumprod(distance[:-1], axis=0, out=before[1:])
+            np.cumprod(distance[:0:-1], axis=0, out=later[-2::-1])
+            output = (scaled * before * later).sum(axis=0)
+            return np.asarray(np.stack(at(output, y[sample]))[which, every])
+
+        return sample, crossings(switch, nodes[after], nodes[after + 1])
+
+    @cached_property
+    def _panels(self) -> _Panels:
+        edges = np.linspace(-self.reach, self.reach, 1 + math.ceil(2.0 * self.reach))
+        order = math.ceil(_ORDERS[0] + _ORDERS[1] * math.sqrt(self.order))
+        x, weights = _on_pieces(edges[:-1], edges[1:], order)
+        hermite = orthonormal_hermite(x.ravel(), self.order)
+        given = hermite[: self._powers.size] * weights.ravel()
+        return _Panels(edges, order, x.ravel(), hermite, given, hermite.T @ self._vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class _Panels:
+    """Gauss-Legendre panels over ``zeta``, in units of its deviation.
+
+    Attributes
+    ----------
+    edges : array, shape (P + 1,)
+    order : int
+    x : array, shape (X,)
+    hermite, given : array, shape (K, X)
+        ``he_k`` there, without the weights and the first of them with them.
+    between : array, shape (X, J)
+        What of a value is at the nodes of the law.
+    """
+
+    edges: Array
+    order: int
+    x: Array
+    hermite: Array
+    given: Array
+    between: Array
+
+
+def _on_pieces(low: Array, high: Array, order: int) -> tuple[Array, Array]:
+    """Nodes and weights for ``N(0, 1)`` of each piece, shape (P, order)."""
+    x, w = gauss_legendre(order)
+    half = (high - low)[:, None] / 2.0
+    nodes = low[:, None] + half * (x + 1.0)
+    return nodes, half * w * np.exp(-(nodes**2) / 2.0) / math.sqrt(2.0 * math.pi)
 
 
 def _growth(row: int) -> int:
@@ -332,7 +394,7 @@ def residual_law(
             correlation=correlation(c),
             growth=c.slope_growth if reused else 0,
             scale=label_scale,
-            reach=min(math.sqrt(-2.0 * math.log(tail)) + 1.0, 8.5),
+            reach=min(math.sqrt(-2.0 * math.log(tail)), 8.5),
         )
 
     found, few = law(fine, nodes, n_zeta), fewer(n_zeta)
@@ -387,7 +449,7 @@ def _samples(
         kinks = [list(along(i)) for i in range(r)]
     else:
         kinks = kinks_of_labels(loss, problem.target, law)
-    half_width = _half_width(problem, tail)
+    half_width = _half_width(loss, problem.target if law is None else law, tail)
     rule = tensor_rule([gaussian_rule(nodes_per_unit, half_width, one) for one in kinks])
     z, weights = rule.nodes, rule.weights
     norm = float(np.linalg.norm(c.b))
@@ -443,21 +505,21 @@ def _with_noise(loss: Loss, f: Array, std: float, count: int) -> tuple[Array, Ar
     return (f + std * eps).reshape(-1, f.size), p.reshape(-1, f.size)
 
 
-def _half_width(problem: Problem, tail: float) -> float:
+@cached(256)
+def _half_width(loss: Loss, law: Law | ScalarFunction, tail: float) -> float:
     """Where labels, and effective labels, of the tail are negligible."""
-    loss, law, target = problem.loss, problem.labels, problem.target
 
     def size(*z: Array) -> Array:
         points = np.stack([np.ravel(one) for one in z])
-        if law is None:
-            y = np.asarray(target(*points), dtype=float)[None]
+        if isinstance(law, ScalarFunction):
+            y = np.asarray(law(*points), dtype=float)[None]
             p = np.ones_like(y)
         else:
             y, p = law.at(points)
         largest = np.maximum(np.abs(y), np.abs(loss.residual(np.zeros_like(y), y)))
         return np.asarray(np.sqrt((p * largest**2).sum(axis=0)).reshape(np.shape(z[0])))
 
-    return negligible_beyond(size, problem.n_directions, tail)
+    return negligible_beyond(size, law.n_variables, tail)
 
 
 def _shared(y: Array, p: Array, plateaus: bool) -> Array:
@@ -478,15 +540,20 @@ def _condensed(
 ) -> tuple[Array, Array]:
     """Moments of the atoms, and the probabilities that are left to others."""
     factors = np.concatenate([np.ones((1, weights.size)), z]) * weights  # (1 + r, I)
-    moments = np.zeros((len(factors), atoms.size, len(hermite)))
-    rest = p.copy()
-    for number, atom in enumerate(atoms):
-        here = np.abs(y - atom) <= _SAME * max(1.0, abs(atom))
-        mass = np.where(here, p, 0.0).sum(axis=0)
+    constant = np.ptp(y, axis=1) == 0
+    number = np.searchsorted((atoms[1:] + atoms[:-1]) / 2.0, y[constant, 0])
+    mass = np.zeros((atoms.size, weights.size))
+    np.add.at(mass, number, p[constant])
+    rest, varying = p[~constant], y[~constant]
+    for atom, of_atom in zip(atoms if len(rest) else (), mass, strict=False):
+        here = np.abs(varying - atom) <= _SAME * max(1.0, abs(atom))
+        of_atom += np.where(here, rest, 0.0).sum(axis=0)
         rest[here] = 0.0
-        moments[:, number] = (factors * mass) @ hermite.T
-    count_work(atoms.size * (hermite.size * 0.5 * len(factors) + 2.0 * y.size))
-    return moments, rest
+    moments = np.stack([(mass * factor) @ hermite.T for factor in factors])
+    count_work(atoms.size * (hermite.size * 0.5 * len(factors) + 2.0 * varying.size))
+    left = np.zeros(p.shape)
+    left[~constant] = rest
+    return moments, left
 
 
 def _not_rare(atoms: Array, mass: Array, tail: float) -> Indices:
