@@ -27,7 +27,7 @@ _LABELS = np.linspace(-4.0, 4.0, 33)
 _STEPS = 14  # of the method of Illinois
 _SIDE = 1e-6
 _SMOOTH = 1e-4  # what a residual, or its slope, may change across a point where it is smooth
-_CLOSE = 1e-7
+_CLOSE = 1e-5  # a last move, of a method that converges faster than linearly
 
 
 @cached(64)

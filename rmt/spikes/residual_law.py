@@ -17,7 +17,7 @@ is left then is smooth in ``z``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,7 +28,13 @@ from rmt.budget import count_work
 from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.hermite_values import orthonormal_hermite
-from rmt.moments.rules import gauss_legendre, gaussian_rule, negligible_beyond, tensor_rule
+from rmt.moments.rules import (
+    GaussianRule,
+    gauss_legendre,
+    gaussian_rule,
+    negligible_beyond,
+    tensor_rule,
+)
 from rmt.problem import Problem
 from rmt.problem.labels import Law
 from rmt.problem.losses import Loss
@@ -57,6 +63,8 @@ _FEW = 8  # different effective labels that are nodes themselves
 _ORDERS = 2.0, 0.8  # Gauss-Legendre nodes of a panel, for K polynomials: and times sqrt(K)
 _NEAREST = 8  # nodes on which a kink is found
 _SAME = 1e-12
+_WIDEST = 2.0  # panel over z
+_LEAST = 0.8  # of a unit's nodes, on the shortest
 
 
 class _FewLabels:
@@ -210,6 +218,11 @@ class ResidualLaw:
         vectors = hermite_nodes(self.order)[1][:, significant(self.order)]
         return np.asarray(vectors * vectors[0])
 
+    @property
+    def _nodes(self) -> Array:
+        """``zeta`` in units of its standard deviation."""
+        return hermite_nodes(self.order)[0][significant(self.order)]
+
     @cached_property
     def _powers(self) -> Array:
         """Of the correlation of ``zeta`` with ``z_b``."""
@@ -230,6 +243,7 @@ class ResidualLaw:
             return found
         positive = np.stack(at(h, y)) > 0  # (switches, S, J)
         changes = positive[..., 1:] != positive[..., :-1]
+        changes &= np.abs(self._nodes[1:] + self._nodes[:-1]) < 2.0 * self.reach - 2.0
         some = np.flatnonzero(changes.any(axis=(0, 2)))
         size = max(1, _CHUNK // (20 * self.order * math.ceil(math.sqrt(self.order))))
         for start in range(0, some.size, size):
@@ -290,7 +304,7 @@ class ResidualLaw:
         """
         at = switches(self.samples.loss)
         assert at is not None
-        nodes = hermite_nodes(self.order)[0][significant(self.order)]
+        nodes = self._nodes
         which, sample, after = np.nonzero(changes)
         near = min(_NEAREST, nodes.size)
         first = np.clip(after + 1 - near // 2, 0, nodes.size - near)
@@ -450,7 +464,7 @@ def _samples(
     else:
         kinks = kinks_of_labels(loss, problem.target, law)
     half_width = _half_width(loss, problem.target if law is None else law, tail)
-    rule = tensor_rule([gaussian_rule(nodes_per_unit, half_width, one) for one in kinks])
+    rule = tensor_rule([_rule(nodes_per_unit, half_width, one) for one in kinks])
     z, weights = rule.nodes, rule.weights
     norm = float(np.linalg.norm(c.b))
     # Without a linear part zeta is independent of z, and only k = 0 survives.
@@ -486,6 +500,24 @@ def _samples(
         place=place,
         ends=(ends[0] - margin, ends[1] + margin),
     )
+
+
+def _rule(nodes_per_unit: float, half_width: float, kinks: Sequence[float]) -> GaussianRule:
+    """As `gaussian_rule`, but with few nodes on short panels, of which labels make many."""
+    inside = sorted({k for k in kinks if abs(k) < half_width})
+    if not inside:
+        return gaussian_rule(nodes_per_unit, half_width)
+    ends = np.array([-half_width, *inside, half_width])
+    pieces = np.maximum(np.ceil(np.diff(ends) / _WIDEST), 1.0).astype(int)
+    widths = np.repeat(np.diff(ends) / pieces, pieces)
+    edges = np.append(-half_width, -half_width + np.cumsum(widths))
+    orders = np.ceil((_LEAST + (1.0 - _LEAST / _WIDEST) * widths) * nodes_per_unit).astype(int)
+    panels = [
+        _on_pieces(low[None], high[None], max(4, order))
+        for low, high, order in zip(edges[:-1], edges[1:], orders.tolist(), strict=True)
+    ]
+    nodes, weights = (np.concatenate([one[0] for one in of]) for of in zip(*panels, strict=True))
+    return GaussianRule(nodes[None], weights)
 
 
 def _with_noise(loss: Loss, f: Array, std: float, count: int) -> tuple[Array, Array]:
