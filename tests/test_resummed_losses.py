@@ -13,6 +13,7 @@ import scipy
 
 from rmt.problem import Problem, Step
 from rmt.problem.labels import Bernoulli, Channel, Poisson, SignOf
+from rmt.problem.losses import Loss
 from rmt.spectra.outliers.rectangular import rectangular_outliers
 from rmt.spikes import residual_law
 from rmt.spikes.constants import constants
@@ -198,7 +199,9 @@ def agrees(case, brute, rtol=2e-6):
     found = resummed_strengths(case, 1e-7)
     assert found.status is Status.CONVERGED
     theta, o2 = brute
-    assert found.strengths[:3] == pytest.approx(theta[:3], rel=rtol)
+    count = min(3, found.strengths.size)
+    assert count >= 2
+    assert found.strengths[:count] == pytest.approx(theta[:count], rel=rtol)
     assert found.alignments[:2] ** 2 == pytest.approx(o2[:2], abs=rtol)
 
 
@@ -226,7 +229,7 @@ def test_logistic_probabilities_with_weight_decay(batch):
 @BATCHES
 def test_two_directions(batch):
     case = problem(Bernoulli("sigmoid(2*z1 + z1*z2)"), "logistic", batch)
-    z, w = dense_normal(0.3)
+    z, w = dense_normal(0.24, half_width=6.5)
     grid = np.stack([one.ravel() for one in np.meshgrid(z, z, indexing="ij")])
     y, p = signs(scipy.special.expit(2 * grid[0] + grid[0] * grid[1]))
     weights = np.multiply.outer(w, w).ravel()
@@ -242,23 +245,26 @@ def test_squared_hinge(batch):
     agrees(case, brute_force(case, hinge, z[None], w, y, p, omega), 3e-6)
 
 
+def he3_between_kinks(spacing):
+    """Nodes cut where the label is one of those at which the Huber loss turns."""
+    roots = np.concatenate([np.roots([1, 0, -3, s * math.sqrt(6) / 2]) for s in (1, -1)])
+    z, w = dense_normal(spacing, np.sort(roots.real), 8.0)
+    y = (z**3 - 3 * z)[None] / math.sqrt(6)
+    return z[None], w, y, np.ones_like(y)
+
+
 @pytest.mark.parametrize("steps", [((6, 0.3), (6, 0.4)), ((2, 0.2), (4, 0.4))], ids=["", "small"])
 def test_huber_on_fresh_batches(steps):
+    """The first is the reference's problem up to its dimension."""
     case = problem("He3(z)/sqrt(6)", "huber(1/2)", "independent", steps)
-    roots = np.concatenate([np.roots([1, 0, -3, s * math.sqrt(6) / 2]) for s in (1, -1)])
-    z, w = dense_normal(0.02, np.sort(roots.real), 8.0)
-    y = (z**3 - 3 * z)[None] / math.sqrt(6)
-    brute = brute_force(case, huber, z[None], w, y, np.ones_like(y), dense_normal(0.1))
-    agrees(case, brute, 3e-6)
+    samples = he3_between_kinks(0.04)
+    agrees(case, brute_force(case, huber, *samples, dense_normal(0.03)), 4e-6)
 
 
 def test_huber_on_one_batch():
     case = problem("He3(z)/sqrt(6)", "huber(1/2)", "reused")
-    roots = np.concatenate([np.roots([1, 0, -3, s * math.sqrt(6) / 2]) for s in (1, -1)])
-    z, w = dense_normal(0.02, np.sort(roots.real), 8.0)
-    y = (z**3 - 3 * z)[None] / math.sqrt(6)
-    brute = brute_force(case, huber, z[None], w, y, np.ones_like(y), dense_normal(0.1), 40)
-    agrees(case, brute, 3e-6)
+    samples = he3_between_kinks(0.05)
+    agrees(case, brute_force(case, huber, *samples, dense_normal(0.05), 40), 5e-6)
 
 
 @BATCHES
@@ -286,29 +292,28 @@ def test_a_loss_of_ones_own_with_label_noise(batch):
     agrees(case, brute, 3e-6)
 
 
-@BATCHES
-def test_kinks_with_label_noise(batch):
+def test_kinks_with_label_noise():
     """Kinks of the residual and of the effective label, in the label noise as well."""
-    case = problem("sin(2*z)", "huber(1/2)", batch, noise_std=0.5)
-    z, w = dense_normal(0.15, half_width=6.5)
-    x, wx = dense_normal(0.04, half_width=6)
+    case = problem("sin(2*z)", "huber(1/2)", "independent", noise_std=0.5)
+    z, w = dense_normal(0.2, half_width=6.5)
+    x, wx = dense_normal(0.05, half_width=6)
     y, p = np.sin(2 * z) + 0.5 * x[:, None], wx[:, None] * np.ones_like(z)
     # Not cut where the effective label has its kinks: those are at other noise for every z.
-    brute = brute_force(case, huber, z[None], w, y, p, gauss_hermite(20), 30)
+    brute = brute_force(case, huber, z[None], w, y, p, gauss_hermite(20))
     found = resummed_strengths(case, 1e-5)
     assert found.status is Status.CONVERGED
-    assert found.strengths[:2] == pytest.approx(brute[0][:2], rel=1e-4)
-    assert found.alignments[:2] ** 2 == pytest.approx(brute[1][:2], abs=5e-5)
+    assert found.strengths[:2] == pytest.approx(brute[0][:2], rel=3e-5)
+    assert found.alignments[:2] ** 2 == pytest.approx(brute[1][:2], abs=3e-5)
 
 
 @BATCHES
 def test_lost_labels(batch):
     """Labels that vary beside an atom."""
     case = problem(Channel(["z", 0], ["3/4", "1/4"]), "huber(1/2)", batch)
-    z, w = dense_normal(0.03, [-0.5, 0.0, 0.5], 8.0)
+    z, w = dense_normal(0.06, [-0.5, 0.0, 0.5])
     y = np.stack([z, np.zeros_like(z)])
     p = np.array([[0.75], [0.25]]) * np.ones_like(y)
-    brute = brute_force(case, huber, z[None], w, y, p, dense_normal(0.08), 30)
+    brute = brute_force(case, huber, z[None], w, y, p, dense_normal(0.08), 24)
     agrees(case, brute, 5e-6)
 
 
@@ -320,3 +325,231 @@ def test_output_scale(batch):
     z, w = dense_normal(0.1, [0.0])
     y, p = signs((z > 0).astype(float))
     agrees(case, brute_force(case, logistic, z[None], w, y, p, gauss_hermite(40)))
+
+
+# Closed forms and limits
+
+
+@BATCHES
+@pytest.mark.parametrize("target", ["sin(2*z)", "z1 + z1*z2"])
+def test_correlation_loss_is_the_squared_one_without_an_answer(batch, target):
+    """``rho = y``: what the squared loss is in the limit of large labels.
+
+    With labels ``c y`` and steps ``eta / c`` it moves the weights like the residuals ``y - h / c``.
+    """
+    case = problem(target, "correlation", batch)
+    found = resummed_strengths(case, 1e-8)
+    large = f"1000000*({target})"
+    near = resummed_strengths(
+        case.replace(loss="squared", target=large, steps=[(6e-6, 0.3), (6e-6, 0.4)]), 1e-8
+    )
+    assert found.strengths[:3] == pytest.approx(near.strengths[:3], rel=1e-5)
+    assert found.alignments[:2] ** 2 == pytest.approx(near.alignments[:2] ** 2, abs=1e-5)
+
+
+@BATCHES
+def test_affine_residuals_by_both_routes(batch, monkeypatch):
+    """Moments in the label, and residuals at every sample."""
+    for target, noise, losses in (
+        ("sin(2*z)", 0.3, ["squared"]),
+        ("tanh(z) + z**2/4", 0.0, ["squared", "correlation", "3*(y - h)**2/2"]),
+        ("sign(z)", 0.0, ["squared"]),
+    ):
+        for loss in losses:
+            case = problem(target, loss, batch, ((3, 0.3), (3, 0.4)), noise_std=noise)
+            moments = resummed_strengths(case, 1e-7)
+            with monkeypatch.context() as patched:
+                patched.setattr("rmt.spikes.mean_update.is_affine", lambda problem: False)
+                patched.setattr("rmt.spikes.resummed.is_affine", lambda problem: False)
+                samples = resummed_strengths(case, 1e-7)
+            assert samples.status is Status.CONVERGED
+            assert samples.strengths[:3] == pytest.approx(moments.strengths[:3], rel=1e-6)
+            assert samples.alignments[:3] ** 2 == pytest.approx(
+                moments.alignments[:3] ** 2, abs=1e-6
+            )
+
+
+@BATCHES
+def test_a_multiple_of_a_loss_is_a_step_as_many_times_as_large(batch):
+    once = problem("sin(2*z)", "squared", batch)
+    twice = once.replace(loss="(y - h)**2", steps=[(3, 0.3), (3, 0.4)])
+    one, other = (resummed_strengths(case, 1e-9) for case in (once, twice))
+    assert one.strengths == pytest.approx(other.strengths, rel=1e-8)
+
+
+@BATCHES
+def test_small_logistic_steps_are_those_of_the_squared_loss(batch):
+    """The output stays zero: effective labels ``y / 2``, which is a step of half the size."""
+    signs = SignOf("z + 3/10", noise_std=0.5)
+    for eta, off in ((1e-2, 3e-3), (1e-3, 3e-4)):
+        case = problem(signs, "logistic", batch, ((2 * eta, 0.0), (8, 0.3)))
+        squared = case.replace(loss="squared", steps=[(eta, 0.0), (4, 0.3)])
+        one, other = (resummed_strengths(each, 1e-8) for each in (case, squared))
+        assert one.strengths[0] == pytest.approx(other.strengths[0], rel=off)
+
+
+@BATCHES
+@pytest.mark.parametrize("loss", ["logistic", "squared_hinge", "squared", "abs(y - h)", "huber(1)"])
+def test_binary_labels_hide_a_target_of_higher_exponent(batch, loss):
+    """Functions of two labels are affine: with ``E[z y] = 0`` no batch finds the target."""
+    case = problem(SignOf("z*(z**2 - 2*log(2))"), loss, batch, ((8, 0.3), (8, 0.4)))
+    found = resummed_strengths(case, 1e-5)
+    assert found.status is Status.CONVERGED
+    assert found.strengths[1] > 1
+    assert np.abs(found.alignments[found.strengths > 0.1]).max() <= 1e-8
+
+
+def test_huber_lowers_the_exponent():
+    """``E[z y] = 0``, but ``E[z y_1]``, of labels that are cut, is not."""
+    case = problem("He3(z)/sqrt(6)", "huber(1/2)", "independent")
+    assert constants(case).b[0] == pytest.approx(-0.2025602733, abs=1e-10)
+    assert constants(case.replace(loss="squared")).b[0] == 0
+    one = resummed_strengths(case.replace(steps=[(6, 0.3)]), 1e-6)
+    b, B = constants(case).b[0], constants(case).B
+    assert one.alignments[0, 0] ** 2 == pytest.approx(b**2 / B, rel=1e-12)
+    assert resummed_strengths(case, 1e-6).alignments[0, 0] ** 2 > 0.4
+
+
+def test_a_residual_that_never_turns_is_that_of_the_squared_loss():
+    """A Huber loss beyond all labels; its label kinks are out of reach."""
+    wide = problem("tanh(z)", "huber(30)", "reused")
+    for case in (wide, wide.replace(batch="independent")):
+        one = resummed_strengths(case, 1e-8)
+        other = resummed_strengths(case.replace(loss="squared"), 1e-8)
+        assert one.strengths[:3] == pytest.approx(other.strengths[:3], rel=1e-7)
+
+
+def test_weight_decay_of_a_linear_activation():
+    """``sigma = z``: ``P = (g / sqrt N)(r_2 eta_1 beta_1 + eta_2 v)`` of rank one."""
+    n, eta, kept = 1000, 6 * 1000**0.3, (0.6, 0.7)
+    steps = [Step(6, 0.3, (1 - r) / eta) for r in kept]
+    case = Problem("z", "z", n, n, 2000, steps)
+    found = resummed_strengths(case, 1e-9)
+    phi, k = 0.5, eta / math.sqrt(n)
+    # zeta = z + sqrt(phi) omega, h = k zeta, psi = z - k zeta; <beta_*, v>, <beta_1, v>, |v|^2.
+    B = 1 + phi
+    z_v, zeta_v, square = 1 - k, 1 - k * B, 1 - 2 * k + k**2 * B
+    drift = np.array([z_v, zeta_v]) @ np.linalg.solve([[1, 1], [1, B]], [z_v, zeta_v])
+    theta2 = (kept[1] * eta) ** 2 * B + 2 * kept[1] * eta**2 * zeta_v
+    theta2 += eta**2 * (phi * square + drift)
+    assert found.strengths == pytest.approx([math.sqrt(theta2)], rel=1e-9)
+
+
+# Error estimates, families, statuses
+
+MANY = [
+    (SignOf("z", noise_std=0.5, flip=0.1), "logistic"),
+    (SignOf("abs(z) - 1/2"), "squared_hinge"),
+    ("sign(z) + relu(z)", "huber(1/2)"),
+    ("z", "abs(h - y)"),
+    ("(z**3 - 3*z)/2", "sqrt(1 + (h - y)**2)"),
+    (Poisson("1 + z**2"), "poisson"),
+    (Poisson("exp(z/2)"), "huber(1)"),
+    (Channel(["z", "-z"], ["sigmoid(z)", "1 - sigmoid(z)"]), "log(cosh(h - y))"),
+    (Bernoulli("sigmoid(z1*z2 + z1)"), "logistic"),
+    ("z1*z2 + z1", "log(cosh(h - y))"),
+]
+
+
+@BATCHES
+@pytest.mark.parametrize(("labels", "loss"), MANY, ids=[loss for _, loss in MANY])
+def test_estimates_cover_the_errors(batch, labels, loss):
+    """Of several activations and steps, against a tolerance a hundredth of it."""
+    rng = np.random.default_rng(len(loss))
+    for activation in ("tanh(z + 7/10)", "relu(z)", "softplus(z - 1/3)"):
+        steps = [(float(np.exp(rng.uniform(-0.5, 2.0))), a) for a in (0.3, 0.35)]
+        case = problem(labels, loss, batch, steps, readout="rademacher").replace(
+            activation=activation
+        )
+        found, finer = (resummed_strengths(case, rtol) for rtol in (1e-4, 1e-6))
+        assert found.status is Status.CONVERGED
+        assert finer.status is Status.CONVERGED
+        k = min(found.strengths.size, finer.strengths.size)
+        error = np.abs(found.strengths[:k] - finer.strengths[:k])
+        assert np.all(error <= found.strength_errors[:k] + finer.strength_errors[:k])
+        error = np.abs(found.alignments[:k] ** 2 - finer.alignments[:k] ** 2)
+        assert np.all(error <= found.alignment_sq_errors[:k] + finer.alignment_sq_errors[:k])
+
+
+def test_estimates_see_every_variable():
+    """Each solve beside a much finer one: what coarsening tells is of the size of the error."""
+    case = problem("sin(2*z)", "huber(1/2)", "reused", noise_std=0.4)
+    c, fine = constants(case), {"readout": 40.0, "zeta": 48.0, "inner": 6.0}
+    fine |= {"target": 14.0, "labels": 50.0, "noise": 16.0}
+    exact = solve_family([case], c, fine, 1e-12)[0][0].strengths[:2]
+    for name, coarse in {"zeta": 8.0, "target": 2.0, "labels": 8.0, "noise": 3.0}.items():
+        found, coarser = solve_family([case], c, {**fine, name: coarse}, 1e-12)[0]
+        error = np.abs(found.strengths[:2] - exact) / exact
+        told = np.abs(found.strengths[:2] - coarser[name].strengths[:2]) / exact
+        assert error.max() > 1e-8
+        assert error.max() <= 2.0 * told.max() * (1 + 5 * told.max())
+
+
+def test_families_share_loss_labels_and_gain():
+    case = problem(SignOf("z"), "logistic", "independent")
+    other = case.replace(steps=[case.steps[0], (2, 0.3, 0.01)], samples=(1800, 700))
+    assert family_key(case) == family_key(other)
+    together = resummed_family([case, other], 1e-6)
+    for found, member in zip(together, (case, other), strict=True):
+        alone = resummed_strengths(member, 1e-6)
+        k = min(found.strengths.size, alone.strengths.size)
+        assert found.strengths[:k] == pytest.approx(alone.strengths[:k], rel=2e-6)
+    decays = [Step(6, 0.3, 0.01), case.steps[1]]
+    scaled = case.replace(output_scale=0.1, initialisation="antisymmetric")
+    keys = [
+        family_key(case),
+        family_key(case.replace(loss="squared")),
+        family_key(case.replace(target=SignOf("z", flip=0.1))),
+        family_key(case.replace(target="sign(z)")),
+        family_key(case.replace(steps=decays)),
+        family_key(scaled),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.slow  # as far as a solve may go
+def test_residuals_without_second_moment_do_not_pass():
+    """Counts of a log-normal rate: ``exp(h)`` grows faster with the label than its law falls."""
+    case = problem(Poisson("exp(7*z/10)"), "poisson", "reused").replace(activation="relu(z)")
+    assert resummed_strengths(case, 1e-4).status is not Status.CONVERGED
+
+
+# Switches, and rules that know of them
+
+
+@pytest.mark.parametrize(
+    ("loss", "count"),
+    [
+        ("squared", 0),
+        ("logistic", 0),
+        ("poisson", 0),
+        ("log(cosh(h - y))", 0),
+        ("sqrt(1 + (h - y)**2)", 0),
+        ("huber(1/2)", 1),  # not where h = y, at which its text has an abs
+        ("huber(30)", 1),
+        ("squared_hinge", 1),
+        ("abs(h - y)", 1),
+        ("max(h - y, 0)**2 + max(h, 0)", 2),
+    ],
+)
+def test_switches(loss, count):
+    found = switches(Loss(loss))
+    assert (0 if found is None else len(found(0.1, np.array([1.0])))) == count
+
+
+def test_labels_that_many_samples_share_are_atoms():
+    """Plateaus of a target, and rows of a law that do not vary."""
+    cases = {
+        "sign(z)": [-1, 1],
+        "relu(z)": [0],
+        "sign(z) + relu(z)": [-1],
+        "z": [],
+        Channel(["z", 0], ["3/4", "1/4"]): [0],
+        SignOf("z1*z2"): [-1, 1],
+    }
+    for labels, atoms in cases.items():
+        case = problem(labels, "huber(1/2)", "reused")
+        samples = residual_law._samples(case, constants(case), 20, 6.0, 1, 1e-9)
+        assert samples.atoms.tolist() == atoms
+        total = samples.weights.sum() + samples.moments[0, :, 0].sum()
+        assert total == pytest.approx(1.0, abs=1e-9)

@@ -20,7 +20,7 @@ from rmt.expressions.construction import variable
 from rmt.pieces.switches import singular_arguments, switch_arguments
 from rmt.problem.losses import Loss
 
-__all__ = ["crossings", "switches"]
+__all__ = ["crossings", "grows_fast", "switches"]
 
 _OUTPUTS = np.linspace(-8.0, 8.0, 1601)[:, None] + 1.234e-4
 _LABELS = np.linspace(-4.0, 4.0, 33)
@@ -46,6 +46,21 @@ def switches(loss: Loss) -> Program | None:
     arguments = [one for one in dict.fromkeys(arguments) if variable("h") in one.free_symbols]
     kept = [one for one in arguments if not _is_smooth_at(loss, _program([one]))]
     return _program(kept) if kept else None
+
+
+@cached(64)
+def grows_fast(loss: Loss) -> bool:
+    """Whether the residual grows faster than the square of the output, so that tails count.
+
+    Examples
+    --------
+    >>> grows_fast(Loss("huber(1)")), grows_fast(Loss("poisson"))
+    (False, True)
+    """
+    h = np.array([-16.0, -8.0, 8.0, 16.0])[:, None]
+    low, near, other, high = np.abs(loss.residual(h, np.array([-1.0, 0.5, 1.0])))
+    with np.errstate(over="ignore"):
+        return bool(np.any(low > 4.0 * near + 4.0) or np.any(high > 4.0 * other + 4.0))
 
 
 def _program(arguments: list[Any]) -> Program:

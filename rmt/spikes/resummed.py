@@ -49,7 +49,7 @@ from rmt.spikes.mean_update import (
 )
 from rmt.spikes.path import strengths_after_walk
 from rmt.spikes.refinement import Refined, Resolution, Solved, refine_family
-from rmt.spikes.residual_kinks import switches
+from rmt.spikes.residual_kinks import grows_fast, switches
 from rmt.status import InvalidInputError, Status
 from rmt.vocabulary import RTOL
 
@@ -168,7 +168,8 @@ def resummed_family(
         for member in problems
     ]
     start = _starting_resolution(problem, rtol)
-    tail = max(_TAIL * rtol, NEGLIGIBLE) if c.slope_growth == 0 else 1e-17
+    grows = c.slope_growth > 0 or grows_fast(problem.loss)
+    tail = 1e-17 if grows else max(_TAIL * rtol, NEGLIGIBLE)
 
     def solve(resolution: Resolution, chosen: Sequence[int]) -> Sequence[Solved[SpikeStrengths]]:
         return solve_family([problems[m] for m in chosen], c, resolution, tail)
