@@ -17,7 +17,7 @@ is left then is smooth in ``z``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,6 +64,9 @@ _ORDERS = 2.0, 0.8  # Gauss-Legendre nodes of a panel, for K polynomials: and ti
 _NEAREST = 8  # nodes on which a kink is found
 _SAME = 1e-12
 _WIDEST = 2.0  # panel over z
+_LOOKED_AT = 40.0  # points of a unit of z, for kinks
+_USUAL = 2.0  # zeta, in units of its standard deviation
+_NARROW = 0.3  # of z, where it takes panels of its own to resolve what is smoothed over it
 _LEAST = 0.8  # of a unit's nodes, on the shortest
 
 
@@ -119,6 +122,10 @@ class _Samples:
         At which ``z`` they are.
     ends : (float, float)
         Least and greatest label, with a margin.
+    cut : callable, or None
+        The same with panels over ``z`` cut at places more; None where kinks are not looked for.
+    labels_at : callable
+        Labels at nodes of ``z``, without noise, shape (E, I).
     """
 
     loss: Loss
@@ -131,6 +138,8 @@ class _Samples:
     weights: Array
     place: Indices
     ends: tuple[float, float]
+    cut: Callable[[tuple[float, ...]], _Samples] | None
+    labels_at: Callable[[Array], Array]
 
     def effective(self, y: Array) -> Array:
         """``rho(0, y)``."""
@@ -186,7 +195,7 @@ class ResidualLaw:
         coefficients = labels.to_coefficients @ output
         total = np.zeros((3 + r, *self.shape))
         size = max(64, _CHUNK // (4 * max(self.shape)))
-        for group in self.samples.groups(self._powers.size, size):
+        for group in self._samples_for(coefficients).groups(self._powers.size, size):
             on_labels = labels.polynomials(group.y_1)  # (A, S)
             here = (coefficients.T @ on_labels).T * self._size(group.y_1, 1)[:, None]  # (S, J)
             count_work(group.y.size * (len(total) + 1.0) * (50.0 + 0.5 * output.size))
@@ -200,6 +209,38 @@ class ResidualLaw:
         for n in range(len(found)):
             found[n] /= self._size(labels.nodes, _growth(n))[:, None]
         return found.reshape(3 + r, -1)
+
+    def _samples_for(self, coefficients: Array) -> _Samples:
+        """Samples with panels over ``z`` that resolve kinks which ``zeta`` hardly moves.
+
+        Averages over ``zeta`` smooth a kink over the ``z`` between which it moves: cut there where
+        they are close, which a rule that is chosen beforehand does not see.
+        """
+        samples, at = self.samples, switches(self.samples.loss)
+        if samples.cut is None or at is None:
+            return samples
+        end = float(np.abs(samples.z).max())
+        z = np.linspace(-end, end, 1 + math.ceil(2.0 * end * _LOOKED_AT))
+        y = samples.labels_at(z[None])
+        y_1 = samples.effective(y)
+        on_labels = self.labels.polynomials(y_1.ravel())
+        those = [int(np.abs(self._nodes - x).argmin()) for x in (-_USUAL, 0.0, _USUAL)]
+        h = (coefficients[:, those].T @ on_labels) * self._size(y_1.ravel(), 1)
+        values = np.stack(at(h.reshape(3, *y.shape), np.broadcast_to(y, (3, *y.shape))))
+        count_work(values.size * (50.0 + 2.0 * len(on_labels)))
+        crosses = (values[..., 1:] > 0) != (values[..., :-1] > 0)  # (switches, 3, E, Z)
+        places: list[float] = []
+        for switch, row in np.ndindex(len(values), len(y)):
+            found = [np.flatnonzero(one) for one in crosses[switch, :, row]]
+            if len({one.size for one in found}) > 1:
+                continue  # folds: smooth, but for few z
+            for before in zip(*found, strict=True):
+                at_ends = [values[switch, n, row, [i, i + 1]] for n, i in enumerate(before)]
+                part = [abs(a) / (abs(a) + abs(b) + 1e-300) for a, b in at_ends]
+                where = [z[i] + s * (z[1] - z[0]) for i, s in zip(before, part, strict=True)]
+                if max(where) - min(where) < _NARROW:
+                    places += where
+        return samples.cut(tuple(sorted({round(x, 4) for x in places})))
 
     def _size(self, y: Array, power: int) -> Array:
         """What functions of the effective label are divided by: of ``Phi_t``, ``h``, ``Phi_t^2``.
@@ -455,8 +496,9 @@ def _samples(
     n_noise: int,
     tail: float,
     finer: _Samples | None = None,
+    places: tuple[float, ...] = (),
 ) -> _Samples:
-    """On nodes of ``z``; of a finer law, whose atoms it has then."""
+    """On nodes of ``z``, cut at places more; of a finer law, whose atoms it has then."""
     r, loss, law, std = problem.n_directions, problem.loss, problem.labels, problem.noise_std
     if std or not loss.label_kinks:
         along = problem.target.kinks_along if law is None else law.kinks_along
@@ -464,6 +506,8 @@ def _samples(
     else:
         kinks = kinks_of_labels(loss, problem.target, law)
     half_width = _half_width(loss, problem.target if law is None else law, tail)
+    if r == 1:
+        kinks[0] = [*kinks[0], *places]
     rule = tensor_rule([_rule(nodes_per_unit, half_width, one) for one in kinks])
     z, weights = rule.nodes, rule.weights
     norm = float(np.linalg.norm(c.b))
@@ -488,7 +532,21 @@ def _samples(
     else:
         kept = np.flatnonzero(np.isin(shared, finer.atoms))
     row, place = np.nonzero(rest > 0)
-    return _Samples(
+    known: dict[tuple[float, ...], _Samples] = {}
+
+    def cut(more: tuple[float, ...]) -> _Samples:
+        if not more:
+            return found
+        if more not in known:
+            known.clear()
+            numbers = n_zeta, nodes_per_unit, n_noise, tail
+            known[more] = _samples(problem, c, *numbers, found, more)
+        return known[more]
+
+    def labels_at(z: Array) -> Array:
+        return np.asarray(problem.target(*z), dtype=float)[None] if law is None else law.at(z)[0]
+
+    found = _Samples(
         loss=loss,
         z=z,
         hermite=hermite,
@@ -499,7 +557,10 @@ def _samples(
         weights=(rest * weights)[row, place],
         place=place,
         ends=(ends[0] - margin, ends[1] + margin),
+        cut=cut if r == 1 and not std and place.size and switches(loss) is not None else None,
+        labels_at=labels_at,
     )
+    return found
 
 
 def _rule(nodes_per_unit: float, half_width: float, kinks: Sequence[float]) -> GaussianRule:
