@@ -23,7 +23,9 @@ from rmt.spikes.resummed import family_key, resummed_family, resummed_strengths
 from rmt.status import Status
 from tests.test_resummed import gauss_hermite, spikes_of_operator, trapezoid
 
-CASES = json.loads((Path(__file__).parent / "reference" / "losses.json").read_text("utf-8"))["cases"]
+CASES = json.loads((Path(__file__).parent / "reference" / "losses.json").read_text("utf-8"))[
+    "cases"
+]
 LABELS = {"bernoulli 1/(1 + exp(-(3*z + 1)))": Bernoulli("1/(1 + exp(-3*z - 1))")}
 VANISHING = [
     pytest.param(case, id=f"{case['loss']}-{case['labels']}")
@@ -129,7 +131,7 @@ def brute_force(problem, residual, z, weights, y, p, omega, labels=0, shift=0.7)
     om, w_om = omega
     zeta = (b @ every)[:, None] + math.sqrt(phi1 * Ey2) * om
     v = np.linspace(-1, 1, 41) * math.asinh(8 / 1.0)
-    g, w = np.sinh(v), np.cosh(v) * np.exp(-np.sinh(v) ** 2 / 2)
+    g, w = np.sinh(v), np.cosh(v) * np.exp(-(np.sinh(v) ** 2) / 2)
     w /= w.sum()
     xi, w_xi = gauss_hermite(12)
     nodes = np.zeros(1)
@@ -212,7 +214,9 @@ BATCHES = pytest.mark.parametrize("batch", ["independent", "reused"])
 def test_logistic_signs(batch):
     z, w = dense_normal(0.1, [0.0])
     y, p = signs((z > 0).astype(float))
-    brute = brute_force(problem("z", "squared", batch), logistic, z[None], w, y, p, gauss_hermite(40))
+    brute = brute_force(
+        problem("z", "squared", batch), logistic, z[None], w, y, p, gauss_hermite(40)
+    )
     agrees(problem(SignOf("z"), "logistic", batch), brute)
     agrees(problem("sign(z)", "logistic", batch), brute)
 
@@ -286,9 +290,7 @@ def test_a_loss_of_ones_own_with_label_noise(batch):
     z, w = dense_normal(0.12)
     x, wx = gauss_hermite(14)
     y, p = np.sin(2 * z) + 0.3 * x[:, None], wx[:, None] * np.ones_like(z)
-    brute = brute_force(
-        case, lambda h, y: np.tanh(y - h), z[None], w, y, p, gauss_hermite(24), 30
-    )
+    brute = brute_force(case, lambda h, y: np.tanh(y - h), z[None], w, y, p, gauss_hermite(24), 30)
     agrees(case, brute, 3e-6)
 
 

@@ -307,8 +307,9 @@ def correlation(c: Constants) -> float:
 class LabelNodes:
     """Interpolation nodes between two labels, and the polynomials behind them.
 
-    Values at the ``nodes`` become coefficients by the matrix ``to_coefficients``. Chebyshev nodes ``x = cos(angle)`` are mapped by ``p = arcsin(STRETCH x) / arcsin(STRETCH)``,
-    which spaces them almost evenly (Kosloff & Tal-Ezer 1993); ``p`` runs over ``asinh(y / scale)``.
+    Values at the ``nodes`` become coefficients by the matrix ``to_coefficients``. Chebyshev nodes
+    ``x = cos(angle)`` are mapped by ``p = arcsin(STRETCH x) / arcsin(STRETCH)``, which spaces them
+    almost evenly (Kosloff & Tal-Ezer 1993); ``p`` runs over ``asinh(y / scale)``.
     """
 
     def __init__(self, low: float, high: float, scale: float, count: int) -> None:

@@ -206,11 +206,12 @@ def _laws(
     target, (p, q) = problem.target, problem.loss.affine
     if p != 1.0:
         target = ScalarFunction(sympy.nsimplify(p, rational=True) * target.expression)
-    numbers = round(resolution["zeta"]), resolution["target"], tail, q
-    labels = target, abs(p) * problem.noise_std, c
+    n_zeta, per_unit, noise = round(resolution["zeta"]), resolution["target"], problem.noise_std
+    labels = target, abs(p) * noise, c
     if problem.batch == "reused":
-        return joint_law(*labels, label_scale, round(resolution["labels"]), *numbers)
-    return independent_law(*labels, *numbers)
+        n_labels = round(resolution["labels"])
+        return joint_law(*labels, label_scale, n_labels, n_zeta, per_unit, tail, q)
+    return independent_law(*labels, n_zeta, per_unit, tail, q)
 
 
 def is_affine(problem: Problem) -> bool:

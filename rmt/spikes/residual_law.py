@@ -10,8 +10,9 @@ nodes of these two, and the sum over samples is condensed into weights on them,
 in which ``rho`` is taken at every sample. Labels that a set of ``z`` shares, such as ``+-1`` and
 counts, are *atoms*, for which the integral over ``z`` is done once; any other sample is a node of
 ``z``, and of the label noise. Given ``z``, ``zeta`` is averaged by Mehler's formula, as for the
-squared loss; where the residual has kinks, by rules that are cut where it has them in ``zeta``: what
-is left then is smooth in ``z``.
+squared loss; where the residual has kinks, by rules that are cut where it has them in ``zeta``.
+What is left then is smooth in ``z``, but for kinks that ``zeta`` hardly moves: there panels over
+``z`` are cut as well.
 """
 
 from __future__ import annotations
@@ -208,7 +209,7 @@ class ResidualLaw:
         found = np.einsum("na,mnj->maj", labels.to_coefficients, total)
         for n in range(len(found)):
             found[n] /= self._size(labels.nodes, _growth(n))[:, None]
-        return found.reshape(3 + r, -1)
+        return np.asarray(found.reshape(3 + r, -1))
 
     def _samples_for(self, coefficients: Array) -> _Samples:
         """Samples with panels over ``z`` that resolve kinks which ``zeta`` hardly moves.
@@ -240,7 +241,8 @@ class ResidualLaw:
                 where = [z[i] + s * (z[1] - z[0]) for i, s in zip(before, part, strict=True)]
                 if max(where) - min(where) < _NARROW:
                     places += where
-        return samples.cut(tuple(sorted({round(x, 4) for x in places})))
+        more: _Samples = samples.cut(tuple(sorted({round(x, 4) for x in places})))
+        return more
 
     def _size(self, y: Array, power: int) -> Array:
         """What functions of the effective label are divided by: of ``Phi_t``, ``h``, ``Phi_t^2``.
@@ -482,7 +484,7 @@ def _apart(values: Array) -> Array:
     """In ascending order, those that are equal but for rounding once."""
     values = np.sort(values)
     size = np.abs(values).max(initial=0.0)
-    return values[np.diff(values, prepend=-np.inf) > _SAME * size]
+    return np.asarray(values[np.diff(values, prepend=-np.inf) > _SAME * size])
 
 
 # Labels at nodes of z

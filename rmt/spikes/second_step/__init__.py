@@ -4,9 +4,10 @@ A neuron with readout ``g`` has been shifted by the first step: its pre-activati
 
     S = t (phi_1 y sigma'(Z) [reused batch only] + mu_1 zeta + mu_2 Ey Z + tau xi),
 
-``t = eta_1 g / sqrt(N)``, ``Z, xi`` independent standard normals (theory.md, section 3); ``r Z + S``
-where weight decay has left ``r`` of the weights. Of another loss than the squared one ``y`` is the
-effective label, the residual at an output of zero (docs/losses.md). Who needs averages over ``Z`` and ``xi`` asks `averages` for them by name; the other modules are its rules.
+``t = eta_1 g / sqrt(N)``, ``Z, xi`` independent standard normals (theory.md, section 3); it is
+``r Z + S`` where weight decay has left ``r`` of the weights. With another loss than the squared one
+``y`` is the effective label, the residual at an output of zero (docs/losses.md). Who needs averages
+over ``Z`` and ``xi`` asks `averages` for them by name; the other modules are its rules.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ __all__ = ["Average", "SecondStep", "Wanted"]
 
 Average: TypeAlias = Literal["value", "slope", "slope_z", "square", "product", "bend"]
 """``E[sigma], E[sigma'], E[Z sigma'], E[sigma'^2], E[sigma'(Z) sigma'], E[sigma'']``: the functions
-without an argument at ``Z + S``, or ``r Z + S``; ``sigma''`` with what jumps of ``sigma'`` add, so that it is how
-``E[sigma']`` answers to a shift of ``Z + S``.
+without an argument at ``Z + S``, or ``r Z + S``; ``sigma''`` with what jumps of ``sigma'`` add, so
+that it is how ``E[sigma']`` answers to a shift of it.
 """
 
 Wanted: TypeAlias = Sequence[Average]
