@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy
@@ -37,11 +38,17 @@ from rmt.spikes.refinement import COARSENING
 __all__ = [
     "CoarserLaw",
     "LabelLaw",
+    "LabelNodes",
     "Laws",
+    "WeightedLaw",
+    "between_zetas",
+    "correlation",
+    "fewer",
     "hermite_nodes",
     "independent_law",
     "joint_law",
     "significant",
+    "zeta_nodes",
 ]
 
 
@@ -49,9 +56,30 @@ _CHUNK = 1 << 21  # entries of a temporary array
 _STRETCH = 0.98
 
 
+class WeightedLaw(Protocol):
+    """Weights on ``P`` points, pairs of a label and of ``zeta``: `LabelLaw`, `ResidualLaw`."""
+
+    @property
+    def zeta(self) -> Array:
+        """The different ``zeta``, shape (J,)."""
+
+    @property
+    def y(self) -> Array | None:
+        """The different labels, shape (A,); None where they do not matter."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(A, J)``, (1, J) without labels."""
+
+    def residuals(self, h: Array) -> Array:
+        """Weights of ``rho, y rho, rho^2, z_i rho``, the residual at output ``h``; (3 + r, P)."""
+
+
 @dataclass(frozen=True, slots=True)
 class LabelLaw:
     """Weights on ``P`` points such that ``E[F m] ~ sum_p weights[m, p] F(point p)``.
+
+    For residuals that are affine, ``y + q h``, as those of the squared loss are.
 
     Attributes
     ----------
@@ -62,15 +90,25 @@ class LabelLaw:
         ``F`` depends on ``zeta`` alone, ``P = J``.
     weights : array, shape (3 + 2 r, P)
         Of ``m = 1, y, y^2, z_i, z_i y``.
+    answer : float
+        ``q``.
     """
 
     zeta: Array
     y: Array | None
     weights: Array
+    answer: float = -1.0
 
     @property
     def shape(self) -> tuple[int, int]:
         return 1 if self.y is None else self.y.size, self.zeta.size
+
+    def residuals(self, h: Array) -> Array:
+        """Weights of ``rho, y rho, rho^2, z_i rho``, the residual at output ``h``; (3 + r, P)."""
+        (one, y1, y2), qh = self.weights[:3], self.answer * h
+        z1, zy = np.split(self.weights[3:], 2)
+        rho = [y1 + qh * one, y2 + qh * y1, y2 + 2.0 * qh * y1 + qh**2 * one]
+        return np.concatenate([np.stack(rho), zy + qh * z1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +118,8 @@ class CoarserLaw:
     What depends on ``(y, zeta)`` need not be evaluated again to see how well the nodes resolve it.
     """
 
-    law: LabelLaw
-    finer: LabelLaw
+    law: WeightedLaw
+    finer: WeightedLaw
     labels: Array | None = None
     zetas: Array | None = None
 
@@ -100,7 +138,7 @@ class CoarserLaw:
         return np.asarray(pairs).reshape(*given.shape[:-1], -1)
 
 
-Laws = tuple[LabelLaw, dict[str, CoarserLaw]]
+Laws = tuple[WeightedLaw, dict[str, CoarserLaw]]
 """A law, and those coarser in ``labels``, ``zeta`` or the rule over the ``target``'s ``z``."""
 
 
@@ -142,24 +180,25 @@ def independent_law(
     n_zeta: int,
     nodes_per_unit: float,
     tail: float = NEGLIGIBLE,
+    answer: float = -1.0,
 ) -> Laws:
     """Law for functions of ``zeta`` alone (a fresh second batch), on ``n_zeta`` nodes.
 
-    What is beyond ``tail``, relative to the largest, is left out.
+    The residual is ``y + answer h``. What is beyond ``tail``, relative to the largest, is left out.
     """
 
     def law(zetas: int, moments: Array) -> LabelLaw:
-        weights = mehler_weights(moments[:, 0, :zetas], _correlation(c))
+        weights = mehler_weights(moments[:, 0, :zetas], correlation(c))
         weights[2] += noise_std**2 * weights[0]
-        return LabelLaw(_zeta_nodes(c, zetas), None, weights)
+        return LabelLaw(zeta_nodes(c, zetas), None, weights, answer)
 
     fine, coarse = (
         _moments(target, c, n_zeta, nodes, tail, lambda f: np.ones((1, f.size)))
         for nodes in (nodes_per_unit, COARSENING * nodes_per_unit)
     )
-    found, fewer = law(n_zeta, fine), _fewer(n_zeta)
+    found, few = law(n_zeta, fine), fewer(n_zeta)
     return found, {
-        "zeta": CoarserLaw(law(fewer, fine), found, zetas=_between_zetas(n_zeta, fewer)),
+        "zeta": CoarserLaw(law(few, fine), found, zetas=between_zetas(n_zeta, few)),
         "target": CoarserLaw(law(n_zeta, coarse), found),
     }
 
@@ -173,8 +212,9 @@ def joint_law(
     n_zeta: int,
     nodes_per_unit: float,
     tail: float = NEGLIGIBLE,
+    answer: float = -1.0,
 ) -> Laws:
-    """Law for functions of ``(y, zeta)`` (the first batch reused).
+    """Law for functions of ``(y, zeta)`` (the first batch reused); the residual ``y + answer h``.
 
     Functions of ``y`` are interpolated by Chebyshev polynomials in ``asinh(y / label_scale)``:
     labels of an unbounded target spread over decades, and beyond the scale at which they move a
@@ -195,12 +235,12 @@ def joint_law(
     def bound(y: Array, k: int) -> Array:
         return np.asarray((1.0 + (y / label_scale) ** 2) ** powers[k])
 
-    def noisy(count: int) -> _LabelNodes:
-        return _LabelNodes(low - noise, high + noise, label_scale, count)
+    def noisy(count: int) -> LabelNodes:
+        return LabelNodes(low - noise, high + noise, label_scale, count)
 
     def law(labels: int, zetas: int, moments: Array) -> LabelLaw:
-        clean = nodes = _LabelNodes(low, high, label_scale, labels)
-        weights = mehler_weights(moments[:, : clean.count, :zetas], _correlation(c))
+        clean = nodes = LabelNodes(low, high, label_scale, labels)
+        weights = mehler_weights(moments[:, : clean.count, :zetas], correlation(c))
         weights = np.einsum("na,mnj->maj", clean.to_coefficients, weights)
         weights /= np.stack([bound(clean.nodes, k) for k in degrees])[:, :, None]
         if noise_std > 0:
@@ -223,49 +263,53 @@ def joint_law(
             y1, one = e[1, 0] @ y1 + e[1, 1] @ one, e[0, 0] @ one
             zy, z1 = e[1, 0] @ zy + e[1, 1] @ z1, e[0, 0] @ z1
             weights = np.concatenate([np.stack([one, y1, y2]), z1, zy])
-        return LabelLaw(_zeta_nodes(c, zetas), nodes.nodes, weights.reshape(len(weights), -1))
+        points = weights.reshape(len(weights), -1)
+        return LabelLaw(zeta_nodes(c, zetas), nodes.nodes, points, answer)
 
-    basis = _LabelNodes(low, high, label_scale, n_labels).polynomials
+    basis = LabelNodes(low, high, label_scale, n_labels).polynomials
     fine, coarse = (
         _moments(target, c, n_zeta, nodes, tail, basis, bound)
         for nodes in (nodes_per_unit, COARSENING * nodes_per_unit)
     )
     found = law(n_labels, n_zeta, fine)
-    coarser, nodes = law(_fewer(n_labels), n_zeta, fine), noisy(n_labels)
-    between_labels = nodes.polynomials(noisy(_fewer(n_labels)).nodes).T @ nodes.to_coefficients
-    between_zetas = _between_zetas(n_zeta, _fewer(n_zeta))
+    coarser, nodes = law(fewer(n_labels), n_zeta, fine), noisy(n_labels)
+    between_labels = nodes.polynomials(noisy(fewer(n_labels)).nodes).T @ nodes.to_coefficients
+    of_zetas = between_zetas(n_zeta, fewer(n_zeta))
     return found, {
         "labels": CoarserLaw(coarser, found, labels=between_labels),
-        "zeta": CoarserLaw(law(n_labels, _fewer(n_zeta), fine), found, zetas=between_zetas),
+        "zeta": CoarserLaw(law(n_labels, fewer(n_zeta), fine), found, zetas=of_zetas),
         "target": CoarserLaw(law(n_labels, n_zeta, coarse), found),
     }
 
 
-def _fewer(count: int) -> int:
+def fewer(count: int) -> int:
+    """Of nodes, in a coarser law."""
     return max(1, round(COARSENING * count))
 
 
-def _zeta_nodes(c: Constants, order: int) -> Array:
+def zeta_nodes(c: Constants, order: int) -> Array:
+    """The significant ones of ``N(0, B)``."""
     return np.asarray(hermite_nodes(order)[0][significant(order)] * math.sqrt(c.B))
 
 
-def _between_zetas(order: int, fewer: int) -> Array:
-    """Interpolation weights at the significant ones of fewer nodes; shape (fewer, order)."""
+def between_zetas(order: int, few: int) -> Array:
+    """Interpolation weights at the significant ones of fewer nodes; shape (few, order)."""
     vectors = hermite_nodes(order)[1][:, significant(order)]
-    values = orthonormal_hermite(hermite_nodes(fewer)[0][significant(fewer)], order)
+    values = orthonormal_hermite(hermite_nodes(few)[0][significant(few)], order)
     return np.asarray(values.T @ (vectors * vectors[0]))
 
 
-def _correlation(c: Constants) -> float:
+def correlation(c: Constants) -> float:
     """Of ``zeta`` with ``b.z``."""
     return float(np.linalg.norm(c.b)) / math.sqrt(c.B)
 
 
-class _LabelNodes:
+class LabelNodes:
     """Interpolation nodes between two labels, and the polynomials behind them.
 
-    Chebyshev nodes ``x = cos(angle)`` are mapped by ``p = arcsin(STRETCH x) / arcsin(STRETCH)``,
-    which spaces them almost evenly (Kosloff & Tal-Ezer 1993); ``p`` runs over ``asinh(y / scale)``.
+    Values at the ``nodes`` become coefficients by the matrix ``to_coefficients``. Chebyshev nodes
+    ``x = cos(angle)`` are mapped by ``p = arcsin(STRETCH x) / arcsin(STRETCH)``, which spaces them
+    almost evenly (Kosloff & Tal-Ezer 1993); ``p`` runs over ``asinh(y / scale)``.
     """
 
     def __init__(self, low: float, high: float, scale: float, count: int) -> None:

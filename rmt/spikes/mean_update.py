@@ -1,7 +1,8 @@
 """The mean update at a fixed resolution: moments of the data, and the spectrum of its kernel.
 
 theory.md, section 3: with rows ``P(g) = (g / sqrt N)(eta_1 mu_1 beta_1 + eta_2 v(t))`` the operator
-``P P^T`` on ``L2(law of g)`` is a matrix on the nodes of a Gauss rule.
+``P P^T`` on ``L2(law of g)`` is a matrix on the nodes of a Gauss rule. Of any loss, in effective
+labels, and with weight decay, which leaves ``r_2 eta_1`` of the first step: docs/losses.md.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rmt.arrays import Array, Indices
+from rmt.functions import ScalarFunction
+from rmt.lazy import sympy
 from rmt.problem import Problem
 from rmt.spikes.constants import Constants
-from rmt.spikes.label_law import LabelLaw, independent_law, joint_law
+from rmt.spikes.label_law import Laws, WeightedLaw, independent_law, joint_law
 from rmt.spikes.readout_rule import readout_rule
 from rmt.spikes.refinement import COARSENING, Resolution, Solved
+from rmt.spikes.residual_law import residual_law
 from rmt.spikes.second_step import SecondStep, Wanted
 from rmt.spikes.second_step.averages import Averages, averages_of
 from rmt.status import Status
@@ -26,6 +30,7 @@ __all__ = [
     "MAX_SPIKES",
     "SpikeStrengths",
     "after_one_step",
+    "is_affine",
     "no_spikes",
     "solve_family",
     "spikes_of",
@@ -148,18 +153,11 @@ def _moments(
     fewer = readout_rule(problem.readout, _even(COARSENING * order), scale, split, tail)
     both_g, both_w = (np.concatenate(pair) for pair in zip((g, w), fewer, strict=True))
     t, fine = kick * both_g, slice(0, g.size)
-    numbers = round(resolution["zeta"]), resolution["target"], tail
-    if reused:
-        # The label that moves the pre-activation of a typical neuron by about 1/2, and by half of
-        # what all else does.
-        label_scale = max(1.0 / kick, std_w) / (2.0 * phi1 * c.rms_slope)
-        labels = round(resolution["labels"])
-        law, coarser = joint_law(
-            problem.target, problem.noise_std, c, label_scale, labels, *numbers
-        )
-    else:
-        law, coarser = independent_law(problem.target, problem.noise_std, c, *numbers)
-    step = SecondStep(sigma, c, phi1)
+    # The label that moves the pre-activation of a typical neuron by about 1/2, and by half of what
+    # all else does.
+    label_scale = max(1.0 / kick, std_w) / (2.0 * phi1 * c.rms_slope)
+    law, coarser = _laws(problem, c, resolution, tail, label_scale)
+    step = SecondStep(sigma, c, phi1, problem.steps[0].kept(problem.width))
     both: Wanted = ("value", "slope")
     rare = np.maximum(2.0 * np.log(np.maximum(both_w * both_g**2, tail) / tail), 0.0)
     reach = np.abs(t) * std_w * np.sqrt(rare)
@@ -170,40 +168,62 @@ def _moments(
     at = evaluated(resolution["inner"])
     averages = at(fine, law.y, law.zeta)
 
-    def expectations(law: LabelLaw, averages: Array, g: Array = g, w: Array = w) -> _Moments:
+    def expectations(law: WeightedLaw, averages: Array, g: Array = g, w: Array = w) -> _Moments:
         output, phi_t = averages
-        zeta, weights = np.tile(law.zeta, law.shape[0]), law.weights
-        h = (w * g) @ output
-        one, y1, y2 = weights[:3]
-        z1, zy = np.split(weights[3:], 2)
-        # psi_t = (y - h) Phi_t, averaged against 1, y, y^2, z, zeta.
-        residual = y1 - h * one
+        zeta = np.tile(law.zeta, law.shape[0])
+        # psi_t = rho(h, y) Phi_t, averaged against 1, y, z, zeta, and itself.
+        one, label, square, *along = law.residuals(problem.output_gain * ((w * g) @ output))
         return _combined(
             problem,
             c,
             (g, w),
-            z_psi=phi_t @ (zy - h * z1).T,
-            zeta_psi=phi_t @ (zeta * residual),
-            y_psi=phi_t @ (y2 - h * y1),
-            psi_psi=(phi_t * (y2 - 2.0 * h * y1 + h**2 * one)) @ phi_t.T,
+            z_psi=phi_t @ np.stack(along).T,
+            zeta_psi=phi_t @ (zeta * one),
+            y_psi=phi_t @ label,
+            psi_psi=(phi_t * square) @ phi_t.T,
         )
 
     found = {"": expectations(law, averages)}
     # Interpolation knows no more than what is interpolated: some are evaluated again.
     some, share = _sampled(w * g**2)
 
-    def asked(law: LabelLaw, values: Array, at: Averages) -> _Moments:
+    def asked(law: WeightedLaw, values: Array, at: Averages) -> _Moments:
         again = at(some, law.y, law.zeta)
         values[:, some] += share * (again - values[:, some])
         return expectations(law, values)
 
-    found["target"] = expectations(coarser.pop("target").law, averages)
     for name, one in coarser.items():
-        found[name] = asked(one.law, one.values(averages), at)
+        if one.labels is None and one.zetas is None:  # at the same points
+            found[name] = expectations(one.law, averages)
+        else:
+            found[name] = asked(one.law, one.values(averages), at)
     found["inner"] = asked(law, averages, evaluated(COARSENING * resolution["inner"]))
     if "readout" in resolution and fewer[0].size < g.size:
         found["readout"] = expectations(law, at(slice(g.size, None), law.y, law.zeta), *fewer)
     return found
+
+
+def _laws(
+    problem: Problem, c: Constants, resolution: Resolution, tail: float, label_scale: float
+) -> Laws:
+    """Weights of samples: by moments of the label where the residual is affine in it."""
+    if not is_affine(problem):
+        return residual_law(problem, c, resolution, tail, label_scale)
+    assert problem.loss.affine is not None
+    target, (p, q) = problem.target, problem.loss.affine
+    if p != 1.0:
+        target = ScalarFunction(sympy.nsimplify(p, rational=True) * target.expression)
+    n_zeta, per_unit, noise = round(resolution["zeta"]), resolution["target"], problem.noise_std
+    labels = target, abs(p) * noise, c
+    if problem.batch == "reused":
+        n_labels = round(resolution["labels"])
+        return joint_law(*labels, label_scale, n_labels, n_zeta, per_unit, tail, q)
+    return independent_law(*labels, n_zeta, per_unit, tail, q)
+
+
+def is_affine(problem: Problem) -> bool:
+    """Whether samples count by ``p y + q h``, with labels that are a function and noise."""
+    return problem.labels is None and problem.loss.affine is not None
 
 
 def _sampled(importance: Array) -> tuple[Indices, float]:
@@ -245,7 +265,8 @@ def spikes_of(
     """Spikes of the update of two steps from its moments on a rule of the readout.
 
     Errors are not estimated. ``moments`` are ``z_psi`` of shape (Q, r), ``zeta_psi`` and ``y_psi``
-    of shape (Q,), ``psi_psi`` of shape (Q, Q): ``E[z psi]`` and so on, ``psi = (y - h) Phi_t``.
+    of shape (Q,), ``psi_psi`` of shape (Q, Q): ``E[z psi]`` and so on, ``psi = rho(h, y) Phi_t``
+    and ``y`` the effective label.
     """
     return _spikes(problem, c, _combined(problem, c, rule, **moments))
 
@@ -253,6 +274,7 @@ def spikes_of(
 def _spikes(problem: Problem, c: Constants, moments: _Moments) -> SpikeStrengths:
     """Spectrum of the kernel; errors are not estimated, but for those that show."""
     eta1, eta2 = problem.learning_rates
+    eta1 *= problem.steps[1].kept(problem.width)  # of the update alone, not of t
     g, w = moments.g, moments.w
     v_v = problem.sample_ratios[1] * moments.scatter + moments.drift
     step1 = eta1 * c.mu1

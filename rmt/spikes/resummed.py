@@ -15,7 +15,8 @@ for analytic functions (`rmt.spikes.refinement` balances them):
     zeta      Gauss-Hermite nodes of zeta = <beta_1, x>
     inner     nodes per unit of the pre-activation Z
     target    nodes per unit of the index z
-    labels    Chebyshev nodes of the label y (reused batch only)
+    labels    Chebyshev nodes of the (effective) label y (reused batch only)
+    noise     Gauss-Hermite nodes of label noise (losses whose residual is not affine in the label)
 
 ``Phi_t``, ``h`` and every expectation depend on the first step alone; ``eta_2`` and, of a fresh
 batch, ``phi_2`` enter in the last line. So problems that differ in nothing else are a family: they
@@ -35,17 +36,20 @@ from rmt.arrays import Array
 from rmt.budget import OutOfTime, TooCostly, work_limit
 from rmt.moments.rules import NEGLIGIBLE
 from rmt.problem import Problem
-from rmt.problem.supported import settings_of, two_steps
+from rmt.problem.labels import Bernoulli, SignOf
+from rmt.problem.supported import two_steps
 from rmt.spikes.constants import Constants, constants
 from rmt.spikes.mean_update import (
     MAX_SPIKES,
     SpikeStrengths,
     after_one_step,
+    is_affine,
     solve_family,
     undefined,
 )
 from rmt.spikes.path import strengths_after_walk
 from rmt.spikes.refinement import Refined, Resolution, Solved, refine_family
+from rmt.spikes.residual_kinks import grows_fast, switches
 from rmt.status import InvalidInputError, Status
 from rmt.vocabulary import RTOL
 
@@ -95,7 +99,9 @@ def family_key(problem: Problem) -> Hashable:
         return problem
     return (
         problem.activation,
-        problem.target,
+        problem.target if problem.labels is None else problem.labels,
+        problem.loss,
+        problem.output_gain,
         problem.batch,
         problem.width,
         problem.steps[0],
@@ -162,7 +168,8 @@ def resummed_family(
         for member in problems
     ]
     start = _starting_resolution(problem, rtol)
-    tail = max(_TAIL * rtol, NEGLIGIBLE) if c.slope_growth == 0 else 1e-17
+    grows = c.slope_growth > 0 or grows_fast(problem.loss)
+    tail = 1e-17 if grows else max(_TAIL * rtol, NEGLIGIBLE)
 
     def solve(resolution: Resolution, chosen: Sequence[int]) -> Sequence[Solved[SpikeStrengths]]:
         return solve_family([problems[m] for m in chosen], c, resolution, tail)
@@ -179,7 +186,7 @@ def resummed_family(
                 start,
                 lambda resolution: _work(problem, resolution),
                 rtol,
-                orders={"inner": 8.0},
+                orders=_orders(problem),
             )
     except (TooCostly, OutOfTime) as end:
         unknown = np.full(MAX_SPIKES * (1 + c.b.size), np.nan)
@@ -193,8 +200,12 @@ def resummed_family(
 
 
 def _by_expectations(problem: Problem) -> bool:
-    """Whether the expectations of two steps are for it, and not the walk."""
-    return two_steps(problem) and not settings_of(problem)
+    """Whether the expectations of two steps are for it, and not the walk.
+
+    One or two steps with exponents below 1/2 and an output that vanishes, or is zero, at the start;
+    any loss, law of labels, output scale and weight decay.
+    """
+    return two_steps(problem) and problem.starts_at_zero
 
 
 def _reported(
@@ -230,11 +241,26 @@ def _starting_resolution(problem: Problem, rtol: float) -> Resolution:
         "target": {1: 10.0, 2: 5.0}.get(problem.n_directions, 2.5),
         "labels": (72.0 if kinked else 56.0) + 12.0 * digits,
     }
-    if problem.batch == "independent":
+    if not is_affine(problem) and problem.noise_std > 0:
+        resolution["noise"] = 14.0
+    if problem.batch == "independent" or _few_labels(problem):
         del resolution["labels"]
     if isinstance(problem.readout, str) and problem.readout == "rademacher":
         del resolution["readout"]
     return resolution
+
+
+def _few_labels(problem: Problem) -> bool:
+    """Whether labels are values of which each has its own average, instead of interpolated."""
+    return isinstance(problem.labels, Bernoulli | SignOf)
+
+
+def _orders(problem: Problem) -> dict[str, float]:
+    """Of the variables that converge algebraically."""
+    orders = {"inner": 8.0}
+    if problem.n_directions > 1 and not is_affine(problem) and switches(problem.loss) is not None:
+        orders["target"] = 2.0  # kinks are surfaces across the rule
+    return orders
 
 
 def _as_vector(solution: SpikeStrengths) -> Array:
@@ -309,4 +335,6 @@ def _work(problem: Problem, resolution: Resolution) -> float:
     if points > _MAX_POINTS or max(zeta, labels) > _MAX_SERIES:
         return math.inf
     law = points * (50.0 + 10.0 * zeta + moments * zeta * (2.0 + 0.2 * labels))
+    if not is_affine(problem):
+        law *= 3.0 * resolution.get("noise", 1.0)
     return readout * inner**2 * pairs + noise + law

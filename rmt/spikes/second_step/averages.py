@@ -156,7 +156,7 @@ def _interpolated(
     """Averages at samples from those on a grid, the same for all ``t``."""
     sigma, c, finer = step.sigma, step.c, nodes_per_unit / 4.0
     if y is None:  # smoothing itself is more accurate than what is interpolated
-        smoothing, finer = np.hypot(1.0 + t * (c.mu2 * c.Ey), t * c.tau), 5.0 * finer
+        smoothing, finer = np.hypot(step.along(t), t * c.tau), 5.0 * finer
     else:
         smoothing = np.abs(t) * c.tau
     steps = np.array(resolving(sigma, wanted))

@@ -18,7 +18,7 @@ def in_fresh_batch(
 ) -> Array:
     """Averages at the ``zeta``, shape (len(wanted), Q, J), by Gaussian smoothing."""
     sigma, c = step.sigma, step.c
-    along = (1.0 + t * (c.mu2 * c.Ey))[:, None]
+    along = step.along(t)[:, None]
     std = np.hypot(along, t[:, None] * c.tau)
     mean = np.multiply.outer(t * c.mu1, zeta)
     value, slope = smoothed(sigma, mean, std, nodes_per_unit)

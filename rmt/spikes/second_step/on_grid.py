@@ -2,7 +2,7 @@
 
 Given ``(y, zeta)`` the pre-activation is ``Z + S = U + w``, with
 
-    U = alpha Z + s sigma'(Z),    s = t phi_1 y,    alpha = 1 + t mu_2 Ey,
+    U = alpha Z + s sigma'(Z),    s = t phi_1 y,    alpha = r + t mu_2 Ey,
 
 and ``w = t (mu_1 zeta + tau xi)``, of which the middle of all ``zeta`` is counted to ``U``.
 Smoothed over ``xi``, the activation varies on no smaller scale than ``delta = |t| tau`` next to its
@@ -73,7 +73,7 @@ def reused_on_grid(
         middle = float(shift.min() + shift.max()) / 2.0
         shift -= middle
         delta, most = abs(tq) * c.tau, float(shift.max())
-        alpha = 1.0 + tq * c.mu2 * c.Ey
+        alpha = float(step.along(t[q]))
         motion = Motion(
             alpha=alpha,
             middle=middle,

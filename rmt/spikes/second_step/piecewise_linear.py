@@ -1,7 +1,7 @@
 """What the second step averages over a reused batch, for a piecewise linear activation.
 
 On the piece ``p`` of ``sigma`` that contains ``Z`` the slope is a constant ``s_p``. There ``Z + S =
-V + m_p`` with ``V = alpha Z + t tau xi`` Gaussian, ``alpha = 1 + t mu_2 Ey`` and ``m_p = t (phi_1 y
+V + m_p`` with ``V = alpha Z + t tau xi`` Gaussian, ``alpha = r + t mu_2 Ey`` and ``m_p = t (phi_1 y
 s_p + mu_1 zeta)``; and the outer slope is a sum of steps at the kinks. So every average is one of
 two standard normals ``Z`` and ``X = V / rho`` over a quadrant (`quadrant`), with ``rho^2 =
 E[V^2]`` and the correlation ``r = alpha / rho``.
@@ -56,7 +56,7 @@ def _averages(
     c, phi, polynomials = step.c, step.phi, step.sigma.polynomial_pieces
     assert polynomials is not None
     pieces = [(low, high, (*coefficients, 0.0, 0.0)[:2]) for low, high, coefficients in polynomials]
-    alpha = 1.0 + t * (c.mu2 * c.Ey)
+    alpha = step.along(t)
     spread = np.maximum(np.abs(t) * c.tau, _TINY)
     rho = np.hypot(alpha, spread)
     value, slope, slope_z, square, product, bend = result = np.zeros((6, t.size, y.size))

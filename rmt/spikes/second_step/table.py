@@ -2,7 +2,7 @@
 
 With ``S`` as in the package's docstring the averages at a sample depend on three numbers,
 
-    V(alpha; s, w) = E_Z[ sigma(alpha Z + s sigma'(Z) + w) ],    alpha = 1 + t mu_2 Ey,
+    V(alpha; s, w) = E_Z[ sigma(alpha Z + s sigma'(Z) + w) ],    alpha = r + t mu_2 Ey,
 
 at ``s = t phi_1 y``, averaged over ``w ~ N(t mu_1 zeta, t^2 tau^2)``. So ``V`` and its like are
 tabulated: at Chebyshev nodes of ``alpha``, evenly in ``asinh(s / s_0)`` (a large kick acts through
@@ -109,7 +109,7 @@ class Table:
         c, extent, (_, kicks, parts, shifts) = step.c, self.extent, self.values.shape
         mixed = self.values.reshape(len(self.values), -1)
         if len(mixed) > 1:
-            mixed = _chebyshev(extent.alpha, len(mixed), 1.0 + t * (c.mu2 * c.Ey)) @ mixed
+            mixed = _chebyshev(extent.alpha, len(mixed), step.along(t)) @ mixed
         middle = np.clip(np.multiply.outer(t * c.mu1, zeta), -reach[:, None], reach[:, None])
         of_w = self._laws_of_w(middle, np.abs(t) * c.tau)  # (Q, J, W)
         values = mixed.reshape(-1, kicks * parts, shifts) @ of_w.transpose(0, 2, 1)
@@ -215,10 +215,7 @@ def tabulated(
 def _extent(
     step: SecondStep, t: Array, y: Array, wanted: Wanted, nodes_per_unit: float, reach: Array
 ) -> _Extent:
-    alpha, s = (
-        1.0 + t * (step.c.mu2 * step.c.Ey),
-        np.multiply.outer(t * step.phi, [y.min(), y.max()]),
-    )
+    alpha, s = step.along(t), np.multiply.outer(t * step.phi, [y.min(), y.max()])
     return _Extent(
         alpha=(float(alpha.min()), float(alpha.max())),
         s=(float(s.min()), float(s.max())),

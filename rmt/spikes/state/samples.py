@@ -8,11 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rmt.arrays import Array, Indices, Integers
-from rmt.functions import ScalarFunction
-from rmt.lazy import sympy
 from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.problem import Problem
-from rmt.spikes.constants import constants, output_moments
+from rmt.spikes.constants import constants, kinks_of_labels, output_moments
 from rmt.spikes.label_law import hermite_nodes
 from rmt.spikes.state.residuals import Cells
 from rmt.status import ConvergenceError, Status
@@ -328,19 +326,11 @@ def known_directions(problem: Problem) -> int:
     return problem.n_directions + (not problem.starts_at_zero)
 
 
-def _kinks(problem: Problem) -> list[tuple[float, ...]]:
-    """Of the target's directions: where labels, or what the first step sees of them, have kinks."""
-    r = problem.n_directions
-    if problem.labels is not None:
-        return [problem.labels.kinks_along(i) for i in range(r)]
-    target = problem.target
-    if r > 1:
-        return [target.kinks_along(i) for i in range(r)]
-    kinks = set(target.kinks)
-    if problem.noise_std == 0:
-        for value in problem.loss.label_kinks:
-            kinks.update(ScalarFunction(abs(target.expression - sympy.Float(value, 17))).kinks)
-    return [tuple(sorted(kinks))]
+def _kinks(problem: Problem) -> list[list[float]]:
+    """Along the target's directions, of labels, or of what the first step sees of them."""
+    if problem.labels is None and problem.noise_std:
+        return [list(problem.target.kinks_along(i)) for i in range(problem.n_directions)]
+    return kinks_of_labels(problem.loss, problem.target, problem.labels)
 
 
 def mean_and_variance(problem: Problem, z: Array) -> tuple[Array, Array]:

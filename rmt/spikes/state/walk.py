@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -548,7 +548,7 @@ class _Segment:
     def _move(self, index: Indices, effects: dict[int, Array]) -> None:
         """Everything that is known at the nodes, to those of one direction more."""
         self._origin = self._origin[:, index]
-        self._past = [PastStep(one.amplitude, one.gates, one.field[:, index]) for one in self._past]
+        self._past = [replace(one, field=one.field[:, index]) for one in self._past]
         for memory in self._memories.values():
             memory.moved(index)
         for key, effect in effects.items():
