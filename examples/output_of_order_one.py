@@ -2,14 +2,14 @@
 An output of order one
 ======================
 
-Without the factor :math:`N^{-1/2}` the untrained network has an output, and one step of the squared
-loss unlearns it before anything else. Were it a function of its own, another direction and noise in
-the labels (dashed), it would make the outlier larger than that of a network without output (dotted).
-But it is made of the initial weights: the step takes these back along their own direction
-:math:`W_0^T a`, and the outlier leaves the bulk later. Right: squared overlaps of the right singular
-vector with the target, and with :math:`W_0^T a`, along which the initial weights are unlearned
-completely at one step size, and turned over beyond. Lines are the theory, in which nothing is
-fitted; marks are means over simulated networks, with standard errors.
+Without the factor :math:`N^{-1/2}` the untrained network has an output, and one step of the
+squared loss unlearns it before anything else. Were it a function of its own, another direction and
+noise in the labels (dashed), it would make the outlier larger than that of a network without output
+(dotted). But it is made of the initial weights: the step takes these back along their own direction
+:math:`W_0^T a`, and the outlier leaves the bulk later. Right: squared overlaps of the right
+singular vector with the target, and with :math:`W_0^T a`, along which the initial weights are
+unlearned completely at one step size, and turned over beyond. Lines are the theory, in which
+nothing is fitted; marks are means over simulated networks, with standard errors.
 """
 
 from __future__ import annotations
