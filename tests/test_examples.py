@@ -164,7 +164,7 @@ def test_losses_on_the_same_labels():
         ("max(0, 1 - y*h)", "correlation"),
     ):
         assert values[smaller][-1] < 0.9 * values[larger][-1]
-    assert values["max(0, 1 - y*h)"][0] == pytest.approx(values["correlation"][0], rel=1e-6)
+    assert values["max(0, 1 - y*h)"][0] == pytest.approx(values["correlation"][0], rel=1e-4)
     for loss in module.LOOKS:
         for c, networks in result.samples[loss].items():
             spike = rmt.predict(module.problem_with(loss, c), rtol=1e-2).spikes[0]
