@@ -52,6 +52,7 @@ MIXED = 1.0  # times the product of two changes: a change of a change
 UNSEEN = 10.0  # the same, as long as no walk has refined all variables at once
 OF_MIXED = 0.3  # of the tolerance
 TRUSTED = 0.2  # of the tolerance: no estimate is believed to be below
+OF_LOSS = 0.1  # of the first mean square: no loss is taken to be of less than this size
 FLOOR = 4.0 * NEGLIGIBLE  # relative: what nodes that are dropped may be worth
 
 
@@ -441,7 +442,8 @@ def _sizes(vector: Array, steps: int, r: int) -> Array:
     largest = np.broadcast_to(strengths[:, :1], strengths.shape)
     of_errors = np.ones(errors.shape)
     of_errors[:, 0] = max(float(errors[0, 0, 1]), TINY)
-    of_errors[:, 1] = max(float(np.nanmax(np.abs(errors[:, 1]), initial=0.0)), TINY)
+    # A loss may be zero on average.
+    of_errors[:, 1] = np.nanmax(np.abs(errors[:, 1]), initial=OF_LOSS * float(of_errors[0, 0, 0]))
     # An alignment may exceed 1 where a spike is correlated with what it is added to.
     return np.concatenate([largest.ravel(), of_errors.ravel(), np.maximum(squares, 1.0).ravel()])
 
