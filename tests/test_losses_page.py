@@ -222,28 +222,6 @@ def test_overlaps_of_spikes_that_are_correlated_with_the_bulk():
     assert abs(without - mean[2]) > 10 * error[2]  # what the product of a and u is worth
 
 
-def test_one_step_from_an_antisymmetric_start():
-    eta = 5.0
-    problem = rmt.Problem(
-        *("tanh(z)", "z + He2(z)/2"),
-        **SIZES,
-        steps=rmt.Step(eta, 0),
-        initialisation="antisymmetric",
-    )
-    gamma, phi = 0.9, 1000 / 1800
-    mu1 = float(rmt.hermite_expansion("tanh(z)", 1).probabilists[1])
-    theta_square = eta**2 * mu1**2 * (1 + phi * 1.5)
-    assert theta_square > 2 + math.sqrt(2 * gamma)
-    prediction = rmt.predict(problem)
-    [spike] = prediction.outliers
-    square = theta_square + gamma * theta_square / (theta_square - 2)
-    assert spike.singular_value == pytest.approx(math.sqrt(square), rel=1e-4)
-    right = 1 - 2 * gamma / (theta_square - 2) ** 2
-    assert spike.target_overlap == pytest.approx(right * eta**2 * mu1**2 / theta_square, rel=2e-4)
-    edge = math.sqrt(2) + math.sqrt(gamma)
-    assert prediction.bulk.upper_edge == pytest.approx(edge, rel=1e-8)
-
-
 def test_one_step_with_weight_decay():
     eta, decay = 5.0, 0.06
     problem = rmt.Problem(
