@@ -1,23 +1,27 @@
-"""The table of levels.md. ``python docs/levels_table.py`` writes it into the page."""
+"""The tables of levels.md. ``python docs/levels_table.py`` writes them into the page."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from rmt.problem.supported import LEVELS, TABLE, rows_of_table
+from rmt.problem.supported import LEVELS, SETTINGS, TABLE, rows_of_table
 
 PAGE = Path(__file__).with_name("levels.md")
 WORDS = {"derived and checked": "checked", "derived": "derived", "no": "no"}
 NAMES = {"exponents": "`rmt.scaling`", "features": "features, ridge"}
 
 
-def table() -> str:
-    """What each level has a prediction for, and the tests behind it."""
+def _head(first: str) -> list[str]:
     names = [
         NAMES.get(level, f"`{level}`") + (f", {forms}" if forms else "") for level, forms in LEVELS
     ]
-    lines = [f"| problem | {' | '.join(names)} |", "|---" * (1 + len(names)) + "|"]
+    return [f"| {first} | {' | '.join(names)} |", "|---" * (1 + len(names)) + "|"]
+
+
+def table() -> str:
+    """What each level has a prediction for, and the tests behind it."""
+    lines = _head("problem")
     lines += [
         f"| {problem} | {' | '.join(WORDS[verdict] for verdict in verdicts)} |"
         for problem, *verdicts in rows_of_table()
@@ -31,13 +35,27 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def settings_table() -> str:
+    """What each level has a prediction for beyond the squared loss of a function with noise."""
+    lines = _head("with")
+    for one in SETTINGS:
+        cells = [
+            WORDS[one.levels[level][0]] if one.known(level, forms) else "no"
+            for level, forms in LEVELS
+        ]
+        lines.append(f"| {one.words} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def with_table(page: str) -> str:
-    """The page with the table as the code gives it now."""
-    pattern = r"(<!-- levels -->\n)(?:(?!<!--).)*(<!-- end -->)"
-    page, count = re.subn(
-        pattern, lambda match: f"{match[1]}{table()}\n{match[2]}", page, flags=re.DOTALL
-    )
-    assert count == 1
+    """The page with both tables as the code gives them now."""
+    for name, made in (("levels", table), ("settings", settings_table)):
+        pattern = rf"(<!-- {name} -->\n)(?:(?!<!--).)*(<!-- end -->)"
+        body = made()
+        page, count = re.subn(
+            pattern, lambda match, body=body: f"{match[1]}{body}\n{match[2]}", page, flags=re.DOTALL
+        )
+        assert count == 1, name
     return page
 
 

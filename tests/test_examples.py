@@ -146,6 +146,77 @@ def test_full_batch():
         np.testing.assert_allclose(overlap, path.target_overlaps[1:, 0, 0], atol=0.02)
 
 
+def test_losses_on_the_same_labels():
+    module = example("losses_on_the_same_labels")
+    result = checked("losses_on_the_same_labels", 4, 3)
+    assert [module.effective_label(loss) for loss in module.LOOKS] == [1, 1, 0.5, 0.5, 1]
+    values = {
+        loss: np.array([one.spikes[0].singular_value for one in found])
+        for loss, found in result.predictions.items()
+    }
+    # Small steps: all nearly the same. Large ones: the further residuals fall, the smaller.
+    first = np.array([found[0] for found in values.values()])
+    assert np.ptp(first) < 0.15 * first.mean()
+    for smaller, larger in (
+        ("squared", "logistic"),
+        ("huber(1/2)", "logistic"),
+        ("logistic", "correlation"),
+        ("max(0, 1 - y*h)", "correlation"),
+    ):
+        assert values[smaller][-1] < 0.9 * values[larger][-1]
+    assert values["max(0, 1 - y*h)"][0] == pytest.approx(values["correlation"][0], rel=1e-4)
+    for loss in module.LOOKS:
+        for c, networks in result.samples[loss].items():
+            spike = rmt.predict(module.problem_with(loss, c), rtol=1e-2).spikes[0]
+            for seen, theory, more in (
+                (networks.singular_values[:, 0], spike.singular_value, 0.03 * spike.singular_value),
+                (networks.target_overlaps[:, 0, 0], spike.target_overlap, 0.02),
+            ):
+                error = seen.std(ddof=1) / np.sqrt(seen.size)
+                assert abs(seen.mean() - theory) < 3 * error + more, (loss, c)
+
+
+def test_classification():
+    result = checked("classification", 6, 2)
+    fresh, full = result.paths["independent"], result.paths["reused"]
+    assert result.best == pytest.approx(0.1742, abs=1e-4)
+    assert full.training_misclassified[-1] < 0.5 * result.best  # labels known by heart
+    assert full.test_misclassified[-1] > 1.8 * result.best
+    assert fresh.test_misclassified[-1] < full.test_misclassified[-1] - 0.03
+    assert fresh.test_loss[-1] < full.test_loss[-1]
+    for batch, path in result.paths.items():
+        seen = result.samples[batch]
+        for name in ("misclassified", "loss"):
+            for kind in ("training", "test"):
+                networks = getattr(seen, f"{kind}_{name}")[:, 1:]
+                theory = getattr(path, f"{kind}_{name}")[1:]
+                error = networks.std(axis=0, ddof=1) / np.sqrt(len(networks))
+                assert (np.abs(networks.mean(axis=0) - theory) < 3 * error + 0.005).all()
+
+
+def test_output_of_order_one():
+    result = checked("output_of_order_one", 8, 8)
+    at_two = list(result.sizes).index(2.0)
+    names = ("output of order one", "no output", "independent of the weights")
+    one, none, independent = (result.curve(name, "singular_value")[at_two] for name in names)
+    assert one < none < independent
+    assert one == pytest.approx(2.109, abs=2e-3)  # the table of docs/losses.md, at any width
+    problem = result.predictions["output of order one"][0].problem
+    for c, seen in result.samples.items():
+        spike = rmt.predict(problem.replace(steps=rmt.Step(c, 0))).spikes[0]
+        if c == 1.5:
+            assert not spike.is_outlier
+            continue
+        for values, theory, more in (
+            (seen.singular_values[:, 0], spike.singular_value, 0.005 * spike.singular_value),
+            # Where the outlier has just left the bulk overlaps of finite networks lag behind.
+            (seen.target_overlaps[:, 0, 0], spike.target_overlap, 0.04 if c == 2.0 else 0.01),
+            (seen.initial_output_overlap[:, 0], spike.initial_output_overlap, 0.01),
+        ):
+            error = values.std(ddof=1) / np.sqrt(values.size)
+            assert abs(values.mean() - theory) < 3 * error + more, c
+
+
 def test_giant_steps():
     """Our networks, and those that were published, each against the theory at its own size."""
     result = checked("giant_steps", 6)

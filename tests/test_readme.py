@@ -43,7 +43,7 @@ def test_snippet_runs(code, tmp_path, monkeypatch):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 9
+    assert len(SNIPPETS) == 10
 
 
 def test_hermite_page_is_what_the_code_gives():

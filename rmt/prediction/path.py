@@ -68,7 +68,8 @@ class PathPoint(Shown):
     training_misclassified, test_misclassified : float
         ``P(sign h != y)`` on them, for labels that are +1 and -1; otherwise nan, as for the
         untrained network where its output vanishes.
-    training_loss_error, .., test_misclassified_error : float
+    training_loss_error, test_loss_error : float
+    training_misclassified_error, test_misclassified_error : float
         Estimates of the absolute errors of these four.
 
     Notes
