@@ -14,6 +14,7 @@ from rmt.predict import training_path
 from rmt.prediction import TrainingPath
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
+from rmt.vocabulary import Bulk
 from validation.comparison.compare import (
     DEFORMED_MARGIN,
     RESUMMED_MARGIN,
@@ -214,7 +215,10 @@ def predicted_path(plan: PathPlan, max_seconds: float | None = None) -> Training
     >>> [point.step for point in predicted_path(PathPlan(problem, 8)).points]
     [0, 1, 2]
     """
-    return training_path(plan.problem, _RTOL, max_seconds=max_seconds)
+    bulk: Bulk | None = "rows"  # the nearer to networks; of pairs of rows there is but one
+    if plan.problem.initialisation == "antisymmetric":
+        bulk = None
+    return training_path(plan.problem, _RTOL, max_seconds=max_seconds, bulk=bulk)
 
 
 def compare_path(
