@@ -190,7 +190,8 @@ def _checked(
     if simulated is None:
         return {}
     if not isinstance(simulated, Mapping):
-        simulated = {one: getattr(simulated, one) for one in shapes if hasattr(simulated, one)}
+        found = {one: getattr(simulated, one, None) for one in shapes}
+        simulated = {one: values for one, values in found.items() if values is not None}
     if not simulated or set(simulated) - set(shapes):
         raise InvalidInputError(
             f"simulated must have some of {', '.join(shapes)} and nothing else, by name or as "

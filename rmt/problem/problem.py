@@ -101,7 +101,7 @@ class Step:
         return numbers if self.weight_decay else numbers[:2]
 
 
-@dataclass(frozen=True, slots=True, init=False, eq=False)
+@dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
 class Problem(InNotebooks):
     r"""A two-layer network, its data, and full-batch gradient steps on its first layer.
 
@@ -480,6 +480,14 @@ class Problem(InNotebooks):
         except json.JSONDecodeError as error:
             raise InvalidInputError(f"a problem must be a JSON object: {error}") from error
         return cls.from_dict(data)
+
+    def __repr__(self) -> str:
+        shown = [one.name for one in fields(self) if one.init]
+        shown = [k for k in shown if k not in _LATER or k in self.to_dict()]
+        shown += ["labels"] if self.labels is not None else []
+        return (
+            f"Problem({', '.join(f'{k}={getattr(self, k)!r}' for k in (*shown, 'content_hash'))})"
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Problem) and self.content_hash == other.content_hash
