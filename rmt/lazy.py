@@ -27,11 +27,12 @@ else:
     mpmath, sympy = _Later("mpmath"), _Later("sympy")
 
 # Imports point downwards. What a floor asks of one above it is asked for by name, and listed here:
-# a result may draw itself, a prediction may be asked for the path that led to it, and reading a
-# text may remove a Hermite component.
+# a result may draw itself, a prediction may be asked for the path that led to it, reading a text
+# may remove a Hermite component, and exponents are those of the labels that a loss sees.
 _FROM_ABOVE = {
     "along_path": "rmt.predict",
     "draw": "rmt.plotting",
+    "effective_labels": "rmt.problem.effective",
     "remove_hermite": "rmt.moments.projection",
     "training_path": "rmt.predict",
 }

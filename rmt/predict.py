@@ -233,6 +233,8 @@ def training_path(
         bulk = _default_bulk(problem)
     for n in range(1, problem.n_steps + 1):
         check_supported(problem.with_n_steps(n), method, forms)
+        if method != "resummed":  # whose walk has the errors and the alignments of rows
+            check_supported(problem.with_n_steps(n), "resummed", None)
     seconds, start = checked_seconds(max_seconds), time.thread_time()
     with time_limit(seconds):
         points = walked(problem, rtol)

@@ -16,8 +16,14 @@ import scipy
 import rmt
 from rmt import ConvergenceError, Problem, Status, Step, predict
 from rmt.cli import main
+from rmt.cli.main import PROGRAM
+from rmt.cli.options import LOSSES, problem_of
+from rmt.cli.program import _joined, parser_of
+from rmt.problem.labels import Bernoulli, Channel, Poisson, SignOf
+from rmt.problem.losses import NAMED_LOSSES
 
 BASE = ["predict", "--activation", "tanh(z + 7/10)", "--target", "z", "--width", "300"]
+NO_TARGET = ["predict", "--activation", "tanh(z)", "--width", "300"]
 GOOD = [*BASE, "--step", "4,0.3", "--step", "4,0.4"]
 
 
@@ -74,6 +80,50 @@ def test_two_batch_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["problem"]["samples"] == [400, 900]
 
 
+SETTINGS = {
+    "--loss huber(1/2)": {"loss": "huber(1/2)"},
+    "--loss -y*h": {"loss": "-h*y"},
+    "--output-scale 1 --readout-sum -0.5": {"output_scale": 1.0, "readout_sum": -0.5},
+    "--output-scale 0.5 --antisymmetric": {
+        "output_scale": 0.5, "initialisation": "antisymmetric",
+    },
+    "--step 2,0.25,0.01": {"steps": [[2.0, 0.25, 0.01], [1.0, 0.2]]},
+}  # fmt: skip
+
+
+def problem_of_words(*words: str) -> Problem:
+    """What the options of a command say."""
+    return problem_of(parser_of(PROGRAM).parse_args([*words]))
+
+
+@pytest.mark.parametrize("words", SETTINGS)
+def test_loss_scale_and_start(words: str) -> None:
+    steps = [] if "--step" in words else ["--step", "2,0.25"]
+    found = problem_of_words(*_joined([*BASE, *words.split(), *steps, "--step", "1,0.2"]))
+    plain = problem_of_words(*BASE, "--step", "2,0.25", "--step", "1,0.2").to_dict()
+    assert found.to_dict() == plain | SETTINGS[words]
+
+
+@pytest.mark.parametrize(
+    ("text", "law"),
+    [
+        ("bernoulli: sigmoid(3*z + 1)", Bernoulli("sigmoid(3*z + 1)")),
+        ("bernoulli:1/3", Bernoulli("1/3")),
+        ("sign_of: z1*z2", SignOf("z1*z2")),
+        ("sign_of: z; flip = 0.1 ; noise_std=5e-1", SignOf("z", 0.5, 0.1)),
+        ("poisson: exp(z/2)", Poisson("exp(z/2)")),
+        ("channel: z @ 3/4; 0 @ 1/4", Channel(["z", 0], ["3/4", "1/4"])),
+    ],
+)
+def test_laws_of_labels(text: str, law: object) -> None:
+    problem = problem_of_words(*NO_TARGET, "--labels", text, "--step", "1,0")
+    assert problem.labels == law
+
+
+def test_losses_that_help_lists_are_those_that_there_are() -> None:
+    assert tuple(NAMED_LOSSES) == LOSSES
+
+
 BAD = {
     "no command": ([], "COMMAND"),
     "unknown command": (["forecast"], "forecast"),
@@ -85,7 +135,9 @@ BAD = {
     "batches": ([*GOOD, "--batches", "0,2"], "batch must hold the number of the batch of each"),
     "batches that are no numbers": ([*GOOD, "--batches", "A,A"], "such as 0,0,1; got 'A,A'"),
     "step that is no pair": ([*BASE, "--step", "4"], "'4'"),
-    "step with three numbers": ([*BASE, "--step", "4,0.3,1"], "'4,0.3,1'"),
+    "step with four numbers": ([*BASE, "--step", "4,0.3,0.1,1"], "'4,0.3,0.1,1'"),
+    "too much decay": ([*BASE, "--step", "4,0.3,1"], "weight_decay of step 1 must be below 1/eta"),
+    "negative decay": ([*BASE, "--step", "4,0.3,-1"], "Step.weight_decay must not be negative"),
     "step that is no number": ([*BASE, "--step", "four,0.3"], "SCALE,EXPONENT"),
     "step exponent": ([*BASE, "--step", "4,0.6"], "Step.exponent must lie in [0, 1/2], got 0.6"),
     "step scale": ([*BASE, "--step", "0,0.3"], "Step.scale must be positive"),
@@ -128,6 +180,61 @@ BAD = {
         ["--activtion", "tanh(z)"],
         "--activtion tanh(z); options of a command come after its name; see",
     ),
+    "target and labels": (
+        [*GOOD, "--labels", "bernoulli: 1/2"],
+        "argument --labels: not allowed with argument --target",
+    ),
+    "neither target nor labels": (
+        [*NO_TARGET, "--step", "1,0"],
+        "one of the arguments --target --labels is required",
+    ),
+    "labels without a law": ([*NO_TARGET, "--labels", "sigmoid(z)"], "labels are LAW: FUNCTION"),
+    "labels of another law": ([*NO_TARGET, "--labels", "cauchy: z"], "one of bernoulli, sign_of"),
+    "labels without a function": ([*NO_TARGET, "--labels", "poisson:"], "labels are LAW: FUNCTION"),
+    "labels that are no probability": (
+        [*NO_TARGET, "--labels", "bernoulli: 2*z"],
+        "Bernoulli must be a probability, between 0 and 1",
+    ),
+    "labels with code": (
+        [*NO_TARGET, "--labels", "bernoulli: __import__('os').getcwd()"],
+        "unknown name",
+    ),
+    "labels with code for a number": (
+        [*NO_TARGET, "--labels", "sign_of: z; flip=__import__('os')"],
+        "have numbers noise_std and flip",
+    ),
+    "labels with two functions": (
+        [*NO_TARGET, "--labels", "bernoulli: 1/2; 1/3"],
+        "labels of the law bernoulli have one function",
+    ),
+    "another number of labels": (
+        [*NO_TARGET, "--labels", "sign_of: z; noise=1"],
+        "have numbers noise_std and flip, such as 'sign_of: z; noise_std=0.5'; got 'noise=1'",
+    ),
+    "flip": ([*NO_TARGET, "--labels", "sign_of: z; flip=2"], "flip must be a probability"),
+    "channel": (
+        [*NO_TARGET, "--labels", "channel: z @ 3/4; 0"],
+        "labels of a channel are LABEL @ PROBABILITY",
+    ),
+    "channel that does not add up": (
+        [*NO_TARGET, "--labels", "channel: z @ 3/4; 0 @ 1/2"],
+        "weights must add up to 1",
+    ),
+    "noise beside a law": (
+        [*NO_TARGET, "--labels", "sign_of: z", "--noise", "1", "--step", "1,0"],
+        "noise_std belongs to a target that is a function",
+    ),
+    "loss": ([*GOOD, "--loss", "hinge"], "loss must be one of squared, correlation, logistic"),
+    "loss of signs": ([*GOOD, "--loss", "logistic"], "is for labels y = +1 or -1"),
+    "loss with code": ([*GOOD, "--loss", "h*__import__('os')"], "unknown name '__import__'"),
+    "loss without an output": ([*GOOD, "--loss", "y**2"], "must depend on the network's output h"),
+    "output scale": ([*GOOD, "--output-scale", "0"], "output_scale must be None (N**-1/2) or"),
+    "output scale text": ([*GOOD, "--output-scale", "one"], "must be a number, got 'one'"),
+    "sum of an antisymmetric readout": (
+        [*GOOD, "--antisymmetric", "--readout-sum", "-0.5"],
+        "readout_sum must be None where it is zero by symmetry, got -0.5",
+    ),
+    "antisymmetric": ([*GOOD, "--width", "9", "--antisymmetric"], "takes neurons in pairs"),
     "misspelt option": ([*GOOD, "--bath", "reused"], "did you mean --batch?"),
 }
 

@@ -28,7 +28,12 @@ def prediction(values=VALUES, overlaps=OVERLAPS, problem=PROBLEM, error=1e-6, ed
         SimpleNamespace(
             singular_value=value,
             target_overlaps=overlap,
-            error=SimpleNamespace(singular_value=error, target_overlaps=(error,) * len(overlap)),
+            initial_output_overlap=None,
+            error=SimpleNamespace(
+                singular_value=error,
+                target_overlaps=(error,) * len(overlap),
+                initial_output_overlap=None,
+            ),
         )
         for value, overlap in zip(values, overlaps, strict=True)
     ]

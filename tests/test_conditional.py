@@ -104,7 +104,12 @@ def made_prediction(problem, method, forms, **_):
         SimpleNamespace(
             singular_value=value,
             target_overlaps=(0.5,),
-            error=SimpleNamespace(singular_value=0.01 if law else 0.02, target_overlaps=(0.0,)),
+            initial_output_overlap=None,
+            error=SimpleNamespace(
+                singular_value=0.01 if law else 0.02,
+                target_overlaps=(0.0,),
+                initial_output_overlap=None,
+            ),
         )
         for value in (10.0 + first, 5.0)[:count]
     ]

@@ -72,7 +72,8 @@ def test_walk_gives_the_reference(case):
     problem = referred(case)
     kinked = bool(problem.loss.switches(0.0, 0.0))
     (*_, last) = walked(problem, 1e-3 if kinked else 1e-4, to_the_end=False)
-    assert last.spikes is not None and last.spikes.status.ok
+    assert last.spikes is not None
+    assert last.spikes.status.ok
     if not problem.starts_at_zero:
         return  # strengths are those of another kernel
     stated = [one for one in case["spikes"] if one["strength"] > 1.0]
@@ -105,10 +106,13 @@ def test_misclassified_counts_what_a_normal_margin_says():
     for mean in (0.0, 0.5, 1.5, 3.0):
         found, error = wrong_signs(x + mean, np.ones_like(x), weights)
         exact = 0.5 * math.erfc(mean / math.sqrt(2.0))
-        assert abs(found - exact) <= error + 1e-9 and error < 2e-3
+        assert abs(found - exact) <= error + 1e-9
+        assert error < 2e-3
 
 
-@pytest.mark.parametrize("scale, loss", [(1.0, "squared"), (0.3, "squared"), (2.0, "correlation")])
+@pytest.mark.parametrize(
+    ("scale", "loss"), [(1.0, "squared"), (0.3, "squared"), (2.0, "correlation")]
+)
 def test_one_step_with_an_output_of_order_one(scale, loss):
     """losses.md, output of order one: ``theta^2`` and both overlaps in closed form."""
     problem = rmt.Problem(
@@ -316,7 +320,8 @@ def test_cells_with_a_kink_are_of_third_order():
 def test_settings_say_what_is_missing():
     problem = two_steps("logistic", rmt.SignOf("z"), output_scale=1.0)
     found = rmt.supported(problem)
-    assert found.of("resummed").ok and not found.of("deformed", "exact").ok
+    assert found.of("resummed").ok
+    assert not found.of("deformed", "exact").ok
     assert "output of order one" in found.of("deformed", "exact").reason
     with pytest.raises(rmt.UnsupportedProblemError, match="forms='simple'"):
         rmt.predict(problem, "deformed", forms="exact")

@@ -15,6 +15,7 @@ import pytest
 import rmt
 from rmt.cli import main
 from rmt.grids import points as points_module
+from rmt.grids.grid import problem_at, schedule_text
 from rmt.grids.points import OF_DIRECTIONS, OF_SPIKES
 from rmt.spikes import mean_update
 from rmt.spikes.path import strengths_along_walk
@@ -163,7 +164,7 @@ def test_schedules_as_texts() -> None:
     found = rmt.sweep(THREE, {"steps": [[(2, 0.2)] * 2, "1.5,.25"]}, rtol=1e-3)
     assert found.axes["steps"].tolist() == ["2,0.2 2,0.2", "1.5,0.25"]
     assert found.actual("steps").tolist() == ["2,0.2 2,0.2", "1.5,0.25"]
-    for bad in ([(2, 0.2)], ["2;0.2"], [""], [[(1, 2, 3)]]):
+    for bad in ([(2, 0.2)], ["2;0.2"], [""], [[(1, 2, 3, 4)]]):
         with pytest.raises(InvalidInputError, match="each of steps must be a schedule"):
             rmt.sweep(THREE, {"steps": bad})
     with pytest.raises(InvalidInputError, match="steps takes a list of schedules"):
@@ -532,3 +533,15 @@ def test_forms_of_the_deformed_level():
         rmt.sweep(problem, {"alpha_2": [0.4]}, "deformed", forms="crude")
     with pytest.raises(rmt.InvalidInputError, match="forms belongs to method='deformed'"):
         rmt.sweep(problem, {"alpha_2": [0.4]}, forms="exact")
+
+
+def test_weight_decay_of_the_steps_is_kept():
+    problem = rmt.Problem("tanh(z)", "z", 100, 100, 200, [rmt.Step(2, 0.3, 0.01), rmt.Step(2, 0.3)])
+    changed = problem_at(problem, {"alpha_1": 0.2, "scale_2": 3.0, "noise_std": 0.5})
+    assert changed.steps == (rmt.Step(2, 0.2, 0.01), rmt.Step(3, 0.3))
+    text = schedule_text(problem.steps)
+    assert text == "2,0.3,0.01 2,0.3"
+    assert problem_at(problem.replace(steps=[(1, 0)]), {"steps": text}).steps == problem.steps
+    for wrong in ("2", "2,0.3,0.01,1", [(2, 0.3, 0.01, 1)]):
+        with pytest.raises(InvalidInputError, match="must be a schedule"):
+            schedule_text(wrong)

@@ -192,7 +192,9 @@ def draw_overlaps(axes: Axes, batches: Sequence[Panel]) -> None:
         The same problem with one or two kinds of batches.
     """
     directions = batches[0].samples.problem.n_directions
-    n_outliers = max(len(panel.comparison.rows) // (1 + directions) for panel in batches)
+    n_outliers = max(
+        sum(row.quantity == "singular value" for row in panel.comparison.rows) for panel in batches
+    )
     groups = [(i, j) for i in range(n_outliers) for j in range(1, directions + 1)]
     for b, panel in enumerate(batches):
         colour = colour_of(panel.samples.problem)

@@ -36,7 +36,7 @@ def sizes(problem: Problem) -> str:
 
 
 def in_words(problem: Problem) -> str:
-    """Sizes, steps, readout and noise in one sentence.
+    """Sizes, steps, readout, noise, and what else is special about it in one sentence.
 
     Examples
     --------
@@ -47,7 +47,8 @@ def in_words(problem: Problem) -> str:
     used twice; Gaussian readout, no label noise, initial rows on the unit sphere.
     """
     sizes = [
-        f"{step.scale:g} N^{step.exponent:g}" if step.exponent else f"{step.scale:g}"
+        (f"{step.scale:g} N^{step.exponent:g}" if step.exponent else f"{step.scale:g}")
+        + (f" (weight decay {step.weight_decay:g})" if step.weight_decay else "")
         for step in problem.steps
     ]
     if len(sizes) == 1:
@@ -61,21 +62,41 @@ def in_words(problem: Problem) -> str:
     readout = law.capitalize() if law in ("gaussian", "rademacher") else law
     noise = f"label noise {problem.noise_std:g}" if problem.noise_std else "no label noise"
     init = "on the unit sphere" if problem.init == "sphere" else "Gaussian"
+    more = [noise] if problem.labels is None else []
+    if problem.readout_sum is not None:
+        readout += f" readout of sum {problem.readout_sum:g}"
+    else:
+        readout += " readout"
+    if problem.loss.text != "squared":
+        more.append(f"loss {shortened(problem.loss.text)}")
+    if problem.output_scale is not None:
+        more.append(f"output scale {problem.output_scale:g}")
+    rows = f"initial rows {init}"
+    if problem.initialisation == "antisymmetric":
+        rows += ", each in two neurons of opposite readout"
     return (
-        f"N = {problem.width} neurons, d = {problem.dim} inputs; {steps}; {readout} readout, "
-        f"{noise}, initial rows {init}."
+        f"N = {problem.width} neurons, d = {problem.dim} inputs; {steps}; "
+        f"{', '.join([readout, *more, rows])}."
     )
 
 
 def network_of(problem: Problem) -> tuple[str, str]:
     """Activation and target as formulas, such as ``sigma(z) = tanh(z)`` and ``f(z1, z2) = z1*z2``.
 
+    Where labels have a law that stands in the place of the target.
+
     Examples
     --------
     >>> network_of(Problem("tanh(z)", "z1*z2", 40, 40, 80, [(2, 0.3)]))
     ('sigma(z) = tanh(z)', 'f(z1, z2) = z1*z2')
+    >>> from rmt.problem.labels import SignOf
+    >>> network_of(Problem("tanh(z)", SignOf("z", flip=0.1), 40, 40, 80, [(2, 0.3)]))
+    ('sigma(z) = tanh(z)', 'y given z: SignOf(z, flip=0.1)')
     """
     r = problem.n_directions
+    if problem.labels is not None:
+        law = f"y given z: {shortened(problem.labels.text)}"
+        return f"sigma(z) = {shortened(problem.activation.text)}", law
     variables = "z" if r == 1 else ", ".join(f"z{j + 1}" for j in range(r))
     return (
         f"sigma(z) = {shortened(problem.activation.text)}",

@@ -57,19 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     generative exponent: 1
     0
     """
-    return run_program(PROGRAM, _joined(sys.argv[1:] if arguments is None else arguments))
-
-
-def _joined(arguments: Sequence[str]) -> list[str]:
-    """``--target -z**2`` as ``--target=-z**2``: a formula may begin with a minus sign."""
-    arguments = list(arguments)
-    joined: list[str] = []
-    formula_first = arguments[:1] in (["hermite"], ["exponents"])
-    for argument in arguments:
-        if formula_first and argument[:1] == "-" and argument[:2] != "--" and argument != "-h":
-            argument = f" {argument}"  # not an option
-        if joined and joined[-1] in {"--activation", "--target", "--step"}:
-            joined[-1] += f"={argument}"
-        else:
-            joined.append(argument)
-    return joined
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] in (["hermite"], ["exponents"]):  # the formula may begin with a minus sign
+        short = (word[:1] == "-" and word[:2] != "--" and word != "-h" for word in words)
+        words = [f" {word}" if one else word for word, one in zip(words, short, strict=True)]
+    return run_program(PROGRAM, words)

@@ -9,10 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from rmt.budget import MAX_SECONDS
+from rmt.cli.laws import read_law
 from rmt.cli.program import Argument, Either, choice, command, flag, option
 from rmt.expressions.catalogue import ALIASES, CATALOGUE, MAX_HERMITE_DEGREE
 from rmt.status import InvalidInputError
-from rmt.vocabulary import BULKS, FORMS, METHODS, Batch, ReadoutLaw
+from rmt.vocabulary import BULKS, FORMS, METHODS, Batch, Initialisation, ReadoutLaw
 
 if TYPE_CHECKING:
     from rmt.problem import Problem, Step
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FUNCTIONS",
     "JSON",
+    "LOSSES",
     "PROBLEM_NOTES",
+    "STEP",
     "checked_workers",
     "integer",
     "latex_or_json",
@@ -64,11 +67,21 @@ number = reader(float, "must be a number,")
 
 
 def read_step(text: str) -> Step:
-    """``SCALE,EXPONENT`` as a step."""
-    scale, exponent = map(float, text.split(","))
+    """``SCALE,EXPONENT`` as a step, or ``SCALE,EXPONENT,DECAY``."""
+    scale, exponent, *decay = map(float, text.split(","))
+    if len(decay) > 1:
+        raise ValueError
     from rmt.problem import Step
 
-    return Step(scale, exponent)
+    return Step(scale, exponent, *decay)
+
+
+STEP = reader(
+    read_step, "a step is SCALE,EXPONENT such as 4,0.3, or SCALE,EXPONENT,DECAY such as 4,0.3,0.01;"
+)
+
+# Those of `rmt.problem.losses.NAMED_LOSSES`, which takes long to load.
+LOSSES = ("squared", "correlation", "logistic", "squared_hinge", "poisson")
 
 
 def _read_samples(text: str) -> int | list[int]:
@@ -81,9 +94,21 @@ def read_schedule(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
-_PROBLEM = [
+_PROBLEM: list[Argument | Either] = [
     option("--activation", "TEXT", "sigma(z), such as 'relu(z)'", required=True),
-    option("--target", "TEXT", "f(z), or f(z1, z2[, z3])", required=True),
+    Either(
+        [
+            option("--target", "TEXT", "f(z), or f(z1, z2[, z3]), of which labels are values"),
+            option(
+                "--labels",
+                "LAW",
+                "law of labels, in the place of a target: 'bernoulli: P' and 'sign_of: F' for "
+                "labels +1 and -1, 'poisson: RATE', 'channel: Y @ P; Y @ P'; see below",
+                reader(read_law, "must be LAW: FUNCTION,"),
+            ),
+        ],
+        required=True,
+    ),
     option("--width", "N", "number of neurons", integer, required=True),
     option("--dim", "d", "input dimension (default: the width)", integer),
     option(
@@ -94,9 +119,10 @@ _PROBLEM = [
     ),
     option(
         "--step",
-        "C,ALPHA",
-        "a gradient step with learning rate C * N**ALPHA; give it once for each step",
-        reader(read_step, "a step is SCALE,EXPONENT such as 4,0.3;"),
+        "C,ALPHA[,DECAY]",
+        "a gradient step with learning rate C * N**ALPHA, and weight decay; give it once for each "
+        "step",
+        STEP,
         required=True,
         action="append",
         dest="steps",
@@ -110,11 +136,36 @@ _PROBLEM = [
     ),
     choice("--readout", "LAW", "second layer", get_args(ReadoutLaw), "gaussian"),
     option("--noise", "STD", "standard deviation of the label noise", number, default=0.0),
+    option(
+        "--loss",
+        "LOSS",
+        f"{', '.join(LOSSES)}, huber(1/2) and the like, or a text in h and y",
+        default=LOSSES[0],
+        offered=lambda: LOSSES,
+    ),
+    option(
+        "--output-scale",
+        "S",
+        "of the output S sum_i a_i sigma(<w_i, x>), a_i of order N**-1/2 (default: N**-1/2, at "
+        "which the untrained output vanishes)",
+        number,
+    ),
+    option(
+        "--readout-sum",
+        "A",
+        "sum of the readouts a_i, on which predictions with --output-scale are conditional",
+        number,
+    ),
+    flag("--antisymmetric", "neurons in pairs of opposite readout: the untrained output is zero"),
 ]
 
 PROBLEM_NOTES = [
     "Functions TEXT are written in z, or z1, z2 and z3 for a target with several directions, as in "
-    "'relu(z) - 1/2' or 'He3(z1) + z1*z2'; rmt --help lists the names that may stand in them."
+    "'relu(z) - 1/2' or 'He3(z1) + z1*z2'; rmt --help lists the names that may stand in them.",
+    "Laws of labels are of such functions: 'bernoulli: sigmoid(3*z + 1)' is the probability of +1; "
+    "'sign_of: z; noise_std=0.5; flip=0.1' adds noise below the sign and turns a tenth of the "
+    "labels over; 'channel: z @ 3/4; 0 @ 1/4' has labels with their probabilities. A loss of one's "
+    "own is such as 'log(cosh(y - h))', with the output h.",
 ]
 
 # As `command`, for what is computed of a `Problem`; see `problem_of`.
@@ -183,10 +234,11 @@ def problem_of(options: argparse.Namespace) -> Problem:
     """The `Problem` that the options describe."""
     from rmt.problem import Problem
 
+    initialisation: Initialisation = "antisymmetric" if options.antisymmetric else "independent"
     dim = options.width if options.dim is None else options.dim
     return Problem(
         activation=options.activation,
-        target=options.target,
+        target=options.target if options.labels is None else options.labels,
         width=options.width,
         dim=dim,
         samples=2 * dim if options.samples is None else options.samples,
@@ -194,6 +246,10 @@ def problem_of(options: argparse.Namespace) -> Problem:
         batch=options.batch if options.batches is None else options.batches,
         readout=options.readout,
         noise_std=options.noise,
+        loss=options.loss,
+        output_scale=options.output_scale,
+        readout_sum=options.readout_sum,
+        initialisation=initialisation,
     )
 
 

@@ -220,9 +220,25 @@ def _add(group: Any, argument: Argument | Either) -> None:
         action.offered = argument.offered
 
 
+# Options whose values may begin with a minus sign.
+_OF_FORMULAS = {"--activation", "--target", "--loss", "--step"}
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """``--target -z**2`` as ``--target=-z**2``."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in _OF_FORMULAS:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def run_program(program: Program, arguments: Sequence[str] | None = None) -> int:
     """Run a command of a program, by default of this process, and return the exit code."""
-    options = parser_of(program).parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser_of(program).parse_args(_joined(words))
     command: Command = options.command
     try:
         found = command.run(options)

@@ -179,11 +179,11 @@ def _texts(name: str, values: Any) -> NDArray[Any]:
 
 
 def schedule_text(schedule: Any) -> str:
-    """The steps of a schedule as a text: ``"SCALE,EXPONENT"`` of each, between spaces.
+    """The steps of a schedule as a text: ``"SCALE,EXPONENT[,DECAY]"`` of each, between spaces.
 
     Parameters
     ----------
-    schedule : str, Step or sequence of Step or pairs of numbers
+    schedule : str, Step or sequence of Step or of two or three numbers
 
     Raises
     ------
@@ -197,11 +197,12 @@ def schedule_text(schedule: Any) -> str:
     """
     try:
         if isinstance(schedule, str):
-            pairs: list[Any] = [part.split(",") for part in schedule.split()]
+            parts: list[Any] = [part.split(",") for part in schedule.split()]
         else:
             steps = [schedule] if isinstance(schedule, Step) else list(schedule)
-            pairs = [(s.scale, s.exponent) if isinstance(s, Step) else tuple(s) for s in steps]
-        numbers = [(float(scale), float(exponent)) for scale, exponent in pairs]
+            parts = [s.to_list() if isinstance(s, Step) else tuple(s) for s in steps]
+        numbers = [tuple(map(float, part)) for part in parts]
+        numbers = numbers if all(len(one) in (2, 3) for one in numbers) else []
     except (TypeError, ValueError):
         numbers = []
     if not numbers:
@@ -209,7 +210,7 @@ def schedule_text(schedule: Any) -> str:
             "over: each of steps must be a schedule, such as [(2, 0.3), (2, 0.3)] or the text "
             f"'2,0.3 2,0.3'; got {schedule!r}"
         )
-    return " ".join(",".join(repr(x).removesuffix(".0") for x in pair) for pair in numbers)
+    return " ".join(",".join(repr(x).removesuffix(".0") for x in one) for one in numbers)
 
 
 def _with_schedule(problem: Problem, values: Mapping[str, Any]) -> Problem:
@@ -254,7 +255,11 @@ def problem_at(problem: Problem, values: Mapping[str, Any]) -> Problem:
     if "noise_std" in values:
         changes["noise_std"] = values["noise_std"]
     changes["steps"] = [
-        Step(values.get(f"scale_{s}", step.scale), values.get(f"alpha_{s}", step.exponent))
+        Step(
+            values.get(f"scale_{s}", step.scale),
+            values.get(f"alpha_{s}", step.exponent),
+            step.weight_decay,
+        )
         for s, step in enumerate(problem.steps, 1)
     ]
     width, dim = problem.width, problem.dim

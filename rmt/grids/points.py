@@ -18,7 +18,7 @@ from rmt.grids.driver import Failure, attempted
 from rmt.predict import on_bulk, predict
 from rmt.prediction import Method, Prediction, Spike, SpikeError
 from rmt.problem import Problem
-from rmt.problem.supported import two_steps
+from rmt.problem.supported import check_supported, two_steps
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.path import strengths_along_walk
@@ -146,6 +146,11 @@ def predicted(level: Level, problems: Sequence[Problem]) -> list[Point | Failure
     """The points of a family."""
     if level.method != "resummed":
         return [attempted(_single, level, problem) for problem in problems]
+    refused = [attempted(check_supported, problem, "resummed", None) for problem in problems]
+    if any(isinstance(one, Failure) for one in refused):
+        allowed = [p for p, one in zip(problems, refused, strict=True) if one is None]
+        rest = iter(predicted(level, allowed) if allowed else [])
+        return [next(rest) if one is None else one for one in refused]
     if not two_steps(problems[0]):
         return _on_the_way(level, problems)
     return [

@@ -1,3 +1,7 @@
+from rmt.problem.effective import (
+    EffectiveLabels as EffectiveLabels,
+    effective_labels as effective_labels,
+)
 from rmt.problem.labels import (
     Bernoulli as Bernoulli,
     Channel as Channel,

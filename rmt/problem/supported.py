@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rmt.display import Part, Shown, Table
+from rmt.problem.effective import answers_alike
 from rmt.problem.problem import Problem, Step
 from rmt.status import InvalidInputError, UnsupportedProblemError
 from rmt.vocabulary import FORMS, METHODS, Forms, Method
@@ -100,6 +101,7 @@ class Entry:
         return same and forms in self.forms and schedule in self.schedules
 
 
+_WALKED = "test_walk.py::test_errors_along_the_path_of_networks"
 _SMALL = "one or two steps with exponents below 1/2"
 _GIANT_LIMITS = "strong outliers, overlaps and errors; of the bulk the lengths of its rows"
 TABLE = (
@@ -225,10 +227,9 @@ SETTINGS = (
         "it with loss='squared' and the mean of its labels as the target",
         {
             "resummed": ("derived and checked", f"{_TESTS}::test_outliers_of_networks"),
-            "deformed": (
-                "derived and checked",
-                "test_losses.py::test_deformed_outliers_of_networks",
-            ),
+            "deformed": ("derived and checked", f"{_TESTS}::test_deformed_outliers"),
+            "exponents": ("derived", "test_scaling_losses.py::test_spikes_by_brute_force"),
+            "scaling": ("derived", "test_scaling_losses.py::test_spikes_by_brute_force"),
         },
         "its effective labels are not worked out there",
     ),
@@ -239,10 +240,7 @@ SETTINGS = (
         "it with output_scale=None",
         {
             "resummed": ("derived and checked", f"{_TESTS}::test_outliers_of_networks"),
-            "deformed": (
-                "derived and checked",
-                "test_losses.py::test_deformed_outliers_of_networks",
-            ),
+            "deformed": ("derived and checked", f"{_TESTS}::test_deformed_outliers"),
         },
         "spikes that are correlated with the initial weights are not worked out there",
         forms=("simple",),
@@ -273,12 +271,17 @@ SETTINGS = (
         "it without weight decay",
         {
             "resummed": ("derived and checked", f"{_TESTS}::test_outliers_of_networks"),
-            "deformed": (
-                "derived and checked",
-                "test_losses.py::test_deformed_outliers_of_networks",
-            ),
+            "deformed": ("derived and checked", f"{_TESTS}::test_deformed_outliers"),
         },
         "weights that shrink between steps are not worked out there",
+    ),
+    Setting(
+        "more than two steps of a loss that answers differently to each label",
+        lambda p: p.n_steps > 2 and not answers_alike(p),
+        lambda p: p.with_n_steps(2),
+        "its first two steps",
+        dict.fromkeys(("scaling", *METHODS[1:], "features"), ("derived and checked", _WALKED)),
+        "what d rho/dh finds of the target where rho(0, y) finds nothing is not counted there",
     ),
 )
 """Settings beside the first, each with what has a prediction there; a problem may have several."""

@@ -18,6 +18,7 @@ __all__ = ["WalkPoint", "strengths_after_walk", "strengths_along_walk", "walked"
 
 
 KEEP = 1.0 / 20.0  # of the threshold: weaker spikes are not reported
+ERRATIC = 3.0  # times what changes tell of the share of wrong signs, which no rule is refined for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +77,7 @@ def walked(problem: Problem, rtol: float, to_the_end: bool = True) -> list[WalkP
     for s, values in enumerate(errors):
         spikes = _spikes(problem, found, s - 1) if s else None
         off = found.error_errors[s]
-        of_sign = np.where(np.isnan(values[2]), math.nan, off[2] + np.abs(values[3]))
+        of_sign = ERRATIC * np.where(np.isnan(values[2]), math.nan, off[2] + np.abs(values[3]))
         numbers = [pair.tolist() for pair in (*values[:3], *off[:2], of_sign)]
         (training, test), losses, wrong, errors_off, losses_off, wrong_off = numbers
         point = WalkPoint(

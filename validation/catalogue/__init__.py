@@ -8,6 +8,7 @@ from rmt.status import InvalidInputError
 from validation.catalogue.case import Case
 from validation.catalogue.features import FEATURES, SMALL_FEATURES
 from validation.catalogue.levels import LEVELS
+from validation.catalogue.losses import LOSSES, SMALL_LOSSES
 from validation.catalogue.paths import PATHS, SMALL_PATHS
 from validation.catalogue.weights import (
     BATCHES,
@@ -28,11 +29,13 @@ __all__ = [
     "COUNTS",
     "FEATURES",
     "LEVELS",
+    "LOSSES",
     "ONE_STEP",
     "PATHS",
     "PLANE",
     "PLANE_EXPONENTS",
     "SMALL_FEATURES",
+    "SMALL_LOSSES",
     "SMALL_PATHS",
     "STAIRCASES",
     "TRANSITION",
@@ -42,7 +45,8 @@ __all__ = [
 ]
 
 _OF_WEIGHTS = BATCHES | TRANSITION | ONE_STEP | STAIRCASES | LEVELS | COUNTS | PLANE
-ALL_CASES: dict[str, Case] = _OF_WEIGHTS | FEATURES | SMALL_FEATURES | PATHS | SMALL_PATHS | WIDTHS
+_ON_THE_WAY = PATHS | SMALL_PATHS | LOSSES | SMALL_LOSSES
+ALL_CASES: dict[str, Case] = _OF_WEIGHTS | FEATURES | SMALL_FEATURES | _ON_THE_WAY | WIDTHS
 
 
 def case(name: str) -> Case:

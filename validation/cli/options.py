@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rmt.cli.options import integer, read_schedule, read_step, reader
+from rmt.cli.options import STEP, integer, read_schedule, reader
 from rmt.cli.program import Argument, choice, option
 from rmt.status import InvalidInputError
 
@@ -49,10 +49,10 @@ DTYPE = choice(
 TRAINING = [
     option(
         "--step",
-        "C,ALPHA",
-        "in the place of the problem's own steps: one with learning rate C * N**ALPHA; give it "
-        "once for each step",
-        reader(read_step, "a step is SCALE,EXPONENT such as 4,0.3;"),
+        "C,ALPHA[,DECAY]",
+        "in the place of the problem's own steps: one with learning rate C * N**ALPHA, and weight "
+        "decay; give it once for each step",
+        STEP,
         action="append",
         dest="steps",
     ),

@@ -10,19 +10,23 @@ import numpy as np
 
 from rmt.arguments import not_negative
 from rmt.arrays import Array
+from rmt.problem import Problem
+from rmt.problem.supported import supported, two_steps
 from rmt.status import InvalidInputError
 from validation.comparison.bulk_distance import BulkDistance, bulk_distance, bulk_values
 from validation.comparison.comparison import Comparison
 from validation.comparison.rows import BeyondBulk, ComparisonRow, Quantity, mean_of
-from validation.simulation.samples import Samples, standard_error
+from validation.simulation.samples import Samples, stacked, standard_error
 
 if TYPE_CHECKING:
     from rmt.prediction import Prediction
+    from rmt.vocabulary import Forms, Method
 
 __all__ = [
     "DEFORMED_MARGIN",
     "RESUMMED_MARGIN",
     "PredictedOutliers",
+    "best_level",
     "compare",
     "comparison_with",
     "level",
@@ -46,6 +50,9 @@ class PredictedOutliers:
         Of the outliers, as `numbers_of` gives them, and the theory's estimates of their errors.
     edge : float
         Upper edge of the bulk.
+    initial, initial_errors : array (k,) or None
+        Squared overlaps with the direction of the untrained network's own output, and their error
+        estimates, where that output is of order one.
 
     Examples
     --------
@@ -61,6 +68,8 @@ class PredictedOutliers:
     numbers: Array
     errors: Array
     edge: float
+    initial: Array | None = None
+    initial_errors: Array | None = None
 
     @classmethod
     def of(cls, prediction: Prediction) -> PredictedOutliers:
@@ -73,6 +82,8 @@ class PredictedOutliers:
             np.array(numbers, dtype=np.float64).reshape(shape),
             np.array(errors, dtype=np.float64).reshape(shape),
             float(max(upper for _, upper in prediction.bulk.edges)),
+            stacked([one.initial_output_overlap for one in outliers]),
+            stacked([one.error.initial_output_overlap for one in outliers]),
         )
 
     @property
@@ -104,7 +115,8 @@ def compare(
     """Hold a prediction against simulated samples of the same problem.
 
     Outliers are matched by rank: the ``i``-th largest predicted singular value belongs to the
-    ``i``-th largest observed one. Overlaps are squared, so signs do not matter. Each row holds the
+    ``i``-th largest observed one. Overlaps are squared, so signs do not matter; those with
+    ``W_0^T a`` are compared too where the untrained output is of order one. Each row holds the
     difference ``(1/n) sum_i (simulated_i - predicted)`` with the standard error of this mean.
 
     Parameters
@@ -209,6 +221,14 @@ def comparison_with(
     counted = _count(predicted, samples, edge_margin)
     numbers = np.array([each.numbers[:n_rows] for each in predicted])
     errors = np.array([each.errors[:n_rows] for each in predicted])
+    initial, initial_errors = (
+        stacked([None if one is None else one[:n_rows] for one in found])
+        for found in (
+            [each.initial for each in predicted],
+            [each.initial_errors for each in predicted],
+        )
+    )
+    along = samples.initial_output_overlap
     seen = numbers_of(samples.singular_values, samples.target_overlaps)
     rows: list[ComparisonRow] = []
     for i in range(n_rows):
@@ -218,9 +238,35 @@ def comparison_with(
             mean = mean_of(seen[:, i, j], numbers[:, i, j], errors[:, i, j])
             quantity: Quantity = "squared overlap" if j else "singular value"
             rows.append(ComparisonRow(i, quantity, j or None, **mean, margin=margin))
+        if initial is not None and initial_errors is not None and along is not None:
+            mean = mean_of(along[:, i], initial[:, i], initial_errors[:, i])
+            quantity = "squared overlap with the initial output"
+            rows.append(ComparisonRow(i, quantity, None, **mean, margin=margin))
     return Comparison(
         samples.problem, n, samples.seed, tuple(rows), counted, method, bulk, conditional, n_dropped
     )
+
+
+def best_level(problem: Problem) -> tuple[Method, Forms | None]:
+    """The level that knows most of the weights after a problem's steps, with its forms.
+
+    ``deformed``, by linked forms or else by simple ones, which alone predicts the bulk at finite
+    width; ``resummed`` where it has no prediction, and for more than two steps, or giant ones.
+
+    Examples
+    --------
+    >>> problem = Problem("tanh(z)", "z", width=100, dim=100, samples=800, steps=[(12, 0.3)])
+    >>> best_level(problem), best_level(problem.replace(output_scale=1))
+    (('deformed', 'linked'), ('deformed', 'simple'))
+    >>> best_level(problem.replace(steps=[(12, 0.5)]))
+    ('resummed', None)
+    """
+    found = supported(problem)
+    choices: tuple[Forms, ...] = ("linked", "simple") if two_steps(problem) else ()
+    for forms in choices:
+        if found.of("deformed", forms).ok:
+            return "deformed", forms
+    return "resummed", None
 
 
 def level(prediction: Prediction) -> str:

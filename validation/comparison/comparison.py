@@ -28,7 +28,8 @@ class Comparison(InJson, Shown):
     n_samples, seed : int
         Which samples.
     rows : tuple of ComparisonRow
-        Singular value and squared overlaps of every predicted outlier.
+        Singular value and squared overlaps of every predicted outlier, the last with the initial
+        output where that is of order one.
     beyond_bulk : BeyondBulk
         The number of outliers.
     method : str

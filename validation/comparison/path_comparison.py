@@ -63,8 +63,9 @@ class PathComparison(InJson, Shown):
     adjusted : bool
         Whether the means are adjusted to the exact mean squares of labels and readout.
     rows : tuple of PathRow
-        After each step: training error, test error, singular value and squared overlaps of every
-        predicted outlier, and their number beyond the bulk.
+        After each step: training error, test error, where both know them losses and shares of
+        misclassified samples, singular value and squared overlaps of every predicted outlier, and
+        their number beyond the bulk.
 
     Examples
     --------
@@ -170,13 +171,15 @@ class PathComparison(InJson, Shown):
             f"{criteria.significance:g} of {n_tests} tests; allowance for finite size: "
             f"{criteria.path_error_allowance:.3g} of an error, {criteria.path_allowance:.3g} of a "
             f"singular value ({criteria.path_weak_allowance:.3g} below {_WEAK:g} times the bulk's "
-            f"edge), relative, {criteria.path_overlap_allowance:g} of a squared overlap."
+            f"edge), relative, {criteria.path_overlap_allowance:g} of a squared overlap"
         )
+        share = any(row.quantity.endswith("misclassified") for row in self.rows)
+        text += f", {criteria.path_error_allowance:g} of a share of samples." if share else "."
         if self.adjusted:
             text += " Means are adjusted to the exact mean squares of labels and readout."
         if any(row.in_margin for row in self.rows):
             text += " * Predicted within the margin of the bulk's edge."
-        return text
+        return text + _own_sums(self.problem)
 
     def _parts(self) -> list[Part]:
         return self._table(DEFAULT_CRITERIA, None)
@@ -220,10 +223,11 @@ def compare_path(
     """Hold a predicted path of training against simulated networks of the same problem.
 
     After every step: the error on the batch of the step that comes next (at the end that of the
-    last), the error on fresh samples, the outliers and their squared overlaps with the target,
-    matched by rank, and how many there are beyond 1.5 times the bulk's edge. The errors are the
-    sharpest test of a schedule: they tell a batch that is used again from a fresh one by tens of
-    standard errors.
+    last) and on fresh samples; with another loss than the squared one the mean loss on both, with
+    labels +1 and -1 the share that is misclassified; the outliers and their squared overlaps with
+    the target, matched by rank, and how many there are beyond 1.5 times the bulk's edge. The errors
+    are the sharpest test of a schedule: they tell a batch that is used again from a fresh one by
+    tens of standard errors.
 
     Parameters
     ----------
@@ -233,8 +237,9 @@ def compare_path(
         At least two, with at least as many triplets observed as outliers are predicted.
     adjust : bool
         Whether to take off the noise that comes from two numbers whose limits are known exactly
-        (`adjusted_mean`), the mean squares of the readout and of the labels: those of the batch for
-        its error, all used so far for outliers. Takes at least 8 networks.
+        (`adjusted_mean`), the mean squares of the readout and, where the untrained output vanishes,
+        of the labels: those of the batch for its error, all used so far for outliers. Takes at
+        least 8 networks.
 
     Returns
     -------
@@ -248,7 +253,9 @@ def compare_path(
     Notes
     -----
     Of an outlier predicted within 10 percent of the bulk's edge no more is asked than to lie there.
-    docs/validation.md, along the path; docs/theory.md, any number of steps.
+    With an output of order one the prediction is for readouts of the sum that the problem gives, or
+    0; networks have sums of their own unless ``readout_sum`` says which. docs/validation.md, along
+    the path; docs/theory.md, any number of steps.
 
     Examples
     --------
@@ -279,13 +286,16 @@ def compare_path(
             f"samples must observe at least the {most} predicted outliers, got "
             f"{samples.n_observed} triplets: PathPlan(..., n_outliers={most})"
         )
-    known = np.array([path[0].test_error, 1.0])
+    # Where the untrained output has a part in the first error, that is no mean square of labels.
+    first = path[0].test_error if samples.problem.starts_at_zero else np.nan
+    known = np.array([first, 1.0])
     readouts = _readout_squares(samples)
 
     def mean(values: Array, labels: Array) -> dict[str, Any]:
         if not adjust:
             return plain_mean(values)
-        return adjusted_mean(values, np.stack([labels, readouts], axis=1), known)
+        controls, there = np.stack([labels, readouts], axis=1), np.isfinite(known)
+        return adjusted_mean(values, controls[:, there], known[there])
 
     rows: list[PathRow] = []
     for step in steps:
@@ -303,17 +313,40 @@ def _readout_squares(samples: PathSamples) -> Array:
     return np.array([np.mean(g**2) for g in every])
 
 
+def _own_sums(problem: Problem) -> str:
+    """What is to be said of networks that have other readouts than the prediction is for."""
+    given = problem.readout_sum is not None or not isinstance(problem.readout, str)
+    if problem.starts_at_zero or given or problem.activation.parity == -1:
+        return ""
+    return (
+        " The prediction is for readouts of the sum 0, and every network has its own, which moves "
+        "the output by a number of order one: readout_sum=0 simulates networks of that sum."
+    )
+
+
+_ERRORS: tuple[tuple[str, tuple[PathQuantity, PathQuantity]], ...] = (
+    ("error", ("training error", "test error")),
+    ("loss", ("training loss", "test loss")),
+    ("misclassified", ("training misclassified", "test misclassified")),
+)
+
+
 def _errors(path: TrainingPath, samples: PathSamples, step: int, mean: Any) -> Iterator[PathRow]:
+    """Those that both know; the squared loss is half the error, and no number of its own."""
     point, squares = path[step], samples.label_squares
-    batch = samples.training_batches[step]
-    yield PathRow(
-        step, "training error", None, None, point.training_error, point.training_error_error,
-        **mean(samples.training_error[:, step], squares[:, batch]),
-    )  # fmt: skip
-    yield PathRow(
-        step, "test error", None, None, point.test_error, point.test_error_error,
-        **mean(samples.test_error[:, step], squares[:, -1]),
-    )  # fmt: skip
+    batches = samples.training_batches[step], -1
+    for kind, quantities in _ERRORS:
+        if kind == "loss" and samples.problem.loss.text == "squared":
+            continue
+        for on, quantity, batch in zip(("training", "test"), quantities, batches, strict=True):
+            name = f"{on}_{kind}"
+            predicted, seen = getattr(point, name), getattr(samples, name)
+            if seen is None or (kind == "misclassified" and np.isnan(predicted)):
+                continue
+            yield PathRow(
+                step, quantity, None, None, predicted, getattr(point, f"{name}_error"),
+                **mean(seen[:, step], squares[:, batch]),
+            )  # fmt: skip
 
 
 def _outliers(

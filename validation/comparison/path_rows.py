@@ -15,7 +15,15 @@ from validation.simulation.samples import standard_error
 __all__ = ["FEWEST_ADJUSTED", "PathQuantity", "PathRow", "adjusted_mean", "plain_mean"]
 
 PathQuantity: TypeAlias = Literal[
-    "training error", "test error", "singular value", "squared overlap", "number of outliers"
+    "training error",
+    "test error",
+    "training loss",
+    "test loss",
+    "training misclassified",
+    "test misclassified",
+    "singular value",
+    "squared overlap",
+    "number of outliers",
 ]
 
 # Fewer networks do not tell by how much a number follows its controls.
@@ -32,7 +40,8 @@ class PathRow(PredictedMean):
     step : int
         How many steps are done.
     quantity : {"training error", "test error", "singular value", "squared overlap", ..}
-        An error of the network's own output, of an outlier of the weights, or the number of these.
+        An error or loss of the network's own output, of an outlier of the weights, or the number
+        of these.
     spike, direction : int or None
         Rank of the outlier, from 0, and target direction, from 1.
     predicted, predicted_error : float
@@ -92,11 +101,13 @@ class PathRow(PredictedMean):
         return text if self.direction is None else f"{text} with e_{self.direction}"
 
     def allowance(self, criteria: Criteria) -> float:
-        """Of overlaps absolute, half an outlier and the doubtful ones of their number."""
+        """Of overlaps and shares absolute; half an outlier and doubtful ones of their number."""
         if self.quantity == "number of outliers":
             return 0.5 + self.doubtful
         if self.quantity == "squared overlap":
             return criteria.path_overlap_allowance
+        if self.quantity.endswith("misclassified"):
+            return criteria.path_error_allowance
         if self.quantity != "singular value":
             return criteria.path_error_allowance * abs(self.predicted)
         share = criteria.path_weak_allowance if self.weak else criteria.path_allowance

@@ -31,7 +31,9 @@ __all__ = [
 # Of a row, what its plain form holds beside the fields.
 DERIVED = ("difference", "sigmas", "p_value")
 
-Quantity: TypeAlias = Literal["singular value", "squared overlap"]
+Quantity: TypeAlias = Literal[
+    "singular value", "squared overlap", "squared overlap with the initial output"
+]
 FeatureQuantity: TypeAlias = Literal[
     "test error", "training error", "singular value", "squared overlap"
 ]
@@ -159,8 +161,9 @@ class ComparisonRow(PredictedMean):
     spike : int
         Rank of the outlier, from 0, in decreasing order of singular values; the same rank in
         prediction and simulation.
-    quantity : {"singular value", "squared overlap"}
-        Of the outlier, or of its right singular vector with a target direction.
+    quantity : {"singular value", "squared overlap", "squared overlap with the initial output"}
+        Of the outlier, or of its right singular vector with a target direction, or with that of
+        the untrained network's own output where it is of order one.
     direction : int or None
         The target direction, from 1, of an overlap.
     predicted, predicted_error : float
@@ -217,7 +220,7 @@ class ComparisonRow(PredictedMean):
 
     def allowance(self, criteria: Criteria) -> float:
         """Of a singular value relative to the prediction, or to the end of the margin."""
-        if self.quantity == "squared overlap":
+        if self.quantity != "singular value":
             return criteria.overlap_allowance
         if self.margin is None:
             return criteria.allowance * abs(self.predicted)

@@ -88,7 +88,8 @@ class Criteria:
     feature_overlap_allowance : float
         Of squared overlaps of the features' left singular vectors, absolute.
     path_error_allowance : float
-        Of training and test errors after a step, relative to the predicted one.
+        Of training and test errors and losses after a step, relative to the predicted one; of the
+        share of misclassified samples, absolute.
     path_allowance, path_weak_allowance : float
         Of outliers after a step, relative: of those far from the bulk, and near to it.
     path_overlap_allowance : float

@@ -57,7 +57,7 @@ def report_data(evidence: Evidence, criteria: Criteria) -> dict[str, Any]:
     >>> with SampleStore() as store:
     ...     data = report_data(gather(suite("quick"), store, workers=1), Criteria())
     >>> data["n_tests"], data["cases_by_status"]["not simulated"]
-    (0, 31)
+    (0, 33)
     """
     sections = [_section(section, evidence, criteria) for section in evidence.suite.sections]
     cases = [case for section in sections for case in section["cases"]]

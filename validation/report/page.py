@@ -96,7 +96,7 @@ def make_report(evidence: Evidence, criteria: Criteria = DEFAULT_CRITERIA) -> Re
     >>> from validation.suites import suite
     >>> with SampleStore() as store:
     ...     print(make_report(gather(suite("quick"), store, workers=1)))
-    Nothing has been compared yet; 31 cases are not simulated.
+    Nothing has been compared yet; 33 cases are not simulated.
     """
     require_jinja2()
     from jinja2 import Environment, PackageLoader, StrictUndefined

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeAlias
 
 from rmt.features import FeatureSpikes
 from rmt.predict import predict
 from rmt.prediction import Prediction, TrainingPath
 from rmt.regression import RidgeErrors
-from rmt.spikes.deformed.outliers import Forms
 from rmt.status import RmtError
-from validation.comparison.compare import DEFORMED_MARGIN, compare
+from validation.comparison.compare import (
+    DEFORMED_MARGIN,
+    RESUMMED_MARGIN,
+    best_level,
+    compare,
+)
 from validation.comparison.comparison import Comparison
 from validation.comparison.feature_comparison import (
     FeatureComparison,
@@ -32,13 +35,12 @@ from validation.simulation.feature_plan import FeaturePlan
 from validation.simulation.observe import Observation
 from validation.simulation.path_plan import PathPlan
 from validation.simulation.plan import Plan
+from validation.simulation.samples import Samples
 from validation.store.kinds import AnyPlan
 from validation.store.store import SampleStore
 from validation.suites import Section
 
 __all__ = ["THEORIES", "AnyComparison", "CompareCase", "FindGaps", "Held", "Width", "stored_widths"]
-
-_FORMS: Forms = "linked"
 
 AnyComparison: TypeAlias = Comparison | FeatureComparison | PathComparison
 
@@ -85,8 +87,15 @@ class Theory:
 
 
 def _predicted(plan: Plan) -> tuple[Prediction]:
-    """The deformed level with linked forms."""
-    return (predict(plan.problem, "deformed", forms=_FORMS, max_seconds=None),)
+    """The deformed level with linked forms, where there is one (`best_level`)."""
+    method, forms = best_level(plan.problem)
+    return (predict(plan.problem, method, forms=forms, max_seconds=None),)
+
+
+def _compared(prediction: Prediction, samples: Samples) -> Comparison:
+    knows_bulk = prediction.method == "deformed"
+    margin = DEFORMED_MARGIN if knows_bulk else RESUMMED_MARGIN
+    return compare(prediction, samples, edge_margin=margin)
 
 
 def _features_to_dict(spikes: FeatureSpikes, errors: RidgeErrors) -> dict[str, Any]:
@@ -97,7 +106,7 @@ def _features_to_dict(spikes: FeatureSpikes, errors: RidgeErrors) -> dict[str, A
 THEORIES: dict[type[AnyPlan], Theory] = {
     Plan: Theory(
         _predicted,
-        partial(compare, edge_margin=DEFORMED_MARGIN),
+        _compared,
         Prediction.to_dict,
         lambda plan, prediction: DensityCurve.of(prediction.bulk),
     ),

@@ -196,10 +196,10 @@ class Samples(Shown):
         return [head, Table("rrll"[: len(header)], header, rows)]
 
 
-def stacked(arrays: Sequence[Array | None]) -> Array | None:
+def stacked(arrays: Sequence[Array | float | None]) -> Array | None:
     """One array of those of all networks, the network first; None where some have none."""
     there = [one for one in arrays if one is not None]
-    return np.array(there) if len(there) == len(arrays) else None
+    return np.array(there, dtype=np.float64) if len(there) == len(arrays) else None
 
 
 def standard_error(values: Array) -> Array:

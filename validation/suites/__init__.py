@@ -8,10 +8,12 @@ from validation.catalogue import (
     COUNTS,
     FEATURES,
     LEVELS,
+    LOSSES,
     ONE_STEP,
     PATHS,
     PLANE,
     SMALL_FEATURES,
+    SMALL_LOSSES,
     SMALL_PATHS,
     STAIRCASES,
     TRANSITION,
@@ -38,6 +40,7 @@ QUICK = Suite(
         section("levels", each(LEVELS, 8, "relu-ie1-independent", "shifted-erf-ie1-reused")),
         section("features", each(SMALL_FEATURES, 8)),
         section("paths", each(SMALL_PATHS, 12)),
+        section("losses", each(SMALL_LOSSES, 12)),
         section("widths", zip(WIDTHS.values(), (48, 24, 12), strict=False), n_spectra=4),
     ),
 )
@@ -55,6 +58,7 @@ FULL = Suite(
         section("levels", each(LEVELS, 24)),
         section("features", each(SMALL_FEATURES | FEATURES, 12)),
         section("paths", each(SMALL_PATHS | PATHS, 20)),
+        section("losses", each(SMALL_LOSSES | LOSSES, 20)),
         section("widths", zip(WIDTHS.values(), (96, 64, 48, 32), strict=True), n_spectra=4),
     ),
 )
@@ -74,6 +78,6 @@ def suite(name: str) -> Suite:
     --------
     >>> [section.name for section in suite("quick").sections]
     ['plane', 'batches', 'transition', 'one-step', 'staircases', 'levels', 'features', 'paths',
-    'widths']
+    'losses', 'widths']
     """
     return SUITES[checked_choice("suite", name, SUITES)]

@@ -89,6 +89,15 @@ _TEXTS: dict[str, tuple[str, SectionKind, str]] = {
         "errors, on the batch of the step that comes next, tell a batch that is used again from a "
         "fresh one by tens of standard errors.",
     ),
+    "losses": (
+        "Any loss, any labels, any output scale",
+        "paths",
+        "Networks that descend other losses than the squared one, on labels that have a law of "
+        "their own, with outputs that vanish or are of order one before training: errors, losses "
+        "and the share of misclassified samples after every step, outliers, and what these have "
+        "learned. The first step sees residuals at the untrained output; from the second on the "
+        "output answers through the loss.",
+    ),
     "widths": (
         "Gap between theory and simulation against the width",
         "widths",
@@ -124,7 +133,7 @@ def section(name: str, cases: Iterable[tuple[Case, int]], n_spectra: int | None 
         if kind == "features":
             inputs = tuple(ratio * case.problem.dim for ratio in _INPUTS)
             return FeaturePlan(case.problem, n_samples, inputs, _REGULARISATIONS)
-        if kind == "paths":
+        if kind == "paths":  # of losses as well
             return PathPlan(
                 case.problem, n_samples, n_outliers=_PATH_TRIPLETS, n_test=_PATH_TEST,
                 dtype="float32",

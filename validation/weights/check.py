@@ -16,9 +16,10 @@ from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.predict import predict
 from rmt.prediction import Method, Prediction
 from rmt.problem import Problem
-from rmt.problem.supported import two_steps
+from rmt.problem.supported import settings_of
 from rmt.spikes.deformed.outliers import Forms
-from validation.comparison.compare import PredictedOutliers, level, numbers_of
+from rmt.vocabulary import RTOL
+from validation.comparison.compare import PredictedOutliers, best_level, level, numbers_of
 from validation.simulation.weights import run_samples
 from validation.weights.given import WeightsLike, given_weights
 from validation.weights.notes import odd_weights
@@ -36,6 +37,9 @@ __all__ = ["check"]
 
 # Largest min(N, d) of which all singular values are computed unasked: some seconds a matrix.
 _SPECTRUM_SIZE = 2000
+# Tolerance of the predictions for other losses, whose kinks may take long to resolve: a tenth of
+# the allowance.
+_LOOSER = 3e-3
 
 
 def check(
@@ -54,9 +58,10 @@ def check(
 ) -> WeightCheck:
     """Hold weights that were trained elsewhere against the prediction.
 
-    The network is ``h(x) = N^{-1/2} sum_i a_i sigma(<w_i, x>)`` with ``w_i`` the rows of ``W``, and
-    its steps are ``W + eta_s G_s``, ``G_s = -sqrt(N) grad_W (1/2n) |y - h(X)|^2`` (see `Problem`).
-    With ``a`` given the prediction is conditional on it.
+    The network is ``h(x) = s sum_i a_i sigma(<w_i, x>)`` with ``w_i`` the rows of ``W`` and the
+    problem's output scale ``s``, by default ``N^{-1/2}``; its steps are ``(1 - eta_k lambda_k) W +
+    eta_k G_k``, ``G_k = -(1/s) grad_W (1/n) sum_j l(h(x_j), y_j)``, of the problem's loss, by
+    default ``(y - h)^2 / 2`` (see `Problem`). With ``a`` given the prediction is conditional on it.
 
     Parameters
     ----------
@@ -73,7 +78,8 @@ def check(
         Orthonormal target directions in rows; by default the first ``r`` axes.
     method, forms
         Level of theory, as in `rmt.predict`; by default ``deformed``, and ``resummed`` for more
-        than two steps or giant ones, of which the former has no prediction. The outliers are told
+        than two steps or giant ones, and for antisymmetric networks, of which the former has no
+        prediction. The outliers are told
         from the predicted bulk, which only the deformed level knows at finite width; where there is
         none they are told from the spectrum's own edge, and the bulk is not compared.
     n_reference : int
@@ -131,11 +137,10 @@ def check(
     agrees
     """  # fmt: skip
     seconds = checked_seconds(max_seconds)
-    if method is None:
-        method = (
-            "deformed" if not isinstance(problem, Problem) or two_steps(problem) else "resummed"
-        )
     given = given_weights(problem, weights, readout, directions)
+    if method is None:
+        method, best = best_level(problem)
+        forms = best if forms is None else forms
     n_reference = none_or_several("n_reference", n_reference)
     if spectrum is None:
         spectrum = min(problem.width, problem.dim) <= _SPECTRUM_SIZE
@@ -143,11 +148,12 @@ def check(
     n_weights = len(given.matrices)
     problems = [problem] * n_weights
     if given.readouts is not None:
-        problems = [problem.replace(readout=g) for g in given.readouts]
+        problems = [problem.replace(readout=g, readout_sum=None) for g in given.readouts]
     distinct = {one.content_hash: one for one in problems}
+    rtol = _LOOSER if settings_of(problem) else RTOL
     with time_limit(seconds):
         prediction_of = {
-            key: predict(one, method, forms=forms, max_seconds=None)
+            key: predict(one, method, rtol, forms=forms, max_seconds=None)
             for key, one in distinct.items()
         }
     predictions = list(prediction_of.values())

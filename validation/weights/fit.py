@@ -11,7 +11,7 @@ from rmt.arrays import Array
 from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.prediction import Prediction
 from rmt.problem import Problem
-from rmt.spikes.constants import constants
+from rmt.spikes.constants import activation_moments, constants, output_moments
 from validation.comparison.compare import PredictedOutliers
 from validation.simulation.bulk import FEWEST_VALUES, bulk_edge
 from validation.weights.readings import Reading
@@ -21,8 +21,10 @@ __all__ = [
     "Seen",
     "bulk_ratio",
     "fluctuation",
+    "kept",
     "predicted_drift",
     "seen_of",
+    "untrained_edge",
 ]
 
 
@@ -35,6 +37,7 @@ _FITTING, _LEAST = 3.0, 0.1
 _READOUT_SCATTER = {"gaussian": 0.5, "rademacher": 0.0, "uniform": 0.2}
 # Quadrature for the fourth moment of the labels, which is needed to a few percent.
 _NODES_PER_UNIT = {1: 16.0, 2: 5.0}
+_NOISE_NODES = 8  # of the label noise, and of an untrained output
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +175,12 @@ def seen_of(reading: Reading) -> Seen:
     problem, given = reading.prediction.problem, reading.given
     untrained = problem.width / min(problem.width, problem.dim)
     ratio = bulk_ratio(reading, reading.n_outliers, untrained)
-    edge = (1 + math.sqrt(problem.aspect_ratio)) * max(1.0, ratio)
+    edge = untrained_edge(problem) * max(kept(problem), ratio)
     # Large steps leave a bulk that no law predicts; many leading values were read off then.
     known = reading.values if reading.spectrum is None else reading.spectrum
     if known.size >= FEWEST_VALUES:
         edge = max(edge, bulk_edge(known).position)
-    scatter, along = _label_moments(problem)
+    scatter, along = _noise_of_labels(problem)
     drift, initial = None, math.inf
     g = reading.readout
     if g is not None:
@@ -194,6 +197,17 @@ def seen_of(reading: Reading) -> Seen:
         signs=given.directions is None,
         scatter=scatter,
     )
+
+
+def untrained_edge(problem: Problem) -> float:
+    """Where the bulk of untrained weights ends: every row twice in an antisymmetric network."""
+    pairs = 2.0 if problem.initialisation == "antisymmetric" else 1.0
+    return math.sqrt(pairs) + math.sqrt(problem.aspect_ratio)
+
+
+def kept(problem: Problem) -> float:
+    """What weight decay leaves of the untrained weights."""
+    return math.prod(step.kept(problem.width) for step in problem.steps)
 
 
 def bulk_ratio(reading: Reading, left_out: int, mean_square: float) -> float:
@@ -225,24 +239,51 @@ def predicted_drift(prediction: Prediction) -> Array:
     return drift
 
 
-def _label_moments(problem: Problem) -> tuple[float, float]:
+def _noise_of_labels(problem: Problem) -> tuple[float, float]:
     """What a network scatters by on account of its labels: ``scatter`` and ``along``.
 
-    ``scatter``: about the relative standard deviation of its largest singular value, from the
-    rows, ``1/min(N, d)``, and from the means of the squared labels, a quarter of
-    ``E[y^4] / (n E[y^2]^2)``, and of the squared readout where only its law is known. ``along``:
-    ``(E[z_j^2 y^2] / n)^(1/2)``, the largest over ``j``.
+    With the effective labels ``y``, residuals of the first step: ``scatter``: about the relative
+    standard deviation of its largest singular value, from the rows, ``1/min(N, d)``, and from the
+    means of the squared labels, a quarter of ``E[y^4] / (n E[y^2]^2)``, and of the squared readout
+    where only its law is known. ``along``: ``(E[z_j^2 y^2] / n)^(1/2)``, the largest over ``j``.
     """
-    c, r, n = constants(problem), problem.n_directions, min(problem.samples)
-    rule = tensor_rule([gaussian_rule(_NODES_PER_UNIT.get(r, 2.0), c.target_half_width)] * r)
-    noise = problem.noise_std**2 / c.Ey2
-    square = np.square(problem.target(*rule.nodes) / math.sqrt(c.Ey2))
-    fourth = float(rule.weights @ (square**2 + 6 * square * noise)) + 3 * noise**2
-    square_along = float((rule.nodes**2 @ (rule.weights * (square + noise))).max()) * c.Ey2
-    size = min(problem.width, problem.dim)
+    z, weights, square, fourth = _label_moments(problem)
+    n, size = min(problem.samples), min(problem.width, problem.dim)
+    ratio = float(weights @ fourth) / float(weights @ square) ** 2
     law = problem.readout
     readout = _READOUT_SCATTER[law] / problem.width if isinstance(law, str) else 0.0
-    return math.sqrt(1 / size + fourth / (4 * n) + readout), math.sqrt(square_along / n)
+    along = float((z**2 @ (weights * square)).max())
+    return math.sqrt(1 / size + ratio / (4 * n) + readout), math.sqrt(along / n)
+
+
+def _label_moments(problem: Problem) -> tuple[Array, Array, Array, Array]:
+    """Nodes of the indices (r, P), their weights, and ``E[y^2 | z]``, ``E[y^4 | z]`` at them.
+
+    Of effective labels, coarsely: the untrained output of order one is averaged over as well.
+    """
+    c, r = constants(problem), problem.n_directions
+    rule = tensor_rule([gaussian_rule(_NODES_PER_UNIT.get(r, 2.0), c.target_half_width)] * r)
+    if problem.labels is not None:
+        y, p = problem.labels.at(rule.nodes)
+    else:
+        f = np.asarray(problem.target(*rule.nodes), dtype=np.float64)
+        noise, share = np.polynomial.hermite_e.hermegauss(_NOISE_NODES)
+        noise, share = (noise, share) if problem.noise_std else (np.zeros(1), np.ones(1))
+        y = f + problem.noise_std * noise[:, None]
+        p = np.broadcast_to((share / share.sum())[:, None], y.shape)
+    h, q = np.zeros(1), np.ones(1)
+    if not problem.starts_at_zero:
+        mu0, mu1, rest = output_moments(problem.activation)
+        h, q = np.polynomial.hermite_e.hermegauss(_NOISE_NODES)
+        h = float(problem.output_scale or 0.0) * (
+            mu0 * problem.sum_of_readout + math.hypot(mu1, rest) * h
+        )
+    square, fourth = np.zeros(rule.weights.size), np.zeros(rule.weights.size)
+    for output, share_of_it in zip(h.tolist(), q / q.sum(), strict=True):
+        y1 = problem.loss.residual(np.full_like(y, output), y)
+        square += share_of_it * np.sum(p * y1**2, axis=0)
+        fourth += share_of_it * np.sum(p * y1**4, axis=0)
+    return rule.nodes, rule.weights, square, fourth
 
 
 def _gradient_noise(problem: Problem, along: float) -> float:
@@ -252,10 +293,13 @@ def _gradient_noise(problem: Problem, along: float) -> float:
 
 
 def fluctuation(problem: Problem) -> float:
-    """``sum_s eta_s^2 tau_s^2 / N``: about what the gradients add to the bulk's mean square.
+    """``sum_s eta_s^2 phi_s E[y^2] Var[sigma'] / N``: about what gradients add to the bulk.
 
-    Relative to untrained weights; the output of the network counts as zero.
+    Of its mean square, relative to what the steps leave of untrained weights; the output of the
+    network in the later steps counts as zero.
     """
-    c, ratios = constants(problem), problem.sample_ratios
-    rates = zip(problem.learning_rates, ratios, strict=True)
-    return sum(eta**2 * c.tau**2 * phi / ratios[0] for eta, phi in rates) / problem.width
+    _, weights, square, _ = _label_moments(problem)
+    variance = activation_moments(problem.activation).slope_variance * float(weights @ square)
+    rates = zip(problem.learning_rates, problem.sample_ratios, strict=True)
+    added = sum(eta**2 * phi * variance for eta, phi in rates) / problem.width
+    return added / kept(problem) ** 2

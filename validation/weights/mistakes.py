@@ -1,9 +1,10 @@
 """What went wrong with weights that differ, by predictions of what else they could be.
 
 Tried are the usual slips: untrained weights, weights after the first of two steps, learning rates
-off by a factor. A slip is named when its prediction fits and that of the problem clearly does not,
-in units of what a network of this size scatters by (`validation.weights.fit`). Alternatives are
-predicted at the level ``resummed``, ten at the most.
+off by a factor; where the problem has them, another loss than the problem's, weight decay or the
+output scale left out. A slip is named when its prediction fits and that of the problem clearly does
+not, in units of what a network of this size scatters by (`validation.weights.fit`). Alternatives
+are predicted at the level ``resummed``, ten at the most, and four more of losses and scales.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -19,7 +21,8 @@ from rmt.predict import predict
 from rmt.prediction import Prediction
 from rmt.problem import Problem, Step
 from rmt.status import RmtError
-from validation.weights.fit import Seen, seen_of
+from validation.simulation.path_plan import has_signs
+from validation.weights.fit import Seen, seen_of, untrained_edge
 from validation.weights.readings import Reading
 
 __all__ = ["likely_mistake", "readout_advice"]
@@ -118,7 +121,7 @@ def _with_sensitivity(seen: Seen, base: Prediction) -> Seen:
 
 def _untrained(seen: Seen, base: Prediction, matrix: np.ndarray) -> str | None:
     """Where no singular value leaves the bulk of untrained weights, but should have."""
-    problem, bulk = base.problem, _REACH * (1 + math.sqrt(base.problem.aspect_ratio))
+    problem, bulk = base.problem, _REACH * untrained_edge(base.problem)
     first = max((spike.singular_value for spike in base.outliers), default=0.0)
     if seen.values[0] > bulk or first <= seen.floor * (1 + seen.tolerance):
         return None
@@ -171,28 +174,43 @@ def _small_drift(seen: Seen, base: Prediction) -> str | None:
 
 
 def _fixed_slips(seen: Seen, problem: Problem, bar: float) -> Iterator[tuple[float, str]]:
-    """The slips of training in several steps that leave nothing to fit: misfits and texts."""
+    """The slips of training that leave nothing to fit: misfits and texts."""
+    for other, text in chain(_of_settings(problem), _of_steps(problem)):
+        misfit = math.inf if other == problem else _misfit(seen, other)
+        if misfit <= bar:
+            yield misfit, text
+
+
+def _of_steps(problem: Problem) -> Iterator[tuple[Problem, str]]:
+    """Of several steps."""
     n_steps = len(problem.steps)
     if n_steps < 2:
         return
     # Of many steps the first one, and one too few, are the usual ends too early.
-    early = [
-        (
-            _cut(problem, count),
-            f"as after {'step 1 alone' if count == 1 else f'{count} steps'}: give the weights "
-            f"after step {n_steps}",
-        )
-        for count in sorted({1, n_steps - 1})
-    ]
-    without = problem.replace(steps=[Step(step.scale, 0.0) for step in problem.steps])
-    alternatives = (
-        *early,
-        (without, "as after learning rates without the factors N**alpha: they are c N**alpha"),
-    )
-    for other, text in alternatives:
-        misfit = math.inf if other == problem else _misfit(seen, other)
-        if misfit <= bar:
-            yield misfit, text
+    for count in sorted({1, n_steps - 1}):
+        text = f"as after {'step 1 alone' if count == 1 else f'{count} steps'}: give the weights "
+        yield _cut(problem, count), f"{text}after step {n_steps}"
+    without = problem.replace(steps=[replace(step, exponent=0.0) for step in problem.steps])
+    yield without, "as after learning rates without the factors N**alpha: they are c N**alpha"
+
+
+def _of_settings(problem: Problem) -> Iterator[tuple[Problem, str]]:
+    """What the problem has beside the square loss, left out in training; another loss."""
+    if any(step.weight_decay for step in problem.steps):
+        without = problem.replace(steps=[replace(step, weight_decay=0.0) for step in problem.steps])
+        yield without, "as without weight decay"
+    if not problem.starts_at_zero:
+        vanishing = problem.replace(output_scale=None, readout_sum=None)
+        yield vanishing, "as with the output scale N**-1/2, at which the untrained output vanishes"
+    own = problem.loss.text
+    losses = ["squared", "logistic", "squared_hinge"] if has_signs(problem) else ["squared"]
+    for loss in losses:
+        if loss != own:
+            other = problem.replace(loss=loss)
+            yield (
+                other,
+                f"as after the loss {loss} in place of {own}: train with that of the problem",
+            )
 
 
 def _cut(problem: Problem, count: int) -> Problem:
@@ -246,29 +264,38 @@ def _strength(singular_value: float, aspect_ratio: float) -> float | None:
 
 
 def _scaled(problem: Problem, factor: float) -> Problem:
+    """Of gradients that were larger by a factor: what weight decay leaves stays as it is."""
     return problem.replace(
-        steps=[Step(step.scale * factor, step.exponent) for step in problem.steps]
+        steps=[
+            Step(step.scale * factor, step.exponent, step.weight_decay / factor)
+            for step in problem.steps
+        ]
     )
 
 
 def _usual(problem: Problem, factor: float, tolerance: float) -> tuple[float, str, str] | None:
     """The usual factor that is nearest, if it is within the tolerance: size, name and cause."""
     root, alphas = math.sqrt(problem.width), {step.exponent for step in problem.steps}
+    twice, half = "twice the loss of the problem", "half the loss of the problem"
+    if problem.loss.text == "squared":
+        twice = "a loss |y - h|^2/n instead of |y - h|^2/(2n)"
+        half = "a loss |y - h|^2/(4n) instead of |y - h|^2/(2n)"
+    small = "with a readout a_i too small by sqrt(N) in training"
+    if problem.output_scale is None:
+        small = f"with the gradient in place of G = -sqrt(N) gradient, or {small}"
     usual = [
-        (2.0, "2", "as with a loss |y - h|^2/n instead of |y - h|^2/(2n)"),
-        (0.5, "1/2", "as with a loss |y - h|^2/(4n) instead of |y - h|^2/(2n)"),
+        (2.0, "2", f"as with {twice}"),
+        (0.5, "1/2", f"as with {half}"),
         (root, "sqrt(N)", "as with g_i in place of a_i, or with a factor sqrt(N) twice"),
-        (
-            1 / root,
-            "1/sqrt(N)",
-            "as with the gradient in place of G = -sqrt(N) gradient, or with a readout a_i too "
-            "small by sqrt(N) in training",
-        ),
+        (1 / root, "1/sqrt(N)", f"as {small}"),
         (problem.samples[0], "n", "as with a sum over samples in place of their mean"),
     ]
     if len(alphas) == 1 and (alpha := alphas.pop()) > 0:
         size, cause = problem.width**-alpha, "as with a learning rate without the factor N**alpha"
         usual.append((size, f"N**-{alpha:g}", cause))
+    if problem.output_scale is not None and abs(math.log(problem.output_scale)) > _NEAR:
+        cause = "as with the gradient in place of G = -(1/s) gradient, s the output scale"
+        usual.append((problem.output_scale, "s", cause))
     nearest = min(usual, key=lambda each: abs(math.log(factor / each[0])))
     return nearest if abs(math.log(factor / nearest[0])) <= tolerance else None
 
@@ -301,6 +328,8 @@ def _other_problem(seen: Seen, base: Prediction) -> str:
         )
         largest = _LARGEST * max((spike.singular_value for spike in base.outliers), default=2.0)
     text = f"which {excluded}: they may be of another problem (activation, target, samples, batch)"
+    if problem.loss.text != "squared" or problem.labels is not None:
+        text = text.replace("(activation, target,", "(activation, target, loss, labels,")
     if seen.values[0] > largest:
         root = math.sqrt(problem.width)
         text += f", or of far larger learning rates (a factor sqrt(N) too many is {root:.3g})"

@@ -10,8 +10,9 @@ import numpy as np
 from scipy.stats import chi2
 
 from rmt.notes import of_readout_scale
+from rmt.problem.supported import two_steps
 from validation.comparison.compare import PredictedOutliers
-from validation.weights.fit import bulk_ratio, fluctuation, seen_of
+from validation.weights.fit import bulk_ratio, fluctuation, kept, seen_of
 from validation.weights.mistakes import likely_mistake, readout_advice
 from validation.weights.readings import Reading
 
@@ -51,7 +52,14 @@ def odd_weights(readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
     agrees : bool
         Whether the verdict is that they do, so that no other explanation is looked for.
     """
-    shown = (_transposed, _whole_scale, _other_readout, _other_directions, _backwards)
+    shown = (
+        _transposed,
+        _without_decay,
+        _whole_scale,
+        _other_readout,
+        _other_directions,
+        _backwards,
+    )
     notes = (
         _readout(readings)
         or _judged(shown, readings)
@@ -60,9 +68,12 @@ def odd_weights(readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
     )
     prediction = readings[0].prediction
     if not readings[0].knows_bulk:
+        what = "more than two steps, or giant ones, leave"
+        if two_steps(prediction.problem):
+            what = "the steps of such a network leave"
         notes.append(
-            "no level predicts what more than two steps, or giant ones, leave of the bulk: "
-            "outliers are counted beyond the spectrum's own edge, and the bulk is not compared"
+            f"no level predicts what {what} of the bulk: outliers are counted beyond the "
+            "spectrum's own edge, and the bulk is not compared"
         )
     elif prediction.method != "deformed":
         notes.append(
@@ -106,6 +117,21 @@ def _readout(readings: Sequence[Reading]) -> list[str]:
             which = f" ({reading.name})" if len(readings) > 1 else ""
             return [f"{found[0]}{advice}{which}"]
     return []
+
+
+def _without_decay(reading: Reading) -> str | None:
+    """A bulk that has not shrunk: weight decay hardly moves the leading outlier beside it."""
+    problem = reading.prediction.problem
+    left, ratio = kept(problem), _bulk_ratio(reading)
+    shrinks = -math.log(left) > math.log1p(_OFF)
+    if not shrinks or abs(math.log(ratio * left)) > math.log1p(_RECOGNISED):
+        return None
+    if not reading.n_outliers:
+        return None
+    return (
+        f"{_bulk_text(ratio)}. That is about 1/{left:.2g}, and {left:.2g} is what weight decay "
+        "should have left of them: as without weight decay"
+    )
 
 
 def _whole_scale(reading: Reading) -> str | None:
@@ -231,7 +257,8 @@ def _other_readout(reading: Reading) -> str | None:
 
 def _backwards(reading: Reading) -> str | None:
     """Steps taken the wrong way: singular values and squared overlaps after one are the same."""
-    if reading.given.directions is not None:
+    # An output of order one that overshoots reverses steps by itself.
+    if reading.given.directions is not None or not reading.prediction.problem.starts_at_zero:
         return None
     seen = seen_of(reading)
     known = seen.drift_factor(reading.prediction)

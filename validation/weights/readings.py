@@ -11,11 +11,10 @@ import numpy as np
 from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.prediction import Prediction
-from rmt.problem.supported import two_steps
 from rmt.spectra.laws.tracy_widom import TracyWidom
 from rmt.spectra.outliers.edge_pvalue import edge_pvalue
 from validation.comparison.bulk_distance import BulkDistance, bulk_distance
-from validation.comparison.compare import PredictedOutliers
+from validation.comparison.compare import PredictedOutliers, best_level
 from validation.comparison.verdict import DEFAULT_CRITERIA
 from validation.simulation.bulk import FEWEST_VALUES, bulk_edge
 from validation.simulation.triplets import Triplets, leading_triplets
@@ -88,7 +87,7 @@ class Reading:
     @property
     def knows_bulk(self) -> bool:
         """Whether some level of theory predicts the bulk after training."""
-        return two_steps(self.prediction.problem)
+        return _knows_bulk(self.prediction)
 
     @property
     def is_soft(self) -> bool:
@@ -124,7 +123,7 @@ def read_weights(
         with one_blas_thread():
             values = np.linalg.svd(matrix, compute_uv=False).astype(np.float64)
     edge = prediction.bulk.upper_edge + prediction.bulk_edge_error
-    own_edge = _is_soft(prediction) or not two_steps(problem)
+    own_edge = _is_soft(prediction) or not _knows_bulk(prediction)
     if own_edge and values is not None and size >= FEWEST_VALUES:
         edge = max(edge, bulk_edge(values).position)
     count = min(len(prediction.outliers) + _MORE_TRIPLETS, size)
@@ -228,6 +227,10 @@ def bulk_of(readings: Sequence[Reading]) -> BulkDistance | None:
 
 def _has_edge(reading: Reading) -> bool:
     return reading.spectrum is not None and reading.spectrum.size >= FEWEST_VALUES
+
+
+def _knows_bulk(prediction: Prediction) -> bool:
+    return best_level(prediction.problem)[0] == "deformed"
 
 
 def _is_soft(prediction: Prediction) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
@@ -13,6 +13,8 @@ from rmt.hermite.exponents.exponent import Exponent, VanishingOrder, ZeroProof
 from rmt.hermite.exponents.label_atoms import atoms_of, piece_ends
 from rmt.hermite.exponents.label_levels import levels_of
 from rmt.hermite.exponents.monotone_branches import flat_and_curved, monotone_branches
+from rmt.hermite.exponents.seen_labels import function_or_labels
+from rmt.hermite.exponents.target_exponents import least_order_of_atoms
 from rmt.status import ConvergenceError, InvalidInputError, Status
 
 __all__ = ["generative_exponent"]
@@ -22,7 +24,11 @@ HIGHEST_ORDER = 50
 
 
 def generative_exponent(
-    function: FunctionLike, max_order: int = 12, *, max_seconds: float | None = MAX_SECONDS
+    function: FunctionLike | Any,
+    max_order: int = 12,
+    *,
+    loss: Any = "squared",
+    max_seconds: float | None = MAX_SECONDS,
 ) -> Exponent:
     r"""Least order at which the label of a single-index model says something about its direction.
 
@@ -42,12 +48,20 @@ def generative_exponent(
     and where it is flat, ``y = c`` has an atom, whose moment is a sum over the flat pieces
     ``(a, b)`` of ``He_{k-1}(a) phi(a) - He_{k-1}(b) phi(b)``.
 
+    With a law of labels, or a loss, it is that of what the loss sees of the label,
+    ``y_1 = rho(0, y)``. A label of finitely many values is a list of atoms, whose moments are those
+    of their probabilities: for two values the information exponent. Counts of a rate ``r(z)`` have
+    the exponent of ``r``: the signed measures ``E[He_k(z); r(z) = r]`` are determined by their
+    moments against the Poisson weights ``e^{-r} r^y``, as Gaussian noise leaves them determined.
+
     Parameters
     ----------
-    function : str, sympy.Expr or ScalarFunction
+    function : str, sympy.Expr or ScalarFunction, or the law of labels
         Of one variable.
     max_order : int
         The highest order to look at, 1 to 50.
+    loss : str or Loss
+        As in `rmt.Problem`; with ``squared`` what is seen is the label itself.
     max_seconds : float or None
         Limit of time, in seconds of this thread's processor time; None for no limit.
 
@@ -62,7 +76,8 @@ def generative_exponent(
     ------
     InvalidInputError
         A function of several variables, not real on the whole line, or with more than 2000 extrema
-        or kinks in ``|z| <= 40``; `max_order` out of range.
+        or kinks in ``|z| <= 40``; `max_order` out of range. A law of labels whose values depend on
+        ``z``, and counts of which the loss does not see each.
     ConvergenceError
         No value of the function could be separated from its extrema, or it overflows even in
         multiple precision. Time ran out: ``best`` holds the orders that are known to vanish.
@@ -94,11 +109,17 @@ def generative_exponent(
     generative exponent: 4 (zero to within 1e-50, not proved, at order 2)
     >>> print(generative_exponent("z**2*exp(-z**2)").vanishing[0].proof)
     symmetry
+    >>> import rmt
+    >>> print(generative_exponent(rmt.SignOf("z*(z**2 - 2*log(2))")))
+    generative exponent: 3
     """
-    f, max_order = _checked(function, max_order)
+    max_order = _checked_order(max_order)
+    f, atoms = _what_is_seen(function, loss)
     vanishing: list[VanishingOrder] = []
     try:
         with time_limit(checked_seconds(max_seconds)):
+            if atoms is not None:
+                return least_order_of_atoms(atoms, max_order, NAME, vanishing)
             return _least_order(f, max_order, vanishing)
     except OutOfTime as end:
         end.best = Exponent(NAME, None, len(vanishing), tuple(vanishing))
@@ -135,7 +156,7 @@ def _least_order(f: ScalarFunction, max_order: int, vanishing: list[VanishingOrd
     return Exponent(NAME, None, max_order, tuple(vanishing))
 
 
-def _checked(function: FunctionLike, max_order: int) -> tuple[ScalarFunction, int]:
+def _checked_order(max_order: int) -> int:
     try:
         max_order = operator.index(max_order)
     except TypeError:
@@ -146,13 +167,32 @@ def _checked(function: FunctionLike, max_order: int) -> tuple[ScalarFunction, in
         raise InvalidInputError(
             f"max_order: got {max_order}; allowed are the integers 1 to {HIGHEST_ORDER}"
         )
-    f = ScalarFunction.parse(function)
-    if f.n_variables != 1:
+    return max_order
+
+
+def _what_is_seen(
+    function: FunctionLike | Any, loss: Any
+) -> tuple[ScalarFunction, tuple[ScalarFunction, ...] | None]:
+    """A function whose values are seen; or the probabilities of finitely many values."""
+    seen = function_or_labels(function, loss, 0.0)
+    if seen.n_variables != 1:
         raise InvalidInputError(
-            f"generative_exponent needs a function of one variable; {f.text} has {f.n_variables}"
+            f"generative_exponent needs a function of one variable; {seen.text} has "
+            f"{seen.n_variables}"
         )
-    f.check_real()
-    return f, max_order
+    if not isinstance(seen, ScalarFunction):
+        if seen.probabilities is not None:
+            return seen.mean, seen.probabilities
+        f = seen.function or seen.rate
+        if f is None:
+            raise InvalidInputError(
+                f"generative_exponent needs labels of finitely many values, counts that the loss "
+                f"tells apart, or a function without noise, got {seen.text} with "
+                f"loss={getattr(loss, 'text', loss)!r}"
+            )
+        seen = f
+    seen.check_real()
+    return seen, None
 
 
 # Does an order vanish?

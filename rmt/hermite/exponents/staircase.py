@@ -13,6 +13,7 @@ from rmt.arrays import Array
 from rmt.budget import MAX_SECONDS
 from rmt.display import Part, Shown, Table
 from rmt.functions.scalar_function import FunctionLike, ScalarFunction
+from rmt.hermite.exponents.seen_labels import function_or_labels
 from rmt.hermite.exponents.staircase_proof import StaircaseProof
 from rmt.hermite.tensor import MAX_DEGREE, tensor_hermite_expansion
 from rmt.status import InvalidInputError
@@ -136,7 +137,12 @@ def _columns_text(columns: Array) -> str:
 
 
 def staircase(
-    function: FunctionLike, degree: int = 6, *, max_seconds: float | None = MAX_SECONDS
+    function: FunctionLike | Any,
+    degree: int = 6,
+    *,
+    loss: Any = "squared",
+    noise_std: float = 0.0,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> Staircase:
     r"""Leap, and the order in which gradient descent on fresh samples learns the directions of `f`.
 
@@ -151,12 +157,17 @@ def staircase(
     and they join ``V``. It ends when ``V`` is everything or when all contractions vanish. The leap
     is the largest ``l``; for one variable it is the information exponent. No choice of axes enters.
 
+    With a loss or a law of labels it is that of ``E[y_1 | z]``, ``y_1 = rho(0, y)``, which is what
+    the first step sees (docs/losses.md, effective labels; `information_exponent`).
+
     Parameters
     ----------
-    function : str, sympy.Expr or ScalarFunction
+    function : str, sympy.Expr or ScalarFunction, or the law of labels
         Of one to three variables.
     degree : int
         1 .. 12. A direction that only shows in coefficients of higher degree is left unlearned.
+    loss, noise_std
+        As for `information_exponent`.
     max_seconds : float or None
         Limit of time, in seconds of this thread's processor time; None for no limit.
 
@@ -167,7 +178,8 @@ def staircase(
     Raises
     ------
     InvalidInputError
-        The degree is out of range, or ``f`` is not real and square-integrable.
+        The degree is out of range, or ``f`` is not real and square-integrable, or ``E[y_1 | z]``
+        has no symbolic form: noise with a residual that is no piecewise polynomial of the label.
     ConvergenceError
         A numerical integral is not finite, or time ran out.
 
@@ -184,8 +196,12 @@ def staircase(
        1       1  (1, 0, 0)
        2       2  (0, 1, 0), (0, 0, 1)
     searched up to degree 6; zeros proved
+    >>> import rmt
+    >>> staircase(rmt.Bernoulli("(1 + sin(z1 + z2)/2)/2"), loss="logistic").leap
+    1
     """
-    f = ScalarFunction.parse(function)
+    seen = function_or_labels(function, loss, noise_std)
+    f = seen if isinstance(seen, ScalarFunction) else seen.mean
     if isinstance(degree, bool) or not isinstance(degree, (int, np.integer)):
         raise InvalidInputError(f"degree: expected an integer, got {degree!r}")
     if not 1 <= degree <= MAX_DEGREE:

@@ -1,7 +1,8 @@
 """What the first step leaves behind, and the moments ``E[y^a zeta^j z^alpha]`` of labels.
 
 ``zeta = <beta_1, x> = b . z + s omega`` with ``s^2 = B - |b|^2 = phi_1 Ey2``, and ``omega`` a
-standard normal independent of ``z``; ``y = f(z) + eps``.
+standard normal independent of ``z``. Labels are the effective ones of the loss throughout,
+``y -> y_1 = rho(0, y)``: ``f(z) + eps`` for the squared loss of a target with noise.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.hermite import tensor_hermite_expansion
 from rmt.hermite.exponents.target_exponents import rounding_of_decimals
+from rmt.hermite.tensor_tables import Estimate
+from rmt.lazy import sympy
 from rmt.moments.precise.products import ProductMoments, product_moments
 from rmt.problem import Problem
+from rmt.problem.effective import EffectiveLabels, labels_of
 from rmt.spikes.scaling.activation_moments import (
     ExactActivationMoments,
     activation_moments,
@@ -26,7 +30,7 @@ from rmt.spikes.scaling.activation_moments import (
     monomial_in_hermite,
     tabulated,
 )
-from rmt.spikes.scaling.number import Number
+from rmt.spikes.scaling.number import DIGITS, Number
 from rmt.status import InvalidInputError
 
 __all__ = ["FirstStep", "Polynomial", "decimal_fraction", "double_factorial"]
@@ -49,6 +53,7 @@ class FirstStep:
     phi : tuple of Number
         ``d / n`` of each batch.
     activation : ExactActivationMoments
+    labels : EffectiveLabels
     """
 
     def __init__(self, problem: Problem, highest: int) -> None:
@@ -58,7 +63,8 @@ class FirstStep:
         self.activation: ExactActivationMoments = activation_moments(
             problem.activation, highest, self.reused
         )
-        self._noise = Number.of(decimal_fraction(problem.noise_std) ** 2)
+        self.labels = labels_of(problem)
+        self._noise = Number.of(self.labels.noise_std**2)
         self._memo: dict[tuple[int, int, Index], Number] = {}
 
     @property
@@ -69,7 +75,7 @@ class FirstStep:
     @property
     def zero_digits(self) -> int:
         """A cancellation to this many digits is a zero."""
-        return 18 if self.n_directions == 1 else 9
+        return 18 if self.n_directions == 1 and self.labels.is_symbolic else 9
 
     @cached_property
     def b(self) -> tuple[Number, ...]:
@@ -153,14 +159,23 @@ class FirstStep:
         return self.expectation(product)
 
     def _of_target(self, a: int, index: Index) -> Number:
-        """``E[f(z)^a z^index]``."""
+        """``E[f(z)^a z^index]``; of labels that are no function plus noise, themselves."""
         if a == 0:
             odd = any(c % 2 for c in index)
             return Number.of(0 if odd else math.prod(map(double_factorial, index)))
         most = 2 * self.highest + 2 if self.reused else 2
         degree = max(2 * self.highest, self.highest + 1, 2)
+        function = self.labels.function
         try:
-            return _target_moment(self.problem.target, a, index, most, degree)
+            if function is not None:
+                return _target_moment(function, a, index, most, degree)
+            if not self.labels.is_symbolic:
+                return _numerical_moment(self.labels, a, index, degree)
+            total = Number.of(0)
+            for coefficient, one in self.labels.terms(a):
+                # Powers of the function itself are not asked for.
+                total = total + _number(coefficient) * _target_moment(one, 1, index, 2, degree)
+            return total
         except InvalidInputError as error:
             raise InvalidInputError(
                 f"target: the scaling level needs moments of its power {a}, of degree {sum(index)} "
@@ -177,6 +192,13 @@ def decimal_fraction(value: float) -> Fraction:
 def double_factorial(m: int) -> int:
     """``E[xi^m]`` of a standard normal ``xi`` for even m: ``(m - 1)!!``."""
     return math.prod(range(m - 1, 0, -2))
+
+
+def _number(coefficient: Any) -> Number:
+    if not coefficient.has(sympy.Float):
+        return Number.of(coefficient)
+    value = coefficient.evalf(2 * DIGITS)
+    return Number.certified(value, abs(value) * 1e-15)
 
 
 # Moments of the target
@@ -196,7 +218,7 @@ def _target_moment(f: ScalarFunction, a: int, index: Index, most: int, degree: i
 
 
 def _computed_moment(f: ScalarFunction, a: int, index: Index, most: int, degree: int) -> Number:
-    if f.n_variables == 1:
+    if f.n_variables == len(index) == 1:
         (n,) = index
         table = _table(f, most, degree)
         moment = None if table is None else tabulated(table, (a,), n)
@@ -218,6 +240,22 @@ def _computed_moment(f: ScalarFunction, a: int, index: Index, most: int, degree:
     return total
 
 
+@cached(4096)
+def _numerical_moment(labels: EffectiveLabels, a: int, index: Index, degree: int) -> Number:
+    """``E[y_1^a z^index]`` of labels whose moments have no symbolic form."""
+    table = _numbers(labels, a, max(degree, sum(index)))
+    total = Number.of(0)
+    for term in itertools.product(*map(monomial_in_hermite, index)):
+        weight = math.prod(coefficient for _, coefficient in term)
+        total = total + weight * table[tuple(order for order, _ in term)]
+    return total
+
+
+@cached(256)
+def _numbers(labels: EffectiveLabels, a: int, degree: int) -> dict[Index, Number]:
+    return {alpha: _of_estimate(mu) for alpha, mu in labels.coefficients(a, degree).items()}
+
+
 @cached(256)
 def _power(f: ScalarFunction, a: int) -> ScalarFunction:
     return ScalarFunction.parse(f.expression**a)
@@ -236,14 +274,14 @@ def _table(f: ScalarFunction, most: int, degree: int) -> ProductMoments | None:
 @cached(256)
 def _tensor(power: ScalarFunction, degree: int) -> dict[Index, Number]:
     """``E[F He_alpha]`` up to a degree; what is lost in its error estimate counts as zero."""
-    numbers: dict[Index, Number] = {}
-    for alpha, mu in tensor_hermite_expansion(power, degree, max_seconds=None).estimates.items():
-        if not mu.error:
-            numbers[alpha] = Number.of(mu.value)
-            continue
-        value = float(mu.value)
-        if abs(value) < 10.0 * mu.error:
-            numbers[alpha] = Number.nearly_zero(abs(value) + mu.error)
-        else:
-            numbers[alpha] = Number.certified(mu.value, mu.error)
-    return numbers
+    found = tensor_hermite_expansion(power, degree, max_seconds=None).estimates
+    return {alpha: _of_estimate(mu) for alpha, mu in found.items()}
+
+
+def _of_estimate(mu: Estimate) -> Number:
+    if not mu.error:
+        return Number.of(mu.value)
+    value = float(mu.value)
+    if abs(value) < 10.0 * mu.error:
+        return Number.nearly_zero(abs(value) + mu.error)
+    return Number.certified(mu.value, mu.error)

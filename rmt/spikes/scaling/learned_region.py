@@ -10,7 +10,8 @@ from rmt.functions import ScalarFunction
 from rmt.functions.scalar_function import FunctionLike
 from rmt.hermite import Exponent, information_exponent, reuse_exponent
 from rmt.lazy import sympy
-from rmt.problem import Batch, Problem
+from rmt.problem import Batch, Bernoulli, Channel, Loss, Poisson, Problem, SignOf
+from rmt.problem.labels import Law
 from rmt.spikes.scaling.exponents import alpha_symbols, exact_exponents
 from rmt.status import InvalidInputError
 
@@ -87,7 +88,12 @@ class LearnedRegion(InNotebooks):
 
 
 def learned_region(
-    target: FunctionLike | Exponent | int, batch: Batch, activation: FunctionLike | None = None
+    target: FunctionLike | Law | Exponent | int,
+    batch: Batch,
+    activation: FunctionLike | None = None,
+    *,
+    loss: str | Loss = "squared",
+    noise_std: float = 0.0,
 ) -> LearnedRegion:
     """Where in the plane of exponents a target of one index direction is learned.
 
@@ -98,14 +104,20 @@ def learned_region(
     activation whose coefficients do not vanish. For a given one the spikes are looked at one by
     one, up to ``k = 5``: an odd one has none of odd order, and reuse exponent 2 takes ``k = 2``.
 
+    With a loss or a law of labels the exponents are the effective ones, of ``y_1 = rho(0, y)``.
+    What the residual answers to the output brings the target to vanishing parts of an outlier, of
+    the relative size ``N^{alpha_1 - 1/2}``, which do not count.
+
     Parameters
     ----------
-    target : str, sympy expression, ScalarFunction, Exponent or int
+    target : str, sympy expression, ScalarFunction, the law of labels, Exponent or int
         The target, or its information exponent (independent) or reuse exponent (reused).
     batch : {"independent", "reused"}
         Whether the second step sees fresh samples or the first batch again.
     activation : str, sympy expression or ScalarFunction, optional
-        With it, `target` must be a function.
+        With it, `target` must be a function, or a law.
+    loss, noise_std
+        As in `Problem`; for a given exponent they say nothing more.
 
     Returns
     -------
@@ -129,6 +141,8 @@ def learned_region(
     independent batch: not learned at any exponents in [0, 1/2)
     >>> print(learned_region("He2(z) + He3(z)", "reused", "erf(z)"))
     reused batch: learned by spike 2 where alpha_2 > 1 - 2*alpha_1
+    >>> print(learned_region("He3(z)", "independent", loss="huber(1/2)"))
+    independent batch: learned by spike 0 where Max(alpha_1, alpha_2) > 0
     """
     if batch not in ("independent", "reused"):
         raise InvalidInputError(f"batch must be independent or reused; got {batch!r}")
@@ -140,32 +154,37 @@ def learned_region(
     elif isinstance(target, Exponent):
         value = target.value
     else:
-        target = ScalarFunction.parse(target)
+        if not isinstance(target, Bernoulli | SignOf | Poisson | Channel):
+            target = ScalarFunction.parse(target)
         if target.n_variables > 1:
             raise InvalidInputError(
                 f"target must have one index direction, got {target.text}; for several see "
                 "rmt.hermite.staircase"
             )
         find = information_exponent if batch == "independent" else reuse_exponent
-        value = find(target).value
+        value = find(target, loss=loss, noise_std=noise_std).value
     if value is None or (batch == "independent" and value > 1):
         return LearnedRegion(batch, value, None)
     if activation is None:
         return LearnedRegion(batch, value, value - 1)
-    if not isinstance(target, ScalarFunction):
+    if isinstance(target, int | Exponent):
         raise InvalidInputError(
-            f"target must be a function when the activation is given, got {target!r}"
+            f"target must be a function, or a law of labels, when the activation is given, got "
+            f"{target!r}"
         )
-    return LearnedRegion(batch, value, _order_that_carries(target, batch, value - 1, activation))
+    steps = [(1, 0), (1, 0)]  # any: whether an overlap vanishes does not depend on sizes
+    problem = Problem(
+        *(activation, target, 1000, 1000, 1000, steps),
+        batch=batch,
+        loss=loss,
+        noise_std=noise_std,
+    )
+    return LearnedRegion(batch, value, _order_that_carries(problem, value - 1))
 
 
-def _order_that_carries(
-    target: ScalarFunction, batch: Batch, least: int, activation: FunctionLike
-) -> int | None:
+def _order_that_carries(problem: Problem, least: int) -> int | None:
     from rmt.spikes.scaling.level import two_step_scaling
 
-    steps = [(1, 0), (1, 0)]  # any: whether an overlap vanishes does not depend on sizes
-    problem = Problem(activation, target, 1000, 1000, 1000, steps, batch=batch)
     for k in range(least, _MAX_ORDER + 1):
         if two_step_scaling(problem, k + 1).spikes[k].carries_target:
             return k

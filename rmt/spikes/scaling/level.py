@@ -94,13 +94,17 @@ def scaling(
         When a moment that is needed does not exist. After more than two steps for symbols, and
         for an activation with ``mu_1 = 0``.
     UnsupportedProblemError
-        For more than two steps that use a batch again, and for exponents of 1/2.
+        For more than two steps that use a batch again, and for exponents of 1/2; for more than two
+        steps of a loss whose residual answers differently to each label.
 
     Notes
     -----
     Spikes that are absent leave their powers of ``g`` free: ``delta_k`` is the distance from the
     powers of those that are present. Level `resummed` has no such expansion and needs no limit.
-    Source: docs/theory.md, sections 2 and 3; docs/scaling.md.
+    With another loss, or a law of labels, every ``y`` is the effective label ``y_1 = rho(0, y)``,
+    ``rho = -dl/dh`` (`rmt.problem.effective_labels`): the output vanishes with the shift. After
+    more than two steps losses are those that answer alike to each label.
+    Source: docs/theory.md, sections 2 and 3; docs/scaling.md; docs/losses.md, the level scaling.
 
     Examples
     --------
@@ -120,7 +124,10 @@ def scaling(
     (sqrt(3), sqrt(7)/2)
     """
     # Exponents in the place of the problem's own are checked for themselves.
-    nearest = problem if alpha is None else problem.replace(steps=[(1, 0)] * len(problem.steps))
+    nearest = problem
+    if alpha is not None:
+        steps = [(one.scale, 0, one.weight_decay) for one in problem.steps]
+        nearest = problem.replace(steps=steps)
     check_supported(nearest, "exponents", None)
     if problem.n_steps <= 2:
         return two_step_scaling(problem, n_spikes, alpha)

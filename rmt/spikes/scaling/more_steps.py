@@ -11,6 +11,11 @@ the largest over the products that do not vanish. With the largest exponent ``A_
 before in every factor this is ``alpha_{s+1} - k (1/2 - A_s)``. For a direction ``q_i`` of the
 target the product of ``j`` factors has the coefficient ``mu_{j+1} T_{j+1}[q_i, q_{i_1}, ..]``,
 ``T_k = E[y He_k(z)]``, in which the factors are directions that are known: leap 1.
+
+Labels are the effective ones of the loss, ``y -> y_1 = rho(0, y)``. The residual answers to the
+output ``h``, which holds the same factors, but no power of ``g``: an answer ``q(h)`` that is the
+same for every label is made of known directions and finds none. One that depends on the label
+would (`rmt.problem.effective.answers_alike`), and has no prediction.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from rmt.arrays import Array
+from rmt.functions import ScalarFunction
 from rmt.hermite import tensor_hermite_expansion
 from rmt.hermite.exponents.staircase import Staircase, staircase
 from rmt.lazy import sympy
@@ -62,7 +68,7 @@ def steps_scaling(problem: Problem, count: int, exponents: tuple[Any, ...]) -> S
     spikes = _spikes(problem, first, count, exponents)
     slopes = activation_moments(problem.activation, 2 * _DEGREE, False)
     mu = [slopes.coefficient(k) for k in range(2 * _DEGREE + 1)]
-    directions = _directions(problem, _Pieces(mu, first.mean), exponents)
+    directions = _directions(problem, _Pieces(first.labels.mean, mu, first.mean), exponents)
     return StepsScaling(problem, exponents, spikes, directions, highest_power(exponents))
 
 
@@ -173,8 +179,9 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Pieces:
-    """``mu_k`` of the activation by ``k``, and ``Ey``."""
+    """The target as it is seen, ``E[y_1 | z]``; ``mu_k`` of the activation by ``k``; ``Ey_1``."""
 
+    target: ScalarFunction
     mu: Sequence[Number]
     mean: Number
 
@@ -191,22 +198,29 @@ class _Route:
 def _directions(
     problem: Problem, pieces: _Pieces, exponents: tuple[Any, ...]
 ) -> tuple[StepsDirection, ...]:
-    known = staircase(problem.target, _DEGREE, max_seconds=None)
-    basis, leaps = _basis(problem, known, pieces)
-    routes = _routes(problem, known, basis, pieces)
+    known = staircase(pieces.target, _DEGREE, max_seconds=None)
+    basis, leaps = _basis(known, pieces)
+    routes = _routes(known, basis, pieces)
     after = [*exponents, *[exponents[-1]] * _MORE_STEPS]
     found = _walk(routes, basis.shape[1], exponents)
     later = _walk(routes, basis.shape[1], after)
+    # Directions that the labels have, and what is seen of them has not.
+    n = problem.n_directions
+    unseen = (0.0,) * (n - basis.shape[0])
     made = []
     for i, leap in enumerate(leaps):
         one, then = found[i], later[i]
-        vector = tuple(float(x) for x in basis[:, i])
+        vector = (*(float(x) for x in basis[:, i]), *unseen)
         if one is None:
             reason = _why_never(problem, known, leap, then, len(exponents))
             made.append(StepsDirection(vector, leap, None, None, None, reason))
             continue
         reason = _too_small(one) if one.exponent <= 0 else ""
         made.append(StepsDirection(vector, leap, one.order, one.step, one.exponent, reason))
+    for i in range(basis.shape[0], n):
+        vector = tuple(float(j == i) for j in range(n))
+        reason = _why_never(problem, known, None, None, len(exponents))
+        made.append(StepsDirection(vector, None, None, None, None, reason))
     return tuple(made)
 
 
@@ -232,14 +246,14 @@ def _why_never(
     return f"leap 1, but no power of the shift holds it: {why}, or what it leans on is not found"
 
 
-def _basis(problem: Problem, known: Staircase, pieces: _Pieces) -> tuple[Array, list[int | None]]:
+def _basis(known: Staircase, pieces: _Pieces) -> tuple[Array, list[int | None]]:
     """Directions in the order of the staircase, with the leap of each; None where it has none."""
     columns: list[Array] = []
     leaps: list[int | None] = []
     for step in known.steps:
         block = step.directions
         if step.degree == 1 and block.shape[1] > 1 and columns:
-            block = _in_order(problem, block, columns[0], pieces)
+            block = _in_order(block, columns[0], pieces)
         columns += list(block.T)
         # Behind a leap that is never made nothing is known.
         behind = max([step.degree, *(one for one in leaps if one is not None)])
@@ -249,9 +263,9 @@ def _basis(problem: Problem, known: Staircase, pieces: _Pieces) -> tuple[Array, 
     return np.array(columns).T, leaps
 
 
-def _in_order(problem: Problem, block: Array, known: Array, pieces: _Pieces) -> Array:
+def _in_order(block: Array, known: Array, pieces: _Pieces) -> Array:
     """A basis of directions that are reached together, by the power at which each comes."""
-    expansion = tensor_hermite_expansion(problem.target, _DEGREE, max_seconds=None)
+    expansion = tensor_hermite_expansion(pieces.target, _DEGREE, max_seconds=None)
     orders = sorted(range(1, _DEGREE), key=lambda j: (pieces.mu[j + 1].is_zero, j))
     vectors = []
     for j in orders:
@@ -268,9 +282,9 @@ def _in_order(problem: Problem, block: Array, known: Array, pieces: _Pieces) -> 
     return np.asarray(block @ np.array(made).T)
 
 
-def _routes(problem: Problem, known: Staircase, basis: Array, pieces: _Pieces) -> list[_Route]:
+def _routes(known: Staircase, basis: Array, pieces: _Pieces) -> list[_Route]:
     """Products whose coefficient does not vanish, with the least powers of the rows' lengths."""
-    expansion = tensor_hermite_expansion(problem.target, _DEGREE, max_seconds=None)
+    expansion = tensor_hermite_expansion(pieces.target, _DEGREE, max_seconds=None)
     tensors = []
     for k in range(_DEGREE + 1):
         tensor = expansion.tensor(k)
