@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,9 @@ from numpy.typing import NDArray
 
 from rmt.arrays import Array, Bools
 from rmt.problem import Problem
-from rmt.problem.effective import labels_of
 from rmt.problem.supported import has_prediction
 from rmt.spectra.outliers.rectangular import rectangular_outliers
-from rmt.spikes.constants import Constants, constants
+from rmt.spikes.constants import constants
 from rmt.spikes.deformed.outliers import DeformedOutliers
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.on_rows import RowsOutliers
@@ -105,7 +103,7 @@ def _shift_by_fluctuations(problem: Problem, strengths: Array) -> NDArray[Any]:
     As a matrix of independent entries whose rows have the mean square length ``w^2``, they add
     ``w^2 (1 + N/d) / 2 theta^2``. The network's output counts as zero in ``w``.
     """
-    c = _constants(problem)
+    c = constants(problem)
     square = 0.0
     for eta, phi in zip(problem.learning_rates, problem.sample_ratios, strict=True):
         square += eta**2 / problem.width * c.tau**2 * phi / problem.sample_ratios[0]
@@ -144,7 +142,7 @@ def of_deformed(found: DeformedOutliers) -> list[str]:
 
 def of_problem(problem: Problem) -> list[str]:
     """On the activation, the target and the readout."""
-    c = _constants(problem)
+    c = constants(problem)
     notes = []
     if c.large_label > _HEAVY * math.sqrt(c.Ey2):
         notes.append(
@@ -188,36 +186,6 @@ def of_readout_scale(problem: Problem) -> list[str]:
     if abs(std / usual - 1.0) < _RECOGNISED:
         return [f"{text}, about 1/sqrt(N) = {usual:.3g}: {convention}; multiply by sqrt(N)"]
     return [f"{text}: {convention}"]
-
-
-def _constants(problem: Problem) -> Constants:
-    """Constants of the labels that the loss sees, ``y_1 = rho(0, y)`` in the place of ``y``."""
-    if problem.labels is None and problem.loss.text == "squared":
-        return constants(problem)
-    labels = labels_of(problem)
-    if labels.function is not None:
-        noise = float(labels.noise_std)
-        return constants(problem.replace(loss="squared", target=labels.function, noise_std=noise))
-    r = problem.n_directions
-    first, second = labels.coefficients(1, 1), labels.coefficients(2, 0)
-    linear = np.array([float(first[tuple(int(i == j) for j in range(r))]) for i in range(r)])
-    errors = [first[tuple(int(i == j) for j in range(r))].error for i in range(r)]
-    b = np.where(np.abs(linear) <= 10.0 * np.array(errors), 0.0, linear)
-    mean, square = float(first[(0,) * r]), float(second[(0,) * r])
-    known = labels.is_symbolic and not labels.mean.expression.free_symbols
-    # With labels of mean square 1: what depends on the activation, and tau but for their size.
-    rest = constants(problem.replace(loss="squared", target="z", noise_std=0.0))
-    phi = problem.sample_ratios[0]
-    return replace(
-        rest,
-        b=b,
-        Ey=mean,
-        Ey2=square,
-        target_variance=0.0 if known else square,
-        B=float(b @ b) + phi * square,
-        tau=rest.tau * math.sqrt(square),
-        large_label=math.sqrt(square),
-    )
 
 
 def _spikes_named(chosen: Bools) -> str:
