@@ -59,7 +59,8 @@ class Program:
         self._numeric, self._numeric_outputs = numeric_form(graph, outputs)
         self._schedule = schedule(self._numeric, self._numeric_outputs)
         self._steps = [
-            (OPERATIONS[name].on_numpy(), inputs, out) for name, inputs, out in self._schedule.steps
+            (OPERATIONS[name].on_numpy(payload), inputs, out)
+            for name, payload, inputs, out in self._schedule.steps
         ]
         self._repairs = repair and not all(always_finite(graph, node) for node in outputs)
 

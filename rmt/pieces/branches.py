@@ -42,6 +42,13 @@ def _branch_at(expr: Any, symbol: Any, point: float, done: dict[Any, Any]) -> An
     elif isinstance(expr, sympy.Piecewise):
         held = (branch(value) for value, condition in expr.args if _holds(condition, number))
         result = next(held, sympy.nan)
+    elif type(expr).__name__ == "Table":
+        u, numbers, order = branch(expr.args[0]), *expr.args[1:]
+        part, mirrored = numbers.table.branch(number(expr.args[0]))
+        sign = numbers.table.parity * (-1) ** int(order) if mirrored and not part.parity else 1
+        result = sign * expr.func(
+            -u if mirrored and not part.parity else u, type(numbers)(part), order
+        )
     else:
         result = expr.func(*(branch(a) for a in expr.args))
     done[expr] = result
