@@ -83,9 +83,7 @@ def schedule(graph: Graph, outputs: list[NodeId]) -> Schedule:
                 slot_of[node] = plan.new_slot(boolean)
         for slot in released - {slot_of[node]}:
             free[plan.is_boolean[slot]].append(slot)
-        plan.steps.append(
-            (operation, payload, tuple(slot_of[a] for a in arguments), slot_of[node])
-        )
+        plan.steps.append((operation, payload, tuple(slot_of[a] for a in arguments), slot_of[node]))
     for output, slot in zip(outputs, plan.outputs, strict=True):
         if slot_of[output] != slot:
             plan.steps.append(("copy", None, (slot_of[output],), slot))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any, NoReturn, TypeAlias
 
 from rmt.expressions.catalogue import CATALOGUE, CONSTANTS, FORMS
@@ -321,7 +322,7 @@ class Reader:
         for panel, where in zip(panels, node.args[5:], strict=True):
             if len(panel) < 5:
                 self._fail("table: a panel is (low, high, error, slope error, c0, ..)", where)
-        if any(one[1] != other[0] for one, other in zip(panels, panels[1:], strict=False)):
+        if any(one[1] != other[0] for one, other in pairwise(panels)):
             self._fail("table: a panel begins where the one before it ends", node.args[5])
         table = Table(
             int(parity),

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.polynomial import chebyshev
 from rmt.arrays import Array
 from rmt.lazy import mpmath
 
-__all__ = ["Table", "why_no_table"]
+__all__ = ["Table", "why_no_table", "without_numbers"]
 
 MAX_PANELS = 2_000
 MAX_COEFFICIENTS = 64  # of one panel
@@ -225,7 +226,7 @@ class Table:
         """From the lowest kink to the highest, and what is around them."""
         places = [0, *(self.edges.index(kink) for kink in self.kinks), len(self.edges) - 1]
         found = []
-        for number, (first, last) in enumerate(zip(places, places[1:], strict=False)):
+        for number, (first, last) in enumerate(pairwise(places)):
             if first == last:  # a half line that begins with a kink
                 found.append(self)
                 continue
@@ -245,6 +246,38 @@ class Table:
                 )
             )
         return tuple(found)
+
+
+def without_numbers(text: str) -> str:
+    """A text in which every table is a short name: ``table_1f2e3d(z)``, slopes with a stroke.
+
+    Examples
+    --------
+    >>> without_numbers("table(z, 1, 0, (1, 1), (), (-1, 1, 0, 0, 3))**2")
+    "table_c46f90'(z)**2"
+    """
+    start = text.find("table(")
+    if start < 0:
+        return text
+    depth, cuts, end = 0, [], start + len("table")
+    for end in range(start + len("table"), len(text)):
+        character = text[end]
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 1 and len(cuts) < 2:
+            cuts.append(end)
+        if not depth:
+            break
+    inner, order, numbers = (
+        text[start + len("table(") : cuts[0]],
+        int(text[cuts[0] + 1 : cuts[1]]),
+        text[cuts[1] + 2 : end],
+    )
+    digest = hashlib.sha256(numbers.encode()).hexdigest()[:6]
+    strokes = "'" * order
+    return (
+        f"{text[:start]}table_{digest}{strokes}({without_numbers(inner)})"
+        f"{without_numbers(text[end + 1 :])}"
+    )
 
 
 def _tuple(numbers: Sequence[float]) -> str:
@@ -275,7 +308,7 @@ def why_no_table(table: Table) -> str | None:
         return f"a table has 1 to {MAX_PANELS} panels"
     if not all(1 <= len(c) <= MAX_COEFFICIENTS for c in table.coefficients):
         return f"a panel has 1 to {MAX_COEFFICIENTS} coefficients"
-    if any(low >= high for low, high in zip(edges, edges[1:], strict=False)):
+    if any(low >= high for low, high in pairwise(edges)):
         return "the edges of panels must increase"
     if table.parity not in (-1, 0, 1) or (table.parity and edges[0] != 0):
         return "the parity is 1, -1 or 0; the panels of an even or odd table begin at 0"

@@ -55,6 +55,10 @@ class Table(sympy.Function):  # type: ignore[misc]
             return parity * cls(-u, numbers, order)
         return None
 
+    @property
+    def is_number(self) -> bool:
+        return bool(self.args[0].is_number)
+
     def fdiff(self, argindex: int = 1) -> Any:
         u, numbers, order = self.args
         return Table(u, numbers, order + 1)

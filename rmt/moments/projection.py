@@ -60,7 +60,7 @@ def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
     degree = whole_number("degree", degree, 0, MAX_HERMITE_DEGREE)
     if parsed.n_variables != 1:
         raise InvalidInputError(
-            f"function: {parsed.text} has {parsed.n_variables} variables; one is allowed"
+            f"function: {parsed.short} has {parsed.n_variables} variables; one is allowed"
         )
     return _remove_hermite(parsed, degree)
 

@@ -118,7 +118,7 @@ def _least_order(f: ScalarFunction, max_order: int, vanishing: list[VanishingOrd
     )
     if curved and not any(level.refined for level in levels):
         raise ConvergenceError(
-            f"no value of {f.text} could be separated from its extremal values in double "
+            f"no value of {f.short} could be separated from its extremal values in double "
             f"precision; rescale or shift the function",
             Status.NOT_CONVERGED,
             Exponent(NAME, None, 0),
@@ -149,7 +149,7 @@ def _checked(function: FunctionLike, max_order: int) -> tuple[ScalarFunction, in
     f = ScalarFunction.parse(function)
     if f.n_variables != 1:
         raise InvalidInputError(
-            f"generative_exponent needs a function of one variable; {f.text} has {f.n_variables}"
+            f"generative_exponent needs a function of one variable; {f.short} has {f.n_variables}"
         )
     f.check_real()
     return f, max_order
