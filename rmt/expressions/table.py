@@ -102,7 +102,7 @@ class Table:
         later, last = np.zeros_like(t), np.zeros_like(t)
         for c in coefficients[:0:-1]:
             later, last = c[index] + twice * later - last, later
-        value = coefficients[0][index] + t * later - last
+        value: Array = coefficients[0][index] + t * later - last
         outside = np.isnan(y)
         if not (self.beyond[0] or self.parity):
             outside |= y < edges[0]
@@ -133,7 +133,7 @@ class Table:
         return value * mpmath.sign(x) if self._parity_of(order) == -1 else value
 
     def _parity_of(self, order: int) -> int:
-        return self.parity * (-1) ** order
+        return -self.parity if order % 2 else self.parity
 
     def _prepared(self, order: int) -> tuple[Array, Array, Array, Array]:
         known = self._known
@@ -163,7 +163,9 @@ class Table:
         """
         y = np.abs(x) if self.parity else np.asarray(x, dtype=float)
         index = np.searchsorted(np.array(self.edges[1:-1]), y, side="left")
-        return np.array([self._error(panel, order) for panel in range(len(self.errors))])[index]
+        errors = np.array([self._error(panel, order) for panel in range(len(self.errors))])
+        found: Array = errors[index]
+        return found
 
     def _error(self, panel: int, order: int) -> float:
         if order < 2:
@@ -259,7 +261,8 @@ def without_numbers(text: str) -> str:
     start = text.find("table(")
     if start < 0:
         return text
-    depth, cuts, end = 0, [], start + len("table")
+    cuts: list[int] = []
+    depth, end = 0, start
     for end in range(start + len("table"), len(text)):
         character = text[end]
         depth += (character == "(") - (character == ")")

@@ -15,14 +15,14 @@ from rmt.expressions.table import Table as Numbers
 __all__ = ["Table", "TableNumbers"]
 
 
-class TableNumbers(sympy.Atom):
+class TableNumbers(sympy.Atom):  # type: ignore[misc]
     """The numbers of a table, as a thing that an expression may hold."""
 
     __slots__ = ("table",)
     table: Numbers
 
     def __new__(cls, table: Numbers) -> TableNumbers:
-        self = super().__new__(cls)
+        self: TableNumbers = super().__new__(cls)
         self.table = table
         return self
 

@@ -17,6 +17,7 @@ look-up and 10 to 20 products, five to ten times what a `tanh` takes.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -108,6 +109,12 @@ def _vectorised(function: Callable[..., Any], name: str) -> Values:
     def by_ones(x: Array) -> Array:
         return np.array([one(t) for t in x.ravel().tolist()]).reshape(x.shape)
 
+    needed = _required(function)
+    if needed > 1:
+        raise InvalidInputError(
+            f"{name} takes {needed} numbers: functions of several variables are not sampled; write "
+            "a text or a sympy expression in z1, z2, z3, in which functions of one may stand"
+        )
     probe = np.array([0.3141, -1.2345, 2.0718, -0.0123, 5.4321])
     try:
         single = by_ones(probe)
@@ -128,6 +135,16 @@ def _vectorised(function: Callable[..., Any], name: str) -> Values:
             "function of each number alone, without anything random"
         )
     return on_array
+
+
+def _required(function: Callable[..., Any]) -> int:
+    """How many arguments a function must be given by position, as far as it says."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(1 for p in parameters if p.kind in kinds and p.default is p.empty)
 
 
 # Panels
@@ -328,7 +345,9 @@ class _Sampling:
         for number in range(OCTAVES):
             end = 64.0 if not number else 2.0 * start
             try:
-                more = self.cover(*sorted((side * start, side * end)), OCTAVE_DEPTH)
+                more = self.cover(
+                    min(side * start, side * end), max(side * start, side * end), OCTAVE_DEPTH
+                )
             except _UnresolvedError:
                 return panels, False
             panels = [*panels, *more] if side == 1 else [*more, *panels]

@@ -61,5 +61,6 @@ def check_not_sampled(function: ScalarFunction, digits: int) -> None:
     raise InvalidInputError(
         f"digits: {function.short} was sampled and is known to about {known} digits, so that "
         f"{digits} digits of its integrals would be wrong; leave digits out, or write the function "
-        "as a text or a sympy expression"
+        "as a text or a sympy expression (the level 'scaling' needs one: it decides which moments "
+        "are zero)"
     )

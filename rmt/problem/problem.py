@@ -440,11 +440,11 @@ class Problem(InNotebooks):
         law = self.readout if isinstance(self.readout, str) else f"given, {self.width} numbers"
         steps = ", ".join(f"{step.scale:g} N^{step.exponent:g}" for step in self.steps)
         powers = ", ".join(f"{step.scale:g}\\,N^{{{step.exponent:g}}}" for step in self.steps)
-        target: str | Formula = Formula(self.target.text, equation("f", self.target))
+        target: str | Formula = Formula(self.target.short, equation("f", self.target))
         if self.labels is not None:
             target = self.labels.text
         rows: list[list[str | Formula]] = [
-            ["activation", Formula(self.activation.text, equation(r"\sigma", self.activation))],
+            ["activation", Formula(self.activation.short, equation(r"\sigma", self.activation))],
             ["target", target],
             ["width N", str(self.width)],
             ["dimension d", str(self.dim)],
