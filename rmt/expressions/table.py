@@ -196,6 +196,14 @@ class Table:
         return math.sqrt(error / size) if size else math.inf
 
     @property
+    def known_to(self) -> float:
+        """The largest ``r`` such that there are values for ``|x| <= r``."""
+        ends = [abs(self.edges[-1])] if not self.beyond[1] else []
+        if not (self.beyond[0] or self.parity):
+            ends.append(abs(self.edges[0]))
+        return min(ends, default=math.inf)
+
+    @property
     def digits(self) -> int:
         """About how many digits of the function are known."""
         return max(0, math.floor(-math.log10(max(self.relative_error, 1e-16))))

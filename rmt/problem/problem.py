@@ -123,9 +123,10 @@ class Problem(InNotebooks):
 
     Parameters
     ----------
-    activation : str, sympy expression or ScalarFunction
-        ``sigma(z)``; continuous and not constant.
-    target : str, sympy expression, ScalarFunction, or the law of labels
+    activation : str, sympy expression, ScalarFunction or Python function
+        ``sigma(z)``; continuous and not constant. Python functions are recognised by name
+        (``np.tanh``, ``torch.nn.GELU()``, ``jax.nn.silu``) or sampled, see `ScalarFunction`.
+    target : str, sympy expression, ScalarFunction, Python function, or the law of labels
         ``f(z)``, or of two or three index directions ``f(z1, z2[, z3])``; or the law of ``y`` given
         ``z``: `rmt.Bernoulli`, `rmt.SignOf`, `rmt.Poisson`, `rmt.Channel`.
     width : int
