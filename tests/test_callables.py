@@ -198,9 +198,18 @@ def test_far_out() -> None:
     tail = F.of_callable(lambda z: np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0))
     far = np.array([-1e12, -3e4, 3e4, 1e12])
     assert np.abs(tail(far) - np.maximum(far, 0)).max() <= 1e-9 * 1e12
-    wave = pair("sin")[0]
-    assert np.isnan(wave([-43.0, 43.0])).all()  # it is not known there, and says so
-    assert np.isfinite(wave([-41.9, 41.9])).all()
+    wave, formula = pair("sin")
+    end = wave.tables[0].known_to
+    assert end > 64
+    assert np.isnan(wave([-1.01 * end, 1.01 * end])).all()  # it is not known there, and says so
+    inside = np.linspace(-end, end, 997)
+    assert (np.abs(wave(inside) - formula(inside)) <= wave.tables[0].errors_at(inside)).all()
+    activation = F.of_callable(lambda z: z + 0.3 * np.sin(2 * z))
+    problem = rmt.Problem(
+        activation, "z1 + z1*z2", width=500, dim=500, samples=2000, steps=[(2, 0.4), (2, 0.45)]
+    )
+    with pytest.raises(rmt.ConvergenceError, match=r"has no value beyond \|z\| = "):
+        rmt.predict(problem)
 
 
 def test_more_digits_than_there_are_are_refused() -> None:

@@ -264,7 +264,7 @@ def without_numbers(text: str) -> str:
     Examples
     --------
     >>> without_numbers("table(z, 1, 0, (1, 1), (), (-1, 1, 0, 0, 3))**2")
-    "table_c46f90'(z)**2"
+    "table_514a11'(z)**2"
     """
     start = text.find("table(")
     if start < 0:
