@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.arrays import Array, Bools
+from rmt.moments.sampled import sampling_error
 from rmt.problem import Problem
 from rmt.problem.supported import has_prediction
 from rmt.spectra.outliers.rectangular import rectangular_outliers
@@ -21,6 +22,7 @@ __all__ = ["of_deformed", "of_problem", "of_readout_scale", "of_rows", "of_scali
 
 _SHIFT = 0.01  # relative shift of an outlier worth a note
 _MOST_WIDENING = 0.15  # relative: as far above the edge as the bulk's dependence on data is felt
+_ROUGH = 1e-7  # of samples: what error estimates of predictions reach
 _SMALL = 0.2  # of the first step, for which the leading terms are good to a few percent
 _HEAVY = 50.0  # the size of the rarest labels that count, in standard deviations
 _RECOGNISED = 0.2  # relative distance at which the readout's scale is taken for 1/sqrt(N)
@@ -163,6 +165,7 @@ def of_problem(problem: Problem) -> list[str]:
         notes.append(
             f"{what}information exponent above 1): the first step is not aligned with the target"
         )
+    notes += _of_sampled(problem)
     if not isinstance(problem.readout, str):
         mean, std = float(problem.readout.mean()), float(problem.readout.std())
         if abs(mean) > 5.0 * std / math.sqrt(problem.width):
@@ -172,6 +175,21 @@ def of_problem(problem: Problem) -> list[str]:
             )
         notes += of_readout_scale(problem)
     return notes
+
+
+def _of_sampled(problem: Problem) -> list[str]:
+    """On functions whose samples were too rough for error estimates to be all there is."""
+    off = {
+        name: sampling_error(function.derivative_function if name == "activation" else function)
+        for name, function in (("activation", problem.activation), ("target", problem.target))
+        if function.tables
+    }
+    return [
+        f"the {name} was sampled from values that are known to {error:.1g} only, which the error "
+        "estimates do not hold; write it as a text, or compute it in double precision"
+        for name, error in off.items()
+        if error > _ROUGH
+    ]
 
 
 def of_readout_scale(problem: Problem) -> list[str]:

@@ -336,6 +336,9 @@ def _error(
         if prediction.spikes
         else f"{failure}"
     )
+    for function in (prediction.problem.activation, prediction.problem.target):
+        for known in (table.known_to for table in function.tables if table.known_to < math.inf):
+            what = f"{what.rstrip('.')}. {function.short} is known for |z| <= {known:.4g} only"
     return ConvergenceError(
         f"{what.rstrip('.')}. The prediction so far is the attribute `best` of this error, and is "
         "what throw=False returns.",

@@ -196,7 +196,7 @@ def test_text_is_never_evaluated() -> None:
 
 
 @pytest.mark.parametrize("name", ["activation", "target"])
-@pytest.mark.parametrize("bad", [None, 3, 1.5, b"z", ["z"], np.tanh])
+@pytest.mark.parametrize("bad", [None, 3, 1.5, b"z", ["z"], {"z"}])
 def test_no_function(name: str, bad: Any) -> None:
     message = refusal(**{name: bad})
     assert message.startswith(f"{name}: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 
+from rmt.expressions.table import without_numbers
 from rmt.problem import Problem
 
 __all__ = ["in_words", "network_of", "paragraph", "shortened", "sizes"]
@@ -20,6 +21,7 @@ def shortened(formula: str) -> str:
     >>> shortened("-2.188432594458360450861340*z + 3*tanh(2*z)")
     '-2.18843*z + 3*tanh(2*z)'
     """
+    formula = without_numbers(formula)
     return re.sub(r"\d+\.\d{8,}", lambda number: f"{float(number[0]):.6g}", formula)
 
 

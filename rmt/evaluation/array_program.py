@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -41,7 +42,8 @@ def run_on(
             values[node] = arrays[graph.payloads[node]]
         else:
             inputs = [values[argument] for argument in graph.arguments[node]]
-            values[node] = _function(xp, operation, first.dtype)(*inputs)
+            function = _function(xp, operation, first.dtype, graph.payloads[node])
+            values[node] = function(*inputs)
     return tuple(_of_shape(xp, values[node], first.shape) for node in outputs)
 
 
@@ -63,11 +65,20 @@ def to_numpy(array: Any) -> NDArray[Any]:
     return np.array(array) if isinstance(array, np.ndarray) else np.from_dlpack(array)
 
 
-def _function(xp: Any, operation: str, dtype: Any) -> Callable[..., Any]:
+def _function(xp: Any, operation: str, dtype: Any, payload: Any) -> Callable[..., Any]:
+    if operation == "table":
+        return partial(_table, xp, payload)
     if operation == "copy":  # a truth value becomes 0 or 1
         return lambda x: xp.astype(x, dtype)
     record = OPERATIONS[operation]
     return _special_function(xp, operation) if record.special else record.on(xp)
+
+
+def _table(xp: Any, payload: Any, u: Any) -> Any:
+    """Through main memory, where the panels of the points are looked up."""
+    table, order = payload
+    values = table.values(to_numpy(u), order)
+    return xp.asarray(values, dtype=u.dtype, device=u.device)
 
 
 def _special_function(xp: Any, name: str) -> Callable[..., Any]:

@@ -55,6 +55,10 @@ class _Lowering:
             return self._log(expr.args[0])
         if isinstance(expr, sp.Piecewise):
             return self._piecewise(expr)
+        if type(expr).__name__ == "Table":
+            u, numbers, order = expr.args
+            payload = numbers.table, int(order)
+            return Term(graph, graph.node("table", self.visit(u).node, payload=payload))
         # Whatever sympy has under the name of an operation.
         name = getattr(expr, "rel_op", type(expr).__name__.lower())
         if name not in OPERATIONS:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -87,8 +88,11 @@ class Operation:
     branches: bool = False
     boolean: bool = False
 
-    def on_numpy(self) -> Callable[..., Any]:
+    def on_numpy(self, payload: Any = None) -> Callable[..., Any]:
         """The function of arrays, with ``out=``."""
+        if payload is not None:
+            assert self.numpy is not None
+            return partial(self.numpy, payload)
         if self.special:
             special = getattr(scipy.special, self.name)
             return lambda x, out: special(x, out=out)
@@ -101,7 +105,8 @@ class Operation:
     def in_digits(self, mp: Any, *arguments: Any) -> Any:
         """The value in mpmath arithmetic; nan where it is not real, or not a number."""
         # A truth value, and a branch that is not taken, may be what it is next to such a thing.
-        if not self.boolean and self.name != "where" and any(map(mp.isnan, arguments)):
+        numbers = arguments[:1] if self.name == "table" else arguments
+        if not self.boolean and self.name != "where" and any(map(mp.isnan, numbers)):
             return mp.nan
         if self.largest is not None and mp.mag(arguments[0]) > self.largest:
             arguments = (mp.sign(arguments[0]) * mp.inf,)
@@ -193,6 +198,11 @@ def _slope_of_choice(relation: str) -> Formula:
     return slope
 
 
+def _slope_of_table(m: Any, f: Any, u: Any, du: Any) -> Any:
+    table, order = m.graph.payloads[f.node]
+    return Term(m.graph, m.graph.node("table", u.node, payload=(table, order + 1))) * du
+
+
 # Values, those where an exponential that overflows leaves 0, as it should, among them
 
 
@@ -234,6 +244,11 @@ def _copy(a: Any, out: Any) -> None:
 def _select(condition: Any, a: Any, b: Any, out: Any) -> None:
     # Much faster than a masked copy.
     np.copyto(out, np.where(condition, a, b))
+
+
+def _table(payload: Any, u: Any, out: Any) -> None:
+    table, order = payload
+    out[...] = table.values(u, order)
 
 
 _RECORDS = (
@@ -353,6 +368,13 @@ _RECORDS = (
         bounds=decreasing(lambda x: scipy.special.erfc(x)),
         bounded=True,
         largest=505,
+    ),
+    # What was sampled: the payload is a table and the order of the derivative
+    Operation(
+        "table",
+        _slope_of_table,
+        numpy=_table,
+        precise=lambda m, u, payload: payload[0].precise(u, payload[1]),
     ),
     # Algebraic functions
     _function("softsign", "softsign_slope", value=_softsign, formula=_softsign, bounded=True),

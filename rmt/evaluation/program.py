@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,8 @@ class Program:
         self._numeric, self._numeric_outputs = numeric_form(graph, outputs)
         self._schedule = schedule(self._numeric, self._numeric_outputs)
         self._steps = [
-            (OPERATIONS[name].on_numpy(), inputs, out) for name, inputs, out in self._schedule.steps
+            (OPERATIONS[name].on_numpy(payload), inputs, out)
+            for name, payload, inputs, out in self._schedule.steps
         ]
         self._repairs = repair and not all(always_finite(graph, node) for node in outputs)
 
@@ -171,9 +173,15 @@ class Program:
         """What is negative where the function is certainly not real."""
         used = self.graph.ancestors(list(self.outputs))
         operations = [self.graph.operations[node] for node in used]
-        limits, limited = [], []
+        limits: list[Callable[..., Any]] = []
+        limited: list[NodeId] = []
         for operation, node in zip(operations, used, strict=True):
             limit = OPERATIONS[operation].limit if operation in OPERATIONS else None
+            if operation == "table" and "where" not in operations:
+                table, _ = self.graph.payloads[node]
+                if table.known_to < math.inf:
+                    limits.append(partial(_beyond, table.parity, table.beyond, table.edges))
+                    limited.append(self.graph.arguments[node][0])
             # Inside a branch that is not taken, an argument out of the domain means nothing.
             if limit is not None and "where" not in operations:
                 limits.append(limit)
@@ -214,6 +222,16 @@ class Program:
         A value that is not real, or not a number, is mpmath's nan.
         """
         return precise_values(self.graph, self.outputs, point, digits)
+
+
+def _beyond(
+    parity: int, beyond: tuple[bool, bool], edges: tuple[float, ...], m: Any, u: Any
+) -> Any:
+    """Negative where a sampled function has no value: many digits would find none either."""
+    if parity:
+        return edges[-1] - abs(u)
+    above, below = edges[-1] - u, u - edges[0]
+    return above if beyond[0] else below if beyond[1] else m.min(above, below)
 
 
 def _agree(a: Any, b: Any) -> bool:

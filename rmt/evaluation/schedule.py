@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from rmt.evaluation.graph import Graph, NodeId
 from rmt.evaluation.operations import OPERATIONS
@@ -22,14 +23,14 @@ class Schedule:
     inputs : list of (slot, index of the variable)
     outputs : list of int
         The slot of each output.
-    steps : list of (operation, slots of the arguments, slot of the result)
+    steps : list of (operation, its payload, slots of the arguments, slot of the result)
     """
 
     is_boolean: list[bool] = field(default_factory=list)
     constants: list[tuple[int, float]] = field(default_factory=list)
     inputs: list[tuple[int, int]] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
-    steps: list[tuple[str, tuple[int, ...], int]] = field(default_factory=list)
+    steps: list[tuple[str, Any, tuple[int, ...], int]] = field(default_factory=list)
 
     def new_slot(self, boolean: bool = False) -> int:
         """One slot more."""
@@ -82,8 +83,8 @@ def schedule(graph: Graph, outputs: list[NodeId]) -> Schedule:
                 slot_of[node] = plan.new_slot(boolean)
         for slot in released - {slot_of[node]}:
             free[plan.is_boolean[slot]].append(slot)
-        plan.steps.append((operation, tuple(slot_of[a] for a in arguments), slot_of[node]))
+        plan.steps.append((operation, payload, tuple(slot_of[a] for a in arguments), slot_of[node]))
     for output, slot in zip(outputs, plan.outputs, strict=True):
         if slot_of[output] != slot:
-            plan.steps.append(("copy", (slot_of[output],), slot))
+            plan.steps.append(("copy", None, (slot_of[output],), slot))
     return plan

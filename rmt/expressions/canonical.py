@@ -13,7 +13,7 @@ from rmt.expressions.printing import (
     UnsupportedExpressionError,
     to_text,
 )
-from rmt.expressions.source_text import MAX_LENGTH
+from rmt.expressions.source_text import most_characters
 from rmt.lazy import sympy
 from rmt.status import InvalidInputError
 
@@ -32,10 +32,10 @@ def canonical_form(expr: sympy.Expr) -> tuple[sympy.Expr, str, tuple[str, ...]]:
             raise InvalidInputError(
                 f"function: {error} is not supported; see parse_expression for what is"
             ) from None
-        if len(text) > MAX_LENGTH:
+        if len(text) > most_characters(text):
             raise ExpressionError(
                 f"the expression is too large: its text has {len(text)} characters; "
-                f"at most {MAX_LENGTH} are allowed",
+                f"at most {most_characters(text)} are allowed",
                 text,
             )
         again = read_expression(text, VARIABLE_NAMES)

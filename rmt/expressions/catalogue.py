@@ -142,4 +142,4 @@ CATALOGUE: dict[str, NamedFunction] = _catalogue()
 CONSTANTS: dict[str, str] = {"pi": "pi", "e": "E", "E": "E"}
 
 # Names with a syntax of their own.
-FORMS = ("Piecewise", "remove_hermite")
+FORMS = ("Piecewise", "remove_hermite", "table")

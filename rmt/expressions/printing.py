@@ -70,6 +70,9 @@ def _write(expr: Any) -> tuple[str, int]:
     if isinstance(expr, sympy.Piecewise):
         return _write_piecewise(expr), _ATOM
     name = type(expr).__name__
+    if name == "Table":
+        u, numbers, order = expr.args
+        return f"table({to_text(u)}, {int(order)}, {numbers.table.text})", _ATOM
     if name not in _FUNCTIONS or not isinstance(expr, sympy.Basic):
         raise UnsupportedExpressionError(name)
     arguments = list(expr.args)

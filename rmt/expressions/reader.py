@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any, NoReturn, TypeAlias
 
 from rmt.expressions.catalogue import CATALOGUE, CONSTANTS, FORMS
@@ -18,6 +19,7 @@ from rmt.expressions.limits import (
 from rmt.expressions.printing import INEXACT_BITS, INEXACT_DIGITS
 from rmt.expressions.refusals import refused_operator, refused_syntax, unknown_name
 from rmt.expressions.source_text import MAX_DEPTH, NUMBER, SourceText, syntax_tree
+from rmt.expressions.table import Table, why_no_table
 from rmt.lazy import sympy
 from rmt.status import InvalidInputError
 
@@ -26,6 +28,7 @@ __all__ = ["Reader", "RemoveHermite"]
 RemoveHermite: TypeAlias = "Callable[[sympy.Expr, int], sympy.Expr]"
 
 MAX_LITERAL = 310  # characters of one number
+MAX_TABLE_ORDER = 16  # derivatives of a sampled function
 
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
@@ -210,6 +213,8 @@ class Reader:
             return self._piecewise(node, depth)
         if name == "remove_hermite":
             return self._remove_hermite(node, depth)
+        if name == "table":
+            return self._table(node, depth)
         entry = CATALOGUE[name]
         too_many = entry.max_args is not None and len(node.args) > entry.max_args
         if len(node.args) < entry.min_args or too_many:
@@ -298,6 +303,60 @@ class Reader:
         except ArithmeticError as error:
             self._fail(f"remove_hermite: {error}", node)
         return result.subs(z, symbols[0]) if symbols else result
+
+    # Sampled functions
+
+    def _table(self, node: ast.Call, depth: int) -> Any:
+        """``table(u, order, parity, (beyond, beyond), (kinks), (panel), ..)``: numbers only."""
+        from rmt.expressions.table_function import Table as TableFunction, TableNumbers
+
+        if len(node.args) < 6:
+            self._fail("a table is what rmt.ScalarFunction.of_callable makes of a function", node)
+        argument = self._expression(node.args[0], depth + 1)
+        order, parity = (self._literal(one) for one in node.args[1:3])
+        beyond, kinks, *panels = (self._literals(one) for one in node.args[3:])
+        if order not in range(MAX_TABLE_ORDER + 1):
+            self._fail(f"table: the order is 0 to {MAX_TABLE_ORDER}", node.args[1])
+        if len(beyond) != 2 or not set(beyond) <= {0, 1}:
+            self._fail("table: two numbers 0 or 1 say whether it holds beyond", node.args[3])
+        for panel, where in zip(panels, node.args[5:], strict=True):
+            if len(panel) < 5:
+                self._fail("table: a panel is (low, high, error, slope error, c0, ..)", where)
+        if any(one[1] != other[0] for one, other in pairwise(panels)):
+            self._fail("table: a panel begins where the one before it ends", node.args[5])
+        table = Table(
+            int(parity),
+            (bool(beyond[0]), bool(beyond[1])),
+            tuple(kinks),
+            (*(panel[0] for panel in panels), panels[-1][1]),
+            tuple(tuple(panel[4:]) for panel in panels),
+            tuple((panel[2], panel[3]) for panel in panels),
+        )
+        reason = "parity is 1, -1 or 0" if parity != int(parity) else why_no_table(table)
+        if reason is not None:
+            self._fail(f"table: {reason}", node)
+        return self._checked(
+            lambda: TableFunction(argument, TableNumbers(table), self.sp.Integer(int(order))),
+            (argument,),
+            node,
+        )
+
+    def _literals(self, node: ast.AST) -> list[float]:
+        if not isinstance(node, ast.Tuple):
+            self._fail("table: expected numbers in brackets", node)
+        return [self._literal(one) for one in node.elts]
+
+    def _literal(self, node: ast.AST) -> float:
+        """A number, with or without a sign, as a double."""
+        sign = 1.0
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            sign, node = -1.0, node.operand
+        value = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self._fail("table: expected a number", node)
+        if abs(value) > MAX_NUMBER:
+            self._fail(f"table: at most {MAX_NUMBER:g}", node)
+        return sign * float(value)
 
     # Guard
 

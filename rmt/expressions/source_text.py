@@ -10,9 +10,18 @@ from typing import Any, NoReturn
 
 from rmt.expressions.error import ExpressionError
 
-__all__ = ["MAX_DEPTH", "MAX_LENGTH", "NUMBER", "SourceText", "shortened", "syntax_tree"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_LENGTH",
+    "NUMBER",
+    "SourceText",
+    "most_characters",
+    "shortened",
+    "syntax_tree",
+]
 
 MAX_LENGTH = 10_000  # characters of text
+MAX_TABLE_LENGTH = 1_000_000  # with sampled functions, which are mostly numbers
 MAX_DEPTH = 60  # nested brackets, calls and signs
 
 NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -48,6 +57,11 @@ class SourceText:
         raise ExpressionError(reason, self.text, column + self.offset)
 
 
+def most_characters(text: str) -> int:
+    """How long a text may be."""
+    return MAX_TABLE_LENGTH if "table(" in text else MAX_LENGTH
+
+
 def syntax_tree(source: SourceText) -> ast.expr:
     """What the text is by Python's own grammar."""
     _check_characters(source)
@@ -68,11 +82,9 @@ def _check_characters(source: SourceText) -> None:
     line = source.line
     if not line:
         source.fail("the expression is empty; write for example 'tanh(z)'", 0)
-    if len(line) > MAX_LENGTH:
-        source.fail(
-            f"the text has {len(line)} characters; at most {MAX_LENGTH} are allowed",
-            MAX_LENGTH,
-        )
+    limit = most_characters(line)
+    if len(line) > limit:
+        source.fail(f"the text has {len(line)} characters; at most {limit} are allowed", limit)
     for column, character in enumerate(line):
         if not (character.isascii() and character.isprintable()) or character in "#\\$?`":
             source.fail(

@@ -259,7 +259,7 @@ def _feature_spikes(problem: Problem, m: int, rtol: float) -> FeatureSpikes:
     stage = last_stage(problem, rtol)
     features = trained_features(problem, stage.spikes, stage.lengths)
     if features.bulk.trace == 0.0:
-        raise InvalidInputError(f"activation: {problem.activation.text} is constant")
+        raise InvalidInputError(f"activation: {problem.activation.short} is constant")
     sample = SampleMap(features.bulk, problem.width, m)
     moved = replace(stage.spikes, strengths=stage.spikes.strengths + stage.spikes.strength_errors)
     spikes = _spikes(features, sample)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -17,7 +18,10 @@ from rmt.evaluation.lowering import lower
 from rmt.evaluation.program import Program
 from rmt.expressions.canonical import canonical_form, normalised
 from rmt.expressions.construction import VARIABLE_NAMES, variable
+from rmt.expressions.table import Table, without_numbers
+from rmt.functions.known import text_of
 from rmt.functions.reading import parse_expression
+from rmt.functions.sampling import sample
 from rmt.lazy import sympy
 from rmt.pieces.domain import point_without_value
 from rmt.pieces.kinks import (
@@ -29,11 +33,12 @@ from rmt.pieces.kinks import (
 )
 from rmt.pieces.parity import apparent_parity, proved_parity
 from rmt.pieces.polynomial import PolynomialPiece, polynomial_pieces
+from rmt.pieces.switches import tables_in
 from rmt.status import InvalidInputError
 
 __all__ = ["FunctionLike", "ScalarFunction"]
 
-FunctionLike: TypeAlias = "str | sympy.Expr | ScalarFunction"
+FunctionLike: TypeAlias = "str | sympy.Expr | ScalarFunction | Callable[..., Any]"
 
 
 class ScalarFunction:
@@ -44,7 +49,7 @@ class ScalarFunction:
 
     Parameters
     ----------
-    function : str, sympy.Expr or ScalarFunction
+    function : str, sympy.Expr, ScalarFunction or callable
         As for `parse`, which says what is allowed.
 
     Attributes
@@ -95,14 +100,19 @@ class ScalarFunction:
 
     @classmethod
     def parse(cls, function: FunctionLike) -> ScalarFunction:
-        """The function of a text, a sympy expression, or a ScalarFunction (returned as it is).
+        """The function of a text, a sympy expression, a Python function, or a ScalarFunction.
+
+        A function that NumPy, SciPy, PyTorch or JAX has under a name that is known is its formula
+        (``np.tanh``, ``torch.nn.GELU()``, ``jax.nn.silu``, without importing these libraries);
+        any other Python function of one number is sampled, see `of_callable`. A ScalarFunction is
+        returned as it is.
 
         The variables are inferred: ``z`` alone, or ``z1 .. zr`` up to the largest index used; a
         constant is a function of ``z``.
 
         Parameters
         ----------
-        function : str, sympy.Expr or ScalarFunction
+        function : str, sympy.Expr, ScalarFunction or callable
             For text see :func:`~rmt.functions.parse_expression`. The symbols of a sympy expression
             go by their names, whatever their assumptions.
 
@@ -111,7 +121,8 @@ class ScalarFunction:
         ExpressionError
             Text that is not allowed, with the position.
         InvalidInputError
-            A sympy expression with other variables or functions; both ``z`` and ``z1`` at once.
+            A sympy expression with other variables or functions; both ``z`` and ``z1`` at once; a
+            function of PyTorch or the like that is not known; one that cannot be sampled.
 
         Examples
         --------
@@ -119,12 +130,89 @@ class ScalarFunction:
         'sqrt(6)*(z**3 - 3*z)/6'
         >>> ScalarFunction.parse("z1*z3").variables
         ('z1', 'z2', 'z3')
+        >>> ScalarFunction.parse(np.arctan)
+        ScalarFunction('atan(z)')
         """
         if isinstance(function, ScalarFunction):
             return function
         if isinstance(function, str):
             return _from_text(function)
+        if callable(function) and not isinstance(function, sympy.Basic):
+            text = text_of(function)
+            return cls.of_callable(function) if text is None else _from_text(text)
         return _from_sympy(function)
+
+    @classmethod
+    def of_callable(
+        cls,
+        function: Callable[..., Any],
+        kinks: Iterable[float] | None = None,
+        n_variables: int = 1,
+    ) -> ScalarFunction:
+        r"""A Python function of one number, sampled once: ``f(z) = sum_k c_k T_k(t)`` on panels.
+
+        The panels are halved until polynomials of degree below 20 are the function to about
+        ``2e-15`` of its size there (or to its noise, where it has more: ``1e-7`` in float32); kinks
+        and jumps are found by bisection. They reach to ``|z| = 42``, beyond which the normal law
+        has nothing, and further in octaves while the function is simple there, up to 131072. Where
+        its last polynomial still holds at ``1e6`` and ``1e9`` it is taken to hold everywhere;
+        otherwise the function has no value beyond (nan).
+
+        The result is a function as any other, whose text holds its numbers (2 to 20 kB), so that
+        problems with it are stored, sent and compared; reading it back runs no code. What it may be
+        off is in `tables`, and enters the errors of Hermite coefficients; more digits than it has
+        are refused.
+
+        Parameters
+        ----------
+        function : callable
+            Of one number, or of an array, number by number: without anything random or stored.
+        kinks : iterable of float, optional
+            Where it is not smooth; then nowhere else. Found when left out: those of the value, and
+            of the first and second derivative.
+        n_variables : int
+            1. A target of several directions is an expression in which sampled functions may
+            stand: ``f.expression.subs(z, z1)*z2``.
+
+        Raises
+        ------
+        InvalidInputError
+            Several variables; no real, finite numbers for ``|z| <= 42``; noise; a singularity that
+            is no kink and no jump (a root, a logarithm, a pole), or so fine a structure that 400
+            panels do not resolve it; a function that is not smooth where no kink is declared.
+
+        Notes
+        -----
+        At a jump the value is that of the left. Slopes lose two digits, higher derivatives more.
+        How it is done, what limits it and what it costs: docs/architecture.md.
+
+        Examples
+        --------
+        >>> def hinge(z):
+        ...     return 0.1 * z if z < 0.5 else z - 0.45
+        >>> f = ScalarFunction.of_callable(hinge)
+        >>> f.kinks, f([0.0, 2.0]).round(13).tolist(), f.derivative([0.0, 2.0]).round(9).tolist()
+        ((0.5,), [0.0, 1.55], [0.1, 1.0])
+        >>> bool(f.tables[0].errors_at(0.2) < 1e-14)
+        True
+        >>> f == ScalarFunction.parse(f.text)
+        True
+        """
+        if n_variables != 1:
+            raise InvalidInputError(
+                f"n_variables must be 1, got {n_variables!r}: functions of several variables are "
+                "not sampled; write a text or a sympy expression, in which a sampled function of "
+                "one direction may stand, f.expression.subs('z', 'z1')"
+            )
+        if not callable(function):
+            raise InvalidInputError(
+                f"function: expected a Python function, got {type(function).__name__}"
+            )
+        from rmt.expressions.table_function import Table as TableFunction, TableNumbers
+
+        table = sample(function, kinks)
+        (z,) = (variable("z"),)
+        return _from_sympy(TableFunction(z, TableNumbers(table), sympy.Integer(0)))
 
     @classmethod
     def _make(cls, expression: Any, text: str, variables: tuple[str, ...]) -> ScalarFunction:
@@ -157,10 +245,26 @@ class ScalarFunction:
         return (_from_text, (self.text,))
 
     def __repr__(self) -> str:
-        return f"ScalarFunction({self.text!r})"
+        return f"ScalarFunction({self.short!r})"
 
     def __str__(self) -> str:
-        return self.text
+        return self.short
+
+    @property
+    def short(self) -> str:
+        """The text; of a sampled function without its numbers, ``table_1f2e3d(z)``."""
+        return without_numbers(self.text)
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """What was sampled of the functions in it, each once; empty for a formula.
+
+        Examples
+        --------
+        >>> ScalarFunction.parse("tanh(z)").tables
+        ()
+        """
+        return tuple(dict.fromkeys(table for _, table in tables_in(self.expression)))
 
     def _repr_latex_(self) -> str:
         return f"${latex(self.expression)}$"
@@ -242,7 +346,8 @@ class ScalarFunction:
     def evaluate(self, z: Any, digits: int = 30) -> Any:
         """``f(z)`` at one point as an mpmath number, computed with this many digits (``r = 1``).
 
-        nan where the function is not real.
+        nan where the function is not real. Sampled functions are what their tables are, exactly,
+        which is not to say that they have these digits.
 
         Examples
         --------
@@ -276,7 +381,7 @@ class ScalarFunction:
             where = ", ".join(f"{n} = {x:.4g}" for n, x in zip(self.variables, point, strict=True))
             domain = "line" if self.n_variables == 1 else "space"
             raise InvalidInputError(
-                f"{self.text} is not real on the whole real {domain}: it has no value at {where}"
+                f"{self.short} is not real on the whole real {domain}: it has no value at {where}"
             )
 
     @cached_property
@@ -301,7 +406,7 @@ class ScalarFunction:
     def _check_univariate(self, name: str) -> None:
         if self.n_variables != 1:
             raise InvalidInputError(
-                f"{name} needs a function of one variable; {self.text} has {self.n_variables}"
+                f"{name} needs a function of one variable; {self.short} has {self.n_variables}"
             )
 
     # Structure
@@ -376,7 +481,7 @@ class ScalarFunction:
         """
         if not 0 <= index < self.n_variables:
             raise InvalidInputError(
-                f"index: got {index}; {self.text} has variables 0 .. {self.n_variables - 1}"
+                f"index: got {index}; {self.short} has variables 0 .. {self.n_variables - 1}"
             )
         return self._axis_kinks[0][index]
 
@@ -438,7 +543,7 @@ def _from_text(text: str) -> ScalarFunction:
 def _from_sympy(function: Any) -> ScalarFunction:
     if not isinstance(function, sympy.Expr):
         raise InvalidInputError(
-            "function: expected text, a sympy expression or a ScalarFunction; "
+            "function: expected text, a sympy expression, a Python function or a ScalarFunction; "
             f"got {type(function).__name__}"
         )
     unknown = sorted(s.name for s in function.free_symbols if s.name not in VARIABLE_NAMES)

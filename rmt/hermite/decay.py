@@ -13,6 +13,7 @@ from rmt.arrays import Array
 from rmt.display import InNotebooks
 from rmt.functions import ScalarFunction
 from rmt.lazy import sympy
+from rmt.pieces.switches import tables_in
 
 __all__ = ["CoefficientDecay", "coefficient_decay"]
 
@@ -92,6 +93,15 @@ def _order_of_first_jump(function: ScalarFunction) -> int | None:
     return min(orders)
 
 
+def _sampling_noise(difference: Any, z: Any, kink: Any) -> float:
+    """What is not known, next to a kink, of the sampled functions in it; 0 without any."""
+    found = 0.0
+    for node, table in tables_in(difference):
+        u, _, order = node.args
+        found += 4.0 * float(table.errors_at(float(u.subs(z, kink)), int(order)))
+    return found
+
+
 def _jump_order(left: Any, right: Any, z: Any, kink: Any) -> int | None:
     difference = right - left
     for order in range(MAX_DERIVATIVE + 1):
@@ -99,7 +109,7 @@ def _jump_order(left: Any, right: Any, z: Any, kink: Any) -> int | None:
         number = value.evalf(30) if value.is_number else sympy.nan
         if not number.is_finite:
             return None
-        if abs(number) > 1e-12:
+        if abs(number) > max(1e-12, _sampling_noise(difference, z, kink)):
             return order
         difference = sympy.diff(difference, z)
     return None

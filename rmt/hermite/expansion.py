@@ -264,7 +264,7 @@ class HermiteExpansion(Shown):
         """
         if self.function.jumps:
             raise InvalidInputError(
-                f"derivative: {self.function.text} jumps at "
+                f"derivative: {self.function.short} jumps at "
                 f"z = {', '.join(f'{jump:.6g}' for jump in self.function.jumps)}, "
                 "so its derivative is not square-integrable; use probabilists[k + 1]"
             )
@@ -451,7 +451,7 @@ def hermite_expansion(
         digits = whole_number("digits", digits, 1, MAX_DIGITS)
     if parsed.n_variables != 1:
         raise InvalidInputError(
-            f"function: {parsed.text} has {parsed.n_variables} variables; hermite_expansion takes "
+            f"function: {parsed.short} has {parsed.n_variables} variables; hermite_expansion takes "
             "one, tensor_hermite_expansion up to three"
         )
     try:

@@ -29,7 +29,7 @@ def expansion_parts(expansion: HermiteExpansion, orthonormal: bool = False) -> l
             error = expansion.errors[k] * (1.0 if orthonormal else math.sqrt(math.factorial(k)))
             rows.append([str(k), _decimal(value, expansion.digits), f"+- {error:.0e}"])
     function = expansion.function
-    text = f"f({', '.join(function.variables)}) = {function.text}"
+    text = f"f({', '.join(function.variables)}) = {function.short}"
     return [
         Formula(text, equation("f", function)),
         Table("rrl", header, rows),

@@ -71,14 +71,14 @@ def general_term(function: FunctionLike, k: Any = None) -> Any:
     parsed = ScalarFunction.parse(function)
     if parsed.n_variables != 1:
         raise InvalidInputError(
-            f"function: {parsed.text} has {parsed.n_variables} variables; one is allowed"
+            f"function: {parsed.short} has {parsed.n_variables} variables; one is allowed"
         )
     symbol = sympy.Symbol("k", integer=True, nonnegative=True)
     pieces = normal_pieces(parsed)
     rule = None if pieces is None else _rule(pieces)
     if rule is None:
         raise InvalidInputError(
-            f"function: no general term is known for {parsed.text}; hermite_expansion gives its "
+            f"function: no general term is known for {parsed.short}; hermite_expansion gives its "
             "coefficients order by order"
         )
     term, start = rule
@@ -88,7 +88,7 @@ def general_term(function: FunctionLike, k: Any = None) -> Any:
         return sympy.expand_func(term(sympy.Integer(int(k))))
     first = exact_coefficients(parsed, max(start - 1, int(k) if _is_order(k) else 0))
     if first is None:  # the rule has a term whose first orders have no closed form
-        raise InvalidInputError(f"function: the first coefficients of {parsed.text} are not known")
+        raise InvalidInputError(f"function: the first coefficients of {parsed.short} are not known")
     if _is_order(k):
         return first[int(k)]
     general = sympy.powsimp(term(symbol))

@@ -227,7 +227,7 @@ class TensorHermiteExpansion(Shown):
     def _parts(self) -> list[Part]:
         estimates = self.estimates
         rows = [(alpha, mu) for alpha, mu in estimates.items() if mu.value or mu.error]
-        head = f"Hermite expansion of {self.function.text} up to degree {self.degree}"
+        head = f"Hermite expansion of {self.function.short} up to degree {self.degree}"
         cells: list[list[str | Formula] | str] = []
         for alpha, mu in rows[:_ROWS_SHOWN]:
             name = "(" + ", ".join(map(str, alpha)) + ")"
@@ -321,7 +321,7 @@ def _check_square_integrable(function: ScalarFunction) -> None:
 
     if not all(math.isfinite(negligible_beyond(g, r)) for g in (function, turned)):
         raise InvalidInputError(
-            f"function: {function.text} must be finite, with a finite second moment E[f(z)^2] "
+            f"function: {function.short} must be finite, with a finite second moment E[f(z)^2] "
             "under the standard normal law; it has none, or grows so fast that double precision "
             "cannot tell"
         )

@@ -52,7 +52,7 @@ def quadrature_coefficients(
     half_width = _half_width(function, max(map(sum, indices)))
     if not math.isfinite(half_width):
         raise ConvergenceError(
-            f"the Hermite coefficients of {function.text} are integrals that diverge, or that "
+            f"the Hermite coefficients of {function.short} are integrals that diverge, or that "
             "double precision cannot reach",
             Status.NOT_FINITE,
         )
@@ -64,7 +64,7 @@ def quadrature_coefficients(
         values, scale, n_nodes = _weighted_sums(function, indices, planes, resolution, half_width)
         if not np.all(np.isfinite(values)):
             raise ConvergenceError(
-                f"a Hermite coefficient of {function.text} is not finite", Status.NOT_FINITE
+                f"a Hermite coefficient of {function.short} is not finite", Status.NOT_FINITE
             )
         if previous is not None:
             errors = caution * np.abs(values - previous) + 1e-14 * scale

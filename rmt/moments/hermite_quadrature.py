@@ -19,6 +19,7 @@ from rmt.caching import cached
 from rmt.functions.scalar_function import ScalarFunction
 from rmt.moments.integrability import check_square_integrable
 from rmt.moments.rules import gaussian_rule, legendre_panels
+from rmt.moments.sampled import sampling_error
 from rmt.moments.singular_ends import closeness, singular_ends, values_near_end
 from rmt.status import ConvergenceError, Status
 
@@ -105,6 +106,7 @@ def double_coefficients(function: ScalarFunction, order: int) -> DoubleCoefficie
         resolution = max(8.0, 1.5 * resolution)
     # Panels in the logarithm lose a little more, in the weights.
     lost = 8.0 if any(end for ends in singular_ends(function) for end in ends) else 4.0
+    sampled = sampling_error(function)
     previous = None
     best: DoubleCoefficients | None = None
     while True:
@@ -122,27 +124,28 @@ def double_coefficients(function: ScalarFunction, order: int) -> DoubleCoefficie
             rounding += 2.0 * EPSILON * sizes[:-1]
             square_rounding = 2.0 * lost * EPSILON * values[-1]
             change = np.abs(values - previous)
-            errors = change[:-1] + rounding + tails[:, 0] * norm
+            errors = change[:-1] + rounding + tails[:, 0] * norm + sampled
             missed = _missed(function, reach, resolution, values[-1])
             square_error = change[-1] + missed + square_rounding + TINIEST
-            square_error += left_out**2 * values[-1]
+            square_error += left_out**2 * values[-1] + 2.0 * sampled * norm + sampled**2
             best = DoubleCoefficients(
                 np.where(kept, values[:-1], 0.0),
                 np.where(kept, errors, 0.0),
                 float(values[-1]),
                 float(square_error),
             )
-            settled = change[:-1][kept] <= TOLERANCE * norm + 2.0 * rounding[kept]
-            if settled.all() and change[-1] + missed <= 1e-13 * values[-1] + TINIEST:
+            settled = change[:-1][kept] <= TOLERANCE * norm + 2.0 * rounding[kept] + sampled
+            enough = 1e-13 * values[-1] + 2.0 * sampled * norm + TINIEST
+            if settled.all() and change[-1] + missed <= enough:
                 return best
             # Two resolutions agree, and both have passed over something narrow.
-            if settled.all() and missed > 1e-13 * values[-1] + TINIEST:
+            if settled.all() and missed > enough:
                 resolution = max(resolution, CHECK_RESOLUTION / 4.0)
         previous = values
         resolution *= 1.5
     if best is None:
         raise ConvergenceError(
-            f"the Hermite coefficients of {function.text} are beyond double precision",
+            f"the Hermite coefficients of {function.short} are beyond double precision",
             Status.NOT_FINITE,
         )
     return best

@@ -50,7 +50,7 @@ def check_square_integrable(function: ScalarFunction) -> None:
     """
     if function.n_variables != 1:
         raise InvalidInputError(
-            f"function: {function.text} has {function.n_variables} variables; one is allowed"
+            f"function: {function.short} has {function.n_variables} variables; one is allowed"
         )
     _check(function)
 
@@ -64,7 +64,7 @@ def _check(function: ScalarFunction) -> None:
         for end, place in zip(ends, (piece.lower, piece.upper), strict=True):
             if end is not None and end.power <= LEAST_POWER:
                 raise InvalidInputError(
-                    f"{function.text} is not square-integrable: near z = {place_text(place)} it "
+                    f"{function.short} is not square-integrable: near z = {place_text(place)} it "
                     f"grows like |z - z0|**({end.power:.3g}), and the power must exceed -1/2"
                 )
 
@@ -80,7 +80,7 @@ def _check_growth(function: ScalarFunction) -> None:
             decays = _square_decays(function, side)
         if not decays:
             raise InvalidInputError(
-                f"{function.text} is not square-integrable under the normal law: towards z = "
+                f"{function.short} is not square-integrable under the normal law: towards z = "
                 f"{name} infinity it grows as fast as exp(z**2/4) or faster; allowed is "
                 "exp(a*z**2) with a < 1/4"
             )
@@ -105,7 +105,7 @@ def _check_evaluation(function: ScalarFunction, runaway: list[float]) -> None:
     for x in runaway:
         if not np.isfinite(plain(np.array([x]))[0]).all():
             raise InvalidInputError(
-                f"{function.text} cannot be evaluated near z = {x:.3g}: exponentials of "
+                f"{function.short} cannot be evaluated near z = {x:.3g}: exponentials of "
                 "exponentials overflow there; write it so that large exponents have a minus sign"
             )
 

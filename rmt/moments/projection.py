@@ -21,8 +21,8 @@ def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
 
     ``Z`` is standard normal, ``He_k`` the probabilists' Hermite polynomial, ``k`` the degree. The
     coefficient is exact where it has a closed form (see `rmt.hermite_expansion`); otherwise it is
-    integrated to 30 digits and enters as a decimal of 25 digits, so that the text of the result
-    reads back exactly.
+    integrated to 30 digits (in double precision where the function was sampled) and enters as a
+    decimal of 25 digits, so that the text of the result reads back exactly.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def remove_hermite(function: FunctionLike, degree: int = 1) -> ScalarFunction:
     degree = whole_number("degree", degree, 0, MAX_HERMITE_DEGREE)
     if parsed.n_variables != 1:
         raise InvalidInputError(
-            f"function: {parsed.text} has {parsed.n_variables} variables; one is allowed"
+            f"function: {parsed.short} has {parsed.n_variables} variables; one is allowed"
         )
     return _remove_hermite(parsed, degree)
 
@@ -71,7 +71,8 @@ def _remove_hermite(function: ScalarFunction, degree: int) -> ScalarFunction:
     if function.parity * (-1) ** degree == -1:
         return function
     try:
-        moment = hermite_moments(function, degree, DIGITS).values[degree]
+        digits = None if function.tables else DIGITS
+        moment = hermite_moments(function, degree, digits).values[degree]
     except ConvergenceError as error:
         raise ConvergenceError(f"remove_hermite: {error}", error.status, error.best) from error
     if moment == 0:

@@ -75,7 +75,7 @@ def _end(function: ScalarFunction, piece: SmoothPiece, end: Any, side: int) -> S
         values = [evaluate(near, 400), evaluate(nearer, 400)]
         if not all(mpmath.isfinite(v) for v in values):
             raise InvalidInputError(
-                f"{function.text} is not a number near z = {place_text(place)}; it must be real "
+                f"{function.short} is not a number near z = {place_text(place)}; it must be real "
                 "and finite on both sides of every singular point"
             )
         power = 0.0

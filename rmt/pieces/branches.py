@@ -42,10 +42,21 @@ def _branch_at(expr: Any, symbol: Any, point: float, done: dict[Any, Any]) -> An
     elif isinstance(expr, sympy.Piecewise):
         held = (branch(value) for value, condition in expr.args if _holds(condition, number))
         result = next(held, sympy.nan)
+    elif type(expr).__name__ == "Table":
+        result = _branch_of_table(expr, branch(expr.args[0]), number(expr.args[0]))
     else:
         result = expr.func(*(branch(a) for a in expr.args))
     done[expr] = result
     return result
+
+
+def _branch_of_table(expr: Any, u: Any, value: Any) -> Any:
+    """The smooth table that holds where the argument has this value: of it, or of minus it."""
+    _, numbers, order = expr.args
+    part, mirrored = numbers.table.branch(value)
+    if not mirrored or part.parity:
+        return expr.func(u, type(numbers)(part), order)
+    return numbers.table.parity * (-1) ** int(order) * expr.func(-u, type(numbers)(part), order)
 
 
 def _holds(condition: Any, number: Any) -> bool:

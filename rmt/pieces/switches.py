@@ -6,14 +6,32 @@ from typing import Any
 
 from rmt.lazy import sympy
 
-__all__ = ["has_branches", "singular_arguments", "switch_arguments", "vanishing_factors"]
+__all__ = [
+    "has_branches",
+    "singular_arguments",
+    "switch_arguments",
+    "tables_in",
+    "vanishing_factors",
+]
 
 
 def has_branches(expr: Any) -> bool:
     """Whether there is an ``abs``, ``max``, ``Piecewise`` or the like anywhere in it."""
     return bool(
         expr.has(sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.Piecewise)
-    )
+    ) or any(table.has_branches for _, table in tables_in(expr))
+
+
+def tables_in(expr: Any) -> list[tuple[Any, Any]]:
+    """The sampled functions of an expression: ``(node, table)``, innermost included.
+
+    A node's arguments are what the function is taken of, the table, and the derivative's order.
+    """
+    return [
+        (node, node.args[1].table)
+        for node in sympy.preorder_traversal(expr)
+        if type(node).__name__ == "Table"
+    ]
 
 
 def switch_arguments(expr: Any) -> list[Any]:
@@ -30,6 +48,9 @@ def switch_arguments(expr: Any) -> list[Any]:
                     found[a - b] = None
         elif isinstance(node, sympy.core.relational.Relational):
             found[node.lhs - node.rhs] = None
+        elif type(node).__name__ == "Table":
+            for kink in node.args[1].table.all_kinks:
+                found[node.args[0] - sympy.Rational(repr(kink))] = None
     return [argument for argument in found if argument.free_symbols]
 
 

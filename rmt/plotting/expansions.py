@@ -38,7 +38,7 @@ def draw_expansion(expansion: HermiteExpansion, half_width: float = 3.5) -> Figu
     span = float(f.max() - f.min()) or 1.0
     left.set_ylim(f.min() - 0.3 * span, f.max() + 0.3 * span)
     left.set_xlabel("z")
-    left.set_title(cut(expansion.function.text, 48), fontsize="medium")
+    left.set_title(cut(expansion.function.short, 48), fontsize="medium")
     left.legend(frameon=False, fontsize="small")
 
     c = np.abs(expansion.orthonormal_array)

@@ -411,9 +411,9 @@ class TrainingPath(Shown):
             for point in self.points
         ]
         kind = f"{p.batch} batch" if p.batch == "reused" else f"{p.batch_text} batches"
-        what = f"target {p.target.text}" if p.labels is None else f"labels {p.label_text}"
+        what = f"target {p.target.short}" if p.labels is None else f"labels {p.label_text}"
         loss = "" if p.loss.text == "squared" else f", loss {p.loss.text}"
-        head = f"activation {p.activation.text}, {what}{loss}; {kind} ({self.method})"
+        head = f"activation {p.activation.short}, {what}{loss}; {kind} ({self.method})"
         names = [name.replace("_", " ") for name in shown]
         header = ["step", *names, "singular values", "overlaps with target"]
         return [head, Table("r" * len(header), header, rows)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from numpy.typing import ArrayLike
 
 from rmt.display import Formula, InNotebooks, Part, Shown, Table, draw, equation
+from rmt.expressions.table import without_numbers
 from rmt.frames import frame_of, plain, plain_fields
 from rmt.lazy import from_above
 from rmt.problem import Problem
@@ -371,6 +372,7 @@ class Prediction(Shown):
 
 def _short(text: str) -> str:
     """The text of a function with long decimals cut to six digits, for display."""
+    text = without_numbers(text)
     return re.sub(r"\d+\.\d{8,}", lambda number: f"{float(number[0]):.6g}", text)
 
 

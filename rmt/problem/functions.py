@@ -22,28 +22,28 @@ __all__ = ["check_activation", "check_labels", "check_target"]
 def check_activation(sigma: ScalarFunction) -> None:
     """Raise unless it is continuous, not constant, and has moments to work with."""
     if sigma.n_variables != 1:
-        raise InvalidInputError(f"activation must be a function of z alone, got {sigma.text}")
+        raise InvalidInputError(f"activation must be a function of z alone, got {sigma.short}")
     _check_second_moment("activation", sigma)
     if sigma.jumps:
         raise InvalidInputError(
-            f"activation must be continuous, got {sigma.text} with a jump at z = "
+            f"activation must be continuous, got {sigma.short} with a jump at z = "
             f"{', '.join(f'{x:g}' for x in sigma.jumps)}: gradient steps do not see a jump"
         )
     if _diverges(lambda z: sigma.value_and_derivative(z)[1], sigma.kinks):
         raise InvalidInputError(
             "activation must have a slope of finite second moment under the standard normal law, "
-            f"got {sigma.text}"
+            f"got {sigma.short}"
         )
     grid = np.linspace(-8.0, 8.0, 1601)
     if np.ptp(sigma(grid)) <= 1e-12 * np.abs(sigma(grid)).max():
-        raise InvalidInputError(f"activation must not be constant, got {sigma.text}")
+        raise InvalidInputError(f"activation must not be constant, got {sigma.short}")
 
 
 @cached(256)
 def check_target(target: ScalarFunction) -> None:
     """Raise unless it has at most three variables and a positive second moment."""
     if target.n_variables > 3:
-        raise InvalidInputError(f"target must have at most three variables, got {target.text}")
+        raise InvalidInputError(f"target must have at most three variables, got {target.short}")
     _check_second_moment("target", target)
     axis = np.linspace(-6.0, 6.0, 49)
     if target.n_variables == 1:  # no piece between two kinks is overlooked
@@ -52,7 +52,7 @@ def check_target(target: ScalarFunction) -> None:
     grids = np.meshgrid(*([axis] * target.n_variables))
     if not np.any(target(*grids)):
         raise InvalidInputError(
-            f"target must have a second moment E[f(z)^2] > 0, got {target.text}, which is zero"
+            f"target must have a second moment E[f(z)^2] > 0, got {target.short}, which is zero"
         )
 
 
@@ -101,12 +101,12 @@ def _check_second_moment(name: str, function: ScalarFunction) -> None:
     radius = negligible_beyond(function, function.n_variables)
     if math.isnan(radius):
         raise InvalidInputError(
-            f"{name} must be finite and real on the whole real line, got {function.text}"
+            f"{name} must be finite and real on the whole real line, got {function.short}"
         )
     if math.isinf(radius) or (function.n_variables == 1 and _diverges(function, function.kinks)):
         raise InvalidInputError(
             f"{name} must have a finite second moment under the standard normal law, got "
-            f"{function.text}: its square has a pole, or grows about as fast as exp(z^2/2) (or "
+            f"{function.short}: its square has a pole, or grows about as fast as exp(z^2/2) (or "
             "beyond double precision)"
         )
 

@@ -123,9 +123,10 @@ class Problem(InNotebooks):
 
     Parameters
     ----------
-    activation : str, sympy expression or ScalarFunction
-        ``sigma(z)``; continuous and not constant.
-    target : str, sympy expression, ScalarFunction, or the law of labels
+    activation : str, sympy expression, ScalarFunction or Python function
+        ``sigma(z)``; continuous and not constant. Python functions are recognised by name
+        (``np.tanh``, ``torch.nn.GELU()``, ``jax.nn.silu``) or sampled, see `ScalarFunction`.
+    target : str, sympy expression, ScalarFunction, Python function, or the law of labels
         ``f(z)``, or of two or three index directions ``f(z1, z2[, z3])``; or the law of ``y`` given
         ``z``: `rmt.Bernoulli`, `rmt.SignOf`, `rmt.Poisson`, `rmt.Channel`.
     width : int
@@ -440,11 +441,11 @@ class Problem(InNotebooks):
         law = self.readout if isinstance(self.readout, str) else f"given, {self.width} numbers"
         steps = ", ".join(f"{step.scale:g} N^{step.exponent:g}" for step in self.steps)
         powers = ", ".join(f"{step.scale:g}\\,N^{{{step.exponent:g}}}" for step in self.steps)
-        target: str | Formula = Formula(self.target.text, equation("f", self.target))
+        target: str | Formula = Formula(self.target.short, equation("f", self.target))
         if self.labels is not None:
             target = self.labels.text
         rows: list[list[str | Formula]] = [
-            ["activation", Formula(self.activation.text, equation(r"\sigma", self.activation))],
+            ["activation", Formula(self.activation.short, equation(r"\sigma", self.activation))],
             ["target", target],
             ["width N", str(self.width)],
             ["dimension d", str(self.dim)],

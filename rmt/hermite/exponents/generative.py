@@ -139,7 +139,7 @@ def _least_order(f: ScalarFunction, max_order: int, vanishing: list[VanishingOrd
     )
     if curved and not any(level.refined for level in levels):
         raise ConvergenceError(
-            f"no value of {f.text} could be separated from its extremal values in double "
+            f"no value of {f.short} could be separated from its extremal values in double "
             f"precision; rescale or shift the function",
             Status.NOT_CONVERGED,
             Exponent(NAME, None, 0),
@@ -177,8 +177,8 @@ def _what_is_seen(
     seen = function_or_labels(function, loss, 0.0)
     if seen.n_variables != 1:
         raise InvalidInputError(
-            f"generative_exponent needs a function of one variable; {seen.text} has "
-            f"{seen.n_variables}"
+            "generative_exponent needs a function of one variable; "
+            f"{getattr(seen, 'short', seen.text)} has {seen.n_variables}"
         )
     if not isinstance(seen, ScalarFunction):
         if seen.probabilities is not None:

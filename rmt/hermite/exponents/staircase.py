@@ -116,7 +116,7 @@ class Staircase(Shown):
 
     def _parts(self) -> list[Part]:
         leap = "nothing is learned" if self.leap is None else f"leap {self.leap}"
-        lines: list[Part] = [f"Staircase of {self.function.text}: {leap}"]
+        lines: list[Part] = [f"Staircase of {self.function.short}: {leap}"]
         rows = [
             [str(i + 1), str(step.degree), _columns_text(step.directions)]
             for i, step in enumerate(self.steps)

@@ -15,6 +15,7 @@ from rmt.hermite.exponents.seen_labels import SeenLabels, function_or_labels
 from rmt.hermite.tensor import MAX_DEGREE, tensor_hermite_expansion
 from rmt.lazy import sympy
 from rmt.moments.integrability import check_square_integrable
+from rmt.moments.sampled import sampling_error
 from rmt.moments.symmetry import even_or_odd_part
 from rmt.status import ConvergenceError, InvalidInputError
 
@@ -130,7 +131,7 @@ def _least_order(
     k = 1
     while k <= max_order:
         last = min(batch, max_order)
-        expansion = hermite_expansion(parsed, last, digits=DIGITS, max_seconds=None)
+        expansion = hermite_expansion(parsed, last, digits=_digits(parsed), max_seconds=None)
         for order in range(k, last + 1):
             mu = expansion.probabilists[order]
             error = expansion.errors[order]
@@ -202,7 +203,8 @@ def reuse_exponent(
     max_power = whole_number("max_power", max_power, 1, MAX_POWER)
     if seen.n_variables != 1:
         raise InvalidInputError(
-            f"function: {seen.text} has {seen.n_variables} variables; the reuse exponent is "
+            f"function: {getattr(seen, 'short', seen.text)} has {seen.n_variables} variables; the reuse "
+            "exponent is "
             "that of a single-index target"
         )
     # Gaussian noise of its own leaves the first moment that does not vanish what it is.
@@ -227,7 +229,9 @@ def _least_power(
         if parsed.parity == -1 and m % 2 == 0:
             zeros.append(VanishingOrder(m, ZeroProof.SYMMETRY))
             continue
-        expansion = hermite_expansion(parsed.expression**m, 1, digits=DIGITS, max_seconds=None)
+        expansion = hermite_expansion(
+            parsed.expression**m, 1, digits=_digits(parsed), max_seconds=None
+        )
         mu, error = expansion.probabilists[1], expansion.errors[1]
         zero = _as_zero(expansion.function.parity == 1, mu, error, m, expansion)
         if zero is None:
@@ -355,6 +359,11 @@ def _least_degree_of_numbers(
         degree = max_order
 
 
+def _digits(function: ScalarFunction) -> int | None:
+    """Those of doubles for what was sampled."""
+    return None if function.tables else DIGITS
+
+
 def _as_zero(
     by_symmetry: bool, mu: Any, error: float, order: int, expansion: Any
 ) -> VanishingOrder | None:
@@ -381,9 +390,13 @@ def rounding_of_decimals(function: ScalarFunction, size: float) -> float:
     """What a coefficient may owe to decimals in the function, such as `remove_hermite` leaves.
 
     A coefficient that was removed comes back as the rounding of its decimal; 0 without decimals.
+    Of a sampled function, what is not known of it.
     """
     decimals = function.expression.atoms(sympy.Float)
-    return max((1e3 * 2.0**-d._prec * max(abs(float(d)), size) for d in decimals), default=0.0)
+    rounding = max((1e3 * 2.0**-d._prec * max(abs(float(d)), size) for d in decimals), default=0.0)
+    if function.tables:
+        rounding = max(rounding, 10.0 * sampling_error(function), 1e-13 * size)
+    return rounding
 
 
 def _looks_like_zero(mu: Any) -> bool:

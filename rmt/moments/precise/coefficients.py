@@ -26,6 +26,7 @@ from rmt.moments.precise.panels import panel_sums
 from rmt.moments.precise.plan import Plan, make_plan
 from rmt.moments.precise.sums import Budget, Exhausted
 from rmt.moments.precise.trapezoid import TrapezoidSum, halve_step, trapezoid_sums
+from rmt.moments.sampled import check_not_sampled
 from rmt.status import ConvergenceError, Status
 
 __all__ = ["PreciseCoefficients", "precise_coefficients"]
@@ -81,7 +82,7 @@ def precise_coefficients(
     ------
     InvalidInputError
         See `rmt.moments.integrability.check_square_integrable`; an order, a number of digits or a
-        limit that is not allowed.
+        limit that is not allowed; a function that was sampled, which has no such digits.
     ConvergenceError
         The limit was reached first; ``best`` holds the `PreciseCoefficients` so far, with their
         errors (infinite where nothing is known yet). Also a tail that decays too slowly to cut off.
@@ -100,6 +101,7 @@ def precise_coefficients(
     digits = whole_number("digits", digits, 1, MAX_DIGITS)
     max_evaluations = whole_number("max_evaluations", max_evaluations, 1)
     check_square_integrable(function)
+    check_not_sampled(function, digits)
     if all(piece.expression == 0 for piece in function.smooth_pieces):
         return _zeros(order)
     budget = Budget(max_evaluations)
@@ -133,7 +135,7 @@ def _two_rules(function: ScalarFunction, plan: Plan, budget: Budget) -> PreciseC
             return result[0]
         except Exhausted:
             raise ConvergenceError(
-                f"the Hermite coefficients of {function.text} up to order {plan.order} did not "
+                f"the Hermite coefficients of {function.short} up to order {plan.order} did not "
                 f"reach {plan.digits} digits within max_evaluations={budget.limit} evaluations of "
                 "the function; allow more, or ask for fewer digits or a lower order",
                 Status.NOT_CONVERGED,

@@ -23,6 +23,7 @@ from rmt.moments.precise.nodes import trapezoid_nodes
 from rmt.moments.precise.plan import Piece, Plan, right_half
 from rmt.moments.precise.sums import Budget, in_fixed_point, values_at
 from rmt.moments.precise.trapezoid import integral_and_change
+from rmt.moments.sampled import check_not_sampled
 from rmt.pieces.ends import refined_end
 
 __all__ = ["ProductMoments", "product_moments"]
@@ -137,6 +138,8 @@ def product_moments(
     >>> moments.moment((2,), 1)
     (mpf('0.0'), mpf('0.0'))
     """
+    for function in functions:
+        check_not_sampled(function, _DIGITS)
     ends = {piece.upper for f in functions for piece in f.smooth_pieces[:-1]}
     scan = None if any(end.is_Float for end in ends) else _scan(functions, powers, n)
     if scan is None:

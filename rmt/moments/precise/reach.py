@@ -52,7 +52,7 @@ def scale_and_reach(
         if visible
         else f"was zero wherever it was looked at, for |z| <= {FARTHEST:g}"
     )
-    raise ConvergenceError(f"{function.text} {cause}", Status.NOT_CONVERGED)
+    raise ConvergenceError(f"{function.short} {cause}", Status.NOT_CONVERGED)
 
 
 @cached(64)
@@ -107,7 +107,7 @@ def check_outermost(function: ScalarFunction, reach: tuple[float, float]) -> Non
                 expected, found = whole(x, 40), outermost(x, 40)
                 if not abs(expected - found) <= mpmath.mpf("1e-20") * abs(expected):
                     raise ConvergenceError(
-                        f"so many digits need {function.text} at |z| = {float(abs(x)):.4g}, and "
+                        f"so many digits need {function.short} at |z| = {float(abs(x)):.4g}, and "
                         f"its kinks are known for |z| <= {SEARCH_RADIUS:g}; ask for fewer digits",
                         Status.NOT_CONVERGED,
                     )

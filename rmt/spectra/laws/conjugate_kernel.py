@@ -72,11 +72,11 @@ class ConjugateKernel(GeneralisedMarchenkoPastur):
             positive_number("ratios: n/N", width_ratio),
         )
         if self.linear == self.nonlinear == 0.0:
-            raise InvalidInputError(f"activation: {sigma.text} is constant")
+            raise InvalidInputError(f"activation: {sigma.short} is constant")
         super().__init__(_covariance(self.linear, self.nonlinear, self.ratios[0]), self.ratios[1])
 
     def __repr__(self) -> str:
-        return f"ConjugateKernel({self.activation.text!r}, ratios={self.ratios})"
+        return f"ConjugateKernel({self.activation.short!r}, ratios={self.ratios})"
 
 
 def gaussian_equivalent_kernel(
