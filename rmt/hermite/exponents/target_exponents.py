@@ -203,9 +203,8 @@ def reuse_exponent(
     max_power = whole_number("max_power", max_power, 1, MAX_POWER)
     if seen.n_variables != 1:
         raise InvalidInputError(
-            f"function: {getattr(seen, 'short', seen.text)} has {seen.n_variables} variables; the reuse "
-            "exponent is "
-            "that of a single-index target"
+            f"function: {getattr(seen, 'short', seen.text)} has {seen.n_variables} variables; the "
+            "reuse exponent is that of a single-index target"
         )
     # Gaussian noise of its own leaves the first moment that does not vanish what it is.
     if not isinstance(seen, ScalarFunction) and seen.function is not None:
