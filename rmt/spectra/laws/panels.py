@@ -219,11 +219,11 @@ class DensityTable:
         x, weights = self.rule
         return float(np.asarray(function(x)) @ weights)
 
-    def cauchy(self, z: ComplexArray) -> ComplexArray:
-        """``int rho(x) / (x - z) dx`` off the intervals."""
+    def cauchy(self, z: ComplexArray, power: int = 1) -> ComplexArray:
+        """``int rho(x) / (x - z)^power dx`` off the intervals."""
         x, weights = self.rule
         flat = z.ravel()
-        total = np.array([np.sum(weights / (x - point)) for point in flat], dtype=complex)
+        total = np.array([np.sum(weights / (x - point) ** power) for point in flat], dtype=complex)
         return total.reshape(z.shape)
 
 
