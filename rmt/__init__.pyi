@@ -63,6 +63,8 @@ from rmt.spectra import (
     ConjugateKernel as ConjugateKernel,
     DensityLaw as DensityLaw,
     DiscreteLaw as DiscreteLaw,
+    FreeCompression as FreeCompression,
+    FreeConvolution as FreeConvolution,
     GeneralisedMarchenkoPastur as GeneralisedMarchenkoPastur,
     MarchenkoPastur as MarchenkoPastur,
     MarchenkoPasturBulk as MarchenkoPasturBulk,

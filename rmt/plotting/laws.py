@@ -30,9 +30,10 @@ def draw_law(law: SpectralLaw | TracyWidom, ax: Axes | None = None) -> Axes:
     """
     if ax is None:
         ax = panels((6.4, 4.2))[1]
-    edges, atoms = ((law.ppf(TAIL), law.isf(TAIL)),), ()
     if isinstance(law, SpectralLaw):
         edges, atoms = law.edges, law.atoms
+    else:
+        edges, atoms = ((float(law.ppf(TAIL)), float(law.isf(TAIL))),), ()
     angle = np.linspace(0.0, np.pi, POINTS)  # square roots at the ends are smooth in it
     top = 0.0
     for low, high in edges:

@@ -1,3 +1,7 @@
+from rmt.spectra.free.convolution import (
+    FreeCompression as FreeCompression,
+    FreeConvolution as FreeConvolution,
+)
 from rmt.spectra.laws.conjugate_kernel import ConjugateKernel as ConjugateKernel
 from rmt.spectra.laws.derived import AffineLaw as AffineLaw, SingularValueLaw as SingularValueLaw
 from rmt.spectra.laws.given import (

@@ -38,6 +38,10 @@ EPS = float(np.finfo(float).eps)
 POINTS = (160, 640, 2560)  # of the grids of cells, from one attempt to the next
 TOLERANCE = 1e-13  # absolute, of the masses of panels
 NEAR_EDGE = 1e-5  # of the smaller of band and gap: closer, the density is an expansion
+FIRST_KNOTS, KNOTS = 15, 2000  # solutions of a band from which others start
+# Where the equation degenerates: relative errors that are too large, and steps to points around.
+POOR, AROUND = 1e-12, 1e-3
+CIRCLE, CIRCLE_POINTS = 0.01, 8  # radius relative to the distance from the support
 ATOM = 1e-14  # what of a mass may be rounding
 
 
@@ -127,8 +131,8 @@ class _FreeLaw(SpectralLaw):
                 if level == len(POINTS) - 1:
                     raise
                 found = self._at_resolution(level + 1)
-                vars(self).pop("edges", None)
-                vars(self).pop("_expansions", None)
+                for name in ("edges", "_expansions", "_knots"):
+                    vars(self).pop(name, None)
                 vars(self)["_bands"] = found
         raise AssertionError
 
@@ -162,7 +166,14 @@ class _FreeLaw(SpectralLaw):
         assert self._operation is not None
         ends = np.array(self.edges)[interval]
         x = np.where(left < right, ends[:, 0] + left, ends[:, 1] - right)
-        density, error, found = self._by_solution(x)
+        angle = 2.0 * np.arctan2(np.sqrt(np.maximum(left, 0)), np.sqrt(np.maximum(right, 0)))
+        density, error, found = self._by_solution(x, interval, angle)
+        if self._may_degenerate:
+            with np.errstate(invalid="ignore"):
+                poor = np.flatnonzero(~(found & (error <= POOR * density)))
+            if poor.size:
+                at = interval[poor], left[poor], right[poor]
+                density[poor], error[poor], found[poor] = self._from_around(x[poor], *at)
         errors = np.array(self.edge_errors)[interval]
         for side, distance in enumerate((left, right)):
             for number, pair in enumerate(self._expansions):
@@ -179,9 +190,23 @@ class _FreeLaw(SpectralLaw):
             error = error + density * off / np.maximum(distance, off)
         return density, error, found
 
-    def _by_solution(self, x: Array) -> tuple[Array, Array, Bools]:
+    def _by_solution(self, x: Array, interval: Indices, angle: Array) -> tuple[Array, Array, Bools]:
+        """From known solutions around, of which ``w`` is nearly linear in the angle at an edge."""
         assert self._operation is not None
-        solved = self._operation.solve(x + 0j)
+        start = np.empty(x.size, dtype=complex)
+        for number in np.unique(interval).tolist():
+            at = interval == number
+            known, w = self._knots[number]
+            start[at] = np.interp(angle[at], known, w)
+        solved = self._operation.solve(x.astype(complex), start)
+        good = solved.found & (solved.w.imag > 0)
+        for number in np.unique(interval[good]).tolist():
+            known, w = self._knots[number]
+            if known.size < KNOTS:
+                at = good & (interval == number)
+                all_angles = np.append(known, angle[at])
+                known, first = np.unique(all_angles, return_index=True)
+                self._knots[number] = known, np.append(w, solved.w[at])[first]
         found = solved.found & (solved.phi.imag > 0)
         density = np.where(found, solved.m.imag, np.nan) / math.pi
         return density, solved.error / math.pi, found
@@ -191,6 +216,43 @@ class _FreeLaw(SpectralLaw):
         root = np.sqrt(distance)
         phi = one.phi + one.c * distance + 1j * (one.a + one.b * distance) * root
         return np.asarray(self._operation._m(x, phi)[0].imag / math.pi)
+
+    _may_degenerate = False  # whether all of a half plane may solve the equation, at some x
+
+    def _from_around(
+        self, x: Array, interval: Indices, left: Array, right: Array
+    ) -> tuple[Array, Array, Bools]:
+        """Densities by those at four points around, which a cubic interpolates."""
+        step = AROUND * np.minimum(left, right)
+        values, errors, found = [], np.zeros(x.size), np.ones(x.size, dtype=bool)
+        for k in (-2.0, -1.0, 1.0, 2.0):
+            angle = 2.0 * np.arctan2(np.sqrt(left + k * step), np.sqrt(right - k * step))
+            value, error, ok = self._by_solution(x + k * step, interval, angle)
+            values.append(value)
+            errors, found = errors + error, found & ok
+        near, far = (values[1] + values[2]) / 2.0, (values[0] + values[3]) / 2.0
+        # What is left is of fourth order where the difference of the two is of second.
+        return (4.0 * near - far) / 3.0, 2.0 * errors + AROUND**2 * np.abs(near - far), found
+
+    @cached_property
+    def _knots(self) -> list[tuple[Array, ComplexArray]]:
+        """Of each band angles and ``w`` there, the edges' own included."""
+        assert self._operation is not None
+        middle = np.linspace(0.0, math.pi, FIRST_KNOTS + 2)[1:-1]
+        result = []
+        for low, high in self._bands:
+            x = low.x + (high.x - low.x) * np.sin(middle / 2.0) ** 2
+            solved = self._operation.solve(x.astype(complex))
+            good = solved.found & (solved.w.imag > 0)
+            angle, w = [middle[good]], [solved.w[good]]
+            for edge, end in ((low, 0.0), (high, math.pi)):
+                if not math.isnan(edge.w):
+                    angle.append(np.array([end]))
+                    w.append(np.array([edge.w + 0j]))
+            angles = np.concatenate(angle)
+            order = np.argsort(angles)
+            result.append((angles[order], np.concatenate(w)[order]))
+        return result
 
     @cached_property
     def _expansions(self) -> list[tuple[_Expansion, _Expansion]]:
@@ -210,13 +272,14 @@ class _FreeLaw(SpectralLaw):
 
     def _expansion(self, edge: Edge, reach: float, inwards: float) -> _Expansion:
         assert self._operation is not None
-        if math.isnan(edge.phi) or not reach > 0:
+        if math.isnan(edge.rate) or not reach > 0:
             return _Expansion(0.0)
         distance = reach * np.array([0.25, 1.0, 2.0])
         x = edge.x + inwards * distance
         distance = np.abs(x - edge.x)
-        solved = self._operation.solve(x + 0j)
-        if not solved.found.all():
+        start = edge.w + 1j * edge.rate * np.sqrt(distance)
+        solved = self._operation.solve(x.astype(complex), start)
+        if not (solved.found & (solved.phi.imag > 0)).all():
             return _Expansion(0.0)
         height = solved.phi.imag / np.sqrt(distance)
         b = (height[2] - height[1]) / (distance[2] - distance[1])
@@ -236,13 +299,28 @@ class _FreeLaw(SpectralLaw):
             return self._exact._stieltjes(z)
         assert self._operation is not None
         solved = self._operation.solve(z)
-        if not solved.found.all():
+        m, found = np.where(solved.found, solved.m, np.nan), solved.found
+        if not found.all():  # w is infinite at zeros of m in gaps
+            m[~found] = self._mean_value(z[~found])
+            found = np.isfinite(m)
+        if not found.all():
             raise ConvergenceError(
-                f"the equation of {self!r} was not solved at z = {z[~solved.found][0]:.6g}",
+                f"the equation of {self!r} was not solved at z = {z[~found][0]:.6g}",
                 Status.NOT_CONVERGED,
-                np.where(solved.found, solved.m, np.nan),
+                m,
             )
-        return solved.m
+        return m
+
+    def _mean_value(self, z: ComplexArray) -> ComplexArray:
+        """Of an analytic function at the centre of small circles off the support."""
+        assert self._operation is not None
+        support = np.array([*np.ravel(self.edges), *(atom.location for atom in self.atoms)])
+        radius = CIRCLE * np.abs(z[:, None] - support).min(axis=1)
+        turns = np.exp(1j * math.pi * (np.arange(CIRCLE_POINTS) + 0.5) / (CIRCLE_POINTS / 2))
+        around = z[:, None] + radius[:, None] * turns
+        solved = self._operation.solve(np.where(around.imag < 0, around.conj(), around).ravel())
+        m = np.where(solved.found, solved.m, np.nan).reshape(around.shape)
+        return np.asarray(np.where(around.imag < 0, m.conj(), m).mean(axis=1))
 
 
 class FreeConvolution(_FreeLaw):
@@ -331,6 +409,15 @@ class FreeConvolution(_FreeLaw):
             if at is not None:
                 return other.affine(at) if at else DiscreteLaw([0.0])
         return None
+
+    @property
+    def _may_degenerate(self) -> bool:  # type: ignore[override]
+        # Two laws of two atoms each, one like the other up to its place: the map K_x is a Moebius
+        # map then, and the identity at one point, the middle of the band.
+        return all(
+            isinstance(law, DiscreteLaw) and law.values.size == 2
+            for law in (self.first, self.second)
+        )
 
     @property
     def _relative_error(self) -> float:  # type: ignore[override]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -40,13 +40,17 @@ class Edge:
     x : float
     error : float
         Of ``x``, absolute.
-    phi : float
-        The value there; nan where ``x`` is no maximum or minimum, as at zero for products.
+    phi, w : float
+        The values there; nan where ``x`` is no maximum or minimum, as at zero for products.
+    rate : float
+        ``w`` is about ``w_e + i rate sqrt(d)`` at the distance ``d``.
     """
 
     x: float
-    error: float
-    phi: float
+    error: float = 0.0
+    phi: float = math.nan
+    w: float = math.nan
+    rate: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def find_bands(operation: Operation, points: int) -> list[tuple[Edge, Edge]]:
         if len(chosen) == 1 or sum(cell.share for cell in chosen) > SHARES:
             gaps += _gaps_of(operation, chosen)
     if operation.positive:
-        gaps.append(_Gap(Edge(-math.inf, 0.0, math.nan), Edge(0.0, 0.0, math.nan)))
+        gaps.append(_Gap(Edge(-math.inf), Edge(0.0)))
     return _between(_merged(gaps, TOUCHING * operation.scale))
 
 
@@ -89,14 +93,14 @@ def _gaps_of(operation: Operation, cells: tuple[Cell, ...]) -> list[_Gap]:
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         if start == 0:
             end = operation.ends(cells, upper=False)
-            first = Edge(float(x[0]) if end is None else end, 0.0, math.nan)
+            first = Edge(float(x[0]) if end is None else end)
         elif rises[start - 1] and not allowed[start - 1]:
-            first = Edge(0.0, 0.0, math.nan)
+            first = Edge(0.0)
         else:
             first = curve.turn(phi[start - 1], phi[start])
         if stop == phi.size - 1:
             end = operation.ends(cells, upper=True)
-            last = Edge(float(x[-1]) if end is None else end, 0.0, math.nan)
+            last = Edge(float(x[-1]) if end is None else end)
         else:
             last = curve.turn(phi[stop + 1], phi[stop])
         if last.x - first.x > CLOSED * operation.scale:
@@ -145,7 +149,11 @@ class _Curve:
             error = sum(one.error for one in self._operation.transforms) * abs(x) + 4 * EPS * abs(x)
         else:
             error += 2.0 * EPS * (sum(size) + abs(float(phi[0])))
-        return Edge(x, error, float(phi[0]))
+        change = float(value_and_slope(share, 0)[1][0]) / width
+        curvature = abs(self._operation.curvature(x, float(phi[0]), change))
+        slope = float(self._operation.transforms[0].on_axis(w[0])[1][0])
+        rate = math.sqrt(2.0 / curvature) / slope if curvature > 0 else math.nan
+        return Edge(x, error, float(phi[0]), float(w[0][0]), rate)
 
 
 def _merged(gaps: list[_Gap], touching: float) -> list[_Gap]:
@@ -160,5 +168,4 @@ def _merged(gaps: list[_Gap], touching: float) -> list[_Gap]:
 
 
 def _between(gaps: list[_Gap]) -> list[tuple[Edge, Edge]]:
-    pairs = zip(gaps[:-1], gaps[1:], strict=True)
-    return [(before.high, after.low) for before, after in pairs]
+    return [(before.high, after.low) for before, after in pairwise(gaps)]

@@ -1,6 +1,7 @@
 r"""The equations of subordination: one class for each operation on laws.
 
-With ``phi_1``, ``phi_2`` of `rmt.spectra.free.transforms` the law of a sum, or product, at ``x`` has
+With ``phi_1``, ``phi_2`` of `rmt.spectra.free.transforms` the law of a sum, or product, has at
+``x``
 
     phi(x) = phi_1(w_1) = phi_2(w_2),   w_1 + w_2 = x + phi   or   w_1 w_2 = x phi,
 
@@ -33,7 +34,7 @@ EPS = float(np.finfo(float).eps)
 MAPS = 2000  # fixed-point steps at most, before Newton's, where all else fails
 LOWERING, LEVELS, AT_LEVEL = 0.25, 24, 4  # of x to the axis, and Newton steps at each height
 MAX_NEWTON = 60
-ON_AXIS = 1e-9  # relative imaginary part, of what is real
+ABOVE = 4.0  # how many times as far from the axis as it may be off a solution is no real one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,13 +66,14 @@ class Solved:
 
     Attributes
     ----------
-    phi, m : array
-        ``phi`` and the Stieltjes transform.
+    w, phi, m : array
+        ``w`` of the first law, ``phi`` and the Stieltjes transform.
     error : array
         Of ``m``, absolute.
     found : array of bool
     """
 
+    w: ComplexArray
     phi: ComplexArray
     m: ComplexArray
     error: Array
@@ -114,6 +116,10 @@ class Operation(ABC):
     def excess(self, w: tuple[Array, ...], phi: Array, slopes: tuple[Array, ...]) -> Array:
         """Of the sign of ``dx / dphi``, and of order one."""
 
+    def curvature(self, x: float, phi: float, change: float) -> float:
+        """``d^2 x / dphi^2`` where ``dx / dphi = 0``, given the derivative of `excess`."""
+        return change
+
     @abstractmethod
     def limit(self, mean: float, zero: float) -> float:
         """``x`` where one ``w`` is infinite and ``phi`` of the other law has a pole."""
@@ -122,21 +128,25 @@ class Operation(ABC):
     def first_guess(self, x: ComplexArray) -> ComplexArray:
         """A point in the upper half plane."""
 
-    def solve(self, x: ComplexArray) -> Solved:
+    def solve(self, x: ComplexArray, start: ComplexArray | None = None) -> Solved:
         """Solutions at points above the axis, or on it: in the support, limits from above.
 
-        At real points outside of the support they are real.
+        At real points outside of the support they are real. A start near the solutions saves time,
+        and is needed next to an edge.
         """
-        w = self.first_guess(x)
-        found = np.zeros(x.size, dtype=bool)
-        for attempt in (self._directly, self._lowered, self._mapped):
+        w = guess = self.first_guess(x)
+        found, above = np.zeros((2, x.size), dtype=bool)
+        attempts = [(self._directly, guess), (self._lowered, guess), (self._mapped, guess)]
+        if start is not None:
+            attempts.insert(0, (self._directly, start))
+        for attempt, begin in attempts:
             todo = np.flatnonzero(~found)
             if not todo.size:
                 break
-            tried = attempt(x[todo], self.first_guess(x[todo]))
-            found[todo] = self._right(x[todo], tried)
-            w[todo] = tried
-        axis = found & (w.imag <= ON_AXIS * np.abs(w)) & (x.imag == 0)
+            w = w.copy()
+            w[todo] = attempt(x[todo], begin[todo])
+            found[todo], above[todo] = self._right(x[todo], w[todo])
+        axis = found & ~above
         if axis.any():
             w[axis] = newton(self._newton(x[axis]), w[axis].real + 0j, MAX_NEWTON).x.real
         return self._package(x, w, found)
@@ -175,15 +185,15 @@ class Operation(ABC):
 
         return step
 
-    def _right(self, x: ComplexArray, w: ComplexArray) -> Bools:
-        """Whether these are solutions, on the right branch."""
+    def _right(self, x: ComplexArray, w: ComplexArray) -> tuple[Bools, Bools]:
+        """Whether these are solutions on the right branch, and whether they are above the axis."""
         now = self._at(x, w)
-        with np.errstate(invalid="ignore"):
-            distance = np.abs(now.map - w) / np.abs(1.0 - now.slope)
-            solved = distance <= 1e-8 * np.abs(w) + now.rounding / np.abs(1.0 - now.slope)
-            above = w.imag > ON_AXIS * np.abs(w)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            off = (np.abs(now.map - w) + now.rounding) / np.abs(1.0 - now.slope)
+            above = (w.imag > ABOVE * off) | (x.imag > 0)
             contracts = (np.abs(now.slope.imag) <= 1e-6) & (np.abs(now.slope.real) < 1.0)
-        return np.asarray(solved & np.where(x.imag > 0, w.imag > 0, above | contracts))
+            solved = (np.abs(now.map - w) <= 4.0 * now.rounding) | (off <= 1e-14 * np.abs(w))
+        return solved & (w.imag >= -off) & (above | contracts), above
 
     def _package(self, x: ComplexArray, w: ComplexArray, found: Bools) -> Solved:
         now = self._at(x, w)
@@ -192,7 +202,7 @@ class Operation(ABC):
         error = np.abs(slope) * (
             np.abs(now.phi_slope) * off + self.transforms[0].error * np.abs(now.phi)
         )
-        return Solved(now.phi, m, error + 4.0 * EPS * np.abs(m), found)
+        return Solved(w, now.phi, m, error + 4.0 * EPS * np.abs(m), found)
 
     def ends(self, cells: tuple[Cell, ...], upper: bool) -> float | None:
         """``x`` where ``phi`` of all cells is infinite at an end; None where it is not."""
@@ -281,6 +291,10 @@ class Product(Operation):
         """``dlog x / dlog phi``, with the sign that ``phi`` has."""
         total = phi / (w[0] * slopes[0]) + phi / (w[1] * slopes[1]) - 1.0
         return np.asarray(np.sign(phi) * total)
+
+    def curvature(self, x: float, phi: float, change: float) -> float:
+        """``d^2 x / dphi^2`` where ``dx / dphi = 0``, given the derivative of `excess`."""
+        return change * x / abs(phi)
 
     def limit(self, mean: float, zero: float) -> float:
         """Of one law the mean, of the other the pole of ``phi``."""

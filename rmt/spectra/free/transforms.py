@@ -15,6 +15,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -106,8 +108,8 @@ class Transform(ABC):
 
     def on_axis(self, w: Array) -> tuple[Array, Array]:
         """``phi`` and its slope at real points."""
-        value, slope = self.phi(w + 0j)
-        value, slope = value.real, slope.real
+        above, above_slope = self.phi(w.astype(complex))
+        value, slope = above.real, above_slope.real
         for atom in self.law.atoms:
             at = w == atom.location
             if at.any() and atom.location in self.poles:
@@ -131,17 +133,14 @@ class Transform(ABC):
         ends = [low, *inside, high]
         size = [self.width if math.isinf(one) else 0.0 for one in (low, high)]
         zeros = []
-        for a, b in zip(ends[:-1], ends[1:], strict=True):
+        for a, b in pairwise(ends):
             if math.isfinite(a) and math.isfinite(b):
                 zeros += self._zero(a, b)
         borders = [low, *zeros, high]
         found = []
-        for a, b in zip(borders[:-1], borders[1:], strict=True):
+        for a, b in pairwise(borders):
             marks = [a, *(mark for mark in self.marks if a < mark < b), b]
-            pieces = [
-                _grid(c, d, points, max(self.width, *size))
-                for c, d in zip(marks[:-1], marks[1:], strict=True)
-            ]
+            pieces = [_grid(c, d, points, max(self.width, *size)) for c, d in pairwise(marks)]
             w = np.unique(np.concatenate(pieces))
             w = w[(w > a) & (w < b) & ~np.isin(w, marks)]
             phi, slope = self.on_axis(w)
@@ -158,12 +157,12 @@ class Transform(ABC):
         """Where `rising` is zero between two of its poles, or ends of the gap."""
         step = 1e-13 * (high - low)
         ends = np.array([low + step, high - step])
-        value = self.rising(ends + 0j)[0].real
+        value = self.rising(ends.astype(complex))[0].real
         if not value[0] < 0 < value[1]:
             return []
 
-        def value_and_slope(w: Array, at: object) -> tuple[Array, Array]:
-            value, slope = self.rising(w + 0j)
+        def value_and_slope(w: Array, at: Any) -> tuple[Array, Array]:
+            value, slope = self.rising(w.astype(complex))
             return value.real, slope.real
 
         start = np.array([(low + high) / 2.0])
@@ -176,9 +175,9 @@ class Transform(ABC):
         low, high = cell.w[after - 1], cell.w[after]
         share = (phi - cell.phi[after - 1]) / (cell.phi[after] - cell.phi[after - 1])
 
-        def value_and_slope(w: Array, at: object) -> tuple[Array, Array]:
+        def value_and_slope(w: Array, at: Any) -> tuple[Array, Array]:
             value, slope = self.on_axis(w)
-            return value - phi[at], slope  # type: ignore[index]
+            return value - phi[at], slope
 
         start = low + share * (high - low)
         width = high - low
@@ -245,7 +244,8 @@ class ForProducts(Transform):
     def _one_more(self, w: ComplexArray, negative: ComplexArray) -> ComplexArray:
         """``1 + T = -w m``."""
         if isinstance(self.law, DiscreteLaw):
-            return (self.law.weights * (w[:, None] / (w[:, None] - self.law.values))).sum(axis=1)
+            shares = w[:, None] / (w[:, None] - self.law.values)
+            return np.asarray((self.law.weights * shares).sum(axis=1))
         return np.asarray(-w * self.law._stieltjes(w))
 
     def share(self, w: Array, phi: Array, slope: Array) -> Array:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.chebyshev import chebint, chebval
 
-from rmt.arrays import Array, ComplexArray, Indices
+from rmt.arrays import Array, Bools, ComplexArray, Indices
 from rmt.newton import bracketed
 from rmt.spectra.laws.quantiles import QuantileTable
 
@@ -31,6 +31,7 @@ MAX_DEPTH = 45
 MAX_PANELS = 20_000
 FINE = 64  # cells of a panel for the first guess of a quantile
 MAX_STEPS = 60
+NEAR = 5.0  # a pole on a smaller Bernstein ellipse of a panel is close to it
 LAST = 5  # coefficients of a panel, from which the rest is estimated
 MANY = 8192  # quantiles for each interval, from which on a table of them pays
 
@@ -45,7 +46,15 @@ def _analysis() -> Array:
     return np.asarray(matrix)
 
 
+def _fejer() -> Array:
+    """Weights of Fejer's first rule."""
+    moments = np.zeros(DEGREE + 1)
+    moments[::2] = 2.0 / (1.0 - np.arange(0, DEGREE + 1, 2) ** 2)
+    return np.asarray(moments @ _ANALYSIS)
+
+
 _ANALYSIS = _analysis()
+_FEJER = _fejer()
 
 
 @dataclass(frozen=True)
@@ -202,15 +211,12 @@ class DensityTable:
     @cached_property
     def rule(self) -> tuple[Array, Array]:
         """Points and weights of a quadrature rule for the law (its continuous part)."""
-        moments = np.zeros(DEGREE + 1)
-        moments[::2] = 2.0 / (1.0 - np.arange(0, DEGREE + 1, 2) ** 2)
-        weights = moments @ _ANALYSIS  # Fejer's first rule
         values = chebval(_NODES, self.coefficients.T)
         half = ((self.stop - self.start) / 2.0)[:, None]
         angle = self.start[:, None] + (_NODES + 1.0) * half
         width = (self.high - self.low)[self.interval][:, None]
         x = self.low[self.interval][:, None] + width * np.sin(angle / 2.0) ** 2
-        return x.ravel(), (values * weights * half).ravel()
+        return x.ravel(), (values * _FEJER * half).ravel()
 
     def integral(self, function: Callable[[Array], Array]) -> float:
         """``int f(x) rho(x) dx``."""
@@ -221,10 +227,47 @@ class DensityTable:
 
     def cauchy(self, z: ComplexArray, power: int = 1) -> ComplexArray:
         """``int rho(x) / (x - z)^power dx`` off the intervals."""
-        x, weights = self.rule
+        x, weights = (one.reshape(-1, DEGREE + 1) for one in self.rule)
         flat = z.ravel()
-        total = np.array([np.sum(weights / (x - point) ** power) for point in flat], dtype=complex)
+        total = np.zeros(flat.size, dtype=complex)
+        for i, point in enumerate(flat.tolist()):
+            near = self._close(point, self.interval, self.start, self.stop)
+            total[i] = np.sum(weights[~near] / (x[~near] - point) ** power)
+            if near.any():
+                total[i] += self._next_to(point, np.flatnonzero(near), power)
         return total.reshape(z.shape)
+
+    def _close(self, z: complex, interval: Indices, start: Array, stop: Array) -> Bools:
+        """Whether the pole at ``z`` is too close to panels, in their angle, for a rule on them."""
+        middle, half = (self.low + self.high) / 2.0, (self.high - self.low) / 2.0
+        pole = np.arccos((middle - z + 0j) / half)[interval]
+        t = (2.0 * pole - start - stop) / (stop - start)
+        return np.asarray(np.abs(t + np.sqrt(t - 1.0) * np.sqrt(t + 1.0)) < NEAR)
+
+    def _next_to(self, z: complex, panel: Indices, power: int) -> complex:
+        """What panels next to the pole add: halved until it is far from each part."""
+        start, stop = self.start[panel], self.stop[panel]
+        total = 0j
+        for depth in range(MAX_DEPTH + 1):
+            near = self._close(z, self.interval[panel], start, stop) & (depth < MAX_DEPTH)
+            far = ~near
+            half = ((stop[far] - start[far]) / 2.0)[:, None]
+            angle = start[far][:, None] + (_NODES + 1.0) * half
+            which = np.repeat(panel[far], DEGREE + 1)
+            place = 2.0 * (angle.ravel() - self.start[which]) / (self.stop - self.start)[which] - 1
+            g = series_at(place, self.coefficients.T, which).reshape(angle.shape)
+            width = (self.high - self.low)[self.interval[panel[far]]][:, None]
+            x = self.low[self.interval[panel[far]]][:, None] + width * np.sin(angle / 2.0) ** 2
+            total += complex(np.sum(_FEJER * g * half / (x - z) ** power))
+            if not near.any():
+                break
+            middle = (start[near] + stop[near]) / 2.0
+            start, stop = (
+                np.concatenate([start[near], middle]),
+                np.concatenate([middle, stop[near]]),
+            )
+            panel = np.concatenate([panel[near], panel[near]])
+        return total
 
 
 def series_at(x: Array, coefficients: Array, column: Indices) -> Array:
