@@ -41,6 +41,8 @@ NEAR_EDGE = 1e-5  # of the smaller of band and gap: closer, the density is an ex
 FIRST_KNOTS, KNOTS = 15, 2000  # solutions of a band from which others start
 # Where the equation degenerates: relative errors that are too large, and steps to points around.
 POOR, AROUND = 1e-12, 1e-3
+REACHES = 6  # of which the best is taken, each a quarter of the one before
+BESIDE = 1e-2  # of the scale: from there on points in a gap do not start at its edges
 CIRCLE, CIRCLE_POINTS = 0.01, 8  # radius relative to the distance from the support
 ATOM = 1e-14  # what of a mass may be rounding
 
@@ -271,9 +273,14 @@ class _FreeLaw(SpectralLaw):
         return result
 
     def _expansion(self, edge: Edge, reach: float, inwards: float) -> _Expansion:
-        assert self._operation is not None
+        """Of some reaches that of the least error: far out it is one of the next order."""
         if math.isnan(edge.rate) or not reach > 0:
             return _Expansion(0.0)
+        tried = [self._expanded_to(edge, reach * 0.25**k, inwards) for k in range(REACHES)]
+        return min(tried, key=lambda one: one.error if one.reach else math.inf)
+
+    def _expanded_to(self, edge: Edge, reach: float, inwards: float) -> _Expansion:
+        assert self._operation is not None
         distance = reach * np.array([0.25, 1.0, 2.0])
         x = edge.x + inwards * distance
         distance = np.abs(x - edge.x)
@@ -298,7 +305,7 @@ class _FreeLaw(SpectralLaw):
         if self._exact is not None:
             return self._exact._stieltjes(z)
         assert self._operation is not None
-        solved = self._operation.solve(z)
+        solved = self._operation.solve(z, self._beside_edges(z))
         m, found = np.where(solved.found, solved.m, np.nan), solved.found
         if not found.all():  # w is infinite at zeros of m in gaps
             m[~found] = self._mean_value(z[~found])
@@ -310,6 +317,35 @@ class _FreeLaw(SpectralLaw):
                 m,
             )
         return m
+
+    def _stieltjes_derivative(self, z: ComplexArray) -> ComplexArray:
+        if self._exact is not None:
+            return self._exact._stieltjes_derivative(z)
+        assert self._operation is not None
+        solved = self._operation.solve(z, self._beside_edges(z))
+        slope = np.where(solved.found, self._operation.derivative(z, solved.w), np.nan)
+        if not solved.found.all():
+            lost = ~solved.found
+            slope[lost] = super()._stieltjes_derivative(z[lost])
+        return slope
+
+    def _beside_edges(self, z: ComplexArray) -> ComplexArray:
+        """Starts: at real points in gaps by the expansion at the nearest edge."""
+        assert self._operation is not None
+        start = self._operation.first_guess(z)
+        edges = [
+            (edge.x, edge.w, edge.rate if upper else -edge.rate)
+            for band in self._bands
+            for upper, edge in enumerate(band)
+            if not math.isnan(edge.rate)
+        ]
+        if edges:
+            at, w, rate = np.array(edges).T
+            nearest = np.abs(z[:, None] - at).argmin(axis=1)
+            distance = np.abs(z - at[nearest])
+            real = (z.imag == 0) & (distance < BESIDE * self._operation.scale)
+            start[real] = (w[nearest] + rate[nearest] * np.sqrt(distance))[real]
+        return start
 
     def _mean_value(self, z: ComplexArray) -> ComplexArray:
         """Of an analytic function at the centre of small circles off the support."""

@@ -31,7 +31,7 @@ __all__ = ["Compression", "Operation", "Product", "Solved", "Sum"]
 
 
 EPS = float(np.finfo(float).eps)
-MAPS = 2000  # fixed-point steps at most, before Newton's, where all else fails
+MAPS = 500  # fixed-point steps at most, before Newton's, where all else fails
 LOWERING, LEVELS, AT_LEVEL = 0.25, 24, 4  # of x to the axis, and Newton steps at each height
 MAX_NEWTON = 60
 ABOVE = 4.0  # how many times as far from the axis as it may be off a solution is no real one
@@ -45,8 +45,8 @@ class _At:
     ----------
     map : array
         ``K_x(w)``.
-    slope : array
-        Its derivative.
+    slope, x_slope : array
+        Its derivatives in ``w`` and in ``x``.
     rounding : array
         What ``K_x(w)`` may be off by.
     phi, phi_slope : array
@@ -55,6 +55,7 @@ class _At:
 
     map: ComplexArray
     slope: ComplexArray
+    x_slope: ComplexArray | float
     rounding: Array
     phi: ComplexArray
     phi_slope: ComplexArray
@@ -107,6 +108,13 @@ class Operation(ABC):
     @abstractmethod
     def _m(self, x: Any, phi: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
         """The Stieltjes transform and its derivative in ``phi``."""
+
+    def derivative(self, x: ComplexArray, w: ComplexArray) -> ComplexArray:
+        """That of the Stieltjes transform, at solutions."""
+        now = self._at(x, w)
+        m, slope = self._m(x, now.phi)
+        change = slope * now.phi_slope * now.x_slope / (1.0 - now.slope)
+        return np.asarray(change - m / x if self.positive else change)
 
     @abstractmethod
     def point(self, w: tuple[Array, ...], phi: Array) -> Array:
@@ -233,7 +241,7 @@ class Sum(Operation):
         rate = slope_other - 1.0
         size = one.error * np.abs(phi) + EPS * (np.abs(x) + np.abs(w) + np.abs(other))
         rounding = np.abs(rate) * size + two.error * np.abs(phi_other) + EPS * np.abs(other)
-        return _At(x + phi_other - other, rate * (slope - 1.0), rounding, phi, slope)
+        return _At(x + phi_other - other, rate * (slope - 1.0), slope_other, rounding, phi, slope)
 
     def _m(self, x: Any, phi: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
         return np.asarray(-1.0 / phi), np.asarray(1.0 / phi**2)
@@ -278,7 +286,7 @@ class Product(Operation):
             rate = other * slope_other / phi_other - 1.0
             derivative = mapped * rate * (slope / phi - 1.0 / w)
         rounding = np.abs(mapped) * ((one.error + 4 * EPS) * np.abs(rate) + two.error + 4 * EPS)
-        return _At(mapped, derivative, rounding, phi, slope)
+        return _At(mapped, derivative, mapped * (rate + 1.0) / x, rounding, phi, slope)
 
     def _m(self, x: Any, phi: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
         return np.asarray(-phi / ((phi - 1.0) * x)), np.asarray(1.0 / (x * (phi - 1.0) ** 2))
@@ -317,7 +325,7 @@ class Compression(Operation):
         phi, slope = one.phi(w)
         rest = 1.0 - self.ratio
         rounding = rest * one.error * np.abs(phi) + EPS * (np.abs(x) + np.abs(w))
-        return _At(x + rest * phi, rest * slope, rounding, phi, slope)
+        return _At(x + rest * phi, rest * slope, 1.0, rounding, phi, slope)
 
     def _m(self, x: Any, phi: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
         return np.asarray(-1.0 / (self.ratio * phi)), np.asarray(1.0 / (self.ratio * phi**2))
