@@ -549,8 +549,46 @@ class FreeCompression(_FreeLaw):
         return [Atom(a.location, (a.mass - rest) / self.ratio) for a in self.law.atoms]
 
 
+class _Tabulated(SpectralLaw):
+    """A free convolution as a part of another: transforms by quadrature, which takes less time."""
+
+    def __init__(self, whole: _FreeLaw) -> None:
+        self.whole = whole
+
+    def __repr__(self) -> str:
+        return repr(self.whole)
+
+    @property
+    def edges(self) -> tuple[tuple[float, float], ...]:
+        return self.whole.edges
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        return self.whole.atoms
+
+    @property
+    def _relative_error(self) -> float:  # type: ignore[override]
+        return self.whole._relative_error + self.whole.mass_error
+
+    @property
+    def _table(self) -> DensityTable:
+        return self.whole._table
+
+    def mean(self) -> float:
+        return self.whole.mean()
+
+    def _density(self, interval: Indices, left: Array, right: Array) -> Array:
+        return self.whole._density(interval, left, right)
+
+    def _stieltjes(self, z: ComplexArray) -> ComplexArray:
+        poles = (atom.mass / (atom.location - z) for atom in self.atoms)
+        return np.asarray(sum(poles, start=self._table.cauchy(z)))
+
+
 def _law(given: LawLike) -> SpectralLaw:
     law = given if isinstance(given, SpectralLaw) else DiscreteLaw(given)
+    if isinstance(law, _FreeLaw):
+        return _Tabulated(law) if law._exact is None else law._exact
     return law._law if isinstance(law, Population) else law
 
 

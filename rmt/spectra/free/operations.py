@@ -244,7 +244,8 @@ class Sum(Operation):
         return _At(x + phi_other - other, rate * (slope - 1.0), slope_other, rounding, phi, slope)
 
     def _m(self, x: Any, phi: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
-        return np.asarray(-1.0 / phi), np.asarray(1.0 / phi**2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(-1.0 / phi), np.asarray(1.0 / phi**2)
 
     def point(self, w: tuple[Array, ...], phi: Array) -> Array:
         """``w_1 + w_2 - phi``."""
@@ -289,7 +290,8 @@ class Product(Operation):
         return _At(mapped, derivative, mapped * (rate + 1.0) / x, rounding, phi, slope)
 
     def _m(self, x: Any, phi: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
-        return np.asarray(-phi / ((phi - 1.0) * x)), np.asarray(1.0 / (x * (phi - 1.0) ** 2))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(-phi / ((phi - 1.0) * x)), np.asarray(1.0 / (x * (phi - 1.0) ** 2))
 
     def point(self, w: tuple[Array, ...], phi: Array) -> Array:
         """``w_1 w_2 / phi``."""

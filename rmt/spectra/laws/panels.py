@@ -32,6 +32,7 @@ MAX_PANELS = 20_000
 FINE = 64  # cells of a panel for the first guess of a quantile
 MAX_STEPS = 60
 NEAR = 5.0  # a pole on a smaller Bernstein ellipse of a panel is close to it
+BLOCK = 2**16  # complex numbers held at a time
 LAST = 5  # coefficients of a panel, from which the rest is estimated
 MANY = 8192  # quantiles for each interval, from which on a table of them pays
 
@@ -230,35 +231,42 @@ class DensityTable:
         x, weights = (one.reshape(-1, DEGREE + 1) for one in self.rule)
         flat = z.ravel()
         total = np.zeros(flat.size, dtype=complex)
-        for i, point in enumerate(flat.tolist()):
-            near = self._close(point, self.interval, self.start, self.stop)
-            total[i] = np.sum(weights[~near] / (x[~near] - point) ** power)
-            if near.any():
-                total[i] += self._next_to(point, np.flatnonzero(near), power)
+        rows = max(1, BLOCK // max(x.size, 1))
+        for first in range(0, flat.size, rows):
+            points = flat[first : first + rows]
+            close = self._close(points[:, None], self.interval, self.start, self.stop)
+            kernel = weights / (x - points[:, None, None]) ** power
+            total[first : first + rows] = np.where(close, 0.0, kernel.sum(axis=2)).sum(axis=1)
+            if close.any():
+                point, panel = close.nonzero()
+                total[first : first + rows] += self._next_to(points, point, panel, power)
         return total.reshape(z.shape)
 
-    def _close(self, z: complex, interval: Indices, start: Array, stop: Array) -> Bools:
-        """Whether the pole at ``z`` is too close to panels, in their angle, for a rule on them."""
-        middle, half = (self.low + self.high) / 2.0, (self.high - self.low) / 2.0
-        pole = np.arccos((middle - z + 0j) / half)[interval]
+    def _close(self, z: ComplexArray, interval: Indices, start: Array, stop: Array) -> Bools:
+        """Whether poles at ``z`` are too close to panels, in their angle, for a rule on them."""
+        low, high = self.low[interval], self.high[interval]
+        pole = np.arccos(((low + high) / 2.0 - z) / ((high - low) / 2.0))
         t = (2.0 * pole - start - stop) / (stop - start)
         return np.asarray(np.abs(t + np.sqrt(t - 1.0) * np.sqrt(t + 1.0)) < NEAR)
 
-    def _next_to(self, z: complex, panel: Indices, power: int) -> complex:
-        """What panels next to the pole add: halved until it is far from each part."""
+    def _next_to(self, z: ComplexArray, point: Indices, panel: Indices, power: int) -> ComplexArray:
+        """What pairs of poles and panels add: panels are halved until the pole is far from each."""
         start, stop = self.start[panel], self.stop[panel]
-        total = 0j
+        total = np.zeros(z.size, dtype=complex)
         for depth in range(MAX_DEPTH + 1):
-            near = self._close(z, self.interval[panel], start, stop) & (depth < MAX_DEPTH)
+            near = self._close(z[point], self.interval[panel], start, stop) & (depth < MAX_DEPTH)
             far = ~near
+            which = panel[far]
             half = ((stop[far] - start[far]) / 2.0)[:, None]
             angle = start[far][:, None] + (_NODES + 1.0) * half
-            which = np.repeat(panel[far], DEGREE + 1)
-            place = 2.0 * (angle.ravel() - self.start[which]) / (self.stop - self.start)[which] - 1
-            g = series_at(place, self.coefficients.T, which).reshape(angle.shape)
-            width = (self.high - self.low)[self.interval[panel[far]]][:, None]
-            x = self.low[self.interval[panel[far]]][:, None] + width * np.sin(angle / 2.0) ** 2
-            total += complex(np.sum(_FEJER * g * half / (x - z) ** power))
+            place = 2.0 * (angle - self.start[which][:, None])
+            place = place / (self.stop - self.start)[which][:, None] - 1.0
+            columns = np.repeat(which, DEGREE + 1)
+            g = series_at(place.ravel(), self.coefficients.T, columns).reshape(angle.shape)
+            low, high = self.low[self.interval[which]], self.high[self.interval[which]]
+            x = low[:, None] + (high - low)[:, None] * np.sin(angle / 2.0) ** 2
+            parts = (_FEJER * g * half / (x - z[point[far]][:, None]) ** power).sum(axis=1)
+            np.add.at(total, point[far], parts)
             if not near.any():
                 break
             middle = (start[near] + stop[near]) / 2.0
@@ -267,6 +275,7 @@ class DensityTable:
                 np.concatenate([middle, stop[near]]),
             )
             panel = np.concatenate([panel[near], panel[near]])
+            point = np.concatenate([point[near], point[near]])
         return total
 
 
