@@ -149,6 +149,20 @@ def test_atoms() -> None:
     assert FreeConvolution(halves(0.5), halves(0.5)).atoms == ()
 
 
+def test_edges_at_atoms_whose_masses_add_up_to_one() -> None:
+    law = FreeConvolution(
+        DiscreteLaw([1.5, 2.0, 5.0], [0.4, 0.2, 0.4]),
+        DiscreteLaw([1.0, 2.2], [0.6, 0.4]),
+        "multiplicative",
+    )
+    assert 5.0 in [round(low, 12) for low, _ in law.edges]
+    assert law.atoms == ()
+    assert law.mass_error < 1e-12
+    # Inverse square roots there
+    near = law.pdf(5.0 + np.array([1e-8, 4e-8]))
+    assert near[0] / near[1] == pytest.approx(2.0, rel=1e-6)
+
+
 def test_a_single_point_shifts_and_scales() -> None:
     law = MarchenkoPastur(4.0)
     moved = FreeConvolution([2.0], law)

@@ -589,7 +589,12 @@ def _law(given: LawLike) -> SpectralLaw:
     law = given if isinstance(given, SpectralLaw) else DiscreteLaw(given)
     if isinstance(law, _FreeLaw):
         return _Tabulated(law) if law._exact is None else law._exact
-    return law._law if isinstance(law, Population) else law
+    if isinstance(law, Population):
+        law = law._law
+    if isinstance(law, DiscreteLaw) and (law.weights < ATOM).any():  # bands too thin to resolve
+        kept = law.weights >= ATOM
+        law = DiscreteLaw(law.values[kept], law.weights[kept])
+    return law
 
 
 def _only_point(law: SpectralLaw) -> float | None:

@@ -27,6 +27,7 @@ EPS = float(np.finfo(float).eps)
 MAX_STEPS = 100
 CLOSED = 1e-13  # relative to the scale: gaps of this width are rounding
 SHARES = 0.98  # below 1 by what a grid may miss of the largest
+SEEN = 1e-5
 TOUCHING = 1e-11
 AROUND_ZERO = 1e-8  # of phi: where a quotient of products is 0 / 0
 
@@ -149,11 +150,23 @@ class _Curve:
             error = sum(one.error for one in self._operation.transforms) * abs(x) + 4 * EPS * abs(x)
         else:
             error += 2.0 * EPS * (sum(size) + abs(float(phi[0])))
-        change = float(value_and_slope(share, 0)[1][0]) / width
+        change = self._change(float(phi[0]), width)
         curvature = abs(self._operation.curvature(x, float(phi[0]), change))
         slope = float(self._operation.transforms[0].on_axis(w[0])[1][0])
         rate = math.sqrt(2.0 / curvature) / slope if curvature > 0 else math.nan
         return Edge(x, error, float(phi[0]), float(w[0][0]), rate)
+
+    def _change(self, phi: float, width: float) -> float:
+        """The derivative of the excess, by the least difference that rounding leaves as it is.
+
+        Next to an atom the grid is so fine that there is next to no difference between its points.
+        """
+        steps = width * 10.0 ** np.arange(-3.0, 13.0)
+        excess = self(phi + np.append(0.0, steps))[1]
+        differences = np.abs(excess[1:] - excess[0])
+        with np.errstate(invalid="ignore"):
+            seen = np.flatnonzero(differences > SEEN)
+        return float(differences[seen[0]] / abs(steps[seen[0]])) if seen.size else math.nan
 
 
 def _merged(gaps: list[_Gap], touching: float) -> list[_Gap]:
