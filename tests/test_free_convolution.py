@@ -282,6 +282,12 @@ def test_results_are_laws_themselves() -> None:
     assert np.array(twice.edges) == pytest.approx(np.array(once.edges), rel=1e-10)
     x = np.linspace(-3.4, 3.4, 9)
     assert twice.pdf(x) == pytest.approx(once.pdf(x), abs=1e-9)
+    # (MP x H) [+] semicircle, in two orders
+    silverstein = GeneralisedMarchenkoPastur([1, 8], 0.5)
+    other_way = FreeConvolution(MarchenkoPastur(0.5), [1, 8], "multiplicative")
+    first, second = (FreeConvolution(a, Semicircle(0.1)) for a in (silverstein, other_way))
+    assert np.array(first.edges) == pytest.approx(np.array(second.edges), abs=1e-9)
+    assert first.mass_error < 1e-10
     law = FreeConvolution(MarchenkoPastur(0.5), Population.of_atoms([1, 8]), "multiplicative")
     other = GeneralisedMarchenkoPastur([1, 8], 0.5)
     assert law.ppf([0.1, 0.4, 0.9]) == pytest.approx(other.ppf([0.1, 0.4, 0.9]), rel=1e-11)

@@ -23,8 +23,9 @@ from rmt.arguments import checked_choice, checked_real
 from rmt.arrays import Array, Bools, ComplexArray, Indices
 from rmt.spectra.free.gaps import Edge, find_bands
 from rmt.spectra.free.operations import Compression, Operation, Product, Sum
-from rmt.spectra.laws.given import DiscreteLaw
+from rmt.spectra.laws.given import DiscreteLaw, Semicircle
 from rmt.spectra.laws.law import Atom, SpectralLaw
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPastur
 from rmt.spectra.laws.panels import DensityTable, build_table
 from rmt.spectra.laws.population import Population
 from rmt.status import ConvergenceError, InvalidInputError, Status
@@ -550,9 +551,9 @@ class FreeCompression(_FreeLaw):
 
 
 class _Tabulated(SpectralLaw):
-    """A free convolution as a part of another: transforms by quadrature, which takes less time."""
+    """A law without closed transforms as a part: by quadrature, sure and fast."""
 
-    def __init__(self, whole: _FreeLaw) -> None:
+    def __init__(self, whole: SpectralLaw) -> None:
         self.whole = whole
 
     def __repr__(self) -> str:
@@ -587,14 +588,15 @@ class _Tabulated(SpectralLaw):
 
 def _law(given: LawLike) -> SpectralLaw:
     law = given if isinstance(given, SpectralLaw) else DiscreteLaw(given)
-    if isinstance(law, _FreeLaw):
-        return _Tabulated(law) if law._exact is None else law._exact
     if isinstance(law, Population):
         law = law._law
+    if isinstance(law, _FreeLaw) and law._exact is not None:
+        law = law._exact
     if isinstance(law, DiscreteLaw) and (law.weights < ATOM).any():  # bands too thin to resolve
         kept = law.weights >= ATOM
         law = DiscreteLaw(law.values[kept], law.weights[kept])
-    return law
+    closed = isinstance(law, DiscreteLaw | MarchenkoPastur | Semicircle)
+    return law if closed else _Tabulated(law)
 
 
 def _only_point(law: SpectralLaw) -> float | None:
