@@ -61,11 +61,16 @@ from rmt.regression import (
 )
 from rmt.spectra import (
     ConjugateKernel as ConjugateKernel,
+    DensityLaw as DensityLaw,
+    DiscreteLaw as DiscreteLaw,
+    FreeCompression as FreeCompression,
+    FreeConvolution as FreeConvolution,
     GeneralisedMarchenkoPastur as GeneralisedMarchenkoPastur,
     MarchenkoPastur as MarchenkoPastur,
     MarchenkoPasturBulk as MarchenkoPasturBulk,
     Outliers as Outliers,
     Population as Population,
+    Semicircle as Semicircle,
     SpectralLaw as SpectralLaw,
     TracyWidom as TracyWidom,
     rectangular_outliers as rectangular_outliers,

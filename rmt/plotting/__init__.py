@@ -13,12 +13,14 @@ from typing import Any
 from rmt.grids import PhaseDiagram, RidgeSweep, Sweep
 from rmt.hermite import HermiteExpansion
 from rmt.plotting.expansions import draw_expansion
+from rmt.plotting.laws import draw_law
 from rmt.plotting.paths import draw_path
 from rmt.plotting.predictions import draw_prediction
 from rmt.plotting.regression import draw_ridge, draw_ridge_sweep
 from rmt.plotting.sweeps import draw_phase_diagram, draw_sweep
 from rmt.prediction import Prediction, TrainingPath
 from rmt.regression import RidgeErrors
+from rmt.spectra import SpectralLaw, TracyWidom
 
 __all__ = ["draw"]
 
@@ -28,7 +30,9 @@ _PICTURES: dict[type, Callable[..., Any]] = {
     Prediction: draw_prediction,
     RidgeErrors: draw_ridge,
     RidgeSweep: draw_ridge_sweep,
+    SpectralLaw: draw_law,
     Sweep: draw_sweep,
+    TracyWidom: draw_law,
     TrainingPath: draw_path,
 }
 
@@ -41,4 +45,5 @@ def draw(result: Any, axes: Any = None, **options: Any) -> Any:
     Axes or Figure
         What the method ``plot`` of the result says.
     """
-    return _PICTURES[type(result)](result, *(() if axes is None else (axes,)), **options)
+    picture = next(_PICTURES[kind] for kind in type(result).__mro__ if kind in _PICTURES)
+    return picture(result, *(() if axes is None else (axes,)), **options)

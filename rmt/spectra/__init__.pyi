@@ -1,5 +1,14 @@
+from rmt.spectra.free.convolution import (
+    FreeCompression as FreeCompression,
+    FreeConvolution as FreeConvolution,
+)
 from rmt.spectra.laws.conjugate_kernel import ConjugateKernel as ConjugateKernel
-from rmt.spectra.laws.derived import SingularValueLaw as SingularValueLaw
+from rmt.spectra.laws.derived import AffineLaw as AffineLaw, SingularValueLaw as SingularValueLaw
+from rmt.spectra.laws.given import (
+    DensityLaw as DensityLaw,
+    DiscreteLaw as DiscreteLaw,
+    Semicircle as Semicircle,
+)
 from rmt.spectra.laws.law import (
     Atom as Atom,
     SpectralLaw as SpectralLaw,

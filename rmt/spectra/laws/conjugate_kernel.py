@@ -111,9 +111,10 @@ def _covariance(linear: float, nonlinear: float, dim_ratio: float) -> Population
 
 def _shifted(population: Population, scale: float, shift: float) -> Population:
     """The law of ``scale t + shift``."""
-    refine = population.refine
+    refine, whole = population.refine, population.whole
     return replace(
         population,
         values=scale * population.values + shift,
         refine=None if refine is None else lambda count: _shifted(refine(count), scale, shift),
+        whole=None if whole is None else lambda: whole().affine(scale, shift),
     )

@@ -3,18 +3,106 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rmt.arguments import checked_real
 from rmt.arrays import Array, ComplexArray, Indices
 from rmt.spectra.laws.law import Atom, SpectralLaw
 from rmt.spectra.laws.panels import DensityTable
 from rmt.status import InvalidInputError
 
-__all__ = ["ContinuousPart", "SingularValueLaw"]
+__all__ = ["AffineLaw", "ContinuousPart", "SingularValueLaw"]
+
+
+class AffineLaw(SpectralLaw):
+    """The law of ``scale X + shift``.
+
+    Attributes
+    ----------
+    whole : SpectralLaw
+        Of ``X``.
+    scale, shift : float
+
+    Examples
+    --------
+    >>> from rmt.spectra import MarchenkoPastur
+    >>> law = MarchenkoPastur(4.0).affine(-1.0, 2.0)
+    >>> law.edges, law.atoms, round(law.mean(), 12)
+    (((-7.0, 1.0),), (Atom(location=2.0, mass=0.75),), 1.0)
+    """
+
+    def __init__(self, whole: SpectralLaw, scale: float, shift: float = 0.0) -> None:
+        self.whole = whole
+        self.scale, self.shift = checked_real("scale", scale), checked_real("shift", shift)
+        if self.scale == 0.0:
+            raise InvalidInputError("scale: must not be zero")
+
+    def __repr__(self) -> str:
+        return f"{self.whole!r}.affine({self.scale:g}, {self.shift:g})"
+
+    @property
+    def knows_edges(self) -> bool:
+        """Whether the law of ``X`` does."""
+        return self.whole.knows_edges
+
+    def _moved(self, x: Any) -> Any:
+        return self.scale * x + self.shift
+
+    def _back(self, x: Any) -> Any:
+        return (x - self.shift) / self.scale
+
+    @property
+    def edges(self) -> tuple[tuple[float, float], ...]:
+        """The intervals on which there is a density."""
+        moved = [sorted((self._moved(a), self._moved(b))) for a, b in self.whole.edges]
+        return tuple((a, b) for a, b in sorted(moved))
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """The point masses."""
+        moved = [Atom(self._moved(one.location), one.mass) for one in self.whole.atoms]
+        return tuple(sorted(moved, key=lambda one: one.location))
+
+    def _density(self, interval: Indices, left: Array, right: Array) -> Array:
+        size = abs(self.scale)
+        if self.scale < 0:
+            interval, left, right = len(self.whole.edges) - 1 - interval, right, left
+        return np.asarray(self.whole._density(interval, left / size, right / size) / size)
+
+    def cdf(self, x: ArrayLike) -> Array:
+        """``P(scale X + shift <= x)``."""
+        if self.scale > 0:
+            return self.whole.cdf(self._back(np.asarray(x, dtype=float)))
+        return super().cdf(x)
+
+    def expect(self, function: Any) -> float:
+        """``E[f(scale X + shift)]`` for a vectorised smooth ``f``."""
+        return self.whole.expect(lambda x: function(self._moved(x)))
+
+    def pdf_error(self, x: ArrayLike) -> Array:
+        """Absolute error bound of `pdf`: of the density of ``X``."""
+        points = np.asarray(x, dtype=float)
+        rounding = 4.0 * np.finfo(float).eps * self.pdf(points)
+        return np.asarray(self.whole.pdf_error(self._back(points)) / abs(self.scale) + rounding)
+
+    def _stieltjes(self, z: ComplexArray) -> ComplexArray:
+        return self._transformed(self.whole._stieltjes, z) / self.scale
+
+    def _stieltjes_derivative(self, z: ComplexArray) -> ComplexArray:
+        return self._transformed(self.whole._stieltjes_derivative, z) / self.scale**2
+
+    def _transformed(
+        self, transform: Callable[[ComplexArray], ComplexArray], z: ComplexArray
+    ) -> ComplexArray:
+        back = self._back(z)
+        if self.scale > 0:
+            return transform(back)
+        return np.asarray(transform(back.conj()).conj())  # transforms are asked above the axis
 
 
 class ContinuousPart(SpectralLaw):
@@ -81,6 +169,10 @@ class ContinuousPart(SpectralLaw):
     def _stieltjes(self, z: ComplexArray) -> ComplexArray:
         poles = sum(atom.mass / (atom.location - z) for atom in self.whole.atoms)
         return np.asarray((self.whole._stieltjes(z) - poles) * self._factor)
+
+    def _stieltjes_derivative(self, z: ComplexArray) -> ComplexArray:
+        poles = sum(atom.mass / (atom.location - z) ** 2 for atom in self.whole.atoms)
+        return np.asarray((self.whole._stieltjes_derivative(z) - poles) * self._factor)
 
 
 class SingularValueLaw(SpectralLaw):

@@ -14,13 +14,15 @@ from numpy.typing import ArrayLike
 
 from rmt.arguments import whole_number
 from rmt.arrays import Array, Bools, ComplexArray, Indices
-from rmt.display import InNotebooks, Part, Table
+from rmt.display import InNotebooks, Part, Table, draw
 from rmt.spectra.laws.panels import DensityTable, build_table
 from rmt.spectra.laws.quantiles import RELATIVE
 from rmt.status import InvalidInputError
 
 if TYPE_CHECKING:
-    from rmt.spectra.laws.derived import ContinuousPart, SingularValueLaw
+    from matplotlib.axes import Axes
+
+    from rmt.spectra.laws.derived import AffineLaw, ContinuousPart, SingularValueLaw
 
 __all__ = ["Atom", "SpectralLaw"]
 
@@ -138,7 +140,9 @@ class SpectralLaw(ABC, InNotebooks):
         return self._off_support(z, self._stieltjes_derivative)
 
     def _stieltjes_derivative(self, z: ComplexArray) -> ComplexArray:
-        raise InvalidInputError(f"{self!r} offers no derivative of its Stieltjes transform")
+        # By quadrature, unless a law knows better: its accuracy falls off close to the support.
+        poles = (atom.mass / (atom.location - z) ** 2 for atom in self.atoms)
+        return np.asarray(sum(poles, start=self._table.cauchy(z, power=2)))
 
     def edge_scale(self, size: int) -> float:
         """Scale of the largest eigenvalue's fluctuation at the upper edge ``b``.
@@ -387,12 +391,28 @@ class SpectralLaw(ABC, InNotebooks):
         total = sum(atom.mass * float(function(np.array(atom.location))) for atom in self.atoms)
         return float(total + self._table.integral(function))
 
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the density, and the atoms with their masses (needs the extra ``plot``).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            A new figure is made when left out.
+        """
+        return draw(self, ax)  # type: ignore[no-any-return]
+
     def singular_values(self) -> SingularValueLaw:
         """The law of ``sqrt(X)``: singular values, for a law of eigenvalues of ``W^T W``."""
         # Loaded here, because that module is written in terms of this one.
         from rmt.spectra.laws.derived import SingularValueLaw
 
         return SingularValueLaw(self)
+
+    def affine(self, scale: float, shift: float = 0.0) -> AffineLaw:
+        """The law of ``scale X + shift``, ``scale`` not zero."""
+        from rmt.spectra.laws.derived import AffineLaw
+
+        return AffineLaw(self, scale, shift)
 
     def without_atoms(self) -> ContinuousPart:
         """The law of ``X`` given that it is at no atom."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.chebyshev import chebint, chebval
 
-from rmt.arrays import Array, ComplexArray, Indices
+from rmt.arrays import Array, Bools, ComplexArray, Indices
 from rmt.newton import bracketed
 from rmt.spectra.laws.quantiles import QuantileTable
 
@@ -31,6 +31,8 @@ MAX_DEPTH = 45
 MAX_PANELS = 20_000
 FINE = 64  # cells of a panel for the first guess of a quantile
 MAX_STEPS = 60
+NEAR = 5.0  # a pole on a smaller Bernstein ellipse of a panel is close to it
+BLOCK = 2**16  # complex numbers held at a time
 LAST = 5  # coefficients of a panel, from which the rest is estimated
 MANY = 8192  # quantiles for each interval, from which on a table of them pays
 
@@ -45,7 +47,15 @@ def _analysis() -> Array:
     return np.asarray(matrix)
 
 
+def _fejer() -> Array:
+    """Weights of Fejer's first rule."""
+    moments = np.zeros(DEGREE + 1)
+    moments[::2] = 2.0 / (1.0 - np.arange(0, DEGREE + 1, 2) ** 2)
+    return np.asarray(moments @ _ANALYSIS)
+
+
 _ANALYSIS = _analysis()
+_FEJER = _fejer()
 
 
 @dataclass(frozen=True)
@@ -202,15 +212,12 @@ class DensityTable:
     @cached_property
     def rule(self) -> tuple[Array, Array]:
         """Points and weights of a quadrature rule for the law (its continuous part)."""
-        moments = np.zeros(DEGREE + 1)
-        moments[::2] = 2.0 / (1.0 - np.arange(0, DEGREE + 1, 2) ** 2)
-        weights = moments @ _ANALYSIS  # Fejer's first rule
         values = chebval(_NODES, self.coefficients.T)
         half = ((self.stop - self.start) / 2.0)[:, None]
         angle = self.start[:, None] + (_NODES + 1.0) * half
         width = (self.high - self.low)[self.interval][:, None]
         x = self.low[self.interval][:, None] + width * np.sin(angle / 2.0) ** 2
-        return x.ravel(), (values * weights * half).ravel()
+        return x.ravel(), (values * _FEJER * half).ravel()
 
     def integral(self, function: Callable[[Array], Array]) -> float:
         """``int f(x) rho(x) dx``."""
@@ -219,12 +226,57 @@ class DensityTable:
         x, weights = self.rule
         return float(np.asarray(function(x)) @ weights)
 
-    def cauchy(self, z: ComplexArray) -> ComplexArray:
-        """``int rho(x) / (x - z) dx`` off the intervals."""
-        x, weights = self.rule
+    def cauchy(self, z: ComplexArray, power: int = 1) -> ComplexArray:
+        """``int rho(x) / (x - z)^power dx`` off the intervals."""
+        x, weights = (one.reshape(-1, DEGREE + 1) for one in self.rule)
         flat = z.ravel()
-        total = np.array([np.sum(weights / (x - point)) for point in flat], dtype=complex)
+        total = np.zeros(flat.size, dtype=complex)
+        rows = max(1, BLOCK // max(x.size, 1))
+        for first in range(0, flat.size, rows):
+            points = flat[first : first + rows]
+            close = self._close(points[:, None], self.interval, self.start, self.stop)
+            kernel = weights / (x - points[:, None, None]) ** power
+            total[first : first + rows] = np.where(close, 0.0, kernel.sum(axis=2)).sum(axis=1)
+            if close.any():
+                point, panel = close.nonzero()
+                total[first : first + rows] += self._next_to(points, point, panel, power)
         return total.reshape(z.shape)
+
+    def _close(self, z: ComplexArray, interval: Indices, start: Array, stop: Array) -> Bools:
+        """Whether poles at ``z`` are too close to panels, in their angle, for a rule on them."""
+        low, high = self.low[interval], self.high[interval]
+        pole = np.arccos(((low + high) / 2.0 - z) / ((high - low) / 2.0))
+        t = (2.0 * pole - start - stop) / (stop - start)
+        return np.asarray(np.abs(t + np.sqrt(t - 1.0) * np.sqrt(t + 1.0)) < NEAR)
+
+    def _next_to(self, z: ComplexArray, point: Indices, panel: Indices, power: int) -> ComplexArray:
+        """What pairs of poles and panels add: panels are halved until the pole is far from each."""
+        start, stop = self.start[panel], self.stop[panel]
+        total = np.zeros(z.size, dtype=complex)
+        for depth in range(MAX_DEPTH + 1):
+            near = self._close(z[point], self.interval[panel], start, stop) & (depth < MAX_DEPTH)
+            far = ~near
+            which = panel[far]
+            half = ((stop[far] - start[far]) / 2.0)[:, None]
+            angle = start[far][:, None] + (_NODES + 1.0) * half
+            place = 2.0 * (angle - self.start[which][:, None])
+            place = place / (self.stop - self.start)[which][:, None] - 1.0
+            columns = np.repeat(which, DEGREE + 1)
+            g = series_at(place.ravel(), self.coefficients.T, columns).reshape(angle.shape)
+            low, high = self.low[self.interval[which]], self.high[self.interval[which]]
+            x = low[:, None] + (high - low)[:, None] * np.sin(angle / 2.0) ** 2
+            parts = (_FEJER * g * half / (x - z[point[far]][:, None]) ** power).sum(axis=1)
+            np.add.at(total, point[far], parts)
+            if not near.any():
+                break
+            middle = (start[near] + stop[near]) / 2.0
+            start, stop = (
+                np.concatenate([start[near], middle]),
+                np.concatenate([middle, stop[near]]),
+            )
+            panel = np.concatenate([panel[near], panel[near]])
+            point = np.concatenate([point[near], point[near]])
+        return total
 
 
 def series_at(x: Array, coefficients: Array, column: Indices) -> Array:

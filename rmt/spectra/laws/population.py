@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rmt.arrays import Array
-from rmt.display import InNotebooks, Part, Table
+from rmt.arrays import Array, ComplexArray, Indices
+from rmt.display import Part, Table
 from rmt.moments.rules import gauss_legendre
+from rmt.spectra.laws.given import DensityLaw, DiscreteLaw, atoms_of, real_vector
+from rmt.spectra.laws.law import Atom, SpectralLaw
 from rmt.status import InvalidInputError
-
-if TYPE_CHECKING:
-    from rmt.spectra.laws.law import SpectralLaw
 
 __all__ = ["Population", "PopulationLike"]
 
 
 PopulationLike: TypeAlias = "Population | SpectralLaw | ArrayLike"
 
-# Atoms of weight below this share of the total are nothing in double precision.
-_SUM_TOLERANCE = 1e-9
 _ATOMS_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Population(InNotebooks):
+class Population(SpectralLaw):
     """A law ``H`` on the non-negative numbers, given by atoms; continuous ones by a Gauss rule.
 
     Made by one of its class methods; `GeneralisedMarchenkoPastur` also takes a one-dimensional
@@ -43,6 +41,8 @@ class Population(InNotebooks):
         Positive, of sum 1.
     refine : callable or None
         For a continuous population: the same with more nodes (takes their number per piece).
+    whole : callable or None
+        For a continuous population: makes the law itself, of which `pdf`, `cdf` and the like are.
 
     Raises
     ------
@@ -61,6 +61,30 @@ class Population(InNotebooks):
     values: Array
     weights: Array
     refine: Callable[[int], Population] | None = None
+    whole: Callable[[], SpectralLaw] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def _law(self) -> SpectralLaw:
+        return DiscreteLaw(self.values, self.weights) if self.whole is None else self.whole()
+
+    @property
+    def edges(self) -> tuple[tuple[float, float], ...]:
+        """The intervals of a continuous population."""
+        return self._law.edges
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """The point masses; those of a continuous population, not its nodes."""
+        return self._law.atoms
+
+    def _density(self, interval: Indices, left: Array, right: Array) -> Array:
+        return self._law._density(interval, left, right)
+
+    def _stieltjes(self, z: ComplexArray) -> ComplexArray:
+        return self._law._stieltjes(z)
+
+    def _stieltjes_derivative(self, z: ComplexArray) -> ComplexArray:
+        return self._law._stieltjes_derivative(z)
 
     def _parts(self) -> list[Part]:
         low, high = self.values[[0, -1]]
@@ -73,27 +97,14 @@ class Population(InNotebooks):
     @classmethod
     def of_atoms(cls, values: ArrayLike, weights: ArrayLike | None = None) -> Population:
         """Point masses; of equal weight unless weights (of sum 1) are given."""
-        t = _real("population values", values)
-        w = np.full(t.size, 1.0 / max(t.size, 1)) if weights is None else _real("weights", weights)
-        if not t.size:
-            raise InvalidInputError("population values: at least one is needed, got none")
-        if t.shape != w.shape:
-            raise InvalidInputError(
-                f"weights: expected one for each of the {t.size} population values, got {w.size}"
-            )
+        t = real_vector("population values", values)
         bad = ~np.isfinite(t) | (t < 0)
         if bad.any():
             raise InvalidInputError(
                 f"population values must be finite and not negative, got {t[bad][0]} "
                 f"at index {int(np.flatnonzero(bad)[0])}"
             )
-        if not np.all(np.isfinite(w) & (w >= 0)):
-            raise InvalidInputError("weights must be finite and not negative")
-        if abs(w.sum() - 1.0) > _SUM_TOLERANCE:
-            raise InvalidInputError(f"weights must add up to 1, got a sum of {w.sum():.12g}")
-        values_, inverse = np.unique(t[w > 0], return_inverse=True)
-        merged = np.bincount(inverse, w[w > 0])
-        return cls(values_, merged / merged.sum())
+        return cls(*atoms_of("population values", t, weights))
 
     @classmethod
     def of_covariance(cls, matrix: ArrayLike) -> Population:
@@ -155,7 +166,10 @@ class Population(InNotebooks):
                     f"density: must integrate to 1 over its intervals, got {mass.sum():.6g}"
                 )
             atoms = cls.of_atoms(t, mass / mass.sum())
-            return cls(atoms.values, atoms.weights, with_nodes)
+            return cls(atoms.values, atoms.weights, with_nodes, whole)
+
+        def whole() -> SpectralLaw:
+            return DensityLaw(density, sorted(pieces))
 
         return with_nodes(64)
 
@@ -168,26 +182,26 @@ class Population(InNotebooks):
             values = np.append([atom.location for atom in law.atoms], t)
             mass = np.append([atom.mass for atom in law.atoms], law.pdf(t) * weights)
             atoms = cls.of_atoms(np.maximum(values, 0.0), mass / mass.sum())
-            return cls(atoms.values, atoms.weights, with_nodes)
+            return cls(atoms.values, atoms.weights, with_nodes, lambda: law)
 
         return with_nodes(64)
 
     @classmethod
-    def make(cls, population: PopulationLike) -> Population:
+    def make(cls, population: PopulationLike, weights: ArrayLike | None = None) -> Population:
         """A population from anything that `GeneralisedMarchenkoPastur` takes."""
-        from rmt.spectra.laws.law import SpectralLaw
-
-        if isinstance(population, Population):
-            return population
-        if isinstance(population, SpectralLaw):
-            return cls.of_law(population)
+        if isinstance(population, SpectralLaw):  # a Population is one
+            if weights is not None:
+                raise InvalidInputError(
+                    f"weights: expected None for a {type(population).__name__}, which has its own"
+                )
+            return population if isinstance(population, cls) else cls.of_law(population)
         values = np.atleast_1d(np.asarray(population))
         if values.ndim != 1:
             raise InvalidInputError(
                 f"population: expected a one-dimensional array of eigenvalues, got {values.shape}; "
                 "for a covariance matrix use Population.of_covariance"
             )
-        return cls.of_atoms(values)
+        return cls.of_atoms(values, weights)
 
     def moment(self, order: int) -> float:
         """``int t^order dH(t)``."""
@@ -201,10 +215,3 @@ def _rule(intervals: Sequence[tuple[float, float]], count: int) -> tuple[Array, 
     low, high = np.array(intervals, dtype=float).reshape(-1, 2, 1).transpose(1, 0, 2)
     nodes = low + (high - low) * np.sin(angle / 2.0) ** 2
     return nodes.ravel(), ((high - low) * np.sin(angle) * w * np.pi / 4.0).ravel()
-
-
-def _real(name: str, values: Any) -> Array:
-    array = np.atleast_1d(np.asarray(values))
-    if array.dtype.kind not in "fiu" or array.ndim != 1:
-        raise InvalidInputError(f"{name}: expected a one-dimensional array of real numbers")
-    return array.astype(float)

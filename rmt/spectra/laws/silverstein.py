@@ -41,9 +41,11 @@ class GeneralisedMarchenkoPastur(SpectralLaw):
     Parameters
     ----------
     population : Population, SpectralLaw or array_like
-        ``H``; an array holds eigenvalues of equal weight.
+        ``H``; an array holds eigenvalues, of equal weight unless weights are given.
     ratio : float
         ``c = p / n > 0``.
+    weights : array_like, optional
+        Of the eigenvalues of an array, of sum 1.
 
     Raises
     ------
@@ -67,11 +69,15 @@ class GeneralisedMarchenkoPastur(SpectralLaw):
     [(0.1282376, 1.7648919), (2.3341475, 18.272723)]
     >>> round(law.mean(), 12), round(float(law.cdf(2.0)), 12)
     (4.5, 0.5)
+    >>> GeneralisedMarchenkoPastur([1, 3], ratio=0.5, weights=[0.9, 0.1])
+    GeneralisedMarchenkoPastur(0.9 at 1, 0.1 at 3; ratio=0.5)
     """
 
-    def __init__(self, population: PopulationLike, ratio: float) -> None:
+    def __init__(
+        self, population: PopulationLike, ratio: float, weights: ArrayLike | None = None
+    ) -> None:
         self.ratio = positive_number("ratio", ratio)
-        self.population = Population.make(population)
+        self.population = Population.make(population, weights)
         if self.population.refine is not None:
             self.population = _resolved(self.population, self.ratio)
             self._relative_error = CONTINUOUS_TOLERANCE

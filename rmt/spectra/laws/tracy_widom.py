@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from rmt.arrays import Array
 from rmt.caching import cached
-from rmt.display import InNotebooks
+from rmt.display import InNotebooks, draw
 from rmt.spectra.laws.tracy_widom_table import SPLIT, quantile, table_of
 from rmt.status import InvalidInputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["TracyWidom", "largest_eigenvalue_center", "largest_eigenvalue_scale"]
 
@@ -156,6 +160,24 @@ class TracyWidom(InNotebooks):
     def kurtosis(self) -> float:
         """Excess kurtosis: fourth central moment over ``variance()**2``, minus 3."""
         return _moments(self.beta)[3]
+
+    def median(self) -> float:
+        """``ppf(1/2)``."""
+        return float(self.ppf(0.5))
+
+    def support(self) -> tuple[float, float]:
+        """The whole axis; there are no atoms."""
+        return -math.inf, math.inf
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the density (needs the extra ``plot``).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            A new figure is made when left out.
+        """
+        return draw(self, ax)  # type: ignore[no-any-return]
 
     def rvs(
         self,
