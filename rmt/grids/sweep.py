@@ -17,6 +17,7 @@ from rmt.frames import frame_of, plain, plain_fields, rows_of
 from rmt.grids.driver import Executors, Failure, Means, Progress, solved
 from rmt.grids.grid import Grid, Over, actual_value, grid, parameters
 from rmt.grids.points import OF_SPIKES, PREDICTED, Level, Point, family, predicted
+from rmt.json_form import InJson
 from rmt.predict import check_arguments
 from rmt.prediction import Method
 from rmt.problem import Problem
@@ -60,7 +61,7 @@ class SweepError:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sweep(Shown):
+class Sweep(InJson, Shown):
     """Predictions on a grid of problems. Printing: a table of the points, shortened.
 
     Arrays have the shape of the grid, followed by ``K``, the largest number of spikes at any point

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from rmt.display import Formula, InNotebooks, Part, Shown, Table, draw, equation
 from rmt.frames import frame_of, plain, plain_fields
+from rmt.json_form import InJson
 from rmt.lazy import from_above
 from rmt.problem import Problem
 from rmt.spectra.laws.law import SpectralLaw
@@ -152,7 +153,7 @@ class Spike(InNotebooks):
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction(Shown):
+class Prediction(InJson, Shown):
     """What the theory says of the weights after the last step.
 
     Attributes

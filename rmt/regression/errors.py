@@ -19,6 +19,7 @@ from rmt.features.stages import Stage, stage_names, stages
 from rmt.features.target import target_expansion
 from rmt.features.trained import TrainedFeatures, trained_features
 from rmt.frames import frame_of, plain, plain_fields, rows_of
+from rmt.json_form import InJson
 from rmt.problem import Problem
 from rmt.regression.points import Points, solved_points
 from rmt.regression.risk import Risk, RiskTable, effective_ridge, risk
@@ -41,7 +42,7 @@ _LEAST = 1e-8  # of an effective ridge, relative to the features, in the search 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RidgeErrors(Shown):
+class RidgeErrors(InJson, Shown):
     """Errors of the network whose readout is trained by ridge regression, at each stage.
 
     The shape of every array is ``(n_stages, *shape)``, ``shape`` that of ``samples`` broadcast with
