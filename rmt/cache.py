@@ -143,8 +143,6 @@ class Cache(Shown):
                 rows += connection.execute(query, some).fetchall()
             return rows
 
-        if not self._path.exists():  # reading makes no file
-            return {}
         from rmt.json_form import read
 
         found: dict[str, Any] = {}
@@ -174,14 +172,18 @@ class Cache(Shown):
             connection.execute("COMMIT")
 
         if rows:
-            self._tried(kept, None)
+            self._tried(kept, None, writes=True)
 
-    def _tried(self, action: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+    def _tried(
+        self, action: Callable[[sqlite3.Connection], T], otherwise: T, *, writes: bool = False
+    ) -> T:
         """What an action gives, on a new file if this one is damaged, or else what is given."""
         import sqlite3
 
         for _ in range(2):
             before = _identity(self._path)
+            if before is None and not writes:  # reading makes no file
+                return otherwise
             try:
                 connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
                 try:

@@ -379,7 +379,11 @@ def _in_latex(cell: Cell) -> str:
 
 def _latex_rows(table: Table) -> list[str]:
     symbols = [cell for cell in table.header if isinstance(cell, Formula)]
-    lines = [f"% {cell.latex()}: {cell.text}" for cell in symbols if cell.text != cell.latex()]
+    lines = [
+        f"% {cell.latex()}: {' '.join(cell.text.split())}"
+        for cell in symbols
+        if cell.text != cell.latex()
+    ]
     lines += [rf"\begin{{tabular}}{{{table.align}}}", r"\toprule"]
     if table.header:
         lines += [rf"{' & '.join(map(_in_latex, table.header))} \\", r"\midrule"]
