@@ -14,6 +14,7 @@ from hypothesis import given, strategies as st
 
 import rmt
 import validation
+from rmt.cli import main
 from rmt.display import Formula, InPapers, Table, as_latex, with_error
 from rmt.frames import telling
 from validation.comparison.rows import FeatureRow
@@ -235,6 +236,19 @@ def test_a_table_without_a_header() -> None:
 )  # fmt: skip
 def test_cells_that_are_numbers(cell: str, latex: str) -> None:
     assert as_latex([Table("r", [], [[cell]])]).splitlines()[2] == rf"{latex} \\"
+
+
+@pytest.mark.parametrize("command", ["predict", "sweep", "ridge"])
+def test_latex_in_a_shell(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--activation", "erf(z)", "--target", "z", "--width", "200", "--step", "3,0.3"]
+    problem = rmt.Problem("erf(z)", "z", 200, 200, 400, [(3, 0.3)])
+    more, made = {
+        "predict": ([], rmt.predict(problem)),
+        "sweep": (["--over", "alpha_1=0.1,0.2"], rmt.sweep(problem, {"alpha_1": [0.1, 0.2]})),
+        "ridge": (["--inputs", "300"], rmt.ridge(problem, [300], 1e-3)),
+    }[command]
+    assert main([command, *options, *more, "--latex"]) == 0
+    assert capsys.readouterr().out == f"{made.to_latex()}\n"
 
 
 # Frames and CSV

@@ -13,6 +13,7 @@ from rmt.cli.options import (
     PROBLEM_NOTES,
     checked_workers,
     integer,
+    latex_or_json,
     level,
     on_terminal,
     plot,
@@ -95,7 +96,7 @@ _NOTES = [
     ],
     method=level(RTOL, " for each point"),
     output=[
-        JSON,
+        latex_or_json("print a LaTeX table of all points (booktabs)"),
         plot("positions and overlaps"),
         option("--csv", "FILE", "also write one row for each spike of each point"),
     ],
