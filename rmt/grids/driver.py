@@ -173,7 +173,7 @@ def _sent(
         for task in tasks:
             numbers = [number for family in task for number in family]
             changes = [[values[number] for number in family] for family in task]
-            futures[pool.submit(_task, solve, problem, changes, folder)] = numbers
+            futures[pool.submit(_task, solve, folder, problem, changes)] = numbers
         for future in as_completed(futures):
             yield futures[future], _each(futures[future], future.result)  # or its worker is gone
         error = next(iter(futures)).exception() if futures else None
@@ -191,9 +191,9 @@ def _sent(
 
 def _task(
     solve: Solve[T | Failure],
+    folder: Path | None,
     problem: Problem,
     families: Sequence[Sequence[Mapping[str, Any]]],
-    folder: Path | None,
 ) -> list[T | Failure]:
     """The points of some families, each given by what it changes of the problem: a few bytes.
 
