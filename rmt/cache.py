@@ -85,7 +85,7 @@ class Cache(Shown):
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = Path(folder)
 
     def __repr__(self) -> str:
         return f"Cache({str(self.folder)!r})"

@@ -109,6 +109,8 @@ class Sweep(InJson, InPapers):
     ((('alpha_2',), ('scale_2',)), (2, 3), (2, 3, 5))
     >>> found.n_outliers.tolist()
     [[1, 1, 1], [1, 2, 2]]
+    >>> rmt.Sweep.from_json(found.to_json()).n_outliers.tolist()
+    [[1, 1, 1], [1, 2, 2]]
     """
 
     problem: Problem

@@ -186,6 +186,11 @@ class Prediction(InJson, InPapers):
     bulk of singular values [0.0000, 2.0000], 1 outlier (resummed)
     spike  strength  singular value  left  right  overlap with target
         0    14.444          14.513  0.9952  0.9952               0.6635
+    >>> prediction = rmt.predict(problem)
+    >>> rmt.Prediction.from_json(prediction.to_json()).spikes == prediction.spikes
+    True
+    >>> print(prediction.to_latex().splitlines()[-3])
+    0 & 14.444 & 14.513 & 0.9952 & 0.9952 & 0.6635 \\\\
     """
 
     problem: Problem

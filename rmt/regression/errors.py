@@ -80,6 +80,8 @@ class RidgeErrors(InJson, InPapers):
     (('untrained', 'step 1'), (2, 2))
     >>> errors.test_error.round(3).tolist()
     [[0.646, 0.529], [0.246, 0.206]]
+    >>> rmt.RidgeErrors.from_json(errors.to_json()).test_error.round(3).tolist()
+    [[0.646, 0.529], [0.246, 0.206]]
     """
 
     problem: Problem
