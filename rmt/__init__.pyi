@@ -1,3 +1,7 @@
+from rmt.cache import (
+    Cache as Cache,
+    cache as cache,
+)
 from rmt.caching import caches as caches
 from rmt.features import (
     FeatureExponent as FeatureExponent,

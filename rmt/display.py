@@ -1,13 +1,16 @@
-r"""How results are shown: as text by `print`, as HTML in notebooks.
+r"""How results are shown: as text by `print`, as HTML in notebooks, as LaTeX in papers.
 
-A result lists its parts once, lines and tables, and both forms are made of them: they hold the same
-numbers. Where a part is a `Formula`, the text has its plain form and the HTML its LaTeX between
-``\(`` and ``\)``, which notebooks and the documentation typeset. The HTML has no colours of its
-own, so that it follows the theme of the page.
+A result lists its parts once, lines and tables, and all forms are made of them: text and HTML hold
+the same numbers, LaTeX may have headers of its own and errors in brackets. Where a part is a
+`Formula`, the text has its plain form and the HTML its LaTeX between ``\(`` and ``\)``, which
+notebooks and the documentation typeset. The HTML has no colours of its own, so that it follows the
+theme of the page.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -17,12 +20,15 @@ from rmt.lazy import from_above, sympy
 
 __all__ = [
     "Block",
+    "Cell",
     "Formula",
     "InNotebooks",
+    "InPapers",
     "Part",
     "Shown",
     "Table",
     "as_html",
+    "as_latex",
     "as_text",
     "columns_of",
     "cut",
@@ -30,6 +36,7 @@ __all__ = [
     "equation",
     "latex",
     "shortened",
+    "with_error",
 ]
 
 T = TypeVar("T")
@@ -84,7 +91,7 @@ class Table:
     """
 
     align: str
-    header: Sequence[str]
+    header: Sequence[Cell]
     rows: Sequence[Sequence[Cell] | str]
 
 
@@ -113,6 +120,24 @@ class Shown(InNotebooks):
 
     def __str__(self) -> str:
         return as_text(self._parts())
+
+
+class InPapers(Shown):
+    """Base of results whose tables are for papers as well."""
+
+    __slots__ = ()
+
+    def _for_paper(self) -> Iterable[Part]:
+        return self._parts()
+
+    def to_latex(self) -> str:
+        """The table of this result in LaTeX, for the package booktabs.
+
+        Error estimates that reach the digits shown stand in brackets behind them, in units of the
+        last one. What is not the table, such as what was computed, and what symbols mean, is in
+        comments above it.
+        """
+        return as_latex(self._for_paper())
 
 
 def as_text(parts: Iterable[Part]) -> str:
@@ -155,6 +180,88 @@ def as_html(parts: Iterable[Part]) -> str:
         else:
             lines.append(f"<div>{_html(part)}</div>")
     return "\n".join([*lines, "</div>"])
+
+
+def as_latex(parts: Iterable[Part]) -> str:
+    r"""The tables as LaTeX, with the rules of booktabs; everything else as comments.
+
+    Texts are escaped, numbers with a sign or a power of ten are set as formulas. A `Formula` in a
+    header stands for its text, which a comment above the table tells.
+
+    Examples
+    --------
+    >>> header = [Formula("spike", ("k",)), "share in %"]
+    >>> print(as_latex(["two spikes", Table("rr", header, [["0", "-12.5(1)"], ["1", "3e-05"]])]))
+    % two spikes
+    % k: spike
+    \begin{tabular}{rr}
+    \toprule
+    $k$ & share in \% \\
+    \midrule
+    0 & $-12.5(1)$ \\
+    1 & $3\times10^{-5}$ \\
+    \bottomrule
+    \end{tabular}
+    """
+    lines: list[str] = []
+    for part in parts:
+        if isinstance(part, Table):
+            lines += _latex_rows(part)
+        else:
+            text = part if isinstance(part, str) else part.text
+            lines += [f"% {line}".rstrip() for line in text.splitlines()]
+    return "\n".join(lines)
+
+
+def with_error(
+    value: float,
+    error: float,
+    digits: int = 5,
+    *,
+    decimals: int | None = None,
+    fine: bool = False,
+) -> str:
+    """A number to the digits that are sure: ``2.46(1)``, the error in units of the last digit.
+
+    No more than so many digits are shown, of a theory whose own error is of order ``1/N``; an error
+    that does not reach them is left out.
+
+    Parameters
+    ----------
+    value, error : float
+        An error that is not finite is a question mark.
+    digits : int
+        Significant ones, at most.
+    decimals : int, optional
+        At most so many decimals instead, of numbers that are compared with 1.
+    fine : bool
+        One digit more where the error would be 1, which is known to no better than a half then: as
+        standard errors are written.
+
+    Examples
+    --------
+    >>> with_error(2.4567, 0.0123), with_error(2.4567, 1e-7), with_error(2.4567, 0.0123, fine=True)
+    ('2.46(1)', '2.4567', '2.457(12)')
+    >>> with_error(0.66351234, 3e-6, decimals=4), with_error(1234.5, 56.0), with_error(3.2e-7, 1e-8)
+    ('0.6635', '1234(56)', '3.2(1)e-07')
+    """
+    if not math.isfinite(value):
+        return "--"
+    size = math.floor(math.log10(abs(value))) if value else 0
+    if decimals is None and not -5 < size < 7:
+        scale = 10.0**size
+        return f"{with_error(value / scale, error / scale, digits, fine=fine)}e{size:+03d}"
+    most = max(digits - 1 - size, 0) if decimals is None else decimals
+    if not math.isfinite(error):
+        return f"{value:.{most}f}(?)"
+    if error * 10.0**most < 0.5:
+        return f"{value:.{most}f}"
+    places = min(max(-math.floor(math.log10(error)), 0), most)
+    if fine and round(error * 10.0**places) == 1:
+        places = places + 1 if decimals is None else min(places + 1, most)
+    if not fine and places and round(error * 10.0**places) == 10:
+        places -= 1
+    return f"{value:.{places}f}({max(round(error * 10.0**places), 1)})"
 
 
 def latex(expression: Any) -> str:
@@ -245,6 +352,47 @@ def _text_rows(table: Table) -> list[str]:
             )
         lines.append(row.rstrip())
     return lines
+
+
+# What is set as a number: sign, decimals, an error in brackets, a power of ten, in front a bound.
+_NUMBER = re.compile(r"(<?)([+-]?)(\d+(?:\.\d+)?) ?(\(\d+\))?(?:e([+-]?\d+))?")
+_ESCAPED = {
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"<": "$<$", ">": "$>$", "|": "$|$"},
+}
+
+
+def _in_latex(cell: Cell) -> str:
+    if isinstance(cell, Formula):
+        return f"${cell.latex()}$"
+    number = _NUMBER.fullmatch(cell.strip())
+    if number is None:
+        return "".join(_ESCAPED.get(sign, sign) for sign in " ".join(cell.split()))
+    bound, sign, digits, error, power = number.groups(default="")
+    plain = f"{digits}{error}"
+    if not (bound or sign or power):
+        return plain
+    scale = rf"\times10^{{{int(power)}}}" if power else ""
+    return f"${bound}{sign}{plain}{scale}$"
+
+
+def _latex_rows(table: Table) -> list[str]:
+    symbols = [cell for cell in table.header if isinstance(cell, Formula)]
+    lines = [
+        f"% {cell.latex()}: {' '.join(cell.text.split())}"
+        for cell in symbols
+        if cell.text != cell.latex()
+    ]
+    lines += [rf"\begin{{tabular}}{{{table.align}}}", r"\toprule"]
+    if table.header:
+        lines += [rf"{' & '.join(map(_in_latex, table.header))} \\", r"\midrule"]
+    for row in table.rows:
+        if isinstance(row, str):
+            lines.append(rf"\multicolumn{{{len(table.align)}}}{{l}}{{{_in_latex(row)}}} \\")
+        else:
+            lines.append(rf"{' & '.join(map(_in_latex, row))} \\")
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
 def _html_rows(table: Table) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from rmt.status import Status
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["frame_of", "plain", "plain_fields", "rows_of"]
+__all__ = ["frame_of", "plain", "plain_fields", "rows_of", "telling"]
 
 
 def frame_of(rows: Sequence[dict[str, Any]]) -> pandas.DataFrame:
@@ -29,6 +30,27 @@ def frame_of(rows: Sequence[dict[str, Any]]) -> pandas.DataFrame:
     except ImportError as error:
         raise ImportError("to_frame needs pandas (the extra 'frame' of this package)") from error
     return pandas.DataFrame(rows)
+
+
+def telling(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without columns that say nothing.
+
+    Those in which every entry is missing, and error estimates that are all zero: of closed forms.
+
+    Examples
+    --------
+    >>> telling([{"k": 0, "x": 0.0, "x_error": 0.0, "y": float("nan")}])
+    [{'k': 0, 'x': 0.0}]
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    kept = [name for name in names if any(_says(name, row.get(name)) for row in rows)]
+    return [{name: row[name] for name in kept if name in row} for row in rows]
+
+
+def _says(name: str, value: Any) -> bool:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return False
+    return not (name == "error" or name.endswith("_error")) or value != 0
 
 
 def rows_of(columns: Mapping[str, ArrayLike]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from rmt import notes
 from rmt.arrays import Array, Bools
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
+from rmt.cache import remembered
 from rmt.prediction import Method, Prediction, Spike, SpikeError, TrainingPath
 from rmt.problem import Problem
 from rmt.problem.supported import check_supported, has_prediction, two_steps
@@ -144,16 +145,22 @@ def predict(
     if method == "deformed" and forms is None:
         forms = _default_forms(problem)
     check_supported(problem, method, forms)
-    seconds, failure = checked_seconds(max_seconds), None
-    try:
-        prediction = _at_level(problem, method, rtol, forms, seconds, bulk)
-    except ConvergenceError as error:
-        failure = error
-        prediction = _unsolved(problem, method, error, forms)
-    prediction = replace(prediction, rtol=float(rtol))
-    if throw and not prediction.status.ok:
-        raise _error(prediction, rtol, failure)
-    return prediction
+    seconds = checked_seconds(max_seconds)
+
+    def solved() -> Prediction:
+        failure = None
+        try:
+            prediction = _at_level(problem, method, rtol, forms, seconds, bulk)
+        except ConvergenceError as error:
+            failure = error
+            prediction = _unsolved(problem, method, error, forms)
+        prediction = replace(prediction, rtol=float(rtol))
+        if throw and not prediction.status.ok:
+            raise _error(prediction, rtol, failure)
+        return prediction
+
+    asked: dict[str, Any] = {"method": method, "forms": forms, "bulk": bulk, "rtol": float(rtol)}
+    return remembered("prediction", problem, solved, **asked)
 
 
 @one_blas_thread()
@@ -235,7 +242,20 @@ def training_path(
         check_supported(problem.with_n_steps(n), method, forms)
         if method != "resummed":  # whose walk has the errors and the alignments of rows
             check_supported(problem.with_n_steps(n), "resummed", None)
-    seconds, start = checked_seconds(max_seconds), time.thread_time()
+    seconds = checked_seconds(max_seconds)
+    asked: dict[str, Any] = {"method": method, "forms": forms, "bulk": bulk, "rtol": float(rtol)}
+    return remembered("path", problem, lambda: _path(problem, seconds, **asked), **asked)
+
+
+def _path(
+    problem: Problem,
+    seconds: float | None,
+    method: Method,
+    forms: Forms | None,
+    bulk: Bulk | None,
+    rtol: float,
+) -> TrainingPath:
+    start = time.thread_time()
     with time_limit(seconds):
         points = walked(problem, rtol)
     left = None if seconds is None else seconds - (time.thread_time() - start)
@@ -248,7 +268,7 @@ def training_path(
         method=method,
         forms=forms,
         bulk=bulk,
-        rtol=float(rtol),
+        rtol=rtol,
     )
     status = path.status
     if not status.ok:

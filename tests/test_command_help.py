@@ -105,6 +105,7 @@ def test_options_say_what_they_take_and_what_holds_without_them(program):
 )
 def test_examples_of_rmt(line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").mkdir()
     assert rmt(shlex.split(line)[1:]) == 0
     captured = capsys.readouterr()
     assert captured.out.strip()

@@ -71,8 +71,10 @@ PROBLEM = "--activation 'tanh(z + 7/10)' --target 'z1 + z1*z2' --width 100 --ste
 COMPLETE = {
     "rmt ": {
         "predict", "scaling", "sweep", "phase-diagram", "features", "ridge", "hermite",
-        "exponents", "completion",
+        "exponents", "cache", "completion",
     },
+    "rmt cache ": {"list", "clear"},
+    "rmt cache list --f": {"--folder"},
     "rmt p": {"predict", "phase-diagram"},
     "rmt --": {"--help", "--version"},
     "rmt predict --re": {"--readout", "--readout-sum"},

@@ -10,6 +10,7 @@ from functools import cache
 from html import unescape
 from importlib import import_module
 from inspect import isclass
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -140,6 +141,7 @@ MADE = {
     "PathPlan": lambda: PATHS,
     "PathSamples": lambda: validation.run_paths(PATHS),
     "PathComparison": path_comparison,
+    "Cache": lambda: rmt.Cache(Path("nowhere")),
     "PathRow": lambda: path_comparison().rows[0],
 }
 

@@ -142,6 +142,7 @@ def test_a_name_that_is_not_there():
 
 # Functions with the name of the module, or the package, that defines them.
 SAME_NAMES = [
+    ("rmt", "cache", "active"),
     ("rmt", "predict", "on_marchenko_pastur"),
     ("rmt.grids", "sweep", "swept"),
     ("rmt.grids", "phase_diagram", "PhaseDiagram"),

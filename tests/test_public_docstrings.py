@@ -15,6 +15,7 @@ SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "Notes", "Reference
 # What computes no formula and so has no source.
 NO_FORMULA = {
     "rmt.Step": "a pair of numbers",
+    "rmt.cache": "keeps results",
     "rmt.caches": "counts results",
     "rmt.sweep": "calls rmt.predict",
     "rmt.ScalarFunction": "text to values",

@@ -24,6 +24,7 @@ RUN = (
     "howto/own_activation.md",
     "howto/own_weights.md",
     "howto/large_sweeps.md",
+    "howto/keep_results.md",
     "howto/many_steps.md",
     "howto/cluster_and_gpu.md",
     "howto/own_model.md",

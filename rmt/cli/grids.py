@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -14,6 +13,7 @@ from rmt.cli.options import (
     PROBLEM_NOTES,
     checked_workers,
     integer,
+    latex_or_json,
     level,
     on_terminal,
     plot,
@@ -96,7 +96,7 @@ _NOTES = [
     ],
     method=level(RTOL, " for each point"),
     output=[
-        JSON,
+        latex_or_json("print a LaTeX table of all points (booktabs)"),
         plot("positions and overlaps"),
         option("--csv", "FILE", "also write one row for each spike of each point"),
     ],
@@ -129,14 +129,10 @@ def sweep(options: argparse.Namespace) -> Outcome:
             **solver_of(options),
         )
     if options.csv is not None:
-        rows = found.rows()
         try:
-            with open(options.csv, "w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
-        except OSError as error:
-            raise InvalidInputError(f"--csv {options.csv}: {error}") from error
+            found.to_csv(options.csv)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"--csv {options.csv}: {error.__cause__}") from error
     return Outcome(found, _failed_points(found))
 
 

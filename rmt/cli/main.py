@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rmt.cli.completion import completion_of
 from rmt.cli.expansions import exponents, hermite
 from rmt.cli.grids import phase_diagram, sweep
+from rmt.cli.kept import cache
 from rmt.cli.options import FUNCTIONS
 from rmt.cli.predictions import features, predict, ridge, scaling
 from rmt.cli.program import Program, run_program
@@ -30,6 +31,7 @@ PROGRAM = Program(
         ridge,
         hermite,
         exponents,
+        cache,
         completion_of("rmt"),
     ),
 )

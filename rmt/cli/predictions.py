@@ -34,7 +34,10 @@ def _regularisation(text: str) -> list[float] | Literal["optimal"]:
     return "optimal" if text == "optimal" else _numbers(text)
 
 
-@problem_command(method=level(RTOL), output=[JSON, plot("bulk and outliers")])
+@problem_command(
+    method=level(RTOL),
+    output=[latex_or_json("print a LaTeX table (booktabs)"), plot("bulk and outliers")],
+)
 def predict(options: argparse.Namespace) -> object:
     r"""Predict the outliers of the weights after one or two steps.
 
@@ -126,7 +129,7 @@ def features(options: argparse.Namespace) -> object:
         rtol(RTOL),
         max_seconds(),
     ],
-    output=[JSON, plot("the learning curves")],
+    output=[latex_or_json("print a LaTeX table (booktabs)"), plot("the learning curves")],
 )
 def ridge(options: argparse.Namespace) -> object:
     r"""Predict the errors of ridge regression on the features.

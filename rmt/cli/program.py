@@ -274,7 +274,7 @@ def _written(found: object, options: argparse.Namespace) -> object:
         return found
     save_figure(found, options)
     if getattr(options, "latex", False):
-        return found.latex()  # type: ignore[attr-defined]
+        return found.to_latex() if hasattr(found, "to_latex") else found.latex()  # type: ignore[attr-defined]
     if getattr(options, "json", False):
         return json.dumps(found.to_dict(), indent=1)  # type: ignore[attr-defined]
     return found

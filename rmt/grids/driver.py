@@ -11,9 +11,11 @@ from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Se
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from rmt.blas import one_blas_thread
+from rmt.cache import active, cache
 from rmt.grids.grid import Grid, problem_at
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError, RmtError, Status
@@ -164,12 +166,14 @@ def _sent(
     pool: Any = executor if of_client is None else of_client()
     size = math.ceil(len(families) / _TASKS)
     tasks = [families[start : start + size] for start in range(0, len(families), size)]
+    kept = active()
+    folder = None if kept is None else kept.folder
     futures: dict[Future[list[T | Failure]], list[int]] = {}
     try:
         for task in tasks:
             numbers = [number for family in task for number in family]
             changes = [[values[number] for number in family] for family in task]
-            futures[pool.submit(_task, solve, problem, changes)] = numbers
+            futures[pool.submit(_task, solve, folder, problem, changes)] = numbers
         for future in as_completed(futures):
             yield futures[future], _each(futures[future], future.result)  # or its worker is gone
         error = next(iter(futures)).exception() if futures else None
@@ -187,11 +191,17 @@ def _sent(
 
 def _task(
     solve: Solve[T | Failure],
+    folder: Path | None,
     problem: Problem,
     families: Sequence[Sequence[Mapping[str, Any]]],
 ) -> list[T | Failure]:
-    """The points of some families, each given by what it changes of the problem: a few bytes."""
-    return _answers(solve, [[problem_at(problem, one) for one in family] for family in families])
+    """The points of some families, each given by what it changes of the problem: a few bytes.
+
+    Kept in the folder, where there is one, as they would be in the process that asks for them.
+    """
+    with cache(folder):
+        made = [[problem_at(problem, one) for one in family] for family in families]
+        return _answers(solve, made)
 
 
 @one_blas_thread()

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from rmt.arrays import Array, Bools, Integers
 from rmt.budget import MAX_SECONDS
 from rmt.display import Block, Part, Shown, draw
-from rmt.frames import frame_of, plain, plain_fields, rows_of
+from rmt.frames import frame_of, plain, plain_fields, rows_of, telling
 from rmt.grids.driver import Executors, Means, Progress
 from rmt.grids.grid import Over
 from rmt.grids.points import Level
@@ -188,8 +188,12 @@ class PhaseDiagram(Shown):
         return rows_of(columns | {"status": plain(self.status)})
 
     def to_frame(self) -> pandas.DataFrame:
-        """`rows` as a pandas frame (needs the extra ``frame``)."""
-        return frame_of(self.rows())
+        """`rows` as a pandas frame (needs the extra ``frame``).
+
+        Columns that say nothing are left out: those without an entry, and error estimates that are
+        all zero.
+        """
+        return frame_of(telling(self.rows()))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and nested lists, ready for JSON; None in place of nan."""

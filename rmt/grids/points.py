@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from rmt.arrays import Array, Bools
 from rmt.budget import time_limit
+from rmt.cache import remembered_all
 from rmt.grids.driver import Failure, attempted
 from rmt.predict import on_bulk, predict
 from rmt.prediction import Method, Prediction, Spike, SpikeError
@@ -143,7 +145,13 @@ def family(
 
 
 def predicted(level: Level, problems: Sequence[Problem]) -> list[Point | Failure]:
-    """The points of a family."""
+    """The points of a family; of those that the cache has (`rmt.cache`) none is computed again."""
+    asked = {name: getattr(level, name) for name in ("method", "forms", "bulk", "outliers_only")}
+    solve = partial(_predicted, level)
+    return remembered_all("point", problems, solve, **asked, rtol=float(level.rtol))
+
+
+def _predicted(level: Level, problems: Sequence[Problem]) -> list[Point | Failure]:
     if level.method != "resummed":
         return [attempted(_single, level, problem) for problem in problems]
     refused = [attempted(check_supported, problem, "resummed", None) for problem in problems]

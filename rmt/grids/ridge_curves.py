@@ -14,7 +14,7 @@ from rmt.arrays import Array
 from rmt.budget import MAX_SECONDS, checked_seconds
 from rmt.display import Part, Shown, Table, draw
 from rmt.features.stages import stage_names
-from rmt.frames import frame_of
+from rmt.frames import frame_of, telling
 from rmt.grids.driver import Executors, Failure, Means, Progress, attempted, solved
 from rmt.grids.grid import Grid, Over, grid
 from rmt.problem import Problem
@@ -89,9 +89,15 @@ class RidgeSweep(Shown):
         return Grid(tuple((name,) for name in self.axes), self.axes)
 
     def to_frame(self) -> pandas.DataFrame:
-        """One row for each stage and point, as a pandas frame (needs the extra ``frame``)."""
+        """One row for each stage and point, as a pandas frame (needs the extra ``frame``).
+
+        Columns that say nothing are left out: those without an entry, and error estimates that are
+        all zero.
+        """
         arrays = {name: getattr(self, name) for name in _QUANTITIES}
-        return frame_of(stage_rows(self.stages, self._grid.coordinates() | arrays, self.status))
+        return frame_of(
+            telling(stage_rows(self.stages, self._grid.coordinates() | arrays, self.status))
+        )
 
     def plot(self) -> Figure:
         """Draw test and training error against the first dimension, a panel for each value of the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from rmt.arrays import Array, Bools, Integers
 from rmt.budget import MAX_SECONDS, checked_seconds
-from rmt.display import Part, Shown, Table, cut, draw, shortened
-from rmt.frames import frame_of, plain, plain_fields, rows_of
+from rmt.display import Formula, InPapers, Part, Table, cut, draw, shortened, with_error
+from rmt.frames import frame_of, plain, plain_fields, rows_of, telling
 from rmt.grids.driver import Executors, Failure, Means, Progress, solved
 from rmt.grids.grid import Grid, Over, actual_value, grid, parameters
 from rmt.grids.points import OF_SPIKES, PREDICTED, Level, Point, family, predicted
+from rmt.json_form import InJson
 from rmt.predict import check_arguments
 from rmt.prediction import Method
 from rmt.problem import Problem
@@ -60,7 +63,7 @@ class SweepError:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sweep(Shown):
+class Sweep(InJson, InPapers):
     """Predictions on a grid of problems. Printing: a table of the points, shortened.
 
     Arrays have the shape of the grid, followed by ``K``, the largest number of spikes at any point
@@ -105,6 +108,8 @@ class Sweep(Shown):
     >>> found.dims, found.shape, found.strength.shape
     ((('alpha_2',), ('scale_2',)), (2, 3), (2, 3, 5))
     >>> found.n_outliers.tolist()
+    [[1, 1, 1], [1, 2, 2]]
+    >>> rmt.Sweep.from_json(found.to_json()).n_outliers.tolist()
     [[1, 1, 1], [1, 2, 2]]
     """
 
@@ -198,8 +203,34 @@ class Sweep(Shown):
         return made
 
     def to_frame(self) -> pandas.DataFrame:
-        """`rows` as a pandas frame (needs the extra ``frame``)."""
-        return frame_of(self.rows())
+        """`rows` as a pandas frame (needs the extra ``frame``).
+
+        Columns that say nothing are left out: those without an entry, and error estimates that are
+        all zero.
+        """
+        return frame_of(telling(self.rows()))
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write `rows` as a CSV file, in UTF-8: every number so that the same one is read.
+
+        Parameters
+        ----------
+        path : path
+            Of the file; what is there is replaced. Nan is ``nan``, None is empty.
+
+        Raises
+        ------
+        InvalidInputError
+            When the file cannot be written.
+        """
+        rows = self.rows()
+        try:
+            with open(path, "w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+        except OSError as error:
+            raise InvalidInputError(f"the file {path} cannot be written: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and nested lists, ready for JSON; None for what is not finite."""
@@ -255,6 +286,37 @@ class Sweep(Shown):
         if np.any(self.undecided & (self.n_outliers >= 0)):
             parts.append("?: undecided within the error estimate")
         return [*parts, *messages]
+
+    def _for_paper(self) -> list[Part]:
+        """All points, with errors in brackets."""
+        p = self.problem
+        about = f"activation {p.activation.text}, {'labels' if p.labels else 'target'} "
+        lines = [part for part in self._parts() if not isinstance(part, Table)]
+        shown = min(int(max(self.n_outliers.max(), 0)), _SHOWN)
+        header = [*(_symbol(name) for name in self.axes), "outliers"]
+        for k in range(shown):
+            text = "squared overlap, right singular vector and target"
+            header.append(Formula(f"singular value of outlier {k}", (f"s_{k}",)))
+            header.append(Formula(text, (rf"|P_*\hat v_{k}|^2",)))
+        overlap, overlap_error = self.target_overlap, self.error.target_overlap
+        rows = []
+        for index, values in zip(np.ndindex(self.shape), self._grid.points(), strict=True):
+            count = int(self.n_outliers[index])
+            cells = [_cell(value) for value in values.values()]
+            cells.append("--" if count < 0 else f"{count}{'?' * bool(self.undecided[index])}")
+            for k in range(shown):
+                at = (*index, k)
+                if k < self.strength.shape[-1] and self.is_outlier[at]:
+                    value, off = self.singular_value[at], self.error.singular_value[at]
+                    cells.append(with_error(float(value), float(off)))
+                    value, off = overlap[at], overlap_error[at]
+                    cells.append(with_error(float(value), float(off), decimals=4))
+                else:
+                    cells += ["", ""]
+            rows.append(cells)
+        align = ["l" if name in TEXTS else "r" for name in self.axes]
+        table = Table("".join(align) + "r" * (len(header) - len(align)), header, rows)
+        return [f"{about}{p.label_text}, N = {p.width}, d = {p.dim}", *lines, table]
 
 
 def sweep(
@@ -443,6 +505,30 @@ def outcome(sweep: Sweep) -> str:
 def _sum_of_directions(values: Array) -> Array:
     missing = np.all(np.isnan(values), axis=-1)
     return np.where(missing, np.nan, np.nansum(values, axis=-1))
+
+
+# Of docs/notation.md, by the names that a sweep runs over.
+_SYMBOLS = {
+    "alpha": r"\alpha",
+    "scale": "c",
+    "noise_std": r"\mathrm{std}(\varepsilon)",
+    "width": "N",
+    "aspect_ratio": "N/d",
+    "samples_per_dim": "n/d",
+}
+
+
+def _symbol(name: str) -> str | Formula:
+    """The header of an axis."""
+    kind, _, number = name.rpartition("_")
+    words = name.replace("_", " ")
+    if name in _SYMBOLS:
+        return Formula(words, (_SYMBOLS[name],))
+    if kind == "samples_per_dim":
+        return Formula(words, (f"n_{number}/d",))
+    if kind in _SYMBOLS:
+        return Formula(words, (f"{_SYMBOLS[kind]}_{{{number}}}",))
+    return words
 
 
 def _cell(value: Any) -> str:

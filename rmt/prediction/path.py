@@ -13,10 +13,10 @@ import scipy
 from numpy.typing import ArrayLike
 
 from rmt.arrays import Array
-from rmt.display import Part, Shown, Table, draw
-from rmt.frames import frame_of, plain_fields
+from rmt.display import Cell, Formula, InPapers, Part, Shown, Table, draw, with_error
+from rmt.frames import frame_of, plain_fields, telling
 from rmt.lazy import from_above
-from rmt.prediction.prediction import Prediction, Spike
+from rmt.prediction.prediction import Prediction, Spike, target_overlaps
 from rmt.problem import Problem
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.status import InvalidInputError, Status
@@ -153,7 +153,7 @@ class PathPoint(Shown):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TrainingPath(Shown):
+class TrainingPath(InPapers):
     """A network after none, one, .. of its steps: a sequence of `PathPoint`.
 
     Arrays have a row for each point, ``n_steps + 1`` of them, and ``K`` columns, the largest number
@@ -296,8 +296,12 @@ class TrainingPath(Shown):
         return rows
 
     def to_frame(self) -> pandas.DataFrame:
-        """`rows` as a pandas frame (needs the extra ``frame``)."""
-        return frame_of(self.rows())
+        """`rows` as a pandas frame (needs the extra ``frame``).
+
+        Columns that say nothing are left out: those without an entry, and error estimates that are
+        all zero.
+        """
+        return frame_of(telling(self.rows()))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; `from_dict` gives the path back."""
@@ -397,10 +401,7 @@ class TrainingPath(Shown):
     def _parts(self) -> list[Part]:
         """A row for every point: errors, and the outliers with what they have learned."""
         p, last = self.problem, self.points[-1]
-        shown = [name for name in with_errors(last) if not name.endswith("_error_error")]
-        shown = [name for name in shown if name in (*_ERRORS, *_LATER)]
-        if len(shown) > len(_ERRORS):  # what the steps descend says more than a mean square
-            shown = shown[len(_ERRORS) :]
+        shown = _shown(last)
         rows = [
             [
                 f"{point.step}",
@@ -417,6 +418,44 @@ class TrainingPath(Shown):
         names = [name.replace("_", " ") for name in shown]
         header = ["step", *names, "singular values", "overlaps with target"]
         return [head, Table("r" * len(header), header, rows)]
+
+    def _for_paper(self) -> list[Part]:
+        """A row for every outlier of every point, with errors in brackets."""
+        lines = [part for part in self._parts() if not isinstance(part, Table)]
+        shown = _shown(self.points[-1])
+        header: list[Cell] = [
+            *("step", *(name.replace("_", " ") for name in shown)),
+            Formula("outlier", ("k",)),
+            Formula(
+                "singular value of the weights, whose entries begin with variance 1/d", ("s_k",)
+            ),
+            *target_overlaps(self.problem),
+        ]
+        rows = []
+        for point in self.points:
+            first = [f"{point.step}"]
+            for name in shown:
+                first.append(with_error(getattr(point, name), getattr(point, f"{name}_error"), 4))
+            missing = [""] * (len(header) - len(first))
+            found = [[str(k), *_in_paper(spike)] for k, spike in enumerate(point.outliers)]
+            for k, cells in enumerate(found or [missing]):
+                rows.append([*(first if k == 0 else [""] * len(first)), *cells])
+        return [*lines, Table("r" * len(header), header, rows)]
+
+
+def _in_paper(spike: Spike) -> list[str]:
+    """Singular value and overlaps with the target."""
+    error = spike.error
+    pairs = zip(spike.target_overlaps, error.target_overlaps, strict=True)
+    value = with_error(spike.singular_value, error.singular_value)
+    return [value, *(with_error(*pair, decimals=4) for pair in pairs)]
+
+
+def _shown(point: PathPoint) -> list[str]:
+    """The errors of a table."""
+    shown = [name for name in with_errors(point) if name in (*_ERRORS, *_LATER)]
+    # What the steps descend says more than a mean square.
+    return shown[len(_ERRORS) :] if len(shown) > len(_ERRORS) else shown
 
 
 def with_errors(point: PathPoint) -> list[str]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from numpy.typing import ArrayLike
 
-from rmt.display import Formula, InNotebooks, Part, Shown, Table, draw, equation
+from rmt.display import Formula, InNotebooks, InPapers, Part, Table, draw, equation, with_error
 from rmt.expressions.table import without_numbers
-from rmt.frames import frame_of, plain, plain_fields
+from rmt.frames import frame_of, plain, plain_fields, telling
+from rmt.json_form import InJson
 from rmt.lazy import from_above
 from rmt.problem import Problem
 from rmt.spectra.laws.law import SpectralLaw
@@ -153,7 +154,7 @@ class Spike(InNotebooks):
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction(Shown):
+class Prediction(InJson, InPapers):
     """What the theory says of the weights after the last step.
 
     Attributes
@@ -186,6 +187,11 @@ class Prediction(Shown):
     bulk of singular values [0.0000, 2.0000], 1 outlier (resummed)
     spike  strength  singular value  left  right  overlap with target
         0    14.444          14.513  0.9952  0.9952               0.6635
+    >>> prediction = rmt.predict(problem)
+    >>> rmt.Prediction.from_json(prediction.to_json()).spikes == prediction.spikes
+    True
+    >>> print(prediction.to_latex().splitlines()[-3])
+    0 & 14.444 & 14.513 & 0.9952 & 0.9952 & 0.6635 \\\\
     """
 
     problem: Problem
@@ -269,7 +275,11 @@ class Prediction(Shown):
         }
 
     def to_frame(self) -> pandas.DataFrame:
-        """One row per spike, as a pandas frame (needs the extra ``frame``)."""
+        """One row per spike, as a pandas frame (needs the extra ``frame``).
+
+        Columns that say nothing are left out: those without an entry, and error estimates that are
+        all zero.
+        """
         rows = []
         for spike in self.spikes:
             row = spike.to_dict()
@@ -279,7 +289,7 @@ class Prediction(Shown):
             for name in ("strength", "singular_value", "target_overlap"):
                 row[f"{name}_error"] = getattr(spike.error, name)
             rows.append(row)
-        return frame_of(rows)
+        return frame_of(telling(rows))
 
     @overload
     def plot(self, ax: Axes | None = None) -> Axes: ...
@@ -353,6 +363,43 @@ class Prediction(Shown):
         parts += self._large_errors()
         return [*parts, *(f"note: {note}" for note in self.notes)]
 
+    def _for_paper(self) -> list[Part]:
+        """Symbols of docs/notation.md, and errors in brackets; strengths have no unit."""
+        lines = [part for part in self._parts() if not isinstance(part, Table)]
+        own = any(spike.initial_output_overlap is not None for spike in self.spikes)
+        header = [
+            Formula("spike", ("k",)),
+            Formula("strength, singular value of the mean update", (r"\theta_k",)),
+            Formula(
+                "singular value of the weights, whose entries begin with variance 1/d", ("s_k",)
+            ),
+            Formula("squared overlap, left singular vector and spike", (_overlap("u", "u_k"),)),
+            Formula("squared overlap, right singular vector and spike", (_overlap("v", "v_k"),)),
+            *target_overlaps(self.problem),
+        ]
+        if own:
+            text = "squared overlap, right singular vector and the untrained network's output"
+            header.append(Formula(text, (_overlap("v", r"W_0^\top a"),)))
+        rows = []
+        for k, spike in enumerate(self.spikes):
+            error = spike.error
+            cells = [f"{k}", with_error(spike.strength, error.strength)]
+            if spike.is_outlier:
+                cells.append(with_error(spike.singular_value, error.singular_value))
+                pairs = [
+                    (spike.left_overlap, error.left_overlap),
+                    (spike.right_overlap, error.right_overlap),
+                    *zip(spike.target_overlaps, error.target_overlaps, strict=True),
+                ]
+                if own:
+                    both = spike.initial_output_overlap, error.initial_output_overlap
+                    pairs.append(tuple(math.nan if x is None else x for x in both))  # type: ignore[arg-type]
+                cells += [with_error(*pair, decimals=4) for pair in pairs]
+            else:
+                cells += ["in the bulk"] + [""] * (len(header) - 3)
+            rows.append(cells)
+        return [*lines, Table("r" * len(header), header, rows)]
+
     def _large_errors(self) -> list[str]:
         """A line on the errors, where they reach the digits that are shown."""
         values = [(s.singular_value, s.error.singular_value) for s in self.outliers]
@@ -368,6 +415,19 @@ class Prediction(Shown):
             f"error estimates: singular values up to {max(error for _, error in values):.1g}, "
             f"overlaps up to {max(overlaps):.1g}"
         ]
+
+
+def target_overlaps(problem: Problem) -> list[Formula]:
+    """Headers of the squared overlaps of the ``k``-th outlier with the target's directions."""
+    r = problem.n_directions
+    text = "squared overlap, right singular vector and the target's direction"
+    if r == 1:
+        return [Formula(text, (_overlap("v", r"\beta_*"),))]
+    return [Formula(f"{text} e{i}", (_overlap("v", f"e_{i}"),)) for i in range(1, r + 1)]
+
+
+def _overlap(of: str, other: str) -> str:
+    return rf"\langle\hat {of}_k, {other}\rangle^2"
 
 
 def _short(text: str) -> str:

@@ -18,6 +18,7 @@ import scipy
 
 from rmt.arguments import checked_real, is_sequence
 from rmt.arrays import Array
+from rmt.display import InNotebooks
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.lazy import sympy
 from rmt.moments.rules import negligible_beyond
@@ -103,7 +104,7 @@ def _signs(p: Array) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True)
-class Bernoulli:
+class Bernoulli(InNotebooks):
     """Labels ``y = +1`` with probability ``p(z)``, else ``y = -1``.
 
     Parameters
@@ -169,7 +170,7 @@ class Bernoulli:
 
 
 @dataclass(frozen=True)
-class SignOf:
+class SignOf(InNotebooks):
     """Labels ``y = sign(f(z) + noise)``, each turned over with some probability.
 
     With noise of standard deviation ``s``, ``P(y = 1 | z) = flip + (1 - 2 flip) Phi(f(z) / s)``,
@@ -269,7 +270,7 @@ class SignOf:
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(InNotebooks):
     """Labels ``y = 0, 1, 2, ..`` by the Poisson law of mean ``rate(z)``.
 
     Parameters
@@ -357,7 +358,7 @@ class Poisson:
 
 
 @dataclass(frozen=True)
-class Channel:
+class Channel(InNotebooks):
     """Labels of one's own: ``y = nodes[a](z)`` with probability ``weights[a](z)``.
 
     A continuous law of ``y`` given ``z`` is given by the nodes and weights of a quadrature rule.

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from rmt.arrays import Array
 from rmt.caching import cached
+from rmt.display import InNotebooks
 from rmt.evaluation.derivative import derivative
 from rmt.evaluation.graph import Graph
 from rmt.evaluation.lowering import lower
@@ -46,7 +47,7 @@ _PROBES = 33  # values of h, and of y, at which residuals are looked at
 
 
 @dataclass(frozen=True, eq=False)
-class Loss:
+class Loss(InNotebooks):
     r"""A loss ``l(h, y)`` of the network's output and the label.
 
     The steps see its residual ``rho(h, y) = -dl/dh``, the almost-everywhere derivative, which is

@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from rmt.arrays import Array
 from rmt.blas import one_blas_thread
 from rmt.budget import MAX_SECONDS, OutOfTime, checked_seconds, time_limit
-from rmt.display import Part, Shown, Table, draw
+from rmt.display import Cell, Formula, InPapers, Part, Table, draw, with_error
 from rmt.features.stages import Stage, stage_names, stages
 from rmt.features.target import target_expansion
 from rmt.features.trained import TrainedFeatures, trained_features
-from rmt.frames import frame_of, plain, plain_fields, rows_of
+from rmt.frames import frame_of, plain, plain_fields, rows_of, telling
+from rmt.json_form import InJson
 from rmt.problem import Problem
 from rmt.regression.points import Points, solved_points
 from rmt.regression.risk import Risk, RiskTable, effective_ridge, risk
@@ -41,7 +42,7 @@ _LEAST = 1e-8  # of an effective ridge, relative to the features, in the search 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RidgeErrors(Shown):
+class RidgeErrors(InJson, InPapers):
     """Errors of the network whose readout is trained by ridge regression, at each stage.
 
     The shape of every array is ``(n_stages, *shape)``, ``shape`` that of ``samples`` broadcast with
@@ -78,6 +79,8 @@ class RidgeErrors(Shown):
     >>> errors.stages, errors.test_error.shape
     (('untrained', 'step 1'), (2, 2))
     >>> errors.test_error.round(3).tolist()
+    [[0.646, 0.529], [0.246, 0.206]]
+    >>> rmt.RidgeErrors.from_json(errors.to_json()).test_error.round(3).tolist()
     [[0.646, 0.529], [0.246, 0.206]]
     """
 
@@ -138,10 +141,14 @@ class RidgeErrors(Shown):
         return plain_fields(self, names)
 
     def to_frame(self) -> pandas.DataFrame:
-        """One row for each stage and point, as a pandas frame (needs the extra ``frame``)."""
+        """One row for each stage and point, as a pandas frame (needs the extra ``frame``).
+
+        Columns that say nothing are left out: those without an entry, and error estimates that are
+        all zero.
+        """
         names = ("samples", "regularisation", *QUANTITIES)
         columns = {name: getattr(self, name) for name in names}
-        return frame_of(stage_rows(self.stages, columns, self.status))
+        return frame_of(telling(stage_rows(self.stages, columns, self.status)))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw test and training errors against what varies (needs the extra ``plot``)."""
@@ -171,6 +178,31 @@ class RidgeErrors(Shown):
         if len(points) > len(shown):
             lines.append(f"({len(points)} points, of which the first and last four are shown)")
         return lines
+
+    def _for_paper(self) -> list[Part]:
+        """All points, with errors in brackets where they are known."""
+        p = self.problem
+        header: list[Cell] = [
+            "stage",
+            Formula("samples that the readout is trained on", ("m",)),
+            Formula("regularisation", (r"\lambda",)),
+            *("test error", "training error", "bias", "variance"),
+            Formula("degrees of freedom", (r"\mathrm{df}_1",)),
+        ]
+        rows = []
+        for i, stage in enumerate(self.stages):
+            for point in np.ndindex(self.samples.shape):
+                at = (i, *point)
+                cells = [stage, f"{self.samples[point]:.6g}", f"{self.regularisation[at]:.3g}"]
+                for values in (self.test_error, self.training_error):
+                    value = float(values[at])
+                    cells.append(with_error(value, value * float(self.error[at])))
+                for values in (self.bias, self.variance):
+                    cells.append(with_error(float(values[at]), 0.0, 4))
+                rows.append([*cells, with_error(float(self.degrees_of_freedom[at]), 0.0)])
+        about = f"activation {p.activation.text}, {'labels' if p.labels else 'target'} "
+        lines = [part for part in self._parts() if not isinstance(part, Table)][:1]
+        return [f"{about}{p.label_text}", *lines, Table("lrrrrrrr", header, rows)]
 
 
 def stage_rows(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rmt.display import Part, Shown, Table, as_text
+from rmt.display import InPapers, Part, Table, as_text
 from rmt.problem import Problem
 from validation.comparison.bulk_distance import BulkDistance
-from validation.comparison.rows import DERIVED, BeyondBulk, ComparisonRow, row_at
+from validation.comparison.rows import DERIVED, BeyondBulk, ComparisonRow, paper_table, row_at
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, Verdicts
 from validation.json_form import InJson, fields
 from validation.words import paragraph, sizes
@@ -18,7 +18,7 @@ __all__ = ["Comparison"]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison(InJson, Shown):
+class Comparison(InJson, InPapers):
     """A prediction against samples; prints as a table with verdicts by the default `Criteria`.
 
     Attributes
@@ -186,3 +186,8 @@ class Comparison(InJson, Shown):
 
     def _parts(self) -> list[Part]:
         return self._table(DEFAULT_CRITERIA, None)
+
+    def _for_paper(self) -> list[Part]:
+        lines = [part for part in self._parts() if not isinstance(part, Table)]
+        spikes = [str(row.spike) for row in self.rows]
+        return [*lines, paper_table({"spike": spikes}, self.rows, self.verdicts().rows)]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.display import Part, Shown, Table, as_text
+from rmt.display import InPapers, Part, Table, as_text
 from rmt.features import FeatureSpikes, feature_spikes
 from rmt.features.polynomial import hermite_name
 from rmt.problem import Problem
 from rmt.regression import RidgeErrors, ridge
 from rmt.status import InvalidInputError
-from validation.comparison.rows import DERIVED, FeatureQuantity, FeatureRow, mean_of
+from validation.comparison.rows import (
+    DERIVED,
+    FeatureQuantity,
+    FeatureRow,
+    mean_of,
+    paper_table,
+)
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, worst
-from validation.json_form import with_derived
+from validation.json_form import InJson, fields
 from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
 from validation.words import paragraph
 
@@ -30,7 +36,7 @@ _NEIGHBOURS = 0.9  # of the next larger singular value: from here on the two mix
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureComparison(Shown):
+class FeatureComparison(InJson, InPapers):
     """Features and ridge errors against samples; prints as a table with verdicts.
 
     Attributes
@@ -58,6 +64,16 @@ class FeatureComparison(Shown):
     >>> found.agrees(), [str(verdict) for verdict in found.verdicts()]
     (True, ['agrees'])
     """
+
+    _FORMAT: ClassVar[int] = 1
+    _WRITTEN: ClassVar[tuple[str, ...]] = (
+        *("problem", "n_samples", "seed", "n_inputs", "bulk_edge", "learned", "rows"),
+    )
+    _DERIVED: ClassVar[Mapping[str, tuple[str, ...]]] = {"rows": DERIVED}
+    _READ: ClassVar[Any] = {
+        "problem": Problem.from_dict,
+        "rows": lambda rows: tuple(FeatureRow(**fields(row)) for row in rows),
+    }
 
     problem: Problem
     n_samples: int
@@ -87,18 +103,6 @@ class FeatureComparison(Shown):
         """Whether nothing differs by more than noise and allowance."""
         return self.overall(criteria, n_tests) is not Verdict.DIFFERS
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists."""
-        return {
-            "problem": self.problem.to_dict(),
-            "n_samples": self.n_samples,
-            "seed": self.seed,
-            "n_inputs": self.n_inputs,
-            "bulk_edge": self.bulk_edge,
-            "learned": list(self.learned),
-            "rows": [with_derived(row, *DERIVED) for row in self.rows],
-        }
-
     def table(self, criteria: Criteria = DEFAULT_CRITERIA, n_tests: int | None = None) -> str:
         """Everything compared, each with its verdict, and the criteria below."""
         return as_text(self._table(criteria, n_tests))
@@ -119,6 +123,10 @@ class FeatureComparison(Shown):
 
     def _parts(self) -> list[Part]:
         return self._table(DEFAULT_CRITERIA, None)
+
+    def _for_paper(self) -> list[Part]:
+        lines = [part for part in self._parts() if not isinstance(part, Table)]
+        return [*lines, paper_table({}, self.rows, self.verdicts())]
 
 
 def predicted_features(plan: FeaturePlan) -> tuple[FeatureSpikes, RidgeErrors]:

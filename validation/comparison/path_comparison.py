@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.display import Part, Shown, Table, as_text
+from rmt.display import InPapers, Part, Table, as_text
 from rmt.predict import training_path
 from rmt.prediction import TrainingPath
 from rmt.problem import Problem
@@ -28,7 +28,7 @@ from validation.comparison.path_rows import (
     adjusted_mean,
     plain_mean,
 )
-from validation.comparison.rows import DERIVED
+from validation.comparison.rows import DERIVED, paper_table
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, worst
 from validation.json_form import InJson, fields
 from validation.simulation.draws import sample_readout
@@ -50,7 +50,7 @@ _DOUBTFUL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class PathComparison(InJson, Shown):
+class PathComparison(InJson, InPapers):
     """A predicted path of training against samples; prints as a table with verdicts.
 
     Attributes
@@ -184,6 +184,11 @@ class PathComparison(InJson, Shown):
 
     def _parts(self) -> list[Part]:
         return self._table(DEFAULT_CRITERIA, None)
+
+    def _for_paper(self) -> list[Part]:
+        lines = [part for part in self._parts() if not isinstance(part, Table)]
+        steps = [str(row.step) for row in self.rows]
+        return [*lines, paper_table({"step": steps}, self.rows, self.verdicts())]
 
 
 def predicted_path(plan: PathPlan, max_seconds: float | None = None) -> TrainingPath:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.display import InNotebooks
+from rmt.display import Cell, Formula, InNotebooks, Table, with_error
 from rmt.status import InvalidInputError
 from validation.comparison.verdict import Criteria, Verdict, classify, student_p_value
 from validation.simulation.samples import standard_error
@@ -25,6 +25,7 @@ __all__ = [
     "Quantity",
     "TestedMean",
     "mean_of",
+    "paper_table",
     "row_at",
 ]
 
@@ -126,6 +127,16 @@ class PredictedMean(TestedMean):
         return [
             *(self.label, f"{self.predicted:.4f}", f"{self.simulated:.4f}"),
             *(f"{self.standard_error:.4f}", f"{self.difference:+.4f}", f"{self.sigmas:+.1f}"),
+        ]
+
+    @property
+    def paper_cells(self) -> list[str]:
+        """For a table of a paper: the same with errors in brackets, without the difference."""
+        return [
+            self.label,
+            with_error(self.predicted, self.predicted_error),
+            with_error(self.simulated, self.standard_error, fine=True),
+            f"{self.sigmas:+.1f}" if math.isfinite(self.sigmas) else "--",
         ]
 
     def __str__(self) -> str:
@@ -358,6 +369,32 @@ class BeyondBulk(TestedMean):
             sum(value * scale > self.threshold for value in values) for values in self.predicted
         ]
         return sum(min(number, self.observed) for number in numbers) / len(self.predicted)
+
+
+def paper_table(
+    columns: dict[str, Sequence[str]],
+    rows: Sequence[PredictedMean],
+    verdicts: Sequence[Verdict],
+) -> Table:
+    """A table of tested means with errors in brackets, to the right of columns of its own.
+
+    Parameters
+    ----------
+    columns : dict of str to sequence of str
+        By their headers.
+    rows, verdicts : sequence
+    """
+    header: list[Cell] = [
+        *columns,
+        *("quantity", "predicted", "simulated"),
+        Formula("simulated minus predicted in standard errors", (r"\Delta/\sigma",)),
+        "verdict",
+    ]
+    cells = [
+        [*(column[i] for column in columns.values()), *row.paper_cells, str(verdict)]
+        for i, (row, verdict) in enumerate(zip(rows, verdicts, strict=True))
+    ]
+    return Table("r" * len(columns) + "lrrrl", header, cells)
 
 
 _Row = TypeVar("_Row", bound=Any)  # has a spike and a direction

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from rmt.display import InNotebooks, Part, Shown, Table
+from rmt.display import InNotebooks, InPapers, Part, Table, with_error
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 from validation.gaps.power_law import PowerLaw
@@ -90,7 +90,7 @@ def _curve(data: Mapping[str, Any]) -> GapCurve:
 
 
 @dataclass(frozen=True, slots=True)
-class FiniteSize(InJson, Shown):
+class FiniteSize(InJson, InPapers):
     """Gaps between theory and simulation against the width; prints as a table.
 
     Attributes
@@ -190,8 +190,4 @@ def _with_error(gap: float, error: float, resolution: float) -> str:
     mark = "<" if resolution and gap <= resolution else ""
     if not (math.isfinite(error) and error > 0):
         return f"{mark}{gap:.4g}"
-    digits = max(0, -math.floor(math.log10(error)))
-    last = round(error * 10**digits)
-    if last == 1:  # one more digit where it says most
-        digits, last = digits + 1, round(error * 10 ** (digits + 1))
-    return f"{mark}{gap:.{digits}f} ({last})"
+    return mark + with_error(gap, error, decimals=12, fine=True).replace("(", " (")

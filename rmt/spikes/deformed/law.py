@@ -71,6 +71,11 @@ class DeformedLaw(SpectralLaw):
         return f"DeformedLaw(<{self.equation.count} unknowns>)"
 
     @property
+    def edge(self) -> Edge:
+        """The upper edge, and the curve there."""
+        return self._edge
+
+    @property
     def knows_edges(self) -> bool:
         """Whether the lower edge has been computed."""
         return "_low" in vars(self)
