@@ -76,8 +76,8 @@ def at_samples(
     past: Sequence[PastStep],
     origin: Array,
     memory: Memory,
+    shrunk: float,
     resolution: float,
-    shrunk: float = 1.0,
 ) -> Averages:
     """Of the pre-activations of a batch's samples before the next step.
 
@@ -91,9 +91,9 @@ def at_samples(
     origin : array, shape (Q, P)
         What the rows had in common before the segment, at the nodes.
     memory : Memory
-    resolution : float
     shrunk : float
         What weight decay has left: pre-activations are this times what is walked.
+    resolution : float
     """
     rows, count = origin.shape
     uses = sorted(memory.residuals)

@@ -286,7 +286,7 @@ class _Segment:
         covariance += np.einsum("it,qt,jt->qij", before, self._blur, before)
         sigma, fine = self._problem.activation, self._resolution.own
         left = shrunk(self._problem, self._first + len(self._past))
-        return at_samples(sigma, covariance, self._past, self._origin, memory, fine, left)
+        return at_samples(sigma, covariance, self._past, self._origin, memory, left, fine)
 
     def _output(self, seen: Averages, s: int) -> Array:
         """``h`` at the nodes, before step ``s``."""
