@@ -83,7 +83,7 @@ COMPLETE = {
     f"rmt predict {PROBLEM} --method deformed --forms ": {"simple", "exact", "linked"},
     "rmt predict --batch r": {"reused"},
     "rmt predict --loss ": {"squared", "correlation", "logistic", "squared_hinge", "poisson"},
-    "rmt predict --la": {"--labels"},
+    "rmt predict --lab": {"--labels"},
     "rmt-validation study --anti": {"--antisymmetric"},
     "rmt ridge --readout ": {"gaussian", "rademacher", "uniform"},
     "rmt ridge --regularisation ": {"optimal"},

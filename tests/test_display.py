@@ -77,6 +77,17 @@ def path_comparison():
 
 MADE = {
     "Problem": lambda: TWO,
+    "Loss": lambda: rmt.Loss("logistic"),
+    "DensityLaw": lambda: rmt.DensityLaw(lambda x: 0.75 * (1 - x**2), [(-1, 1)]),
+    "DiscreteLaw": lambda: rmt.DiscreteLaw([-1, 1], [0.25, 0.75]),
+    "Semicircle": lambda: rmt.Semicircle(),
+    "AffineLaw": lambda: rmt.Semicircle().affine(2.0, 1.0),
+    "FreeConvolution": lambda: rmt.FreeConvolution([-1, 1], [-1, 1]),
+    "FreeCompression": lambda: rmt.FreeCompression([-1, 1], 0.5),
+    "Bernoulli": lambda: rmt.Bernoulli("sigmoid(3*z)"),
+    "SignOf": lambda: rmt.SignOf("z", noise_std=0.5),
+    "Poisson": lambda: rmt.Poisson("exp(z/2)"),
+    "Channel": lambda: rmt.Channel(["z", 0], ["3/4", "1/4"]),
     "Prediction": lambda: rmt.predict(TWO),
     "Prediction, deformed": lambda: rmt.predict(SMALL, "deformed"),
     "TrainingPath": lambda: rmt.training_path(TWO, 1e-3),

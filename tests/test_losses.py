@@ -270,7 +270,16 @@ RANDOM = [
 ]
 
 
-@pytest.mark.parametrize("problem", RANDOM, ids=lambda p: f"{p.loss}-{p.label_text}")
+# Those that take ten seconds or more are slow.
+SOME = [
+    pytest.param(one, marks=pytest.mark.slow)
+    if one.n_steps > 2 or one.loss.text == "huber(1)"
+    else one
+    for one in RANDOM
+]
+
+
+@pytest.mark.parametrize("problem", SOME, ids=lambda p: f"{p.loss}-{p.label_text}")
 def test_error_estimates_hold_against_a_finer_walk(problem):
     found, finer = refined_walk(problem, 1e-3, False), refined_walk(problem, 1e-4, False)
     assert found.status.ok

@@ -55,7 +55,7 @@ def test_hermite_page_is_what_the_code_gives():
     page = tables.PAGE.read_text(encoding="utf-8")
     assert tables.with_tables(page) == page
     snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(snippets) == 2
+    assert len(snippets) == 3
     for code in snippets:
         exec(compile(code, "hermite.md", "exec"), {})
 
@@ -65,8 +65,8 @@ def test_hermite_page_is_what_the_code_gives():
     [
         ("deformed.md", 1),
         ("features.md", 1),
-        ("spectra.md", 5),
-        ("scaling.md", 6),
+        ("spectra.md", 6),
+        ("scaling.md", 7),
         ("sweeps.md", 4),
     ],
 )
@@ -102,7 +102,7 @@ def test_snippets_of_the_validation_page(tmp_path, monkeypatch, capsys):
     subprocess.run([sys.executable, "script.py"], check=True)
 
 
-@pytest.mark.parametrize(("page", "count"), [(README, 4), (VALIDATION, 12)], ids=["README", "page"])
+@pytest.mark.parametrize(("page", "count"), [(README, 4), (VALIDATION, 13)], ids=["README", "page"])
 def test_validation_commands_exist(page, count):
     commands = commands_of(page, "python -m validation")
     assert len(commands) == count

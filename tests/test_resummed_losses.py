@@ -230,6 +230,7 @@ def test_logistic_probabilities_with_weight_decay(batch):
     agrees(case, brute_force(case, logistic, z[None], w, y, p, gauss_hermite(40)))
 
 
+@pytest.mark.slow  # seconds each
 @BATCHES
 def test_two_directions(batch):
     case = problem(Bernoulli("sigmoid(2*z1 + z1*z2)"), "logistic", batch)
@@ -257,6 +258,7 @@ def he3_between_kinks(spacing):
     return z[None], w, y, np.ones_like(y)
 
 
+@pytest.mark.slow  # seconds each
 @pytest.mark.parametrize("steps", [((6, 0.3), (6, 0.4)), ((2, 0.2), (4, 0.4))], ids=["", "small"])
 def test_huber_on_fresh_batches(steps):
     """The first is the reference's problem up to its dimension."""
@@ -265,12 +267,14 @@ def test_huber_on_fresh_batches(steps):
     agrees(case, brute_force(case, huber, *samples, dense_normal(0.03)), 4e-6)
 
 
+@pytest.mark.slow  # seconds each
 def test_huber_on_one_batch():
     case = problem("He3(z)/sqrt(6)", "huber(1/2)", "reused")
     samples = he3_between_kinks(0.05)
     agrees(case, brute_force(case, huber, *samples, dense_normal(0.05), 40), 5e-6)
 
 
+@pytest.mark.slow  # seconds each
 @BATCHES
 def test_counts(batch):
     case = problem(Poisson("exp(z/2)"), "poisson", batch, ((3, 0.3), (3, 0.4)))
@@ -284,6 +288,7 @@ def test_counts(batch):
     agrees(case, brute_force(case, residual, z[None], w, y, p, gauss_hermite(36)), 4e-6)
 
 
+@pytest.mark.slow  # seconds each
 @BATCHES
 def test_a_loss_of_ones_own_with_label_noise(batch):
     case = problem("sin(2*z)", "log(cosh(h - y))", batch, noise_std=0.3)
@@ -294,6 +299,7 @@ def test_a_loss_of_ones_own_with_label_noise(batch):
     agrees(case, brute, 3e-6)
 
 
+@pytest.mark.slow  # seconds each
 def test_kinks_with_label_noise():
     """Kinks of the residual and of the effective label, in the label noise as well."""
     case = problem("sin(2*z)", "huber(1/2)", "independent", noise_std=0.5)
@@ -308,6 +314,7 @@ def test_kinks_with_label_noise():
     assert found.alignments[:2] ** 2 == pytest.approx(brute[1][:2], abs=3e-5)
 
 
+@pytest.mark.slow  # seconds each
 @BATCHES
 def test_lost_labels(batch):
     """Labels that vary beside an atom."""
@@ -319,6 +326,7 @@ def test_lost_labels(batch):
     agrees(case, brute, 5e-6)
 
 
+@pytest.mark.slow  # seconds each
 @BATCHES
 def test_output_scale(batch):
     more = {"output_scale": 0.1, "initialisation": "antisymmetric"}
@@ -349,6 +357,7 @@ def test_correlation_loss_is_the_squared_one_without_an_answer(batch, target):
     assert found.alignments[:2] ** 2 == pytest.approx(near.alignments[:2] ** 2, abs=1e-5)
 
 
+@pytest.mark.slow  # seconds each
 @BATCHES
 def test_affine_residuals_by_both_routes(batch, monkeypatch):
     """Moments in the label, and residuals at every sample."""
@@ -453,6 +462,7 @@ MANY = [
 ]
 
 
+@pytest.mark.slow  # seconds each
 @BATCHES
 @pytest.mark.parametrize(("labels", "loss"), MANY, ids=[loss for _, loss in MANY])
 def test_estimates_cover_the_errors(batch, labels, loss):

@@ -408,7 +408,8 @@ def test_the_table_says_so():
         assert "test_scaling_losses.py" in found.of(level).evidence
     prediction = rmt.predict(problem, "scaling")
     assert prediction.spikes[0].strength == rmt.scaling(problem).strengths(1000)[0]
-    assert "SignOf(z), loss logistic" in str(prediction)
+    assert "labels SignOf(z)" in str(prediction)
+    assert ", loss logistic" in str(prediction)
     one = problem.replace(steps=STEPS[:1])
     assert rmt.predict(one, "scaling").spikes[0].strength > 0
 

@@ -87,6 +87,10 @@ class Step:
         if decay < 0:
             raise InvalidInputError(f"Step.weight_decay must not be negative, got {decay!r}")
 
+    def __repr__(self) -> str:
+        decay = f", weight_decay={self.weight_decay!r}" if self.weight_decay else ""
+        return f"Step(scale={self.scale!r}, exponent={self.exponent!r}{decay})"
+
     def size(self, width: int) -> float:
         """The learning rate ``eta`` of the step at a given width ``N``."""
         return float(self.scale * width**self.exponent)

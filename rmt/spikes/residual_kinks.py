@@ -89,8 +89,8 @@ def crossings(function: Callable[[Array], Array], low: Array, high: Array) -> Ar
 
     Examples
     --------
-    >>> crossings(lambda x: x**2 - np.array([2.0, 3.0]), np.ones(2), np.full(2, 2.0)).round(12)
-    array([1.41421356, 1.73205081])
+    >>> crossings(lambda x: x**2 - np.array([2.0, 3.0]), np.ones(2), np.full(2, 2.0)).round(6)
+    array([1.414214, 1.732051])
     """
     a, b = low, high
     at_a, at_b = function(a), function(b)
