@@ -341,7 +341,7 @@ def test_output_scale(batch):
 
 
 @BATCHES
-@pytest.mark.parametrize("target", ["sin(2*z)", "z1 + z1*z2"])
+@pytest.mark.parametrize("target", ["sin(2*z)", pytest.param("z1 + z1*z2", marks=pytest.mark.slow)])
 def test_correlation_loss_is_the_squared_one_without_an_answer(batch, target):
     """``rho = y``: what the squared loss is in the limit of large labels.
 
