@@ -324,7 +324,8 @@ class ResidualLaw:
         place = np.concatenate([*ends, kinks])
         order = np.lexsort((place, key))
         key, place = key[order], place[order]
-        pieces = np.flatnonzero(key[1:] == key[:-1])
+        # A kink may lie on the end of a panel, or on another.
+        pieces = np.flatnonzero((key[1:] == key[:-1]) & (place[1:] > place[:-1]))
         those = key[pieces] // cut.shape[1]
         x, weights = _on_pieces(place[pieces], place[pieces + 1], panels.order)  # (P, X)
         count_work(x.size * (60.0 + 10.0 * self.order))
