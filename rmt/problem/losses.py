@@ -158,15 +158,10 @@ class Loss(InNotebooks):
         program = _switches(self.text)
         return [] if program is None else list(program(h, y))
 
-    @cached_property
+    @property
     def affine(self) -> tuple[float, float] | None:
         """``(p, q)`` where the residual is ``p y + q h``, else None."""
-        h, y = map(variable, _VARIABLES)
-        residual = sympy.expand(-sympy.diff(self.expression, h))
-        p, q = sympy.diff(residual, y), sympy.diff(residual, h)
-        if p.is_number and q.is_number and sympy.expand(residual - p * y - q * h) == 0:
-            return float(p), float(q)
-        return None
+        return _affine(self.text)
 
     def check_finite(self, labels: Array) -> None:
         """Raise unless the residual is a number for such labels, whatever the output.
@@ -237,6 +232,16 @@ def _program(text: str, order: int) -> Program:
     for _ in range(order):
         node = derivative(graph, node)
     return Program(graph, [graph.neg(node) if order else node])
+
+
+@cached(64)
+def _affine(text: str) -> tuple[float, float] | None:
+    h, y = map(variable, _VARIABLES)
+    residual = sympy.expand(-sympy.diff(Loss(text).expression, h))
+    p, q = sympy.diff(residual, y), sympy.diff(residual, h)
+    if p.is_number and q.is_number and sympy.expand(residual - p * y - q * h) == 0:
+        return float(p), float(q)
+    return None
 
 
 @cached(64)

@@ -298,6 +298,9 @@ class _Segment:
     def _residual(self, seen: Averages, output: Array, s: int) -> Array:
         """``rho(h, y)`` at the nodes."""
         problem, nodes = self._problem, self._nodes
+        affine = problem.loss.affine
+        if affine is not None:
+            return np.asarray(affine[0] * nodes.label + affine[1] * output)
         r = problem.n_directions
         z, rise = nodes.coordinates[:r], np.zeros((r, output.size))
         if s == 0 and r == 1 and not problem.noise_std and problem.starts_at_zero:
