@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -46,6 +47,15 @@ def nothing_is_left_behind(what_is_left: leftovers.Leftovers) -> Iterator[None]:
     yield
     found = what_is_left.since(before)
     assert not found, "tests of this module leave behind:\n" + "\n".join(found)
+
+
+@pytest.fixture(autouse=True)
+def figures_are_closed() -> Iterator[None]:
+    """Pyplot keeps every figure until it is closed, and warns of many."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")
 
 
 def pytest_configure(config):
