@@ -35,7 +35,7 @@ exclude_patterns = [
     "_build",
     "_report",
     "_generated/*.inc.md",
-    "gallery/*.ipynb",
+    "gallery/**.ipynb",
     "gallery/sg_execution_times.rst",
 ]
 suppress_warnings = ["config.cache"]  # the gallery's settings hold a class

@@ -265,8 +265,9 @@ def test_keys_of_the_gallery_are_those_of_every_script():
     pytest.importorskip("sphinx")
     from extensions import executed
 
-    scripts = {path.stem for path in (ROOT / "examples").glob("*.py")}
-    assert {path.stem for path in executed.script_keys()} == scripts
+    scripts, gallery = ROOT / "examples", ROOT / "docs" / "gallery"
+    expected = {path.relative_to(scripts).with_suffix(".key") for path in scripts.rglob("*.py")}
+    assert {path.relative_to(gallery) for path in executed.script_keys()} == expected
 
 
 def test_notebook_runs_again_where_the_code_has_changed(monkeypatch, tmp_path):

@@ -24,10 +24,11 @@ def script_keys() -> dict[Path, str]:
     """For each script of the gallery the file that keeps its key, and the key of today."""
     found = {}
     settings = (FOLDER / "conf.py").read_text(encoding="utf-8")
-    for script in sorted((FOLDER.parent / "examples").glob("*.py")):
+    scripts = FOLDER.parent / "examples"
+    for script in sorted(scripts.rglob("*.py")):
         text = script.read_text(encoding="utf-8")
         now = kept.key(settings, text, code=kept.packages(text))
-        found[GALLERY / f"{script.stem}.key"] = now
+        found[GALLERY / script.relative_to(scripts).with_suffix(".key")] = now
     return found
 
 
