@@ -98,8 +98,9 @@ def from_torch(
 
     Notes
     -----
-    The model is called in double precision with copies of its parameters, in the mode that it is
-    in. docs/howto/own_network.md.
+    The model is called with copies of its parameters, in the mode that it is in, in double
+    precision where that can be. docs/howto/own_network.md; docs/notation.md, conventions of other
+    papers.
 
     Examples
     --------
@@ -114,8 +115,8 @@ def from_torch(
     >>> network.names, network.activation.text  # doctest: +SKIP
     (('0.weight', '2.weight'), 'tanh(sqrt(3)*z/3)')
     >>> problem = network.problem("z", 200, rates=2.0, loss=torch.nn.MSELoss())  # doctest: +SKIP
-    >>> problem.output_scale * 3**0.5, problem.learning_rates[0] / 3**0.5  # doctest: +SKIP
-    (1.0, 4.0)
+    >>> problem.output_scale, problem.learning_rates  # doctest: +SKIP
+    (0.577350269189625..., (6.92820323027...,))
 
     Without, and for what is no model of it:
 
@@ -284,12 +285,18 @@ def _usual_length(V: Array, input_scale: float) -> float | None:
     """The usual length that rows have to within errors, over the scale of pre-activations."""
     measured = _size(V, rows=True) * input_scale
     error = 1 / math.sqrt(2 * V.size)
-    near = (one for one in USUAL_LENGTHS if abs(measured / one - 1) < _SURE * error)
-    return next((one / input_scale for one in near), None)
+    nearest = min(USUAL_LENGTHS, key=lambda one: abs(measured / one - 1))
+    return nearest / input_scale if abs(measured / nearest - 1) < _SURE * error else None
 
 
 def _looks_untrained(V: Array) -> bool:
-    """Whether no singular value is beyond the bulk of independent entries, by power iteration."""
+    """Whether no singular value is beyond the bulk of independent entries, by power iteration.
+
+    Of rows that come in pairs, as those of an antisymmetric start do, each once.
+    """
+    half = len(V) // 2
+    if len(V) == 2 * half and np.array_equal(V[:half], V[half:]):
+        V = V[:half]
     x = np.random.default_rng(0).standard_normal((V.shape[1],))
     for _ in range(_POWERS):
         x = V.T @ (V @ (x / np.linalg.norm(x)))
@@ -301,8 +308,6 @@ def _readout_size(u: Array, output_scale: float) -> float:
     """Root mean square of the second layer: such that ``S`` is a usual one, if it may be."""
     measured, root = _size(u), math.sqrt(u.size)
     error = float(np.std(u**2)) / (2 * measured**2 * root)
-    for usual in (1.0, 3**-0.5, 1 / root):
-        nominal = usual / (output_scale * root)
-        if abs(measured / nominal - 1) < _SURE * error + _STILL:
-            return nominal
-    return measured
+    usual = [scale / (output_scale * root) for scale in (1.0, 3**-0.5, 1 / root)]
+    nearest = min(usual, key=lambda one: abs(measured / one - 1))
+    return nearest if abs(measured / nearest - 1) < _SURE * error + _STILL else measured

@@ -16,6 +16,7 @@ from rmt.problem import Loss, Problem
 from rmt.problem.labels import Law
 from rmt.status import InvalidInputError
 from validation.own.conventions import Convention, turned
+from validation.words import paragraph
 
 __all__ = ["OwnNetwork"]
 
@@ -98,7 +99,8 @@ class OwnNetwork(Shown):
         """The problem that it is trained on, by plain gradient descent with these learning rates.
 
         As `Convention.problem`, where the arguments are described, but for the activation, which is
-        the network's own, and the readout: its values, unless a law is given.
+        the network's own, and the readout: its values, unless a law is given. Neurons that start in
+        antisymmetric pairs are seen.
 
         Raises
         ------
@@ -114,6 +116,8 @@ class OwnNetwork(Shown):
             )
         named, steps = self.convention.steps(rates, samples, loss, weight_decay, exponent)
         given: dict[str, Any] = {"readout": self.readout} if np.ptp(self.readout) > 0 else {}
+        if self._starts_antisymmetric():
+            given["initialisation"] = "antisymmetric"
         width, dim = self.weights.shape
         return Problem(
             self.activation,
@@ -172,6 +176,13 @@ class OwnNetwork(Shown):
             )
         return weights, a
 
+    def _starts_antisymmetric(self) -> bool:
+        """Whether neurons come in pairs of the same weights and the opposite coefficient."""
+        W, c = self.weights if self.initial is None else self.initial, self.coefficients
+        half = len(c) // 2
+        paired = len(c) == 2 * half and np.array_equal(c[half:], -c[:half])
+        return paired and np.array_equal(W[:half], W[half:])
+
     def _match(self, problem: Problem) -> tuple[float, float]:
         """What to divide the weights by, and the coefficients to multiply with."""
         z = np.linspace(-5.0, 5.0, 201)
@@ -203,4 +214,4 @@ class OwnNetwork(Shown):
             ["length of rows of W now", f"{lengths:.6g}"],
         ]
         head = f"network of a model: N = {width}, d = {dim}"
-        return [head, Table("ll", [], rows), *(f"note: {note}" for note in self.notes)]
+        return [head, Table("ll", [], rows), *(paragraph(f"note: {one}") for one in self.notes)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -153,17 +153,41 @@ def _probe(model: Any, layers: Layers, V: Array, u: Array, transposed: bool) -> 
     N, d = V.shape
     length = math.sqrt(float(np.sum(np.square(V))) / N)
     inputs = rng.standard_normal((_INPUTS, d))
-    state = {
-        name: one.detach().double() if one.is_floating_point() else one
-        for name, one in [*model.named_parameters(), *model.named_buffers()]
-    }
-    if layers.first in state:
+    changed: dict[str, Array] = {}
+    names = {name for name, _ in [*model.named_parameters(), *model.named_buffers()]}
+    if layers.first in names:
         V = rng.standard_normal((N, d)) * (length / math.sqrt(d))
-        state[layers.first] = _like(state[layers.first], V.T if transposed else V)
-    if layers.second in state:
+        changed[layers.first] = V.T if transposed else V
+    if layers.second in names:
         u = rng.standard_normal((N,)) / math.sqrt(N)
-        state[layers.second] = _like(state[layers.second], u)
+        changed[layers.second] = u
     calls: list[Callable[..., Any]] = []
+    try:
+        outputs = _called(model, torch.float64, inputs, changed, calls)
+    except _CannotCall:  # tensors that are plain attributes stay in single precision
+        calls.clear()
+        outputs = _called(model, layers.weights.dtype, inputs, changed, calls)
+    return _Probe(inputs, outputs, V, u, tuple(_recognised(calls)), length)
+
+
+def _called(
+    model: Any,
+    dtype: Any,
+    inputs: Array,
+    changed: Mapping[str, Array],
+    calls: list[Callable[..., Any]],
+) -> Array:
+    """Output of a model in a precision, with other parameters; what it calls is added to a list."""
+    torch: Any = sys.modules["torch"]
+    state = {}
+    for name, one in [*model.named_parameters(), *model.named_buffers()]:
+        state[name] = one.detach()
+        if one.is_floating_point():
+            state[name] = state[name].to(dtype)
+        if name in changed:
+            array = np.ascontiguousarray(changed[name])
+            state[name] = torch.as_tensor(array, dtype=dtype, device=one.device).reshape(one.shape)
+    places = [one.device for one in state.values()] or ["cpu"]
 
     class Listening(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
         def __torch_function__(
@@ -172,15 +196,14 @@ def _probe(model: Any, layers: Layers, V: Array, u: Array, transposed: bool) -> 
             calls.append(_with_parameters(function, args, kwargs or {}))
             return function(*args, **(kwargs or {}))
 
-    given = torch.as_tensor(inputs, device=layers.weights.device)
+    given = torch.as_tensor(inputs, dtype=dtype, device=places[0])
     try:
         with torch.no_grad(), Listening():
             output = torch.func.functional_call(model, state, (given,))
     except Exception as error:  # whatever the forward pass raises
         text = " ".join(str(error).split())[:200]
         raise _CannotCall(
-            f"called on inputs {inputs.shape} in double precision it raises "
-            f"{type(error).__name__}: {text}"
+            f"called on inputs {inputs.shape} of {dtype} it raises {type(error).__name__}: {text}"
         ) from error
     shape = tuple(getattr(output, "shape", ())) or type(output).__name__
     if shape not in ((_INPUTS,), (_INPUTS, 1)):
@@ -188,14 +211,7 @@ def _probe(model: Any, layers: Layers, V: Array, u: Array, transposed: bool) -> 
     outputs = _numbers(output).reshape(-1)
     if not np.isfinite(outputs).all():
         raise _CannotCall("its output is not finite")
-    return _Probe(inputs, outputs, V, u, tuple(_recognised(calls)), length)
-
-
-def _like(tensor: Any, array: Array) -> Any:
-    """An array in the shape and place of a tensor."""
-    torch: Any = sys.modules["torch"]
-    found = torch.as_tensor(np.ascontiguousarray(array), device=tensor.device)
-    return found.reshape(tensor.shape)
+    return outputs
 
 
 def _explained(
