@@ -331,6 +331,12 @@ def diverged():
     return model
 
 
+def without_readout():
+    model = Functional()
+    model.fixed.zero_()
+    return model
+
+
 REFUSED = {
     "biases": (
         lambda: with_layer(nn.Linear(D, N), nn.Tanh(), nn.Linear(N, 1, bias=False)),
@@ -377,6 +383,7 @@ REFUSED = {
         "its output is not m sum_i u_i sigma",
     ),
     "which second layer": (two_readouts, r"any of fixed \(24,\), other \(24,\); say which"),
+    "zeros": (without_readout, "anything and fixed must not be zero everywhere"),
     "not finite": (diverged, r"0\.weight and 2\.weight must be finite"),
     "an output of another shape": (
         lambda: with_layer(*sequential(), nn.Flatten(0), nn.Unflatten(0, (8, 8))),
@@ -446,6 +453,19 @@ def test_initial_weights_that_are_none():
     other = with_layer(nn.Linear(9, N, bias=False), nn.Tanh(), nn.Linear(N, 1, bias=False))
     with pytest.raises(InvalidInputError, match=r"shapes \(24, 17\) and \(24,\), got \(24, 9\)"):
         own.from_torch(model, other)
+
+
+def test_unusual_lengths_of_untrained_rows_are_measured():
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Linear(60, 80, bias=False), nn.Tanh(), nn.Linear(80, 1, bias=False))
+    nn.init.xavier_normal_(model[0].weight)
+    network = own.from_torch(model)
+    length = network.convention.row_length
+    V = model[0].weight.detach().double().numpy()
+    assert length == pytest.approx(math.sqrt(np.mean(np.sum(V**2, axis=1))), rel=1e-12)
+    assert abs(length / math.sqrt(6 / 7) - 1) < 0.05
+    assert network.activation(0.7) == pytest.approx(math.tanh(0.7 * length))
+    assert np.mean(np.sum(network.weights**2, axis=1)) == pytest.approx(1, rel=1e-12)
 
 
 def test_lengths_of_trained_rows_are_not_guessed():

@@ -79,8 +79,8 @@ def from_torch(
     row_length : float, optional
         ``R``, root mean square of the lengths of initial rows ``v_i``. Left out: measured on
         ``initial``, and rounded to a usual one that it is within errors (``s R`` of 1,
-        ``1/sqrt(3)`` as in ``torch.nn.Linear``, ``sqrt(2)``). Without ``initial``: of the weights
-        themselves, if they have a usual one, as untrained ones do; or else ``1/s``, and
+        ``1/sqrt(3)`` as in ``torch.nn.Linear``, ``sqrt(2)``). Without ``initial``: on the weights
+        themselves, unless an outlier shows that they are trained; then ``1/s``, and
         `OwnNetwork.lengths_known` is False.
     first_layer, second_layer : str, optional
         Names of the tensors, ``"fc1.weight"``, where several might be meant.
@@ -160,12 +160,10 @@ def network_of(
     V, u = fit.weights, fit.readout
     if before is not None:
         _check_moved(before, V, u, layers)
-    length, is_known = row_length, True
-    if length is None and before is not None:
-        length = _usual_length(before[0], fit.input_scale) or _size(before[0], rows=True)
-    if length is None:
-        length = _usual_length(V, fit.input_scale) if _looks_untrained(V) else None
-        is_known = length is not None
+    untrained = before[0] if before is not None else V if _looks_untrained(V) else None
+    length = row_length
+    if length is None and untrained is not None:
+        length = _length(untrained, fit.input_scale)
     width, dim = V.shape
     convention = Convention(
         name=type(model).__name__,
@@ -176,17 +174,10 @@ def network_of(
         readout_std=_readout_size(u, fit.output_scale),
         output_scale=fit.output_scale,
     )
-    notes = []
-    if not is_known:
-        notes.append(
-            "the weights are trained, or their rows have an unusual length: how long they were "
-            "before training is not known; from_torch(model, initial) says it"
-        )
-    if layers.trainable and before is None:
-        notes.append(
-            f"the second layer, {layers.second}, is a trainable parameter; whether it has moved "
-            "is seen with the initial model only, from_torch(model, initial)"
-        )
+    unseen = (
+        f"the second layer, {layers.second}, is a trainable parameter; whether it has moved is "
+        "seen with the initial model only, from_torch(model, initial)"
+    )
     return OwnNetwork(
         weights=convention.weights(V),
         coefficients=u * fit.output_scale,
@@ -194,8 +185,8 @@ def network_of(
         convention=convention,
         initial=None if before is None else convention.weights(before[0]),
         names=(layers.first, layers.second),
-        lengths_known=is_known,
-        notes=tuple(notes),
+        lengths_known=length is not None,
+        notes=(unseen,) if layers.trainable and before is None else (),
     )
 
 
@@ -281,12 +272,12 @@ def _size(array: Array, *, rows: bool = False) -> float:
     return math.sqrt(float(square) * (array.shape[1] if rows else 1))
 
 
-def _usual_length(V: Array, input_scale: float) -> float | None:
-    """The usual length that rows have to within errors, over the scale of pre-activations."""
-    measured = _size(V, rows=True) * input_scale
+def _length(V: Array, input_scale: float) -> float:
+    """Root mean square of the lengths of rows, or the usual one that it is within errors."""
+    measured = _size(V, rows=True)
+    nearest = min((one / input_scale for one in USUAL_LENGTHS), key=lambda R: abs(measured / R - 1))
     error = 1 / math.sqrt(2 * V.size)
-    nearest = min(USUAL_LENGTHS, key=lambda one: abs(measured / one - 1))
-    return nearest / input_scale if abs(measured / nearest - 1) < _SURE * error else None
+    return nearest if abs(measured / nearest - 1) < _SURE * error else measured
 
 
 def _looks_untrained(V: Array) -> bool:

@@ -203,11 +203,11 @@ class OwnNetwork(Shown):
     def _parts(self) -> list[Part]:
         width, dim = self.weights.shape
         lengths = np.sqrt(np.mean(np.sum(np.square(self.weights), axis=1)))
-        known = "known" if self.lengths_known else "not known, taken as they stand"
+        known = "" if self.lengths_known else ": supposed; the weights are trained, give initial="
         rows = [
             ["layers", f"{self.names[0]}, {self.names[1]}"],
             ["activation", self.activation.short],
-            ["length of initial rows, R", f"{self.convention.row_length:.6g} ({known})"],
+            ["length of initial rows, R", f"{self.convention.row_length:.6g}{known}"],
             ["scale of pre-activations, s", f"{self.convention.input_scale:.6g}"],
             ["scale of the output, m", f"{self.convention.output_scale:.6g}"],
             ["output_scale of the problem, S", f"{self.convention.scale:.6g}"],

@@ -93,6 +93,11 @@ def fitted(
         raise InvalidInputError(
             f"model: {layers.first} and {layers.second} must be finite; training may have diverged"
         )
+    if not readout.any() or not bool(layers.weights.any()):
+        raise InvalidInputError(
+            f"model: {layers.first} and {layers.second} must not be zero everywhere, as nothing is "
+            "learned through a zero second layer, nor by neurons that are all alike"
+        )
     reasons: list[str] = []
     tried: dict[str, None] = {}
     for transposed in layers.orientations:
