@@ -21,7 +21,8 @@ def axes_by_steps(problem: Problem, over: Over | None) -> dict[int, dict[Any, An
     problem : Problem
     over : mapping or None
         As for `rmt.explore`. What a smaller number of steps does not have, such as the exponent of
-        the second, is left out there; so is the batch of a single step.
+        the second, is left out there; so is the batch of a single step, and a number of steps that
+        was not asked for and has nothing that varies.
 
     Examples
     --------
@@ -30,6 +31,7 @@ def axes_by_steps(problem: Problem, over: Over | None) -> dict[int, dict[Any, An
     {1: {'width': [200, 300]}, 2: {'alpha_2': [0.2, 0.4], 'width': [200, 300]}}
     """
     given = dict(_usual(problem) if over is None else over)
+    asked = "n_steps" in given
     counts = _counts(given.pop("n_steps", range(1, problem.n_steps + 1)))
     if not given:
         raise InvalidInputError("over must name a parameter beside n_steps, such as 'width'")
@@ -42,12 +44,15 @@ def axes_by_steps(problem: Problem, over: Over | None) -> dict[int, dict[Any, An
     for n in counts:
         allowed = set(parameters(problem.with_n_steps(n))) - ({"batch"} if n == 1 else set())
         axes = {key: values for key, values in given.items() if allowed.issuperset(_names([key]))}
-        if not axes:
+        if axes:
+            found[n] = axes
+        elif asked:
             raise InvalidInputError(
-                f"over: nothing varies after step {n}; leave it out with n_steps, or name another "
+                f"over: nothing varies after step {n}; leave it out of n_steps, or name another "
                 "parameter, such as 'width'"
             )
-        found[n] = axes
+    if not found:
+        raise InvalidInputError("over: nothing varies; name another parameter, such as 'width'")
     return found
 
 

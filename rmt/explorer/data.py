@@ -1,18 +1,20 @@
 """The numbers of a page: those of some sweeps, plain and short.
 
 Points are numbered with the last axis fastest. What a point has one of is a list with an entry for
-each; its outliers follow those of the point before, in lists with an entry for each outlier. Numbers
-have five digits, more than can be seen.
+each; its outliers follow those of the point before, in lists with an entry for each outlier.
+Numbers have five digits, more than can be seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import math
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from rmt.arrays import Array
+from rmt.display import cut
 from rmt.grids import Sweep
 from rmt.grids.grid import actual_value
 from rmt.problem import Problem
@@ -53,16 +55,17 @@ def page_data(sweeps: Sequence[Sweep]) -> dict[str, Any]:
     ([1, 1], ['0.1', '0.3'])
     """
     problem = sweeps[-1].problem
+    labels = (
+        f"target {problem.target.short}"
+        if problem.labels is None
+        else f"labels {problem.label_text}"
+    )
     return {
-        "title": f"{_short(problem.activation.text)}, {_short(problem.label_text)}",
+        "title": f"activation {cut(problem.activation.short, 80)}, {cut(labels, 80)}",
         "method": sweeps[0].method,
         "rtol": sweeps[0].rtol,
         "grids": [_grid(one) for one in sweeps],
     }
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 class _Numbered:
@@ -84,7 +87,7 @@ def _grid(sweep: Sweep) -> dict[str, Any]:
     found = {
         "steps": sweep.problem.n_steps,
         "axes": _axes(sweep),
-        "count": [int(n) for n in sweep.n_outliers.flat],
+        "count": np.where(sweep.n_outliers < 0, -1, kept.sum(axis=-1)).ravel().tolist(),
         "undecided": [int(flag) for flag in sweep.undecided.flat],
         "edges": _rounded(sweep.bulk_edges.reshape(-1, 2)),
         "message": said,
@@ -202,22 +205,22 @@ def _arguments(problem: Problem) -> dict[str, str]:
     given["steps"] = [tuple(step.to_list()) for step in problem.steps]
     samples = given["samples"]
     given["samples"] = samples[0] if len(set(samples)) == 1 else tuple(samples)
-    given |= {"batch": tuple(given["batch"])} if not isinstance(given["batch"], str) else {}
+    if not isinstance(given["batch"], str):
+        given["batch"] = tuple(given["batch"])
     found = {}
+    if problem.n_steps == 1:
+        del given["batch"]
     for name, value in given.items():
-        if name in _DEFAULTS and value == _DEFAULTS[name] or problem.n_steps == 1 and name == "batch":
-            continue
-        text = "g" if name == "readout" and value == "g" else repr(value)
-        found[name] = f"{name}={text}"
+        if name not in _DEFAULTS or value != _DEFAULTS[name]:
+            text = "g" if name == "readout" and value == "g" else repr(value)
+            found[name] = f"{name}={text}"
     return found
 
 
-def _rounded(values: Iterable[Any] | Array) -> Any:
+def _rounded(values: Array) -> Any:
     """Five digits as they print in JSON; None for what is missing."""
     array = np.asarray(values, dtype=np.float64)
-    plain = [float(f"{x:.5g}") if np.isfinite(x) else None for x in array.ravel().tolist()]
-    whole = [int(x) if x is not None and x.is_integer() else x for x in plain]
-    if array.ndim == 1:
-        return whole
-    width = array.shape[-1]
-    return [whole[k : k + width] for k in range(0, len(whole), width)]
+    if array.ndim > 1:
+        return [_rounded(row) for row in array]
+    plain = [float(f"{x:.5g}") if math.isfinite(x) else None for x in array.tolist()]
+    return [int(x) if x is not None and x.is_integer() else x for x in plain]

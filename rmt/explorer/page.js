@@ -201,15 +201,16 @@ function curves(grid, at, axis, width, what) {
     });
     flush();
   }
-  last = -Infinity;
-  grid.axes[axis].values.forEach((value, i) => {
-    const text = value.length > 14 ? `${value.slice(0, 12)}..` : value;
-    const half = 3.6 * text.length;
-    if (x(i) - half < last) return;
-    last = x(i) + half + 6;
-    const anchor = i && x(i) + half > width ? "end" : "middle";
-    parts.push(words(x(i), base + 16, text, `text-anchor="${anchor}"`));
-  });
+  const labels = grid.axes[axis].values.map((v) => (v.length > 14 ? `${v.slice(0, 12)}..` : v));
+  const half = (i) => 3.6 * labels[i].length + 3;
+  const shown = (stride) => labels.map((_, i) => i).filter((i) => i % stride === 0);
+  const fits = (all) => all.every((i, k) => !k || Math.abs(x(i) - x(all[k - 1])) >= half(i) + half(all[k - 1]));
+  let stride = 1;
+  while (!fits(shown(stride))) stride++;  // a label alone always fits
+  for (const i of shown(stride)) {
+    const anchor = i && x(i) + half(i) > width ? "end" : "middle";
+    parts.push(words(x(i), base + 16, labels[i], `text-anchor="${anchor}"`));
+  }
   return { height, svg: parts.join("") };
 }
 
