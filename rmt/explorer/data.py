@@ -135,11 +135,11 @@ def _start(problem: Problem, names: Sequence[str], columns: Sequence[Any]) -> in
 
 def _spread(numbers: Array) -> bool:
     """Whether a logarithmic axis shows more of them."""
-    low, high = float(numbers.min()), float(numbers.max())
-    if low <= 0 or high < 4 * low or numbers.size < 3:
+    ordered = np.unique(numbers)
+    if ordered.size < 3 or ordered[0] <= 0:
         return False
-    steps = np.diff(np.sort(numbers))
-    return bool(steps.max() > 3 * max(steps.min(), 1e-12))
+    steps, factors = np.diff(ordered), np.diff(np.log(ordered))
+    return bool(np.ptp(factors) / factors.max() < np.ptp(steps) / steps.max())
 
 
 def _value(value: Any) -> str:
@@ -208,8 +208,6 @@ def _arguments(problem: Problem) -> dict[str, str]:
     if not isinstance(given["batch"], str):
         given["batch"] = tuple(given["batch"])
     found = {}
-    if problem.n_steps == 1:
-        del given["batch"]
     for name, value in given.items():
         if name not in _DEFAULTS or value != _DEFAULTS[name]:
             text = "g" if name == "readout" and value == "g" else repr(value)
