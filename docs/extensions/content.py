@@ -16,13 +16,14 @@ import rmt
 
 FOLDER = Path(__file__).parent.parent
 # Pages whose Python snippets are run in order, each page in one namespace; figure k of page P is
-# shown by it as _generated/figures/P-k.png.
+# shown by it as _generated/figures/P-k.png, and an HTML file F that they write is P-F of the site.
 RUN = (
     "start.md",
     "levels.md",
     "failures.md",
     "howto/own_activation.md",
     "howto/own_weights.md",
+    "howto/explore.md",
     "howto/large_sweeps.md",
     "howto/keep_results.md",
     "howto/many_steps.md",
@@ -50,7 +51,7 @@ def outcomes() -> str:
 
 
 def figures(page: str) -> dict[str, bytes]:
-    """Run a page's snippets; the figures that they leave open, by name."""
+    """Run a page's snippets; the figures that they leave open and HTML files, by name."""
     import matplotlib
 
     if matplotlib.get_backend().lower() != "agg":  # a switch closes the figures of others
@@ -67,5 +68,7 @@ def figures(page: str) -> dict[str, bytes]:
             pyplot.figure(number).savefig("figure.png", dpi=130)
             name = f"figures/{Path(page).stem}-{k}.png"
             made[name] = Path("figure.png").read_bytes()
+        for path in Path().glob("*.html"):
+            made[f"extra/{Path(page).stem}-{path.name}"] = path.read_bytes()
     pyplot.close("all")
     return made

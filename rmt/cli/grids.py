@@ -208,7 +208,7 @@ def explore(options: argparse.Namespace) -> Outcome:
     examples:
       %(prog)s --activation 'relu(z)' --target 'z1 + z1*z2' \
           --over batch=independent,reused --over samples_per_dim=1,2,4
-      %(prog)s --over width=500,1000,2000 --over alpha_2=0:0.4:5 --output page.html
+      %(prog)s --over width=500,1000,2000 --output page.html
     """
     from rmt.explorer import explore
 
