@@ -8,6 +8,7 @@ Numbers have five digits, more than can be seen.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -55,17 +56,19 @@ def page_data(sweeps: Sequence[Sweep]) -> dict[str, Any]:
     ([1, 1], ['0.1', '0.3'])
     """
     problem = sweeps[-1].problem
-    labels = (
-        f"target {problem.target.short}"
-        if problem.labels is None
-        else f"labels {problem.label_text}"
-    )
+    kind = "target" if problem.labels is None else "labels"
+    activation, labels = map(_short, (problem.activation.text, problem.label_text))
     return {
-        "title": f"activation {cut(problem.activation.short, 80)}, {cut(labels, 80)}",
+        "title": f"activation {activation}, {kind} {labels}",
         "method": sweeps[0].method,
         "rtol": sweeps[0].rtol,
         "grids": [_grid(one) for one in sweeps],
     }
+
+
+def _short(text: str) -> str:
+    """A function to be read: six decimals, of a line at most."""
+    return cut(re.sub(r"\d+\.\d{7,}", lambda number: f"{float(number[0]):.6f}", text), 80)
 
 
 class _Numbered:
