@@ -114,7 +114,7 @@ def install(
     """Install into the environment of an interpreter; what is there then agrees with itself."""
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
     command = [*pip, "install", "--quiet", "--no-compile", *requirements]
-    run(command, env=environment, cwd=folder)
+    run(command, quiet=True, env=environment, cwd=folder)
     run([*pip, "check"], env=environment, cwd=folder, quiet=True)
 
 
