@@ -94,7 +94,9 @@ def test_types_are_seen_from_outside(tmp_path):
 
 def test_mistakes_that_types_do_not_find_are_told(monkeypatch, tmp_path):
     monkeypatch.setattr(release_check, "mypy", lambda *_: [])
-    with pytest.raises(release_check.CheckError, match=r"misses \[\(\d+, 'arg-type'\), .*finds \[\]"):
+    with pytest.raises(
+        release_check.CheckError, match=r"misses \[\(\d+, 'arg-type'\), .*finds \[\]"
+    ):
         release_check.check_types(sys.executable, {}, tmp_path)
     monkeypatch.setattr(release_check, "mypy", lambda *_: [(3, "arg-type")])
     with pytest.raises(release_check.CheckError, match="errors in what is right"):

@@ -210,7 +210,8 @@ def mypy(
     python: str, name: str, environment: dict[str, str], folder: Path
 ) -> list[tuple[int, str]]:
     """Lines and codes of the errors in a file."""
-    command = [python, "-m", "mypy", "--strict", "--no-error-summary", name]
+    flags = ("--strict", "--no-error-summary", "--follow-imports=silent")
+    command = [python, "-m", "mypy", *flags, name]
     result = subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, encoding="utf-8", check=False
     )
