@@ -12,8 +12,10 @@ from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 
 import rmt
 from rmt.cli import main
@@ -186,6 +188,28 @@ def test_in_a_notebook_it_is_the_page(explorer):
     html = explorer._repr_html_()
     [inner] = re.findall(r'^<iframe srcdoc="([^"]*)"', html)
     assert unescape(inner) == explorer.html
+
+
+def test_a_notebook_shows_it(tmp_path):
+    code = 'import rmt\nproblem = rmt.Problem("erf(z)", "z", 400, 400, 800, rmt.Step(3, 0.3))\n'
+    cell = nbformat.v4.new_code_cell(code + 'rmt.explore(problem, {"alpha_1": [0.1, 0.3]})')
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, kernel_name="python3", timeout=120, resources=resources).execute()
+    [output] = cell.outputs
+    assert output.output_type == "execute_result"
+    [inner] = re.findall(r'^<iframe srcdoc="([^"]*)"', output.data["text/html"])
+    assert numbers_of(unescape(inner))["grids"][0]["count"] == [1, 1]
+    assert output.data["text/plain"] == "Explorer(2 frames)"
+
+
+def test_points_are_kept_in_a_cache(tmp_path):
+    with rmt.cache(tmp_path) as kept:
+        first = rmt.explore(PROBLEM, {"n_steps": [1], "noise_std": [0, 0.5]})
+        assert len(kept.rows()) == 2
+        more = rmt.explore(PROBLEM, {"n_steps": [1], "noise_std": [0, 0.5, 1]})
+        assert len(kept.rows()) == 3
+    assert more.sweeps[0].strength[:2] == pytest.approx(first.sweeps[0].strength, rel=1e-12)
 
 
 def test_save(explorer, tmp_path):

@@ -27,7 +27,7 @@ EXPLORE_RTOL = 1e-3  # a thousandth of a slider's picture is less than a pixel
 EXPLORE_SECONDS = 300.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explorer(Shown):
     """A page with sliders. Printing: what they are; in a notebook: the page itself.
 
@@ -85,6 +85,9 @@ class Explorer(Shown):
         except OSError as error:
             raise InvalidInputError(f"the file {path} cannot be written: {error}") from error
         return Path(path)
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.n_frames} frames)"
 
     def _parts(self) -> list[Part]:
         failed = f"{self.n_failed} failed" if self.n_failed else "all converged"

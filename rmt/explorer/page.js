@@ -150,7 +150,7 @@ function bars(grid, frame, width) {
     parts.push(words(middle, y(below) - 4, below.toFixed(2), 'text-anchor="middle"'));
     parts.push(words(middle, base + 16, short(one.singular_value), 'text-anchor="middle"'));
   });
-  const several = grid.overlaps.some((one) => one.length > 1) ? ", directions stacked" : "";
+  const several = grid.overlaps.some((one) => one.length > 1) ? ", directions stacked, later ones paler" : "";
   parts.push(words(width, height - 2, `outlier${several}`, 'text-anchor="end" class="faint"'));
   return { height, svg: parts.join("") };
 }
