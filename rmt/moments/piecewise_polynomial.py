@@ -49,7 +49,7 @@ def smoothed_polynomials(pieces: Sequence[PolynomialPiece], mean: Array, spread:
         if not value.any():
             continue
         slope = np.polynomial.polynomial.polyder(value)
-        square = np.polynomial.polynomial.polymul(slope, slope)
+        square: Array = np.polynomial.polynomial.polymul(slope, slope)
         degree = max(value.size, square.size, slope.size + 1)
         moments, with_xi = _moments(float(low), float(high), mean, spread, degree)
         total[0] += value @ moments[: value.size]

@@ -214,9 +214,9 @@ class Nodes:
             weights = (self.weights * p).T.ravel()
             index = np.repeat(np.arange(self.weights.size), len(y))
             more = (y - self.label).T.ravel()
-            spread = np.zeros(more.size)
             kept = likely(weights, self.label[index] + more, self.negligible)
-            index, more, spread, weights = (one[kept] for one in (index, more, spread, weights))
+            index, more, weights = index[kept], more[kept], weights[kept]
+            spread = np.zeros(index.size)
         made = replace(
             self,
             coordinates=self.coordinates[:, index],
