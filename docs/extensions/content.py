@@ -32,8 +32,8 @@ RUN = (
     "howto/cluster_and_gpu.md",
     "howto/own_model.md",
 )
-# Libraries without which the snippets of a page are not run: those of extras that are left to whoever
-# installs them. Such a page shows no figures.
+# Libraries without which the snippets of a page are not run: those of extras that are left to
+# whoever installs them. Such a page shows no figures.
 NEEDS = {"howto/own_network.md": "torch"}
 
 
