@@ -15,6 +15,7 @@ import numpy as np
 
 from rmt.arrays import Array
 from rmt.problem import Problem
+from rmt.spikes.residual_kinks import switches
 
 __all__ = ["Cells"]
 
@@ -47,7 +48,13 @@ class Cells:
         return cls(tuple(nodes), tuple(widths))
 
     def residual(
-        self, problem: Problem, z: Array, label: Array, output: Array, rise: Array
+        self,
+        problem: Problem,
+        z: Array,
+        label: Array,
+        output: Array,
+        rise: Array,
+        spread: Array,
     ) -> Array:
         """``rho(h, y)`` at nodes, averaged over the cells that have a kink in them.
 
@@ -59,14 +66,18 @@ class Cells:
             ``y`` and ``h``.
         rise : array, shape (r, P)
             Derivatives of ``h`` along the target's directions.
+        spread : array, shape (P,)
+            Half the width of the cells of the label noise, in the label.
         """
         loss = problem.loss
         found: Array = loss.residual(output, label)
-        if not loss.switches(0.0, 0.0):
+        at_zeros = switches(loss)
+        if at_zeros is None:
             return found
         largest, where = np.zeros(label.size), np.full(label.size, -1)
         at = np.zeros(label.size)
-        dh, dy = np.zeros((2, len(z), label.size))
+        dh, dy = np.zeros((2, len(z) + 1, label.size))
+        dy[-1] = spread
         for i, (nodes, widths) in enumerate(zip(self.nodes, self.widths, strict=True)):
             half = np.interp(z[i], nodes, widths) / 2.0
             dh[i] = rise[i] * half
@@ -75,9 +86,10 @@ class Cells:
                 up[i] += half
                 down[i] -= half
                 dy[i] = (problem.target(*up) - problem.target(*down)) / 2.0
+        for i in range(len(dh)):
             ends = zip(
-                loss.switches(output - dh[i], label - dy[i]),
-                loss.switches(output + dh[i], label + dy[i]),
+                at_zeros(output - dh[i], label - dy[i]),
+                at_zeros(output + dh[i], label + dy[i]),
                 strict=True,
             )
             for before, after in ends:
