@@ -1,44 +1,12 @@
 """Every script of the gallery runs, draws itself, and shows what its text says."""
 
-import importlib.util
-import json
-import sys
-from functools import cache
-from pathlib import Path
-from types import ModuleType
-from typing import Any
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from gallery import FOLDER, checked, example
 
 import rmt
 
-FOLDER = Path(__file__).parent.parent / "examples"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
-
-
-@cache
-def example(name: str) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module  # where dataclasses look up their annotations
-    specification.loader.exec_module(module)
-    return module
-
-
-def checked(name: str, *size: Any) -> Any:
-    """The result of a script, in another size perhaps, once its figure has been drawn."""
-    module = example(name)
-    result = module.main(*size)
-    with plt.rc_context({"backend": "agg"}):
-        figure = module.draw(result)
-        figure.canvas.draw()
-        for ax in figure.axes:
-            assert ax.has_data()
-        assert all(ax.get_xlabel() or ax.get_ylabel() for ax in figure.axes[:1])
-        plt.close(figure)
-    return result
 
 
 def test_each_script_has_a_test_and_a_title():
@@ -96,19 +64,6 @@ def test_samples_and_overlap():
             assert seen == pytest.approx(np.interp(ratio, x, predicted), abs=0.06)
     first, second = (result.sweep.target_overlaps[:, k, k] for k in range(2))
     assert (first > second).all()
-
-
-def test_staircase():
-    result = checked("staircase")
-    assert [step.degree for step in result.order.steps] == [1, 1, 1]
-    one, two = ([s.target_overlaps for s in p.outliers] for p in result.predictions)
-    assert one[0][0] > 0.4
-    assert one[0][1:] == (0, 0)
-    assert two[1][1] > 0.3
-    assert max(spike[2] for spike in two) < 0.02  # the third direction waits
-    for prediction, samples in zip(result.predictions, result.samples, strict=True):
-        predicted = np.array([spike.target_overlaps for spike in prediction.outliers])
-        np.testing.assert_allclose(samples.mean_target_overlaps, predicted, atol=0.06)
 
 
 def test_four_steps():
@@ -215,34 +170,6 @@ def test_output_of_order_one():
         ):
             error = values.std(ddof=1) / np.sqrt(values.size)
             assert abs(values.mean() - theory) < 3 * error + more, c
-
-
-def test_giant_steps():
-    """Our networks, and those that were published, each against the theory at its own size."""
-    result = checked("giant_steps", 6)
-    path, samples = result.path, result.samples
-    for seen, theory, more in (
-        (samples.singular_values[:, :, 0], path.singular_value[1:, 0], 0.01),
-        (samples.singular_values[:, 1:, 1], path.singular_value[2:, 1], 0.01),
-        (samples.target_overlaps[:, :, 0, 0], path.target_overlaps[1:, 0, 0], 0.02),
-        (samples.target_overlaps[:, 1:, 1, 1], path.target_overlaps[2:, 1, 1], 0.1),
-    ):
-        error = seen.std(axis=0, ddof=1) / np.sqrt(samples.n_samples)
-        assert (np.abs(seen.mean(axis=0) - theory) <= 3 * error + more * theory).all()
-
-    stored = Path(__file__).parent / "reference" / "giant_steps.json"
-    case = json.loads(stored.read_text(encoding="utf-8"))["cases"][0]
-    problem = example("giant_steps").experiment(case["width"])
-    assert (problem.dim, list(problem.samples)) == (case["dim"], case["samples"])
-    path = rmt.training_path(problem, rtol=1e-3)
-    for point, network in zip(path[1:], case["simulation"], strict=True):
-        before = path[point.step - 1].test_error
-        assert network["mean_square_error"] == pytest.approx(before, rel=0.06)
-        count = len(point.outliers)
-        values = [spike.singular_value for spike in point.outliers]
-        assert network["singular_values"][:count] == pytest.approx(values, rel=0.015)
-        overlaps = np.ravel([spike.target_overlaps for spike in point.outliers])
-        assert network["squared_overlaps"][: 2 * count] == pytest.approx(overlaps, abs=0.02)
 
 
 def test_closing_gap():

@@ -5,16 +5,16 @@ How one step improves the representation
 `arXiv:2205.01445 <https://arxiv.org/abs/2205.01445>`_, Ba, Erdogdu, Suzuki, Wang, Wu and Yang.
 
 **Statement.** The first gradient is of rank one up to noise, and aligns the first layer with the
-linear part of the target. Ridge regression on features after a step of size
-:math:`\eta=\Theta(1)` is better than on those at the start, but not than the best linear function
-of :math:`x`; after one of size :math:`\Theta(\sqrt N)` it can be, for some targets.
+linear part of the target. Ridge regression on features after a step of size :math:`\eta=\Theta(1)`
+is better than on those at the start, but not than the best linear function of :math:`x`; after one
+of size :math:`\Theta(\sqrt N)` it can be, for some targets.
 
-**Conventions.** :math:`n`, :math:`d`, :math:`N`, the network
-:math:`N^{-1/2}a^T\sigma(W^Tx)` and :math:`\eta` are ours, but for :math:`W`, which is the transpose
-there: their step is :math:`\eta\sqrt N` times the gradient of half the mean square. So
-:math:`\eta=\Theta(1)` is ``Step(eta, 0)``, and :math:`\Theta(\sqrt N)` is :math:`\alpha=\frac12`,
-at the width of a network ``Step(eta, 0)`` with a large ``eta``. Columns of :math:`W_0` have
-length 1, :math:`a_i\sim N(0,1/N)`. The regression is on samples that the step has not seen.
+**Conventions.** :math:`n`, :math:`d`, :math:`N`, the network :math:`N^{-1/2}a^T\sigma(W^Tx)` and
+:math:`\eta` are ours, but for :math:`W`, which is the transpose there: their step is
+:math:`\eta\sqrt N` times the gradient of half the mean square. So :math:`\eta=\Theta(1)` is
+``Step(eta, 0)``, and :math:`\Theta(\sqrt N)` is :math:`\alpha=\frac12`, at the width of a network
+``Step(eta, 0)`` with a large ``eta``. Columns of :math:`W_0` have length 1, :math:`a_i\sim
+N(0,1/N)`. The regression is on samples that the step has not seen.
 
 **Left.** Squared overlap of the leading right singular vector of the weights with the target, for
 three numbers of samples per dimension; it sets in where the spike
@@ -24,8 +24,8 @@ this width, which has both scales of :math:`\eta` in one curve; marks are means 
 standard errors.
 
 **Where we differ.** At a fixed width there is no border between the two scales; the curve crosses
-the error of the best linear function close to :math:`\eta=\sqrt N`. Below the threshold networks of
-this size have an overlap, which the limit has not.
+the error of the best linear function close to :math:`\eta=\sqrt N`. Below the threshold networks
+of this size have an overlap, which the limit has not.
 """
 
 from __future__ import annotations

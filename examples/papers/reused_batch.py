@@ -92,7 +92,7 @@ def problem_with(key: Key, ratio: float = 8.0, scale: float = 3.0) -> rmt.Proble
 def main(count: int = 5, n_points: int = 6) -> Reuse:
     """Predict along the samples and along the first step, and train networks at some of them."""
     ratios, scales = np.geomspace(0.5, 8.0, n_points), np.geomspace(0.5, 12.0, n_points + 1)
-    first, even, fresh = LOOKS
+    first, fresh = ("odd part", "reused"), ("odd part", "independent")
     return Reuse(
         {
             key: _curve(lambda x, key=key: problem_with(key, ratio=x), ratios, (1, 3, 8), count)

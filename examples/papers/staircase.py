@@ -14,10 +14,10 @@ known, the second step sees :math:`z_2` through :math:`z_1 z_2`. The third direc
 wait for a third step. Bars: squared overlap of each outlier with each direction, predicted after
 one step and after two; dots: simulated networks of width 500, which have :math:`1/d` by chance.
 
-**Conventions** are those of :doc:`giant_steps`. **Where we differ:** the steps are
-:math:`2N^{0.4}` and :math:`2N^{0.45}`, nearly giant, so that the order of learning shows in what is
-a perturbation of the initial weights. In the paper it is proved for :math:`\alpha=\frac12`
-(statement as we read it); the exponents decide how much is learned at a width, not the order.
+**Conventions** are those of *Giant steps*. **Where we differ:** the steps are :math:`2N^{0.4}` and
+:math:`2N^{0.45}`, nearly giant, so that the order of learning shows in what is a perturbation of
+the initial weights. In the paper steps are giant (statement as we read it); exponents decide how
+much is learned at a width, not the order.
 """
 
 from __future__ import annotations

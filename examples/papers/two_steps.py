@@ -12,26 +12,25 @@ too when the exponents are large enough.
 
 **Conventions.** :math:`N`, :math:`d`, :math:`n` in proportion, :math:`\alpha_s` and
 :math:`\eta_s=c_sN^{\alpha_s}` are theirs, ``Step(c, alpha)``. Rows of :math:`W_0` have length 1,
-the network is :math:`N^{-1/2}\sum_ia_i\sigma(\langle w_i,x\rangle)`, the readout
-:math:`a_i\sim N(0,1/N)`. Only their abstract was at hand: constants are ours.
+the network is :math:`N^{-1/2}\sum_ia_i\sigma(\langle w_i,x\rangle)`, the readout :math:`a_i\sim
+N(0,1/N)`. Only their abstract was at hand: constants are ours.
 
 **Left.** Exponents 0.3 and 0.45, so :math:`L=2`. Lines are the level ``deformed``, grey ones the
 slopes :math:`\alpha_2-k(\frac12-\alpha_1)` of spike :math:`k`; the shaded part is the bulk. Spikes
 of order :math:`k=1,\dots,L` *join* the one of order 0 that a single step has too, so that we count
 :math:`L+1` outliers; whether their :math:`L` is meant to contain that one we cannot tell from the
-abstract. The count is one of very large networks: the slope of the last spike is 0.05, and its line
-leaves the bulk beside networks of width 800. With a readout of :math:`\pm1` it never would: its
-left vector is :math:`a^{\circ 3}`, which is then :math:`a` itself.
+abstract. The count is one of very large networks: the slope of the last spike is 0.05, and its
+line leaves the bulk beside networks of width 800. With a readout of :math:`\pm1` it never would:
+its left vector is :math:`a^{\circ 3}`, which is then :math:`a` itself.
 
 **Right.** A target of information exponent 3 whose square has a linear part (reuse exponent 2):
 its overlap with the first two outliers together, against the exponent of the second step, for a
 uniform readout. The outlier that carries the target is of order 1, and the condition of the paper
 met, from :math:`\alpha_2=\frac12-\alpha_1=0.2` on (dotted). Fresh samples find nothing: the theory
-is zero, and networks are where chance puts them, at :math:`2E[z^2y^2]/(d\,E[y^2])`, twice the
-squared overlap with the target of a sum of random :math:`y_jx_j`. Next to the threshold networks of
-this width have an overlap already where theory has none yet. The level ``resummed``, which leaves
-the bulk as it was, would have the overlap of the reused batch too high there, 0.17 for 0.15 at
-0.25. Marks are means over networks with standard errors.
+is (as good as) zero, and networks are where chance puts them, at :math:`2E[z^2y^2]/(d\,E[y^2])`,
+twice the squared overlap with the target of a sum of random :math:`y_jx_j`. Next to the threshold
+networks of this width have an overlap already where theory has none yet. Marks are means over
+networks with standard errors.
 """
 
 from __future__ import annotations
@@ -162,8 +161,8 @@ def _draw_outliers(ax: Axes, result: TwoSteps) -> None:
         end = np.array([2000.0, widths[-1]])
         guide = 0.8 * values[-1] * (end / end[-1]) ** slope
         ax.plot(end, guide, color="0.55", lw=1.0)
-        ax.annotate(f"$N^{{{slope:.2f}}}$", (end[-1], guide[-1]), xytext=(-2, -6),
-                    textcoords="offset points", va="top", ha="right", color="0.4", fontsize="small")  # fmt: skip
+        look = {"textcoords": "offset points", "va": "top", "ha": "right", "fontsize": "small"}
+        ax.annotate(f"$N^{{{slope:.2f}}}$", (end[-1], guide[-1]), (-2, -6), color="0.4", **look)
     for n, (one, two) in result.outliers.items():
         _points(ax, n, one.singular_values[:, 0], fmt="D", color="0.35")
         for k, colour in enumerate(ORDERS):
