@@ -27,8 +27,9 @@ networks of width 300 with standard errors.
 **Where we differ.** We have a width in proportion to :math:`d` and the overlap of singular vectors
 of the whole matrix, they a few neurons and the overlap of each. At :math:`p=2` neurons feel the
 output of each other from the first step on; constants do not carry over, the question of which
-targets are found does. Chance, :math:`2E[z^2y^2]/(d\,E[y^2])` and dashed for the first target, is
-not in the theory: networks lie above a curve that is low by about as much.
+targets are found does. Chance is not in the theory: networks have an overlap of
+:math:`2E[z^2y^2]/(d\,E[y^2])` (dashed, for the first target) where nothing is learned, and up to
+twice that, for training lengthens rows along the target more than elsewhere.
 """
 
 from __future__ import annotations

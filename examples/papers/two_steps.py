@@ -16,21 +16,24 @@ the network is :math:`N^{-1/2}\sum_ia_i\sigma(\langle w_i,x\rangle)`, the readou
 N(0,1/N)`. Only their abstract was at hand: constants are ours.
 
 **Left.** Exponents 0.3 and 0.45, so :math:`L=2`. Lines are the level ``deformed``, grey ones the
-slopes :math:`\alpha_2-k(\frac12-\alpha_1)` of spike :math:`k`; the shaded part is the bulk. Spikes
-of order :math:`k=1,\dots,L` *join* the one of order 0 that a single step has too, so that we count
-:math:`L+1` outliers; whether their :math:`L` is meant to contain that one we cannot tell from the
-abstract. The count is one of very large networks: the slope of the last spike is 0.05, and its
-line leaves the bulk beside networks of width 800. With a readout of :math:`\pm1` it never would:
-its left vector is :math:`a^{\circ 3}`, which is then :math:`a` itself.
+slopes :math:`\alpha_2-k(\frac12-\alpha_1)` of spike :math:`k`; the shaded part is the bulk, hollow
+marks are the networks' third singular value where theory has no third outlier.
 
 **Right.** A target of information exponent 3 whose square has a linear part (reuse exponent 2):
 its overlap with the first two outliers together, against the exponent of the second step, for a
 uniform readout. The outlier that carries the target is of order 1, and the condition of the paper
-met, from :math:`\alpha_2=\frac12-\alpha_1=0.2` on (dotted). Fresh samples find nothing: the theory
-is (as good as) zero, and networks are where chance puts them, at :math:`2E[z^2y^2]/(d\,E[y^2])`,
-twice the squared overlap with the target of a sum of random :math:`y_jx_j`. Next to the threshold
-networks of this width have an overlap already where theory has none yet. Marks are means over
-networks with standard errors.
+met, from :math:`\alpha_2=\frac12-\alpha_1=0.2` on (dotted). Marks are means over networks with
+standard errors.
+
+**Where we differ.** Spikes of order :math:`k=1,\dots,L` *join* the one of order 0 that a single
+step has too, so that we count :math:`L+1` outliers; whether their :math:`L` is meant to contain
+that one we cannot tell from the abstract. The count is one of very large networks: the slope of
+the last spike is 0.05, and its line leaves the bulk beside networks of width 800. With a readout
+of :math:`\pm1` it never would: its left vector is :math:`a^{\circ 3}`, which is then :math:`a`
+itself. On the right nothing is sharp at this width: next to the threshold networks have an overlap
+already where theory has none yet, and on fresh samples, where the theory is (as good as) zero,
+they have what chance gives or somewhat more. Chance is :math:`2E[z^2y^2]/(d\,E[y^2])`, twice the
+squared overlap with the target of a sum of random :math:`y_jx_j`.
 """
 
 from __future__ import annotations
