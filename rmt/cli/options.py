@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from rmt.budget import MAX_SECONDS
-from rmt.cli.laws import read_law
 from rmt.cli.program import Argument, Either, choice, command, flag, option
 from rmt.expressions.catalogue import ALIASES, CATALOGUE, MAX_HERMITE_DEGREE
+from rmt.problem.law_texts import read_law
 from rmt.status import InvalidInputError
 from rmt.vocabulary import BULKS, FORMS, METHODS, Batch, Initialisation, ReadoutLaw
 

@@ -314,7 +314,7 @@ class Sweep(InJson, InPapers):
                 else:
                     cells += ["", ""]
             rows.append(cells)
-        align = ["l" if name in TEXTS else "r" for name in self.axes]
+        align = ["l" if axis.dtype == object else "r" for axis in self.axes.values()]
         table = Table("".join(align) + "r" * (len(header) - len(align)), header, rows)
         return [f"{about}{p.label_text}, N = {p.width}, d = {p.dim}", *lines, table]
 
@@ -346,20 +346,22 @@ def sweep(
         The grid is the tensor product of these axes; the first is the first dimension of every
         result. Names:
 
-        * ``alpha_1, alpha_2, .., scale_1, scale_2, ..``: exponent and scale of a step;
+        * ``alpha_1, alpha_2, .., scale_1, .., weight_decay_1, ..``: of a step its exponent, scale
+          and weight decay;
         * ``n_steps``: the first so many steps, or more where all are equal
           (`Problem.with_n_steps`); ``steps``: a list of schedules, each as `Problem` takes it, or
           a text ``"2,0.3 2,0.4"``;
-        * ``noise_std``;
-        * ``width``: ``N``, rounded, at fixed ``N/d`` and ``n/d``;
+        * ``noise_std, output_scale, readout_sum``: numbers, the last two or None;
+        * ``width``: ``N``, at fixed ``N/d`` and ``n/d``; ``dim``: ``d``, at fixed ``N`` and ``n``;
         * ``aspect_ratio``: ``N/d``, at fixed ``N`` and ``n/d``;
-        * ``samples_per_dim``: ``n/d`` of all batches (``samples_per_dim_1`` and
-          ``samples_per_dim_2``: of one), at fixed ``d``;
-        * ``activation, target, batch, readout``: lists of texts.
+        * ``samples``: ``n`` of all batches, and ``samples_per_dim``: ``n/d``, at fixed ``d``
+          (``samples_1, samples_per_dim_1, ..``: of one batch);
+        * ``activation, target, batch, readout, loss, init, initialisation``: lists of texts, of
+          functions, laws of labels, losses or schedules of batches.
 
-        ``d`` and ``n`` are rounded to integers: `Sweep.actual` tells the values that result. A
-        tuple of names with a tuple of arrays of one length makes a single axis along which they
-        vary together.
+        ``N``, ``d`` and ``n`` are rounded to integers: `Sweep.actual` tells the values that
+        result. A tuple of names with a tuple of arrays of one length makes a single axis along
+        which they vary together.
     method : {"resummed", ...}
         As for `rmt.predict`.
     rtol : float
@@ -513,6 +515,11 @@ _SYMBOLS = {
     "scale": "c",
     "noise_std": r"\mathrm{std}(\varepsilon)",
     "width": "N",
+    "dim": "d",
+    "samples": "n",
+    "weight_decay": r"\lambda",
+    "output_scale": "s",
+    "readout_sum": r"\sum_i a_i",
     "aspect_ratio": "N/d",
     "samples_per_dim": "n/d",
 }
@@ -532,4 +539,4 @@ def _symbol(name: str) -> str | Formula:
 
 
 def _cell(value: Any) -> str:
-    return cut(value, 28) if isinstance(value, str) else f"{value:.6g}"
+    return cut(value, 28) if isinstance(value, str) else "none" if value is None else f"{value:.6g}"

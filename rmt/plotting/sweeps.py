@@ -341,6 +341,8 @@ def _most(sweep: Sweep) -> int:
 
 
 def _tick(value: Any) -> str:
+    if value is None:
+        return "none"
     return cut(value if isinstance(value, str) else f"{value:.4g}", 18)
 
 
