@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from rmt.grids import Sweep
 
-__all__ = ["AXES", "OVER", "phase_diagram", "read_axis", "sweep"]
+__all__ = ["AXES", "OVER", "phase_diagram", "read_axis", "read_numbers", "sweep"]
 
 
 def _read_values(text: str) -> Any:
@@ -48,7 +48,7 @@ def _read_values(text: str) -> Any:
     return (np.geomspace if spacing else np.linspace)(*ends, int(count))
 
 
-_values = reader(_read_values, "values are FIRST:LAST:COUNT[:log] or numbers between commas;")
+read_numbers = reader(_read_values, "values are FIRST:LAST:COUNT[:log] or numbers between commas;")
 
 
 def read_axis(text: str) -> tuple[str, Any]:
@@ -60,7 +60,7 @@ def read_axis(text: str) -> tuple[str, Any]:
         )
     name = name.strip()
     if name not in TEXTS:
-        return name, _values(values)
+        return name, read_numbers(values)
     separator = ";" if name in ("activation", "target", "loss", "steps") else ","
     return name, [value.strip() for value in values.split(separator)]
 

@@ -13,7 +13,7 @@ from rmt.cli.program import Argument, Either, choice, command, flag, option
 from rmt.expressions.catalogue import ALIASES, CATALOGUE, MAX_HERMITE_DEGREE
 from rmt.problem.law_texts import read_law
 from rmt.status import InvalidInputError
-from rmt.vocabulary import BULKS, FORMS, METHODS, Batch, Initialisation, ReadoutLaw
+from rmt.vocabulary import BULKS, FORMS, METHODS, Batch, Initialisation, Method, ReadoutLaw
 
 if TYPE_CHECKING:
     from rmt.problem import Problem, Step
@@ -208,10 +208,10 @@ def max_seconds(each: str = "") -> Argument:
     return option("--max-seconds", "S", text, number, default=MAX_SECONDS)
 
 
-def level(default_rtol: float, each: str = "") -> list[Argument]:
+def level(default_rtol: float, each: str = "", method: Method = "resummed") -> list[Argument]:
     """The options that say how a `Problem` is solved."""
     return [
-        choice("--method", "LEVEL", "level of theory", METHODS, "resummed"),
+        choice("--method", "LEVEL", "level of theory", METHODS, method),
         choice(
             "--forms",
             "FORMS",

@@ -276,6 +276,16 @@ def _sorted(x: Array, *values: Array) -> tuple[Array, ...]:
     return (x[order], *(one[order] for one in values))
 
 
+def _has_hollow(study: Study, curves: list[_Curve]) -> bool:
+    """Whether networks are drawn where the theory has fewer outliers."""
+    seen = np.isfinite(study.mean_singular_values)
+    return any(
+        bool(np.any(_unseen(c, study, c.of(study.theory.is_outlier)[:, k]) & c.of(seen)[:, k]))
+        for c in curves
+        for k in range(min(c.ranks, seen.shape[-1]))
+    )
+
+
 def _legend(figure: Figure, study: Study, curves: list[_Curve], overlaps: Overlaps) -> None:
     """Below the panels: curves, outliers by their rank, and what marks and lines are."""
     from matplotlib.lines import Line2D
@@ -298,6 +308,9 @@ def _legend(figure: Figure, study: Study, curves: list[_Curve], overlaps: Overla
         label = f"mean of {study.n_networks} networks, standard error"
         handles.append(Line2D([], [], color="0.3", label=label, **look))
         handles.append(Line2D([], [], color="0.3", label="one network", **_DOTS))
+        if _has_hollow(study, curves):
+            look |= {"markerfacecolor": "white"}
+            handles.append(Line2D([], [], color="0.3", label="no such outlier predicted", **look))
     edge: Any = {"linestyle": (0, (1, 1.2)), "linewidth": 1.1}
     if first.joined:
         handles.append(Line2D([], [], color="0.3", label="edge of the bulk", **edge))

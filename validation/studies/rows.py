@@ -18,7 +18,7 @@ from validation.comparison.path_rows import PathQuantity, PathRow, plain_mean
 from validation.comparison.rows import ComparisonRow
 from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict
 from validation.studies.result import Study
-from validation.words import paragraph, sizes
+from validation.words import paragraph, shortened as in_short, sizes
 
 __all__ = ["Mean", "means_at", "paper_parts", "rows_of", "shown_parts"]
 
@@ -205,9 +205,9 @@ def _about(study: Study) -> list[Part]:
     if study.n_networks:
         count = int(study.has_networks.sum())
         networks = f"{study.n_networks} networks at each of {count}, seed {study.seed}"
-    labels = f"target {p.target.short}" if p.labels is None else f"labels {p.label_text}"
+    labels = f"{'target' if p.labels is None else 'labels'} {in_short(p.label_text)}"
     return [
-        f"activation {p.activation.short}, {labels}; {sizes(p)}, but for the axes",
+        f"activation {in_short(p.activation.text)}, {labels}; {sizes(p)}, but for the axes",
         f"{shape} points, level {theory.method}{forms}; {networks}",
     ]
 
