@@ -328,12 +328,12 @@ class Study(InJson, InPapers):
         return cls.from_json(text)
 
     def _parts(self) -> list[Part]:
-        from validation.studies.rows import shown_parts
+        from validation.studies.tables import shown_parts
 
         return shown_parts(self)
 
     def _for_paper(self) -> list[Part]:
-        from validation.studies.rows import paper_parts
+        from validation.studies.tables import paper_parts
 
         return paper_parts(self)
 

@@ -1,30 +1,24 @@
-"""The rows of a study and its tables: predicted numbers beside simulated means, with verdicts."""
+"""The rows of a study: predicted numbers beside simulated means, with verdicts."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.display import Cell, Formula, Part, Table, shortened, with_error
-from rmt.grids.sweep import cell, symbol
-from rmt.prediction.prediction import target_overlaps
 from validation.comparison.compare import DEFORMED_MARGIN, RESUMMED_MARGIN
 from validation.comparison.path_rows import PathQuantity, PathRow, plain_mean
 from validation.comparison.rows import ComparisonRow
 from validation.comparison.verdict import DEFAULT_CRITERIA, Verdict
 from validation.studies.result import Study
-from validation.words import paragraph, shortened as in_short, sizes
 
-__all__ = ["Mean", "means_at", "paper_parts", "rows_of", "shown_parts"]
+__all__ = ["Mean", "means_at", "points_of", "rows_of", "verdicts_of"]
 
 Mean: TypeAlias = ComparisonRow | PathRow
 _NO_NETWORKS: dict[str, Any] = {"simulated": math.nan, "standard_error": math.nan, "n_samples": 0}
-_TOLD = 3  # differing means that are listed
 
 
 def means_at(study: Study, index: tuple[int, ...]) -> list[Mean]:
@@ -93,23 +87,23 @@ def _is_tested(mean: Mean) -> bool:
     return known and not (isinstance(mean, PathRow) and mean.step == 0)
 
 
-def _points(study: Study) -> Iterator[tuple[tuple[int, ...], dict[str, Any], list[Mean]]]:
+def points_of(study: Study) -> Iterator[tuple[tuple[int, ...], dict[str, Any], list[Mean]]]:
     for index, values in zip(np.ndindex(study.shape), study.grid.points(), strict=True):
         yield index, values, means_at(study, index)
 
 
-def _verdicts(study: Study) -> dict[int, Verdict]:
-    """By the number of a mean, in the order of `_points`; of those that are tested."""
-    means = [mean for *_, found in _points(study) for mean in found]
+def verdicts_of(study: Study) -> dict[int, Verdict]:
+    """By the number of a mean, in the order of `points_of`; of those that are tested."""
+    means = [mean for *_, found in points_of(study) for mean in found]
     tested = {number: mean for number, mean in enumerate(means) if _is_tested(mean)}
     return {n: mean.verdict(DEFAULT_CRITERIA, len(tested)) for n, mean in tested.items()}
 
 
 def rows_of(study: Study) -> list[dict[str, Any]]:
     """What `Study.rows` says."""
-    verdicts, number, rows = _verdicts(study), 0, []
+    verdicts, number, rows = verdicts_of(study), 0, []
     sizes_of = ["N", "d", *(f"n_{b + 1}" for b in range(_most_batches(study)))]
-    for index, values, means in _points(study):
+    for index, values, means in points_of(study):
         p: Any = study.problems[index]
         known = () if p is None else (p.width, p.dim, *p.samples)
         first = {**values, **dict.fromkeys(sizes_of), **dict(zip(sizes_of, known, strict=False))}
@@ -183,139 +177,3 @@ def _beside(study: Study, index: tuple[int, ...], status: str) -> Iterator[dict[
             chance=study.n_together * float(study.chance[index]),
             **networks(_mean(study.simulated_together[index][:, j])),
         )
-
-
-def shown_parts(study: Study) -> list[Part]:
-    """The table of a terminal, shortened; what failed, and what differs."""
-    verdicts = _verdicts(study)
-    return [*_about(study), *_tables(study, verdicts, False), *_judged(study, verdicts)]
-
-
-def paper_parts(study: Study) -> list[Part]:
-    """All points, with the symbols of docs/notation.md."""
-    verdicts = _verdicts(study)
-    return [*_about(study), *_judged(study, verdicts), *_tables(study, verdicts, True)]
-
-
-def _about(study: Study) -> list[Part]:
-    p, theory = study.problem, study.theory
-    forms = f" ({study.forms} forms)" if study.forms else ""
-    shape = " x ".join(map(str, study.shape))
-    networks = "no networks"
-    if study.n_networks:
-        count = int(study.has_networks.sum())
-        networks = f"{study.n_networks} networks at each of {count}, seed {study.seed}"
-    labels = f"{'target' if p.labels is None else 'labels'} {in_short(p.label_text)}"
-    return [
-        f"activation {in_short(p.activation.text)}, {labels}; {sizes(p)}, but for the axes",
-        f"{shape} points, level {theory.method}{forms}; {networks}",
-    ]
-
-
-def _judged(study: Study, verdicts: dict[int, Verdict]) -> list[Part]:
-    lines: list[Part] = []
-    if verdicts:
-        counts = Counter(verdicts.values())
-        told = ", ".join(f"{counts[one]} {_WORDS[one]}" for one in Verdict if counts[one])
-        lines.append(f"{len(verdicts)} means are tested: {told}")
-        means = [(v, mean) for _, v, found in _points(study) for mean in found]
-        differ = [means[n] for n, verdict in verdicts.items() if verdict is Verdict.DIFFERS]
-        lines += [f"! at {_where(values)}, {mean}" for values, mean in differ[:_TOLD]]
-        if len(differ) > _TOLD:
-            lines.append(f"! and {len(differ) - _TOLD} more")
-    return [*lines, *(paragraph(str(failure)) for failure in study.failures)]
-
-
-_WORDS = {
-    Verdict.AGREES: "agree",
-    Verdict.WITHIN_ALLOWANCE: "are within the allowance for finite size (~)",
-    Verdict.DIFFERS: "differ (!)",
-}
-
-
-def _where(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} = {cell(value)}" for name, value in values.items())
-
-
-def _tables(study: Study, verdicts: dict[int, Verdict], paper: bool) -> Iterator[Table]:
-    """Outliers of every point, a row for each; and errors after the last step."""
-    outliers: list[list[Cell]] = []
-    errors: list[list[Cell]] = []
-    number = 0
-    for index, values, means in _points(study):
-        first: list[Cell] = [cell(value) for value in values.values()]
-        marks = [verdicts.get(number + i) for i in range(len(means))]
-        number += len(means)
-        judged = list(zip(means, marks, strict=True))
-        of_rank: dict[int, list[tuple[Mean, Verdict | None]]] = {}
-        for mean, mark in judged:
-            if isinstance(mean, ComparisonRow) and not math.isnan(mean.predicted):
-                of_rank.setdefault(mean.spike, []).append((mean, mark))
-        for k, found in of_rank.items():
-            outliers.append([*first, str(k), *_cells(found, 1 + _r(study))])
-        if not of_rank:
-            said = "no outlier" if study.theory.n_outliers[index] == 0 else "--"
-            outliers.append([*first, said, *[""] * (3 * (1 + _r(study)))])
-        last = [
-            one
-            for one in judged
-            if isinstance(one[0], PathRow) and one[0].step == study.n_steps[index]
-        ]
-        if last:
-            errors.append([*first, *_cells(last, len(study.errors))])
-    names: list[Cell] = [symbol(name) if paper else name for name in study.theory.axes]
-    align = "".join("l" if a.dtype == object else "r" for a in study.theory.axes.values())
-    heads: list[Cell] = [
-        "s",
-        *(["overlap"] if _r(study) == 1 else [f"overlap e{i + 1}" for i in range(_r(study))]),
-    ]
-    if paper:
-        heads = [_POSITION, *target_overlaps(_widest(study))]
-    rank: Cell = Formula("outlier, by its singular value, from 0", ("k",)) if paper else "outlier"
-    yield _table([*names, rank], align + "r", heads, outliers, paper)
-    if errors:
-        heads = [name.replace("_", " ") for name in study.errors]
-        yield _table(names, align, heads, errors, paper)
-
-
-_POSITION = Formula(
-    "singular value of the weights, whose entries begin with variance 1/d", ("s_k",)
-)
-
-
-def _widest(study: Study) -> Any:
-    """A problem with as many directions as any."""
-    return max((p for p in study.problems.flat if p is not None), key=lambda p: p.n_directions)
-
-
-def _r(study: Study) -> int:
-    return int(study.theory.target_overlaps.shape[-1])
-
-
-def _table(
-    first: Sequence[Cell], align: str, heads: Sequence[Cell], rows: list[list[Cell]], paper: bool
-) -> Table:
-    """Two columns, theory and networks, for each number; marks of verdicts for a terminal."""
-    marks = [] if paper else [""]
-    header = [*first, *(one for head in heads for one in (head, "networks", *marks))]
-    kept = rows
-    if paper:  # without the marks
-        lead = len(first)
-        kept = [
-            [one for i, one in enumerate(row) if i < lead or (i - lead) % 3 < 2] for row in rows
-        ]
-    sides = align + ("rr" if paper else "rrl") * len(heads)
-    return Table(sides, header, kept if paper else shortened(kept))
-
-
-def _cells(found: Sequence[tuple[Mean, Verdict | None]], count: int) -> list[Cell]:
-    """Theory, networks and mark of each number, as many as columns are there."""
-    cells: list[Cell] = []
-    for mean, verdict in found:
-        most = 4 if mean.quantity == "squared overlap" else None
-        seen = ""
-        if mean.n_samples:
-            seen = with_error(mean.simulated, mean.standard_error, decimals=most, fine=True)
-        mark = "" if verdict is None else verdict.mark.strip()
-        cells += [with_error(mean.predicted, mean.predicted_error, decimals=most), seen, mark]
-    return [*cells, *[""] * (3 * count - len(cells))]

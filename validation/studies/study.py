@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -24,12 +25,13 @@ from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError
 from rmt.vocabulary import RTOL, Bulk, Forms, Method
 from validation.campaign import run_campaign
+from validation.division import memory_there
 from validation.executors import worker_processes
 from validation.simulation.bar import bar_of
 from validation.simulation.path_plan import PathPlan, PathSamples
 from validation.simulation.plan import Plan
 from validation.simulation.samples import Samples
-from validation.store.kinds import AnyPlan
+from validation.store.kinds import AnyPlan, memory_of
 from validation.store.store import SampleStore
 from validation.studies.errors import ERRORS, PathErrors, predicted_errors
 from validation.studies.result import ErrorCurve, Study, StudyFailure
@@ -172,7 +174,8 @@ def study(
         if errors:
             with _bar("errors", progress) as told:
                 paths = predicted_errors(problem, axes.grid, max_seconds, Means(pool, told))
-    plans, undrawn = _plans(theory, axes.has_networks, n_networks, planned, errors)
+    room = memory_there() if executor is None and device == "cpu" else math.inf
+    plans, undrawn = _plans(theory, axes.has_networks & bool(n_networks), n_networks, room, planned)
     shown = "networks" if progress else False
     means: dict[str, Any] = {"executor": executor, "workers": workers, "device": device}
     seen, lost = _networks(plans, store, progress=shown, **means)
@@ -307,18 +310,23 @@ def _failed_predictions(
 
 
 def _plans(
-    theory: Sweep, has_networks: Bools, n_networks: int, planned: Any, errors: bool
+    theory: Sweep, has_networks: Bools, n_networks: int, room: float, planned: Any
 ) -> tuple[dict[tuple[int, ...], AnyPlan], dict[tuple[int, ...], str]]:
     """Which networks to look at, by point; and why there are none, where a problem has none."""
     plans: dict[tuple[int, ...], AnyPlan] = {}
     undrawn: dict[tuple[int, ...], str] = {}
-    kind: Callable[..., AnyPlan] = PathPlan if errors else Plan
-    for index in np.ndindex(theory.shape) if n_networks else ():
-        if not has_networks[index] or theory.problems[index] is None:
+    kind: Callable[..., AnyPlan] = PathPlan if "n_test" in planned else Plan
+    for index in map(tuple, np.argwhere(has_networks).tolist()):
+        if theory.problems[index] is None:
             continue
         plan = attempted(kind, theory.problems[index], n_networks, **planned)
         if isinstance(plan, Failure):
             undrawn[index] = plan.message
+        elif memory_of(plan) > room:
+            undrawn[index] = (
+                f"a network needs {memory_of(plan) / 1e9:.3g} GB, this machine has "
+                f"{room / 1e9:.3g}; dtype='float32' takes half as much"
+            )
         else:
             plans[index] = plan
     return plans, undrawn
