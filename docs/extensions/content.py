@@ -21,6 +21,7 @@ RUN = (
     "start.md",
     "levels.md",
     "failures.md",
+    "howto/paper_figure.md",
     "howto/own_activation.md",
     "howto/own_weights.md",
     "howto/large_sweeps.md",

@@ -293,16 +293,18 @@ def _legend(figure: Figure, study: Study, curves: list[_Curve], overlaps: Overla
     handles: list[Any] = []
     if len(curves) > 1:
         handles += [Line2D([], [], color=c.colour, linewidth=2.2, label=c.label) for c in curves]
-    ranks = max(curve.ranks for curve in curves)
+    first, ranks = curves[0], max(curve.ranks for curve in curves)
     for k in range(ranks if ranks > 1 else 0):
-        look: Any = {"linestyle": DIRECTION_STYLES[k % 3], "marker": MARKERS[k % 6]}
-        handles.append(Line2D([], [], color="0.3", markersize=4.5, label=f"outlier {k}", **look))
-    first = curves[0]
+        look: Any = {"linestyle": DIRECTION_STYLES[k % 3] if first.joined else ""}
+        look |= {"marker": MARKERS[k % 6], "markersize": 4.5}
+        handles.append(Line2D([], [], color="0.3", label=f"outlier {k}", **look))
     if first.joined:
-        handles.append(Line2D([], [], color="0.3", linewidth=1.4, label="theory"))
+        line: Any = {"linewidth": 1.4}
+        edge: Any = {"linestyle": (0, (1, 1.2)), "linewidth": 1.1}
     else:
-        look = {"linestyle": "", "marker": "_", "markersize": 12, "markeredgewidth": 1.8}
-        handles.append(Line2D([], [], color="0.3", label="theory", **look))
+        line = {"linestyle": "", "marker": "_", "markersize": 12, "markeredgewidth": 1.8}
+        edge = {"linestyle": "", "marker": "_", "markersize": 9, "alpha": 0.5}
+    handles.append(Line2D([], [], color="0.3", label="theory", **line))
     if study.n_networks:
         look = {"linestyle": "", "marker": "o", "markersize": 4.5}
         label = f"mean of {study.n_networks} networks, standard error"
@@ -311,9 +313,7 @@ def _legend(figure: Figure, study: Study, curves: list[_Curve], overlaps: Overla
         if _has_hollow(study, curves):
             look |= {"markerfacecolor": "white"}
             handles.append(Line2D([], [], color="0.3", label="no such outlier predicted", **look))
-    edge: Any = {"linestyle": (0, (1, 1.2)), "linewidth": 1.1}
-    if first.joined:
-        handles.append(Line2D([], [], color="0.3", label="edge of the bulk", **edge))
+    handles.append(Line2D([], [], color="0.3", label="edge of the bulk", **edge))
     k = study.n_together
     label = f"chance, {k}/d" if overlaps == "together" and k > 1 else "chance, 1/d"
     handles.append(Line2D([], [], label=label, **_FLOOR))
