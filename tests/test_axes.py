@@ -84,11 +84,12 @@ def test_a_sweep_over_what_may_be_none_is_kept_and_drawn() -> None:
 
 def test_schedules_of_batches() -> None:
     three = rmt.Problem("erf(z)", "z", 60, 40, 80, [(2, 0.2)] * 3)
-    found = rmt.sweep(three, {"batch": [(0, 0, 1), "AAB", "0,1,1", "reused", (0, 1)]}, rtol=1e-2)
-    assert found.axes["batch"].tolist() == ["AAB", "AAB", "ABB", "reused", "AB"]
-    assert [p.batch for p in found.problems[:4]] == [(0, 0, 1), (0, 0, 1), (0, 1, 1), "reused"]
-    assert found.ok.tolist() == [True] * 4 + [False]
-    assert "2 are given for 3 steps" in found.message[4]
+    axes = grid(three, {"batch": [(0, 0, 1), "AAB", "0,1,1", "reused", (0, 1)]})
+    assert axes.axes["batch"].tolist() == ["AAB", "AAB", "ABB", "reused", "AB"]
+    made = [problem_at(three, values).batch for values in axes.points()[:4]]
+    assert made == [(0, 0, 1), (0, 0, 1), (0, 1, 1), "reused"]
+    with pytest.raises(InvalidInputError, match="2 are given for 3 steps"):
+        problem_at(three, axes.points()[4])
 
 
 def test_sizes_given_together() -> None:

@@ -87,8 +87,8 @@ def study(options: argparse.Namespace) -> Outcome:
     and written all the same, and the exit code is 1.
 
     example:
-      %(prog)s --activation 'tanh(z + 7/10)' --target 'tanh(z)' --width 200 \
-          --step 2,0.2 --step 2,0.3 --readout rademacher \
+      %(prog)s --activation 'tanh(z + 7/10)' --target 'tanh(z)' \
+          --width 200 --step 2,0.2 --step 2,0.3 --readout rademacher \
           --over samples_per_dim=1,2,4 --compare batch=independent,reused \
           --networks 4 --no-errors --store study.sqlite --plot study.png
     """

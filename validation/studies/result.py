@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.arrays import Array, Bools, Integers
-from rmt.display import InPapers, Part
+from rmt.display import InNotebooks, InPapers, Part
 from rmt.frames import frame_of, telling, write_csv
 from rmt.grids.grid import Grid
 from rmt.grids.sweep import Sweep, cell
@@ -39,7 +39,7 @@ _WHAT = {
 
 
 @dataclass(frozen=True, slots=True)
-class StudyFailure:
+class StudyFailure(InNotebooks):
     """Something that is missing at a point, and why.
 
     Attributes
@@ -66,7 +66,7 @@ class StudyFailure:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ErrorCurve:
+class ErrorCurve(InNotebooks):
     """An error before training and after each step, at the points of a grid.
 
     Attributes
@@ -75,11 +75,28 @@ class ErrorCurve:
         And its numerical error; nan where there is none, and beyond a point's own last step.
     simulated : array (*grid, M, T + 1)
         Of every network.
+
+    Examples
+    --------
+    >>> import rmt
+    >>> from validation import study
+    >>> problem = rmt.Problem("erf(z)", "z", 60, 60, 240, [(2, 0.3)], readout="rademacher")
+    >>> options = {"level": "resummed", "n_test": 100, "workers": 1}
+    >>> curve = study(problem, {"noise_std": [0, 1]}, networks=3, **options).errors["test_error"]
+    >>> curve.predicted.shape, curve.simulated.shape
+    ((2, 2), (2, 3, 2))
+    >>> curve.predicted.round(3).tolist()
+    [[1.0, 0.478], [2.0, 1.515]]
     """
 
     predicted: Array
     estimate: Array
     simulated: Array
+
+    def __str__(self) -> str:
+        *shape, networks, stages = self.simulated.shape
+        points = " x ".join(map(str, shape))
+        return f"an error at {points} points, after 0 to {stages - 1} steps, of {networks} networks"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -128,7 +128,8 @@ def study(
     Notes
     -----
     Curves are those of `rmt.sweep`, networks those of `Plan` of the same problem and seed: other
-    calls that use the store find them. docs/howto/paper_figure.md.
+    calls that use the store find them. docs/sweeps.md has the parameters, docs/validation.md the
+    verdicts, docs/howto/paper_figure.md examples.
 
     Examples
     --------
