@@ -117,9 +117,13 @@ class Loss(InNotebooks):
     def __str__(self) -> str:
         return self.text
 
-    def value(self, h: ArrayLike, y: ArrayLike) -> Array:
-        """``l(h, y)``, of the broadcast shape."""
-        return _program(self.text, 0)(h, y)[0]
+    def value(self, h: ArrayLike, y: ArrayLike, *, xp: Any = None) -> Any:
+        """``l(h, y)``, of the broadcast shape.
+
+        With ``xp``, the namespace of another array library, arrays of that library.
+        """
+        program = _program(self.text, 0)
+        return (program(h, y) if xp in (None, np) else program.on(xp, h, y))[0]
 
     def residual(self, h: ArrayLike, y: ArrayLike, *, xp: Any = None) -> Any:
         """``rho(h, y) = -dl/dh``, of the broadcast shape.

@@ -310,7 +310,7 @@ class _Segment:
         if s > 0:  # but for what the sample itself has put into the rows
             gain = problem.output_gain * shrunk(problem, s) * self._w * self._g
             rise = (gain[:, None] * self._total()[:, :r]).T @ seen.slope
-        return nodes.cells.residual(problem, z, nodes.label, output, rise)
+        return nodes.cells.residual(problem, z, nodes.label, output, rise, nodes.spread)
 
     def _errors(self, output: Array) -> Array:
         """Of outputs at the nodes, as in `AfterStep.before`, shape (4,)."""
@@ -535,9 +535,10 @@ class _Segment:
             more = self._nodes.with_direction(float(known_size), fine, small)
             if more is None:
                 break
+            function = w * c / max(size, TINY)  # of none, where an activation is linear
             for key, memory in self._memories.items():
-                memory.along = np.append(memory.along, [(w * c) @ effects[key] / size], axis=0)
-            used.sources.append((w * c) @ used.means[len(self._past) - 1] / size)
+                memory.along = np.append(memory.along, [function @ effects[key]], axis=0)
+            used.sources.append(function @ used.means[len(self._past) - 1])
             self._nodes, index = more
             self._move(index, effects)
             kept += 1
