@@ -147,20 +147,24 @@ def test_a_point_that_fails_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -
         return honest(problem, *arguments)
 
     monkeypatch.setattr(errors_module, "training_path", failing)
-    made = small({"noise_std": [0, 0.25, -1]}, None, errors=True, n_test=50)
-    assert [(one.point, one.what) for one in made.failures] == [
+    made = small({"noise_std": [0, 0.25, -1, math.nan]}, None, errors=True, n_test=50)
+    assert [(one.point, one.what) for one in made.failures[:2]] == [
         ({"noise_std": 0.25}, "errors"),
         ({"noise_std": -1.0}, "prediction"),
     ]
+    [last] = made.failures[2:]
+    assert math.isnan(last.point["noise_std"])
     assert "too far" in made.failures[0].message
-    assert made.theory.n_outliers.tolist() == [1, 1, -1]
-    assert np.isfinite(made.mean_singular_values[:, 0]).tolist() == [True, True, False]
+    assert made.theory.n_outliers.tolist() == [1, 1, -1, -1]
+    assert np.isfinite(made.mean_singular_values[:, 0]).tolist() == [True, True, False, False]
     error = made.errors["test_error"]
-    assert np.isfinite(error.predicted[:, -1]).tolist() == [True, False, False]
-    assert np.isfinite(error.simulated[:, 0, -1]).tolist() == [True, True, False]
+    assert np.isfinite(error.predicted[:, -1]).tolist() == [True, False, False, False]
+    assert np.isfinite(error.simulated[:, 0, -1]).tolist() == [True, True, False, False]
     assert "no converged prediction at noise_std = -1: noise_std must lie" in str(made)
     assert "no predicted errors at noise_std = 0.25: too far" in str(made)
-    assert Study.from_json(made.to_json()).failures == made.failures
+    again = Study.from_json(made.to_json())
+    assert again.failures[:2] == made.failures[:2]
+    assert str(again) == str(made)
     plt.close(made.plot())
 
 

@@ -332,6 +332,8 @@ def set_axis(
         getattr(ax, f"set_{which}ticks")(
             x[::step], ticks[::step], fontsize="small", **(slanted if which == "x" else {})
         )
+    elif names == ("n_steps",) and x.size <= 12:  # which are whole numbers
+        getattr(ax, f"set_{which}ticks")(x)
     elif _is_logarithmic(x):
         getattr(ax, f"set_{which}scale")("log")
         plain_log_ticks(getattr(ax, f"{which}axis"), float(x.min()), float(x.max()), x)

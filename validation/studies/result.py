@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -313,7 +314,7 @@ class Study(InJson, InPapers):
                 for name, curve in self.errors.items()
             },
             "failures": [
-                {"point": one.point, "what": one.what, "message": one.message}
+                {"point": _plain_point(one.point), "what": one.what, "message": one.message}
                 for one in self.failures
             ],
         }
@@ -392,6 +393,19 @@ def _bools(data: Mapping[str, Any]) -> Bools:
     return np.array(data["values"], dtype=bool).reshape(data["shape"])
 
 
+def _plain_point(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers that JSON has not, as texts."""
+    return {
+        name: str(x) if isinstance(x, float) and not math.isfinite(x) else x
+        for name, x in point.items()
+    }
+
+
+def _failure(data: Mapping[str, Any]) -> StudyFailure:
+    point = {k: float(x) if x in ("nan", "inf", "-inf") else x for k, x in data["point"].items()}
+    return StudyFailure(**{**data, "point": point})
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -406,5 +420,5 @@ Study._READ = {
         name: ErrorCurve(**{one: _array(curve[one]) for one in _OF_ERRORS})
         for name, curve in curves.items()
     },
-    "failures": lambda found: tuple(StudyFailure(**one) for one in found),
+    "failures": lambda found: tuple(map(_failure, found)),
 }
