@@ -385,6 +385,17 @@ def lines_of(ax: Any, style: str | None = None) -> list[Any]:
     return [one for one in ax.lines if one.get_linewidth() == 1.4 and len(one.get_xdata()) > 1]
 
 
+@pytest.mark.parametrize("compare", [None, BATCHES, {"noise_std": [0, 0.5, 1], **BATCHES}])
+def test_the_legend_fits(compare: Any) -> None:
+    figure = small(OVER, compare).plot()
+    figure.canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+    assert box.y1 < figure.axes[0].get_window_extent().y0
+    plt.close(figure)
+
+
 def test_picture(found: Study) -> None:
     figure = found.plot()
     positions, overlaps, errors = figure.axes

@@ -301,11 +301,13 @@ def _even_edges(centres: Array) -> Array:
 
 
 def _is_logarithmic(x: Array) -> bool:
-    """Whether values span decades and are spaced more evenly on a logarithmic axis."""
+    """Whether values are spaced more evenly on a logarithmic axis, and span decades or are even."""
     c = np.sort(x)
-    if c.size < 3 or not 0 < 20 * c[0] < c[-1]:
+    if c.size < 3 or not 0 < 8 * c[0] <= c[-1]:
         return False
     steps, ratios = np.diff(c), np.diff(np.log(c))
+    if 20 * c[0] >= c[-1]:  # 1, 2, 4, 8
+        return bool(np.ptp(ratios) < 0.05 * ratios.mean())
     return bool(ratios.std() / ratios.mean() < steps.std() / steps.mean())
 
 

@@ -33,6 +33,7 @@ _FLOOR: Any = {"color": "0.45", "linestyle": (0, (1, 1.5)), "linewidth": 1.1, "z
 _BARS: Any = {"linestyle": "", "capsize": 2.0, "elinewidth": 0.9, "markersize": 4.5, "zorder": 4}
 _DOTS: Any = {"linestyle": "", "marker": ".", "markersize": 4.0, "alpha": 0.5, "zorder": 2}
 _LOGARITHMIC = 6.0  # how far above the bulk's edge outliers make the axis logarithmic
+_HANDLE, _LETTER = 0.57, 0.066  # inches of a legend in small print
 _SHARE = 0.6  # of the distance between two ticks, over which curves stand side by side
 
 
@@ -317,7 +318,16 @@ def _legend(figure: Figure, study: Study, curves: list[_Curve], overlaps: Overla
     k = study.n_together
     label = f"chance, {k}/d" if overlaps == "together" and k > 1 else "chance, 1/d"
     handles.append(Line2D([], [], label=label, **_FLOOR))
-    columns = min(len(handles), 2 + 2 * (len(figure.axes) - 1))
+    columns = _columns([str(one.get_label()) for one in handles], float(figure.get_figwidth()))
     figure.legend(
         handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize="small"
     )
+
+
+def _columns(labels: list[str], width: float) -> int:
+    """How many columns of a legend in small print fit into so many inches."""
+    for columns in range(len(labels), 1, -1):
+        lengths = np.array_split([len(label) for label in labels], columns)  # as legends are split
+        if sum(_HANDLE + _LETTER * int(part.max()) for part in lengths) < width:
+            return columns
+    return 1

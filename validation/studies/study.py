@@ -170,10 +170,10 @@ def study(
     asked: dict[str, Any] = {"forms": forms, "bulk": bulk, "max_seconds": max_seconds}
     paths: list[PathErrors | Failure] = []
     with _predictions_kept(store), _pool(executor, workers, axes.grid) as pool:
-        with _bar("predictions", progress) as told:
+        with _bar("predictions", axes.grid, progress) as told:
             theory = sweep(problem, axes.over, level, rtol, pool, told, **asked)
         if errors:
-            with _bar("errors", progress) as told:
+            with _bar("errors", axes.grid, progress) as told:
                 paths = predicted_errors(problem, axes.grid, max_seconds, Means(pool, told))
     room = memory_there() if executor is None and device == "cpu" else math.inf
     plans, undrawn = _plans(theory, axes.has_networks & bool(n_networks), n_networks, room, planned)
@@ -279,15 +279,15 @@ def _pool(
 
 
 @contextmanager
-def _bar(label: str, shown: bool) -> Iterator[bool | Callable[[int, int], None]]:
+def _bar(label: str, axes: Grid, shown: bool) -> Iterator[bool | Callable[[int, int], None]]:
     """What a grid tells its progress: a bar with the time that is left."""
     if not shown:
         yield False
         return
-    with bar_of(desc=label, unit="point", dynamic_ncols=True) as bar:
+    with bar_of(total=len(axes.points()), desc=label, unit="point", dynamic_ncols=True) as bar:
 
         def told(done: int, total: int) -> None:
-            bar.total = total
+            bar.total = total  # without points that are no problem
             bar.update(done - bar.n)
 
         yield told
