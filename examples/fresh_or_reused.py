@@ -10,8 +10,9 @@ and :math:`f^3` has a linear part where :math:`f` has none (reuse exponent 3).
 
 The figure is one call, `validation.study`: theory of the level ``deformed``, networks at four of
 the exponents, and the chance level. Right: squared overlap of the target with the three leading
-singular vectors together, which is :math:`3/d` by chance, and in networks more where the third is
-in the bulk. The outlier that has learned comes out of the bulk at :math:`\\alpha_2\\approx 0.3`.
+singular vectors together, which is :math:`3/d` by chance; networks on fresh samples have a few
+hundredths. On a reused batch the outlier that has learned comes out of the bulk at
+:math:`\\alpha_2` between 0.25 and 0.3, and networks follow.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import re
 import signal
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,13 @@ def test_bad_arguments(name: str) -> None:
     arguments, expected = BAD[name]
     with pytest.raises(InvalidInputError, match=expected):
         small(**arguments)
+
+
+def test_an_executor_computes_both(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        made = small(executor=pool, workers=2, store=tmp_path / "kept.sqlite")
+    assert made.to_json() == small().to_json()
+    assert (tmp_path / "kept.sqlite.predictions").is_dir()
 
 
 # What is kept
