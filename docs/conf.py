@@ -100,6 +100,7 @@ html_theme = "furo"
 html_title = f"rmt {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_extra_path = ["_generated/extra"]  # pages of their own that snippets write
 html_copy_source = False
 html_show_sphinx = False
 pygments_style = "tango"

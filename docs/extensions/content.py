@@ -17,7 +17,7 @@ import rmt
 
 FOLDER = Path(__file__).parent.parent
 # Pages whose Python snippets are run in order, each page in one namespace; figure k of page P is
-# shown by it as _generated/figures/P-k.png.
+# shown by it as _generated/figures/P-k.png, and an HTML file F that they write is P-F of the site.
 RUN = (
     "start.md",
     "levels.md",
@@ -25,6 +25,7 @@ RUN = (
     "howto/paper_figure.md",
     "howto/own_activation.md",
     "howto/own_weights.md",
+    "howto/explore.md",
     "howto/own_network.md",
     "howto/large_sweeps.md",
     "howto/keep_results.md",
@@ -32,8 +33,8 @@ RUN = (
     "howto/cluster_and_gpu.md",
     "howto/own_model.md",
 )
-# Libraries without which the snippets of a page are not run: those of extras that are left to whoever
-# installs them. Such a page shows no figures.
+# Libraries without which the snippets of a page are not run: those of extras that are left to
+# whoever installs them. Such a page shows no figures.
 NEEDS = {"howto/own_network.md": "torch"}
 
 
@@ -56,7 +57,7 @@ def outcomes() -> str:
 
 
 def figures(page: str) -> dict[str, bytes]:
-    """Run a page's snippets; the figures that they leave open, by name.
+    """Run a page's snippets; the figures that they leave open and HTML files, by name.
 
     None where a library is missing that the page `NEEDS`.
     """
@@ -78,5 +79,7 @@ def figures(page: str) -> dict[str, bytes]:
             pyplot.figure(number).savefig("figure.png", dpi=130)
             name = f"figures/{Path(page).stem}-{k}.png"
             made[name] = Path("figure.png").read_bytes()
+        for path in Path().glob("*.html"):
+            made[f"extra/{Path(page).stem}-{path.name}"] = path.read_bytes()
     pyplot.close("all")
     return made

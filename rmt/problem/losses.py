@@ -154,14 +154,6 @@ class Loss(InNotebooks):
         )
         return tuple(float(piece.upper) for piece in smooth_pieces(proxy, y)[:-1])
 
-    def switches(self, h: ArrayLike, y: ArrayLike) -> list[Array]:
-        """Functions of output and label at whose zeros the residual may not be smooth in ``h``.
-
-        An empty list for a loss that is smooth in it.
-        """
-        program = _switches(self.text)
-        return [] if program is None else list(program(h, y))
-
     @property
     def affine(self) -> tuple[float, float] | None:
         """``(p, q)`` where the residual is ``p y + q h``, else None."""
@@ -246,14 +238,3 @@ def _affine(text: str) -> tuple[float, float] | None:
     if p.is_number and q.is_number and sympy.expand(residual - p * y - q * h) == 0:
         return float(p), float(q)
     return None
-
-
-@cached(64)
-def _switches(text: str) -> Program | None:
-    expression = Loss(text).expression
-    found = [one for one in switch_arguments(expression) if variable("h") in one.free_symbols]
-    if not found:
-        return None
-    graph = Graph()
-    symbols = tuple(map(variable, _VARIABLES))
-    return Program(graph, [lower(graph, one, symbols) for one in found])

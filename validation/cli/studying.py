@@ -49,7 +49,7 @@ __all__ = ["study"]
             read_numbers,
         ),
     ],
-    method=level(RTOL, " for each point", "deformed"),
+    method=level(RTOL, " for each point", method="deformed"),
     networks=[
         option("--networks", "K", "at each point; 0 for the theory alone", integer, default=8),
         option("--triplets", "K", "singular values to look at in each", integer, default=4),

@@ -12,6 +12,7 @@ from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.problem import Problem
 from rmt.spikes.constants import constants, kinks_of_labels, output_moments
 from rmt.spikes.label_law import hermite_nodes
+from rmt.spikes.residual_kinks import switches
 from rmt.spikes.state.residuals import Cells
 from rmt.status import ConvergenceError, Status
 
@@ -359,7 +360,7 @@ def _noise_rule(problem: Problem, order: float) -> tuple[Array, Array, Array]:
 
     Nodes are even where the loss has kinks, as cells that hold one must be.
     """
-    if not problem.loss.switches(0.0, 0.0):
+    if switches(problem.loss) is None:
         x, weights = _gauss_hermite(round(order))
         return x, weights, np.zeros(x.size)
     rule = gaussian_rule(KINKED_NOISE * order, NOISE_END)
