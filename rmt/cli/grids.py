@@ -188,7 +188,7 @@ def phase_diagram(options: argparse.Namespace) -> Outcome:
             "NAME=VALUES",
             "a slider and its values, as for rmt sweep; n_steps=1,2 are the numbers of steps. "
             "Repeat for more (default: batch, samples, width, N/d and exponents)",
-            _axis,
+            read_axis,
             action="append",
         ),
         option("--output", "FILE", "the page", default="rmt-explore.html"),
