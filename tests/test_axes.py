@@ -82,6 +82,12 @@ def test_a_sweep_over_what_may_be_none_is_kept_and_drawn() -> None:
     plt.close(figure)
 
 
+def test_a_slider_over_what_may_be_none() -> None:
+    sheet = rmt.explore(TWO.with_n_steps(1), {"output_scale": [0.1, None]}).html
+    assert '"values":["0.1","none"],"at":null' in sheet.replace(" ", "")
+    assert '"label":"outputscale"' in sheet.replace(" ", "")
+
+
 def test_schedules_of_batches() -> None:
     three = rmt.Problem("erf(z)", "z", 60, 40, 80, [(2, 0.2)] * 3)
     axes = grid(three, {"batch": [(0, 0, 1), "AAB", "0,1,1", "reused", (0, 1)]})
