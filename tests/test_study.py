@@ -169,6 +169,20 @@ def test_a_point_that_fails_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -
     plt.close(made.plot())
 
 
+def test_networks_are_seen_where_the_level_has_no_theory() -> None:
+    starts = {"initialisation": ["independent", "antisymmetric"]}
+    made = small(OVER, starts, level="scaling")
+    assert made.theory.ok.tolist() == [[True, False]] * 2
+    assert {one.what for one in made.failures} == {"prediction"}
+    assert np.isfinite(made.singular_values).all()
+    figure = made.plot()
+    positions, overlaps = figure.axes
+    assert len(lines_of(positions)) == 1
+    assert len(positions.containers) == len(overlaps.containers) == 2
+    assert all(bars.lines[0].get_markerfacecolor() != "white" for bars in positions.containers)
+    plt.close(figure)
+
+
 def test_networks_that_overflow_leave_the_others() -> None:
     problem = rmt.Problem("z + z**2", "z", 12, 10, 30, [(1, 0.1)] * 2)
     made = small({"scale_1": [1, 1e200]}, None, problem=problem)
@@ -388,7 +402,7 @@ def test_tables(found: Study) -> None:
 # What is drawn
 
 
-def lines_of(ax: Any, style: str | None = None) -> list[Any]:
+def lines_of(ax: Any) -> list[Any]:
     """The theory's curves: lines with a style, of several points."""
     return [one for one in ax.lines if one.get_linewidth() == 1.4 and len(one.get_xdata()) > 1]
 

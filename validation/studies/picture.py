@@ -92,10 +92,13 @@ def _curves(study: Study) -> list[_Curve]:
     x, ticks = coordinates(theory, 0)
     others = study.shape[1:]
     number = int(np.prod(others, dtype=int))
+    most = max(int(theory.n_outliers.max(initial=0)), 1)
     made = []
     for c, index in enumerate(np.ndindex(others)):
         aside = 0.0 if ticks is None else _SHARE * ((c + 0.5) / number - 0.5)
-        ranks = max(int(theory.n_outliers[(slice(None), *index)].max(initial=0)), 0)
+        counts = theory.n_outliers[(slice(None), *index)]
+        # Where the theory has failed, networks are drawn as far as it has outliers anywhere.
+        ranks = most if (counts < 0).any() else int(counts.max(initial=0))
         made.append(
             _Curve(
                 (slice(None), *index),
