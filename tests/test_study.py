@@ -267,6 +267,17 @@ def test_a_study_goes_on_where_it_was_stopped(
     np.testing.assert_array_equal(more.singular_values[[0, 2], :, :2], again.singular_values)
 
 
+def test_a_store_that_is_none_costs_no_prediction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("validation.studies.study.sweep", lambda *a, **k: pytest.fail("predicted"))
+    (tmp_path / "kept.sqlite").write_text("not a database, but a text of some length" * 50)
+    for path in (tmp_path / "kept.sqlite", tmp_path / "nowhere" / "kept.sqlite"):
+        with pytest.raises(InvalidInputError):
+            small(store=path)
+    assert [one.name for one in tmp_path.iterdir()] == ["kept.sqlite"]
+
+
 def test_a_cache_of_ones_own_is_used(tmp_path: Path) -> None:
     with rmt.cache(tmp_path / "mine") as kept:
         small(networks=0, store=tmp_path / "kept.sqlite")

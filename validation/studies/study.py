@@ -169,17 +169,20 @@ def study(
     axes = _axes(problem, over, compare, simulate_at)
     asked: dict[str, Any] = {"forms": forms, "bulk": bulk, "max_seconds": max_seconds}
     paths: list[PathErrors | Failure] = []
-    with _predictions_kept(store), _pool(executor, workers, axes.grid) as pool:
-        with _bar("predictions", axes.grid, progress) as told:
-            theory = sweep(problem, axes.over, level, rtol, pool, told, **asked)
-        if errors:
-            with _bar("errors", axes.grid, progress) as told:
-                paths = predicted_errors(problem, axes.grid, max_seconds, Means(pool, told))
-    room = memory_there() if executor is None and device == "cpu" else math.inf
-    plans, undrawn = _plans(theory, axes.has_networks & bool(n_networks), n_networks, room, planned)
-    shown = "networks" if progress else False
-    means: dict[str, Any] = {"executor": executor, "workers": workers, "device": device}
-    seen, lost = _networks(plans, store, progress=shown, **means)
+    # Opened before the predictions, so that a file that cannot be one costs nothing.
+    with nullcontext(store) if isinstance(store, SampleStore) else SampleStore(store) as place:
+        with _predictions_kept(place.path), _pool(executor, workers, axes.grid) as pool:
+            with _bar("predictions", axes.grid, progress) as told:
+                theory = sweep(problem, axes.over, level, rtol, pool, told, **asked)
+            if errors:
+                with _bar("errors", axes.grid, progress) as told:
+                    paths = predicted_errors(problem, axes.grid, max_seconds, Means(pool, told))
+        room = memory_there() if executor is None and device == "cpu" else math.inf
+        wanted = axes.has_networks & bool(n_networks)
+        plans, undrawn = _plans(theory, wanted, n_networks, room, planned)
+        shown = "networks" if progress else False
+        means: dict[str, Any] = {"executor": executor, "workers": workers, "device": device}
+        seen, lost = _networks(plans, place, progress=shown, **means)
     failures = [
         *_failed_predictions(theory, paths),
         *(_failure(theory, index, "networks", text) for index, text in (undrawn | lost).items()),
@@ -192,7 +195,7 @@ def study(
         n_networks=n_networks,
         seed=planned["seed"],
         dtype=planned["dtype"],
-        has_networks=axes.has_networks & bool(n_networks),
+        has_networks=wanted,
         singular_values=positions,
         target_overlaps=overlaps,
         errors=_error_curves(theory, paths, seen, n_networks),
@@ -259,9 +262,8 @@ def _with_values(name: str, values: NDArray[Any], more: NDArray[Any]) -> NDArray
 
 
 @contextmanager
-def _predictions_kept(store: Store) -> Iterator[None]:
+def _predictions_kept(path: Path | None) -> Iterator[None]:
     """Beside the file of the networks, unless a cache is active."""
-    path = store.path if isinstance(store, SampleStore) else None if store is None else Path(store)
     if path is None or active() is not None:
         yield
         return
@@ -334,7 +336,7 @@ def _plans(
 
 
 def _networks(
-    plans: Mapping[tuple[int, ...], AnyPlan], store: Store, **means: Any
+    plans: Mapping[tuple[int, ...], AnyPlan], store: SampleStore, **means: Any
 ) -> tuple[dict[tuple[int, ...], _Samples], dict[tuple[int, ...], str]]:
     """What is seen of the networks of each point; and what went wrong with some."""
     if not plans:
