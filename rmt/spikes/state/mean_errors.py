@@ -16,14 +16,15 @@ WIDTH = 0.25  # of the smoothing, in standard deviations of the output
 TINY = 1e-300
 
 
-def wrong_signs(output: Array, label: Array, weights: Array) -> tuple[float, float]:
+def wrong_signs(margin: Array, weights: Array) -> tuple[float, float]:
     """``P(y h < 0)`` and an estimate of its error; nan for an output that is nothing.
+
+    Of margins ``y h`` and their probabilities.
 
     A sum over nodes of what jumps converges like their distance. Smoothed by a normal law of width
     ``delta`` it converges fast, and ``delta`` is extrapolated to zero: the error is of its sixth
     power where ``y h`` has a smooth density at zero.
     """
-    margin = output * label
     size = float(np.sqrt(weights @ margin**2))
     if not size > TINY:
         return math.nan, math.nan

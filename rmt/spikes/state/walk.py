@@ -321,7 +321,9 @@ class _Segment:
             mean = float(nodes.weights @ loss.value(output, nodes.label))
         wrong = math.nan, math.nan
         if self._signs:
-            wrong = wrong_signs(output, nodes.label, nodes.weights)
+            # Where labels are not resolved, a node's is the mean of its signs.
+            shares = nodes.weights * (1.0 + np.array([[1.0], [-1.0]]) * nodes.label) / 2.0
+            wrong = wrong_signs(np.stack([output, -output]).ravel(), shares.ravel())
         return np.array([square, mean, *wrong])
 
     def take(self, s: int, closing: bool, to_the_end: bool) -> AfterStep:
