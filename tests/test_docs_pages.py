@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from pages import places
 
 import rmt
 from validation import Criteria, SampleStore, run_campaign
@@ -45,13 +46,6 @@ def test_each_outcome_has_an_entry():
 
 
 # --- links ----------------------------------------------------------------------------------------
-
-
-def places(page):
-    """The anchors of a Markdown page's headings, as the site and code hosts make them."""
-    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    titles = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parent.parent
 RUN = (
     "start.md",
     "levels.md",
+    "notes.md",
     "failures.md",
     "howto/own_activation.md",
     "howto/own_weights.md",
