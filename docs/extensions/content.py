@@ -18,7 +18,6 @@ FOLDER = Path(__file__).parent.parent
 # Pages whose Python snippets are run in order, each page in one namespace; figure k of page P is
 # shown by it as _generated/figures/P-k.png.
 RUN = (
-    "start.md",
     "levels.md",
     "notes.md",
     "failures.md",
