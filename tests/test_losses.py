@@ -316,7 +316,7 @@ def test_cells_with_a_kink_are_of_third_order():
             plain = problem.loss.residual(0.37 + 0.2 * x, 2.0 * x)
             rise = np.full((1, x.size), 0.2)
             mended = Cells.of([(x, normal)]).residual(
-                problem, x[None], 2.0 * x, 0.37 + 0.2 * x, rise
+                problem, x[None], 2.0 * x, 0.37 + 0.2 * x, rise, np.zeros(x.size)
             )
             off[False].append(abs(float(weights @ plain) - exact))
             off[True].append(abs(float(weights @ mended) - exact))

@@ -208,6 +208,7 @@ class _Rules:
             key = max(left, key=lambda one: left[one])
             beyond[key] += 1
             if beyond[key] > MOST_LEVELS:
+                self._level[key] += MOST_LEVELS // 2  # the next common walk starts from there
                 return
             level = {**self._level, key: self._level[key] + beyond[key]}
             left[key] = sums.add(key, self._solve(level, sizes))

@@ -153,7 +153,8 @@ class _Curve:
         change = self._change(float(phi[0]), width)
         curvature = abs(self._operation.curvature(x, float(phi[0]), change))
         slope = float(self._operation.transforms[0].on_axis(w[0])[1][0])
-        rate = math.sqrt(2.0 / curvature) / slope if curvature > 0 else math.nan
+        known = 0 < curvature < math.inf and slope != 0  # not next to an atom, but for rounding
+        rate = math.sqrt(2.0 / curvature) / slope if known else math.nan
         return Edge(x, error, float(phi[0]), float(w[0][0]), rate)
 
     def _change(self, phi: float, width: float) -> float:

@@ -47,7 +47,13 @@ class Cells:
         return cls(tuple(nodes), tuple(widths))
 
     def residual(
-        self, problem: Problem, z: Array, label: Array, output: Array, rise: Array
+        self,
+        problem: Problem,
+        z: Array,
+        label: Array,
+        output: Array,
+        rise: Array,
+        spread: Array,
     ) -> Array:
         """``rho(h, y)`` at nodes, averaged over the cells that have a kink in them.
 
@@ -59,6 +65,8 @@ class Cells:
             ``y`` and ``h``.
         rise : array, shape (r, P)
             Derivatives of ``h`` along the target's directions.
+        spread : array, shape (P,)
+            Half the width of the cells of the label noise, in the label.
         """
         loss = problem.loss
         found: Array = loss.residual(output, label)
@@ -66,7 +74,8 @@ class Cells:
             return found
         largest, where = np.zeros(label.size), np.full(label.size, -1)
         at = np.zeros(label.size)
-        dh, dy = np.zeros((2, len(z), label.size))
+        dh, dy = np.zeros((2, len(z) + 1, label.size))
+        dy[-1] = spread
         for i, (nodes, widths) in enumerate(zip(self.nodes, self.widths, strict=True)):
             half = np.interp(z[i], nodes, widths) / 2.0
             dh[i] = rise[i] * half
@@ -75,6 +84,7 @@ class Cells:
                 up[i] += half
                 down[i] -= half
                 dy[i] = (problem.target(*up) - problem.target(*down)) / 2.0
+        for i in range(len(dh)):
             ends = zip(
                 loss.switches(output - dh[i], label - dy[i]),
                 loss.switches(output + dh[i], label + dy[i]),

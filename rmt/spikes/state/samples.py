@@ -20,6 +20,7 @@ __all__ = ["Memory", "Nodes", "Resolution", "known_directions", "likely", "nodes
 
 PER_UNIT = {1: 4.0, 2: 2.5, 3: 1.6}  # nodes of a target direction, by their number
 NOISE_NODES = 5.0
+KINKED_NOISE, NOISE_END = 0.3, 4.75  # nodes per unit for each of these, and where they end
 OUTPUT_NODES = 9.0  # of each of the two numbers that an untrained output is made of
 ZERO, ONE = np.zeros(1), np.ones(1)
 NEGLIGIBLE = 1e-6  # share of E[1 + y^2 / E y^2] that rare nodes may add up to for all to be dropped
@@ -129,6 +130,8 @@ class Nodes:
         Which of ``points`` it is in the directions that are small.
     cells : Cells
         Of the rule of the target's directions.
+    spread : array, shape (P,)
+        Half the width, in the label, of a node's cell of the label noise; 0 without it.
     small, points : int
         How many these are, and a power of two.
     first : float
@@ -144,6 +147,7 @@ class Nodes:
     weights: Array
     code: Integers
     cells: Cells
+    spread: Array
     small: int = 0
     points: int = 1
     first: float = 0.0
@@ -200,23 +204,26 @@ class Nodes:
         if not np.any(self.variance):
             return self, np.arange(self.weights.size), np.zeros(self.weights.size)
         if problem.labels is None:
-            x, weight = _gauss_hermite(round(count * Resolution.of(resolution).noise))
+            x, weight, half = _noise_rule(problem, count * Resolution.of(resolution).noise)
             index = np.repeat(np.arange(self.weights.size), x.size)
             more = problem.noise_std * np.tile(x, self.weights.size)
+            spread = problem.noise_std * np.tile(half, self.weights.size)
             weights = np.outer(self.weights, weight).ravel()
         else:
             y, p = problem.labels.at(self.coordinates[: problem.n_directions])
             weights = (self.weights * p).T.ravel()
             index = np.repeat(np.arange(self.weights.size), len(y))
             more = (y - self.label).T.ravel()
+            spread = np.zeros(more.size)
             kept = likely(weights, self.label[index] + more, self.negligible)
-            index, more, weights = index[kept], more[kept], weights[kept]
+            index, more, spread, weights = (one[kept] for one in (index, more, spread, weights))
         made = replace(
             self,
             coordinates=self.coordinates[:, index],
             label=self.label[index] + more,
             variance=np.zeros(index.size),
             untrained=self.untrained[index],
+            spread=spread,
             weights=weights / weights.sum(),
             code=self.code[index],
         )
@@ -249,6 +256,7 @@ class Nodes:
             label=self.label[index],
             variance=self.variance[index],
             untrained=problem.output_scale * output,
+            spread=self.spread[index],
             weights=weights / weights.sum(),
             code=self.code[index],
         )
@@ -262,6 +270,7 @@ class Nodes:
             label=self.label[index],
             variance=self.variance[index],
             untrained=self.untrained[index],
+            spread=self.spread[index],
             weights=weights / weights.sum(),
             code=self.code[index],
         )
@@ -274,6 +283,7 @@ class Nodes:
             label=self.label[index],
             variance=self.variance[index],
             untrained=self.untrained[index],
+            spread=self.spread[index],
             weights=weights / weights.sum(),
             code=code,
             first=0.0,
@@ -313,6 +323,7 @@ def nodes_of(
         weights / weights.sum(),
         np.zeros(weights.size, dtype=np.int64),
         Cells.of([(one.nodes[0], one.weights) for one in rules]),
+        np.zeros(weights.size),
         first=first,
         negligible=negligible,
     )
@@ -341,6 +352,19 @@ def mean_and_variance(problem: Problem, z: Array) -> tuple[Array, Array]:
     values, p = problem.labels.at(z)
     mean = (p * values).sum(axis=0)
     return mean, (p * (values - mean) ** 2).sum(axis=0)
+
+
+def _noise_rule(problem: Problem, order: float) -> tuple[Array, Array, Array]:
+    """Nodes and weights of the label noise, in units of its deviation, and half widths of cells.
+
+    Nodes are even where the loss has kinks, as cells that hold one must be.
+    """
+    if not problem.loss.switches(0.0, 0.0):
+        x, weights = _gauss_hermite(round(order))
+        return x, weights, np.zeros(x.size)
+    rule = gaussian_rule(KINKED_NOISE * order, NOISE_END)
+    x, weights = rule.nodes[0], rule.weights
+    return x, weights / weights.sum(), np.full(x.size, (x[1] - x[0]) / 2.0)
 
 
 def _gauss_hermite(order: int) -> tuple[Array, Array]:

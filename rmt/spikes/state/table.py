@@ -10,6 +10,7 @@ from rmt.arrays import Array
 from rmt.budget import check_time
 from rmt.caching import cached
 from rmt.functions import ScalarFunction
+from rmt.moments.piecewise_polynomial import MOST_DEGREE, smoothed_polynomials
 from rmt.moments.rules import gauss_legendre
 from rmt.moments.spacing import spacings
 from rmt.status import ConvergenceError, Status
@@ -91,6 +92,9 @@ class SmoothedTable:
         self._unresolved = 5.0 * self._step + HALF_WIDTH * spread if sharp else 0.0
         self._low, self._high = math.inf, -math.inf
         self._local: _Local | None = None
+        pieces = sigma.polynomial_pieces or ()
+        low_degree = all(len(one[2]) <= MOST_DEGREE + 1 for one in pieces)
+        self._polynomials = pieces if low_degree else ()
 
     def at(self, mean: Array) -> list[Array]:
         """Four arrays of the shape of ``mean``."""
@@ -127,6 +131,9 @@ class SmoothedTable:
 
     def _exact(self, x: Array) -> Array:
         """At points, shape (4, X)."""
+        if self._polynomials:
+            check_time()
+            return smoothed_polynomials(self._polynomials, x, max(self._spread, 1e-12))
         found = np.empty((4, x.size))
         wide = self._resolution * max(1.0, self._spread / spacings(self._sigma)[0] / 8.0)
         block = max(1, BLOCK // math.ceil(128.0 * min(wide, MOST_NODES)))

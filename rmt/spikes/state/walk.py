@@ -310,7 +310,7 @@ class _Segment:
         if s > 0:  # but for what the sample itself has put into the rows
             gain = problem.output_gain * shrunk(problem, s) * self._w * self._g
             rise = (gain[:, None] * self._total()[:, :r]).T @ seen.slope
-        return nodes.cells.residual(problem, z, nodes.label, output, rise)
+        return nodes.cells.residual(problem, z, nodes.label, output, rise, nodes.spread)
 
     def _errors(self, output: Array) -> Array:
         """Of outputs at the nodes, as in `AfterStep.before`, shape (4,)."""
