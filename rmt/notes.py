@@ -265,8 +265,7 @@ def of_problem(problem: Problem) -> list[str]:
             _note(
                 "mu_1 = E[sigma'(Z)] = 0: the first step leaves no spike of its own, and W_1 stays "
                 "in the bulk",
-                "A shift of the argument gives it one: an activation such as tanh(z + 7/10) in the "
-                "place of an even function",
+                "A shift of the argument gives it one: cos(z + 1/2) in the place of cos(z)",
                 "no-first-spike",
             )
         )
