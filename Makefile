@@ -33,7 +33,7 @@ PYTEST := $(BIN)/python $(PYTEST_OPTIONS)
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-portable test-lowest constraints lint format bench docs wheel-check clean distclean
+.PHONY: help setup demo test test-slow test-portable test-lowest constraints lint format bench docs wheel-check release-check clean distclean
 
 help:
 	@echo "make demo       predict, simulate and compare; writes a table and a figure to demo-output/"
@@ -47,6 +47,7 @@ help:
 	@echo "make bench      run the benchmarks, a quarter of an hour on two idle cores; writes docs/benchmarks.*"
 	@echo "make docs       build the documentation, in docs/_build/html (warnings are errors)"
 	@echo "make wheel-check  build what is released, in dist, and use it beside the core dependencies alone"
+	@echo "make release-check  the same in clean environments of the oldest and the newest Python, before a release"
 	@echo "make clean      remove caches and build outputs (make distclean: .venv, demo-output and docs/_report too)"
 
 setup: $(STAMP)
@@ -172,6 +173,10 @@ $(RELEASE_STAMP): $(STAMP)
 
 wheel-check: $(RELEASE_STAMP)
 	@$(BIN)/python tools/wheel_check.py
+
+# Interpreters may be named: make release-check ARGS="/path/to/python3.11 /path/to/python3.14"
+release-check: $(RELEASE_STAMP)
+	@$(BIN)/python tools/release_check.py $(ARGS)
 
 clean:
 	rm -rf docs/_build docs/_generated docs/gallery

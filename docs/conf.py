@@ -102,6 +102,7 @@ html_title = f"rmt {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["wide_math.js"]
+html_extra_path = ["_generated/extra"]  # pages of their own that snippets write
 html_copy_source = False
 html_show_sphinx = False
 pygments_style = "tango"

@@ -3,6 +3,10 @@ from rmt.cache import (
     cache as cache,
 )
 from rmt.caching import caches as caches
+from rmt.explorer import (
+    Explorer as Explorer,
+    explore as explore,
+)
 from rmt.features import (
     FeatureExponent as FeatureExponent,
     FeatureSpike as FeatureSpike,

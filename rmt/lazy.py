@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["from_above", "load_on_demand", "mpmath", "sympy"]
+__all__ = ["from_above", "load_on_demand", "moved", "mpmath", "sympy"]
 
 if TYPE_CHECKING:
     import mpmath
@@ -41,6 +42,28 @@ _FROM_ABOVE = {
 def from_above(name: str) -> Any:
     """One of the few things that are asked for upwards, loaded when it is asked for."""
     return getattr(import_module(_FROM_ABOVE[name]), name)
+
+
+def moved(module: str, name: str, home: str) -> Any:
+    """A name of a module that is no longer where it was, for the module's ``__getattr__``.
+
+    Warns with `DeprecationWarning` at whoever imports it, and says where the name is now.
+
+    Parameters
+    ----------
+    module : str
+        Where it was.
+    name : str
+        Which one; those that begin with an underscore have never been there.
+    home : str
+        The package that has it.
+    """
+    found = None if name.startswith("_") else getattr(import_module(home), name, None)
+    if found is None:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
+    text = f"{module} is deprecated since 0.2; import {name} from {home}"
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
+    return found
 
 
 def load_on_demand(package: str) -> None:

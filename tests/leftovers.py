@@ -21,6 +21,8 @@ MARK = "RMT_TESTS"
 _KEPT_PROCESSES = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 # Threads that libraries start once and keep: bars of tqdm, dask with its event loop.
 _KEPT_THREADS = ("TMonitor", "Dask-", "IO loop", "Profile", "asyncio_", "AsyncProcess")
+# Folders that libraries make once in a process: PyTorch's compiler, with the first optimiser.
+_KEPT_FOLDERS = ("torchinductor_",)
 # Beside hidden ones: folders that other commands fill.
 _OTHER_FOLDERS = {"__pycache__", "_build", "_generated", "_report", "gallery", "build", "dist"}
 
@@ -111,4 +113,5 @@ class Leftovers:
         return passing + [f"file {name}" for name in new]
 
     def _files(self) -> set[str]:
-        return files_of_the_checkout() | {str(path) for path in self.folder.iterdir()}
+        temporary = (one for one in self.folder.iterdir() if not one.name.startswith(_KEPT_FOLDERS))
+        return files_of_the_checkout() | {str(path) for path in temporary}

@@ -70,7 +70,7 @@ def in_bash(script: str, line: str) -> set[str]:
 PROBLEM = "--activation 'tanh(z + 7/10)' --target 'z1 + z1*z2' --width 100 --step 4,0.3"
 COMPLETE = {
     "rmt ": {
-        "predict", "scaling", "sweep", "phase-diagram", "features", "ridge", "hermite",
+        "predict", "scaling", "sweep", "phase-diagram", "explore", "features", "ridge", "hermite",
         "exponents", "cache", "completion",
     },
     "rmt cache ": {"list", "clear"},

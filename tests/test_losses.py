@@ -11,6 +11,7 @@ import rmt
 from rmt.problem.supported import SETTINGS
 from rmt.spikes.path import walked
 from rmt.spikes.refined_walk import refined_walk
+from rmt.spikes.residual_kinks import switches
 from rmt.spikes.state.mean_errors import wrong_signs
 from rmt.spikes.state.residuals import Cells
 
@@ -73,7 +74,7 @@ def test_reference(case):
 def test_walk_gives_the_reference(case):
     """By its own rules, whatever else there is for two steps; errors are bounded."""
     problem = referred(case)
-    kinked = bool(problem.loss.switches(0.0, 0.0))
+    kinked = switches(problem.loss) is not None
     (*_, last) = walked(problem, 1e-3 if kinked else 1e-4, to_the_end=False)
     assert last.spikes is not None
     assert last.spikes.status.ok

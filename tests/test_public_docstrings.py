@@ -18,6 +18,7 @@ NO_FORMULA = {
     "rmt.cache": "keeps results",
     "rmt.caches": "counts results",
     "rmt.sweep": "calls rmt.predict",
+    "rmt.explore": "calls rmt.sweep",
     "rmt.ScalarFunction": "text to values",
     "rmt.Population": "a list of atoms",
     "validation.SampleStore": "keeps numbers",

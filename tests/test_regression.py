@@ -311,7 +311,7 @@ def test_shapes_text_and_frames():
     assert json.loads(json.dumps(found.to_dict()))["stages"] == ["untrained", "step 1", "step 2"]
     with pytest.raises(InvalidInputError, match="one dimension"):
         found.plot()
-    curve = ridge(two_steps(), np.geomspace(200, 8000, 12), 1e-3)
+    curve = ridge(two_steps(), np.geomspace(200, 8000, 5), 1e-3)
     axes = curve.plot()
     assert len(axes.lines) == 6
     assert "m/d" in axes.get_xlabel()
@@ -364,19 +364,19 @@ def test_a_sweep_is_ridge_at_every_point():
     over = {
         "regularisation": [1e-4, 1e-2],
         "aspect_ratio": [0.5, 2.0],
-        "readout_samples_per_dim": [0.8, 5.0],
+        "readout_samples_per_dim": [0.8],
     }
     found = rmt.sweep_ridge(problem, over)
-    assert found.shape == (2, 2, 2)
-    assert found.test_error.shape == found.status.shape == (3, 2, 2, 2)
-    for i, j, k in np.ndindex(2, 2, 2):
+    assert found.shape == (2, 2, 1)
+    assert found.test_error.shape == found.status.shape == (3, 2, 2, 1)
+    for i, j, k in np.ndindex(2, 2, 1):
         lam, gamma, ratio = (values[n] for values, n in zip(over.values(), (i, j, k), strict=True))
         dim = round(400 / gamma)
         one = problem.replace(dim=dim, samples=2 * dim)
         expected = ridge(one, round(ratio * dim), lam)
         np.testing.assert_allclose(found.test_error[:, i, j, k], expected.test_error, rtol=1e-12)
     assert "aspect_ratio" in str(found)
-    assert len(found.to_frame()) == 24
+    assert len(found.to_frame()) == 12
 
 
 def test_a_bad_point_spoils_no_other():
@@ -394,7 +394,7 @@ def test_a_bad_point_spoils_no_other():
 
 def test_who_computes_the_curves_changes_nothing():
     problem = two_steps(width=400, dim=400, samples=800)
-    over = {"noise_std": [0.1, 0.5], "readout_samples_per_dim": [1.0, 2.0]}
+    over = {"noise_std": [0.1, 0.5], "readout_samples_per_dim": [1.0]}
     alone = rmt.sweep_ridge(problem, over, regularisation=1e-3)
     with ProcessPoolExecutor(1, get_context("spawn")) as processes:
         found = rmt.sweep_ridge(problem, over, regularisation=1e-3, executor=processes)
@@ -405,7 +405,7 @@ def test_who_computes_the_curves_changes_nothing():
 
 def test_learning_curves_are_drawn():
     problem = two_steps(width=400, dim=400, samples=800)
-    ratios = np.geomspace(0.3, 8, 9)
+    ratios = np.geomspace(0.3, 8, 4)
     one = rmt.sweep_ridge(problem, {"readout_samples_per_dim": ratios}, regularisation=1e-3)
     assert len(one.plot().axes) == 1
     two = rmt.sweep_ridge(

@@ -101,7 +101,7 @@ def test_the_slabs_of_a_step_add_up(monkeypatch):
 def test_memory(batch, steps, threads):
     """What it takes at its peak stays below 1.5 times the inputs and weights that it returns."""
     problem = make(
-        width=2000, dim=2000, samples=4000, batch=batch, steps=[Step(2, 0.3), Step(3, 0.4)][:steps]
+        width=1600, dim=1600, samples=3200, batch=batch, steps=[Step(2, 0.3), Step(3, 0.4)][:steps]
     )
     simulate(problem.replace(width=20))  # what is remembered between calls
     tracemalloc.start()

@@ -57,7 +57,7 @@ def strength_along_the_second(target: str, alpha: float, width: int) -> float:
 
 
 @pytest.mark.parametrize(("target", "order"), [("z1 + z1*z2", 1), ("z1 + He3(z1)*z2/sqrt(6)", 3)])
-@pytest.mark.parametrize("alpha", [0.3, 0.375, 0.45])
+@pytest.mark.parametrize("alpha", [0.3, 0.375, pytest.param(0.45, marks=pytest.mark.slow)])
 def test_a_direction_reached_at_order_k_of_the_shift(target, order, alpha):
     """Its size is ``N^(alpha - k (1/2 - alpha))``: at ``k = 3`` it grows above alpha = 3/8 alone.
 

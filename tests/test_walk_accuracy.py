@@ -101,6 +101,9 @@ def test_error_estimates_of_random_problems_bound_the_distance_to_finer_walks(se
 
 @pytest.mark.parametrize("seed", [2, 7, 10, 18, 30])
 def test_what_is_beyond_the_rules_says_so(seed):
-    with pytest.raises(ConvergenceError) as caught, time_limit(5.0):
-        walked(three_steps(seed), 1e-4)
-    assert not caught.value.status.ok
+    with time_limit(5.0):
+        try:
+            status = walked(three_steps(seed), 1e-4)[-1].spikes.status
+        except ConvergenceError as error:
+            status = error.status
+    assert not status.ok

@@ -43,6 +43,8 @@ def use_rmt(expected_version: str) -> None:
         first, second = (spike.singular_value for spike in prediction.outliers)
         assert abs(first / 19.86 - 1) < (0.2 if method == "scaling" else 0.01), first
         assert abs(second / 2.52 - 1) < 0.07, second
+    page = rmt.explore(problem, {"batch": ["independent", "reused"]}).html
+    assert "function spectrum" in page, "the script of the page is not installed"
     refuses(prediction.plot, "extra 'plot'")
     refuses(prediction.to_frame, "extra 'frame'")
 

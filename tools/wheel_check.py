@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import venv
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -88,18 +89,42 @@ def expect(what: str, names: set[str], expected: set[str]) -> None:
 
 def use(wheel: Path) -> None:
     """Install the wheel into an empty environment and use it outside of the checkout."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    environment = outside_of_the_checkout()
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder, "bare")
         venv.create(bare, with_pip=True)
         python = str(bare / ("Scripts" if os.name == "nt" else "bin") / "python")
-        pip = [python, "-m", "pip", "--disable-pip-version-check"]
-        run([*pip, "install", "--quiet", "--no-compile", str(wheel)], env=environment, cwd=folder)
-        run([*pip, "check"], env=environment, cwd=folder, quiet=True)
-        version = wheel.name.split("-")[1]
-        script = shutil.copy(ROOT / "tools" / "use_core_alone.py", folder)
-        run([python, str(script), version], env=environment, cwd=folder)
+        install(python, [str(wheel)], environment, Path(folder))
+        use_core_alone(python, wheel, environment, Path(folder))
+
+
+def outside_of_the_checkout() -> dict[str, str]:
+    """The environment's variables, without what tells Python of the checkout."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "MYPY"))}
+    return environment | {
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+
+
+def install(
+    python: str, requirements: Sequence[str], environment: dict[str, str], folder: Path
+) -> None:
+    """Install into the environment of an interpreter; what is there then agrees with itself."""
+    pip = [python, "-m", "pip", "--disable-pip-version-check"]
+    command = [*pip, "install", "--quiet", "--no-compile", *requirements]
+    run(command, quiet=True, env=environment, cwd=folder)
+    run([*pip, "check"], env=environment, cwd=folder, quiet=True)
+
+
+def use_core_alone(
+    python: str, wheel: Path, environment: dict[str, str], folder: Path, quiet: bool = False
+) -> None:
+    """What must work without any extra."""
+    script = shutil.copy(ROOT / "tools" / "use_core_alone.py", folder)
+    version = wheel.name.split("-")[1]
+    run([python, str(script), version], quiet=quiet, env=environment, cwd=folder)
 
 
 def run(command: list[str], quiet: bool = False, **settings: object) -> None:

@@ -55,7 +55,8 @@ def drawn(page: str) -> set[str]:
     code = "".join(content.snippets(page))
     now = kept.key(Path(content.__file__).read_text("utf-8"), code, code=kept.packages(code))
     if kept.current(ROOT / mark, now):
-        return {mark, *(f"figures/{path.name}" for path in ROOT.glob(mark[:-4] + "-*.png"))}
+        made = [*ROOT.glob(mark[:-4] + "-*.png"), *ROOT.glob(f"extra/{Path(page).stem}-*.html")]
+        return {mark, *(path.relative_to(ROOT).as_posix() for path in made)}
     with stage(f"figures of {page}"):
         return put({**content.figures(page), mark: now.encode()})
 

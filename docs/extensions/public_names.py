@@ -29,6 +29,7 @@ MODULES = {
     "rmt.hermite": "Hermite expansions and exponents",
     "validation": "Simulation, comparison, campaigns",
     "validation.executors": "Where campaigns run",
+    "validation.own": "Your own network: PyTorch, and other conventions",
 }
 # Base classes whose members are not worth repeating on each page.
 NOT_INHERITED = "Exception, Enum, object, ABC, Protocol"

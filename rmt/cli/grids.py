@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import webbrowser
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rmt.cli.options import (
+    FIRST_PROBLEM,
+    FIRST_STEPS,
     JSON,
     PROBLEM_NOTES,
     checked_workers,
@@ -19,10 +22,11 @@ from rmt.cli.options import (
     plot,
     problem_command,
     problem_of,
+    read_step,
     reader,
     solver_of,
 )
-from rmt.cli.program import Outcome, flag, option
+from rmt.cli.program import Outcome, command, flag, option
 from rmt.status import InvalidInputError
 from rmt.vocabulary import NUMBERS, RTOL, TEXTS
 
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 
     from rmt.grids import Sweep
 
-__all__ = ["phase_diagram", "sweep"]
+__all__ = ["explore", "phase_diagram", "sweep"]
 
 
 def _read_values(text: str) -> Any:
@@ -115,11 +119,7 @@ def sweep(options: argparse.Namespace) -> Outcome:
     """
     from rmt.grids import sweep
 
-    over: dict[str | tuple[str, ...], Any] = {}
-    for name, values in options.over:
-        if name in over:
-            raise InvalidInputError(f"--over: the parameter {name} is given twice")
-        over[name] = values
+    over = _over(options)
     with _executor(options) as executor:
         found = sweep(
             problem_of(options),
@@ -175,6 +175,68 @@ def phase_diagram(options: argparse.Namespace) -> Outcome:
             **solver_of(options),
         )
     return Outcome(found, _failed_points(found.sweep))
+
+
+@command(
+    problem=FIRST_PROBLEM,
+    page=[
+        option(
+            "--over",
+            "NAME=VALUES",
+            "a slider and its values, as for rmt sweep; n_steps=1,2 are the numbers of steps. "
+            "Repeat for more (default: batch, samples, width, N/d and exponents)",
+            _axis,
+            action="append",
+        ),
+        option("--output", "FILE", "the page", default="rmt-explore.html"),
+        flag("--open", "also open it in a browser"),
+        *_MEANS,
+    ],
+    method=level(1e-3, " for all points; of each, with --workers", 300.0),
+    notes=[
+        *PROBLEM_NOTES,
+        "Points that fail, or are not reached in the time, are gaps, and the exit code is 1.",
+    ],
+)
+def explore(options: argparse.Namespace) -> Outcome:
+    r"""Write a page with sliders, for a browser.
+
+    Spectrum, outliers and overlaps with the target for every position of the sliders: one file
+    that needs nothing else, neither a server nor the network. Where no problem is given it is the
+    first one of the README; the sliders begin there.
+
+    examples:
+      %(prog)s --activation 'relu(z)' --target 'z1 + z1*z2' \
+          --over batch=independent,reused --over samples_per_dim=1,2,4
+      %(prog)s --over width=500,1000,2000 --output page.html
+    """
+    from rmt.explorer import explore
+
+    if options.steps is None:
+        options.steps = [read_step(step) for step in FIRST_STEPS]
+    with _executor(options) as executor:
+        found = explore(
+            problem_of(options),
+            _over(options) or None,
+            executor=executor,
+            progress=_progress(options),
+            **solver_of(options),
+        )
+    path = found.save(options.output)
+    if options.open:
+        webbrowser.open(path.resolve().as_uri())
+    failed = found.n_failed
+    said = f"{failed} of {found.n_frames} frames are gaps; the page says why" if failed else None
+    return Outcome(f"{found}\n{path}: open it in a browser", said)
+
+
+def _over(options: argparse.Namespace) -> dict[str | tuple[str, ...], Any]:
+    over: dict[str | tuple[str, ...], Any] = {}
+    for name, values in options.over or []:
+        if name in over:
+            raise InvalidInputError(f"--over: the parameter {name} is given twice")
+        over[name] = values
+    return over
 
 
 def _failed_points(found: Sweep) -> str | None:

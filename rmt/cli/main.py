@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rmt.cli.completion import completion_of
 from rmt.cli.expansions import exponents, hermite
-from rmt.cli.grids import phase_diagram, sweep
+from rmt.cli.grids import explore, phase_diagram, sweep
 from rmt.cli.kept import cache
 from rmt.cli.options import FUNCTIONS
 from rmt.cli.predictions import features, predict, ridge, scaling
@@ -27,6 +27,7 @@ PROGRAM = Program(
         scaling,
         sweep,
         phase_diagram,
+        explore,
         features,
         ridge,
         hermite,

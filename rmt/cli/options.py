@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rmt.problem import Problem, Step
 
 __all__ = [
+    "FIRST_PROBLEM",
+    "FIRST_STEPS",
     "FUNCTIONS",
     "JSON",
     "LOSSES",
@@ -168,6 +171,40 @@ PROBLEM_NOTES = [
     "own is such as 'log(cosh(y - h))', with the output h.",
 ]
 
+
+def _optional(one: Argument | Either, defaults: Mapping[str, Any]) -> Argument | Either:
+    """An argument that need not be given, with another default."""
+    if isinstance(one, Either):
+        return Either([_plain_optional(each, defaults) for each in one.arguments])
+    return _plain_optional(one, defaults)
+
+
+def _plain_optional(one: Argument, defaults: Mapping[str, Any]) -> Argument:
+    settings = {**one.settings, "required": False}
+    if one.name in defaults:
+        said = defaults[one.name]
+        settings["help"] = f"{settings['help'].partition(' (default')[0]} (default: {said})"
+        if "action" not in settings:
+            settings["default"] = said
+    return replace(one, settings=settings)
+
+
+# The first problem of the README, for a command that needs none.
+FIRST_STEPS = "4,0.3", "4,0.4"
+FIRST_PROBLEM = [
+    _optional(
+        one,
+        {
+            "--activation": "tanh(z + 7/10)",
+            "--target": "remove_hermite(3*tanh(2*z), 1)",
+            "--width": 1000,
+            "--step": " and ".join(FIRST_STEPS),
+            "--batch": "reused",
+        },
+    )
+    for one in _PROBLEM
+]
+
 # As `command`, for what is computed of a `Problem`; see `problem_of`.
 problem_command = partial(command, problem=_PROBLEM, notes=PROBLEM_NOTES)
 
@@ -202,13 +239,15 @@ def rtol(default: float) -> Argument:
     return option("--rtol", "TOL", "relative tolerance", number, default=default)
 
 
-def max_seconds(each: str = "") -> Argument:
+def max_seconds(each: str = "", default: float = MAX_SECONDS) -> Argument:
     """``--max-seconds``; ``each`` says what the limit of time is for."""
     text = f"limit of processor time{each}, inf for none"
-    return option("--max-seconds", "S", text, number, default=MAX_SECONDS)
+    return option("--max-seconds", "S", text, number, default=default)
 
 
-def level(default_rtol: float, each: str = "") -> list[Argument]:
+def level(
+    default_rtol: float, each: str = "", default_seconds: float = MAX_SECONDS
+) -> list[Argument]:
     """The options that say how a `Problem` is solved."""
     return [
         choice("--method", "LEVEL", "level of theory", METHODS, "resummed"),
@@ -226,7 +265,7 @@ def level(default_rtol: float, each: str = "") -> list[Argument]:
             BULKS,
         ),
         rtol(default_rtol),
-        max_seconds(each),
+        max_seconds(each, default_seconds),
     ]
 
 

@@ -93,7 +93,9 @@ class Program:
         # For libraries that compute with NumPy, and warn as it does.
         with np.errstate(all="ignore"):
             results = run_on(xp, self._numeric, self._numeric_outputs, arrays)
-        if not self._repairs or all(bool(xp.all(xp.isfinite(result))) for result in results):
+        if not self._repairs or any(getattr(array, "requires_grad", False) for array in arrays):
+            return results  # what is differentiated cannot go through NumPy
+        if all(bool(xp.all(xp.isfinite(result))) for result in results):
             return results
         # Rare: let NumPy's route find and repair what overflowed.
         repaired = self(*map(to_numpy, arrays))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtr
+import scipy
 
 from rmt.arrays import Array
 from rmt.pieces.polynomial import PolynomialPiece
@@ -49,7 +49,7 @@ def smoothed_polynomials(pieces: Sequence[PolynomialPiece], mean: Array, spread:
         if not value.any():
             continue
         slope = np.polynomial.polynomial.polyder(value)
-        square = np.polynomial.polynomial.polymul(slope, slope)
+        square: Array = np.polynomial.polynomial.polymul(slope, slope)
         degree = max(value.size, square.size, slope.size + 1)
         moments, with_xi = _moments(float(low), float(high), mean, spread, degree)
         total[0] += value @ moments[: value.size]
@@ -66,6 +66,7 @@ def _moments(
     left, right = ((end - mean) / spread for end in (low, high))
     moments, with_xi = np.zeros((2, count, mean.size))
     # Of two tails the nearer is small, and does not cancel.
+    ndtr = scipy.special.ndtr
     moments[0] = np.where(left > 0, ndtr(-left) - ndtr(-right), ndtr(right) - ndtr(left))
     ends = [
         np.exp(-(at**2) / 2.0) / math.sqrt(2.0 * math.pi) if math.isfinite(end) else None

@@ -11,6 +11,7 @@ from rmt.problem.labels import (
 from rmt.problem.losses import Loss as Loss
 from rmt.problem.problem import (
     Batch as Batch,
+    FunctionLike as FunctionLike,
     Init as Init,
     Problem as Problem,
     ReadoutLaw as ReadoutLaw,

@@ -230,16 +230,14 @@ def atoms_of_channel(law: Channel, residual: Residual) -> Atoms:
     nodes, weights = (
         [_in_variables(one, r) for one in those] for those in (law.nodes, law.weights)
     )
-    values = [
-        residual.of(one) if one.free_symbols else sympy.sympify(residual.at(one)) for one in nodes
-    ]
+    values = [residual.of(one) if one.free_symbols else residual.at(one) for one in nodes]
     for one in law.nodes:
         if one.expression.free_symbols:
             residual.check_values(one)
     merged: dict[Any, Any] = {}
     for value, weight in zip(values, weights, strict=True):
-        merged[value] = merged.get(value, 0) + weight
-    return Atoms(tuple(merged), tuple(map(sympy.sympify, merged.values())), r)
+        merged[value] = merged.get(value, sympy.Integer(0)) + weight
+    return Atoms(tuple(merged), tuple(merged.values()), r)
 
 
 @dataclass(frozen=True)
@@ -363,8 +361,8 @@ Powers: TypeAlias = OfFunction | Smoothed | Signs | Atoms | Counts | NoiseAsVari
 # Small things
 
 
-def constant_function(value: Any) -> ScalarFunction:
-    return ScalarFunction.parse(sympy.sympify(value))
+def constant_function(value: int) -> ScalarFunction:
+    return ScalarFunction.parse(sympy.Integer(value))
 
 
 def _without_zeros(terms: Terms) -> Terms:

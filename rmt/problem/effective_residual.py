@@ -42,7 +42,7 @@ class Residual:
 
     def at(self, label: Any) -> Any:
         """``rho(0, label)`` of a label that has some probability."""
-        label = sympy.sympify(label)
+        label = sympy.Integer(label) if isinstance(label, int) else label
         self.check_decided(np.array([float(label)]))
         for one in self.pieces:
             if bool(one.lower < label) and bool(label < one.upper):

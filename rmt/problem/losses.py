@@ -117,9 +117,13 @@ class Loss(InNotebooks):
     def __str__(self) -> str:
         return self.text
 
-    def value(self, h: ArrayLike, y: ArrayLike) -> Array:
-        """``l(h, y)``, of the broadcast shape."""
-        return _program(self.text, 0)(h, y)[0]
+    def value(self, h: ArrayLike, y: ArrayLike, *, xp: Any = None) -> Any:
+        """``l(h, y)``, of the broadcast shape.
+
+        With ``xp``, the namespace of another array library, arrays of that library.
+        """
+        program = _program(self.text, 0)
+        return (program(h, y) if xp in (None, np) else program.on(xp, h, y))[0]
 
     def residual(self, h: ArrayLike, y: ArrayLike, *, xp: Any = None) -> Any:
         """``rho(h, y) = -dl/dh``, of the broadcast shape.
@@ -149,14 +153,6 @@ class Loss(InNotebooks):
             (sympy.Abs(one) for one in arguments if one.free_symbols), start=sympy.Integer(0)
         )
         return tuple(float(piece.upper) for piece in smooth_pieces(proxy, y)[:-1])
-
-    def switches(self, h: ArrayLike, y: ArrayLike) -> list[Array]:
-        """Functions of output and label at whose zeros the residual may not be smooth in ``h``.
-
-        An empty list for a loss that is smooth in it.
-        """
-        program = _switches(self.text)
-        return [] if program is None else list(program(h, y))
 
     @property
     def affine(self) -> tuple[float, float] | None:
@@ -242,14 +238,3 @@ def _affine(text: str) -> tuple[float, float] | None:
     if p.is_number and q.is_number and sympy.expand(residual - p * y - q * h) == 0:
         return float(p), float(q)
     return None
-
-
-@cached(64)
-def _switches(text: str) -> Program | None:
-    expression = Loss(text).expression
-    found = [one for one in switch_arguments(expression) if variable("h") in one.free_symbols]
-    if not found:
-        return None
-    graph = Graph()
-    symbols = tuple(map(variable, _VARIABLES))
-    return Program(graph, [lower(graph, one, symbols) for one in found])

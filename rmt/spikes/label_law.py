@@ -150,7 +150,8 @@ def hermite_nodes(order: int) -> tuple[Array, Array]:
     # The recurrence is accurate at the outermost nodes, where eigenvectors have lost all digits;
     # the factor keeps it from overflowing there.
     vectors = orthonormal_hermite(nodes, order, np.exp(-(nodes**2) / 4.0))
-    vectors /= np.linalg.norm(vectors, axis=0)
+    # Beyond 54 the factor is zero, and so is the weight of a node.
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=0), 1e-300)
     nodes.flags.writeable = vectors.flags.writeable = False
     return nodes, vectors
 

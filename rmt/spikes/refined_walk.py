@@ -24,6 +24,7 @@ import numpy as np
 from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spikes.readout_rule import interpolation, readout_rule
+from rmt.spikes.residual_kinks import switches
 from rmt.spikes.state.samples import NEGLIGIBLE, Resolution, known_directions
 from rmt.spikes.state.walk import LINEAR, AfterStep, Sizes, segments, shrunk, walk
 from rmt.status import ConvergenceError, Status
@@ -149,7 +150,7 @@ class _Rules:
         self._problem, self._rtol, self._to_the_end = problem, rtol, to_the_end
         digits = max(-math.log10(rtol) - 4.0, 0.0)
         self._start = {key: value * (1.0 + DIGIT * digits) for key, value in START.items()}
-        if problem.loss.switches(0.0, 0.0):  # a cell may hold one kink of the residual, not two
+        if switches(problem.loss) is not None:  # a cell may hold one kink of the residual, not two
             self._start["target"] *= 2.0
         self._level = dict.fromkeys(START, 0)
         remembered = to_the_end or len(segments(problem.schedule)) < len(problem.steps)
@@ -208,6 +209,8 @@ class _Rules:
             key = max(left, key=lambda one: left[one])
             beyond[key] += 1
             if beyond[key] > MOST_LEVELS:
+                if self._level[key] > MOST_LEVELS or left[key] < FLOOR:  # more would not help
+                    raise ConvergenceError(Status.NOT_CONVERGED.value, Status.NOT_CONVERGED)
                 self._level[key] += MOST_LEVELS // 2  # the next common walk starts from there
                 return
             level = {**self._level, key: self._level[key] + beyond[key]}

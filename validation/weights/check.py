@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,8 +21,10 @@ from rmt.problem.supported import settings_of
 from rmt.spikes.deformed.outliers import Forms
 from rmt.vocabulary import RTOL
 from validation.comparison.compare import PredictedOutliers, best_level, level, numbers_of
+from validation.own.models import for_check
+from validation.own.network import OwnNetwork
 from validation.simulation.weights import run_samples
-from validation.weights.given import WeightsLike, given_weights
+from validation.weights.given import WeightsLike, checked_problem, given_weights
 from validation.weights.notes import odd_weights
 from validation.weights.readings import (
     Reading,
@@ -44,7 +47,7 @@ _LOOSER = 3e-3
 
 def check(
     problem: Problem,
-    weights: WeightsLike,
+    weights: WeightsLike | OwnNetwork | Any,
     readout: ArrayLike | str | os.PathLike[str] | None = None,
     *,
     directions: ArrayLike | str | os.PathLike[str] | None = None,
@@ -67,8 +70,10 @@ def check(
     ----------
     problem : Problem
         What the network was trained on.
-    weights : array (N, d) or (k, N, d), list of arrays (N, d), or path
-        First layer after the problem's last step, of one or several networks. A ``.npy`` file
+    weights : array (N, d) or (k, N, d), list of arrays (N, d), path, or model
+        First layer after the problem's last step, of one or several networks. A model of PyTorch,
+        or what `validation.own.from_torch` made of it, or a list of these, holds both layers, which
+        are brought to the convention above; initial weights are not asked for. A ``.npy`` file
         holds such an array, a ``.npz`` file an array ``weights`` (or no other) and perhaps
         ``readout``. Pickled objects are not read.
     readout : array (N,) or (k, N), or path of a ``.npy`` file, optional
@@ -105,7 +110,7 @@ def check(
     Raises
     ------
     InvalidInputError
-        For weights, readouts, directions or files that do not fit; the message says why.
+        For weights, readouts, directions, files or models that do not fit; the message says why.
     ConvergenceError
         When the prediction does not converge, or not in time.
 
@@ -137,6 +142,7 @@ def check(
     agrees
     """  # fmt: skip
     seconds = checked_seconds(max_seconds)
+    weights, readout, unseen = for_check(checked_problem(problem), weights, readout)
     given = given_weights(problem, weights, readout, directions)
     if method is None:
         method, best = best_level(problem)
@@ -179,7 +185,7 @@ def check(
         notes=(),
     )
     with time_limit(seconds):
-        return replace(found, notes=odd_weights(readings, found.agrees()))
+        return replace(found, notes=(*odd_weights(readings, found.agrees()), *unseen))
 
 
 def _references(

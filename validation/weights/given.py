@@ -17,7 +17,7 @@ from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.status import InvalidInputError
 
-__all__ = ["GivenWeights", "RealArray", "WeightsLike", "given_weights"]
+__all__ = ["GivenWeights", "RealArray", "WeightsLike", "checked_problem", "given_weights"]
 
 RealArray: TypeAlias = NDArray[np.floating[Any]]
 # An array, several of them, or a file.
@@ -92,8 +92,7 @@ def given_weights(
     rmt.status.InvalidInputError: weights must have the shape (width, dim) = (3, 2), got (2, 3):
     transpose them
     """
-    if not isinstance(problem, Problem):
-        raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
+    checked_problem(problem)
     if isinstance(weights, str | os.PathLike):
         found = _read(Path(weights))
         weights, stored = found["weights"], found.get("readout")
@@ -114,6 +113,13 @@ def given_weights(
         None if readout is None else _readouts(problem, readout, len(matrices)),
         None if directions is None else _directions(problem, directions),
     )
+
+
+def checked_problem(problem: Problem) -> Problem:
+    """The problem, if it is one."""
+    if not isinstance(problem, Problem):
+        raise InvalidInputError(f"problem must be a Problem, got {type(problem).__name__}")
+    return problem
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -231,10 +237,15 @@ def _directions(problem: Problem, directions: Any) -> Array:
     return rows
 
 
+def _detached(value: Any) -> Any:
+    """A tensor of PyTorch in main memory, without its gradient; anything else as it is."""
+    return value.detach().cpu() if hasattr(value, "detach") else value
+
+
 def _numbers(name: str, value: Any) -> RealArray:
     """Real numbers, in float64 unless they are float32."""
     try:
-        array = np.asarray(value)
+        array = np.asarray(_detached(value))
     except (TypeError, ValueError) as error:
         text = " ".join(str(error).split())
         raise InvalidInputError(f"{name} must be an array of numbers: {text}") from error

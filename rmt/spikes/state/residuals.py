@@ -15,6 +15,7 @@ import numpy as np
 
 from rmt.arrays import Array
 from rmt.problem import Problem
+from rmt.spikes.residual_kinks import switches
 
 __all__ = ["Cells"]
 
@@ -70,7 +71,8 @@ class Cells:
         """
         loss = problem.loss
         found: Array = loss.residual(output, label)
-        if not loss.switches(0.0, 0.0):
+        at_zeros = switches(loss)
+        if at_zeros is None:
             return found
         largest, where = np.zeros(label.size), np.full(label.size, -1)
         at = np.zeros(label.size)
@@ -86,8 +88,8 @@ class Cells:
                 dy[i] = (problem.target(*up) - problem.target(*down)) / 2.0
         for i in range(len(dh)):
             ends = zip(
-                loss.switches(output - dh[i], label - dy[i]),
-                loss.switches(output + dh[i], label + dy[i]),
+                at_zeros(output - dh[i], label - dy[i]),
+                at_zeros(output + dh[i], label + dy[i]),
                 strict=True,
             )
             for before, after in ends:

@@ -12,6 +12,7 @@ from rmt.moments.rules import gaussian_rule, tensor_rule
 from rmt.problem import Problem
 from rmt.spikes.constants import constants, kinks_of_labels, output_moments
 from rmt.spikes.label_law import hermite_nodes
+from rmt.spikes.residual_kinks import switches
 from rmt.spikes.state.residuals import Cells
 from rmt.status import ConvergenceError, Status
 
@@ -214,9 +215,9 @@ class Nodes:
             weights = (self.weights * p).T.ravel()
             index = np.repeat(np.arange(self.weights.size), len(y))
             more = (y - self.label).T.ravel()
-            spread = np.zeros(more.size)
             kept = likely(weights, self.label[index] + more, self.negligible)
-            index, more, spread, weights = (one[kept] for one in (index, more, spread, weights))
+            index, more, weights = index[kept], more[kept], weights[kept]
+            spread = np.zeros(index.size)
         made = replace(
             self,
             coordinates=self.coordinates[:, index],
@@ -359,7 +360,7 @@ def _noise_rule(problem: Problem, order: float) -> tuple[Array, Array, Array]:
 
     Nodes are even where the loss has kinks, as cells that hold one must be.
     """
-    if not problem.loss.switches(0.0, 0.0):
+    if switches(problem.loss) is None:
         x, weights = _gauss_hermite(round(order))
         return x, weights, np.zeros(x.size)
     rule = gaussian_rule(KINKED_NOISE * order, NOISE_END)

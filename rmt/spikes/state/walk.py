@@ -535,9 +535,10 @@ class _Segment:
             more = self._nodes.with_direction(float(known_size), fine, small)
             if more is None:
                 break
+            function = w * c / max(size, TINY)  # of none, where an activation is linear
             for key, memory in self._memories.items():
-                memory.along = np.append(memory.along, [(w * c) @ effects[key] / size], axis=0)
-            used.sources.append((w * c) @ used.means[len(self._past) - 1] / size)
+                memory.along = np.append(memory.along, [function @ effects[key]], axis=0)
+            used.sources.append(function @ used.means[len(self._past) - 1])
             self._nodes, index = more
             self._move(index, effects)
             kept += 1

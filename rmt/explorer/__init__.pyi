@@ -1,0 +1,4 @@
+from rmt.explorer.explorer import (
+    Explorer as Explorer,
+    explore as explore,
+)
