@@ -230,7 +230,7 @@ def _nearer(problem: Problem) -> str:
     """What tells of the bulk at the problem's width: a level, or else networks."""
     if has_prediction(problem, "deformed"):
         return 'method="deformed"'
-    return "simulation (rmt-validation study)"
+    return "simulation (rmt-validation path)"
 
 
 def _other_forms(problem: Problem, forms: Forms) -> str:
@@ -240,9 +240,9 @@ def _other_forms(problem: Problem, forms: Forms) -> str:
         if other != forms and has_prediction(problem, "deformed", other):
             return (
                 f'Where forms="{other}" has the same outliers, trust them; where not, networks '
-                "decide (rmt-validation study)"
+                "decide (rmt-validation path)"
             )
-    return "Networks decide (rmt-validation study)"
+    return "Networks decide (rmt-validation path)"
 
 
 def of_problem(problem: Problem) -> list[str]:
@@ -256,7 +256,7 @@ def of_problem(problem: Problem) -> list[str]:
                 f"{c.large_label / math.sqrt(c.Ey2):.0f} times the typical size count): networks "
                 "of finite width scatter and come close to this prediction slowly, at every level",
                 "Hold it against the mean of 20 networks or more, not against one "
-                "(rmt-validation study)",
+                "(rmt-validation path)",
                 "heavy-tails",
             )
         )

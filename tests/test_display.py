@@ -75,6 +75,13 @@ def path_comparison():
     return validation.compare_path(path, validation.run_paths(PATHS))
 
 
+@cache
+def small_study():
+    """Of two points, of which one cannot be."""
+    options = {"networks": 2, "level": "resummed", "n_test": 50, "workers": 1}
+    return validation.study(SMALL, {"noise_std": [0, -1]}, **options)
+
+
 MADE = {
     "Problem": lambda: TWO,
     "Loss": lambda: rmt.Loss("logistic"),
@@ -152,6 +159,9 @@ MADE = {
     "PathPlan": lambda: PATHS,
     "PathSamples": lambda: validation.run_paths(PATHS),
     "PathComparison": path_comparison,
+    "Study": small_study,
+    "ErrorCurve": lambda: small_study().errors["test_error"],
+    "StudyFailure": lambda: small_study().failures[0],
     "Cache": lambda: rmt.Cache(Path("nowhere")),
     "PathRow": lambda: path_comparison().rows[0],
     "Convention": lambda: validation.own.convention("torch", 60, 40),

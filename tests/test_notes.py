@@ -18,6 +18,7 @@ from rmt.spikes.deformed.outliers import DeformedOutliers, deformed_outliers
 from rmt.spikes.on_rows import on_plain_rows, outliers_on_rows
 from rmt.spikes.resummed import resummed_strengths
 from validation import check, simulate
+from validation.cli.main import PROGRAM
 
 ROOT = Path(__file__).parent.parent
 PLAIN = rmt.Problem("tanh(z)", "z + sin(2*z)", 300, 300, 600, [rmt.Step(3, 0.3)])
@@ -73,6 +74,12 @@ def test_every_section_on_notes_belongs_to_a_note():
     sections = re.findall(r"^### (.*)$", page, re.MULTILINE)
     named = {place for page, place in cited() if page == "docs/notes.md"}
     assert {title.lower().replace(" ", "-") for title in sections} == named
+
+
+def test_commands_that_notes_name_exist():
+    named = set(re.findall(r"rmt-validation (\w+)", (ROOT / "rmt" / "notes.py").read_text("utf-8")))
+    assert named == {"path"}
+    assert named <= {command.name for command in PROGRAM.commands}
 
 
 def test_a_note_without_its_page():
@@ -148,7 +155,7 @@ def test_what_decides_where_no_level_knows_the_bulk():
     )
     assert not rmt.supported(pairs).of("deformed").ok
     note = note_on("next-to-the-edge", notes_on(pairs))
-    assert "simulation (rmt-validation study) decides" in note
+    assert "simulation (rmt-validation path) decides" in note
     assert "deformed" not in note
 
 

@@ -22,6 +22,7 @@ RUN = (
     "levels.md",
     "notes.md",
     "failures.md",
+    "howto/paper_figure.md",
     "howto/own_activation.md",
     "howto/own_weights.md",
     "howto/explore.md",
