@@ -28,6 +28,7 @@ extensions = [
     "extensions.report",
     "extensions.generated",
     "extensions.executed",
+    "extensions.offline_search",
     "extensions.links",
 ]
 # The gallery writes a notebook beside each of its pages.
@@ -100,6 +101,7 @@ html_theme = "furo"
 html_title = f"rmt {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["wide_math.js"]
 html_extra_path = ["_generated/extra"]  # pages of their own that snippets write
 html_copy_source = False
 html_show_sphinx = False

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -35,12 +36,14 @@ __all__ = [
     "draw",
     "equation",
     "latex",
+    "paragraph",
     "shortened",
     "with_error",
 ]
 
 T = TypeVar("T")
 
+_WIDTH = 100  # of paragraphs
 _ROWS = 24  # of arrays; more are cut in the middle
 _PADDING = "padding: 0.2em 0.7em"
 _DIGITS = 6  # of decimals in formulas
@@ -262,6 +265,17 @@ def with_error(
     if not fine and places and round(error * 10.0**places) == 10:
         places -= 1
     return f"{value:.{places}f}({max(round(error * 10.0**places), 1)})"
+
+
+def paragraph(text: str) -> str:
+    """Text in lines of a hundred characters; places on pages stay whole.
+
+    Examples
+    --------
+    >>> paragraph("word " * 19 + "docs/notes.md#heavy-tails").splitlines()[1]
+    'docs/notes.md#heavy-tails'
+    """
+    return textwrap.fill(text, _WIDTH, break_on_hyphens=False, break_long_words=False)
 
 
 def latex(expression: Any) -> str:

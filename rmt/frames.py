@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rmt.status import Status
+from rmt.status import InvalidInputError, Status
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["frame_of", "plain", "plain_fields", "rows_of", "telling"]
+__all__ = ["frame_of", "plain", "plain_fields", "rows_of", "telling", "write_csv"]
 
 
 def frame_of(rows: Sequence[dict[str, Any]]) -> pandas.DataFrame:
@@ -64,6 +66,23 @@ def rows_of(columns: Mapping[str, ArrayLike]) -> list[dict[str, Any]]:
     arrays = np.broadcast_arrays(*columns.values())
     entries = zip(*(array.ravel().tolist() for array in arrays), strict=True)
     return [dict(zip(columns, entry, strict=True)) for entry in entries]
+
+
+def write_csv(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
+    """Rows of the same columns as a CSV file, in UTF-8: every number so that the same is read.
+
+    Raises
+    ------
+    InvalidInputError
+        When the file cannot be written.
+    """
+    try:
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        raise InvalidInputError(f"the file {path} cannot be written: {error}") from error
 
 
 def plain(value: Any) -> Any:

@@ -487,7 +487,7 @@ def _deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> Predic
         method="deformed",
         spikes=_spikes_of(found, min(problem.width, problem.dim), found.edge_error),
         bulk=bulk,
-        notes=(*notes.of_deformed(found), *notes.of_problem(problem)),
+        notes=(*notes.of_deformed(problem, found, forms), *notes.of_problem(problem)),
         status=found.spikes.status,
         factors=found.spikes,
         forms=forms,

@@ -37,19 +37,36 @@ BULKS = get_args(Bulk)
 RTOL = 1e-4
 """Tolerance unless the caller says otherwise: of a theory whose own error is of order ``1/N``."""
 
-# Of `sweep`: the parameters that it runs over, numbers and texts; of more steps than two those of
-# the names ``alpha_3`` and so on as well.
+# Of `sweep`: the parameters that it runs over, numbers and texts: every field of a `Problem`, and
+# what is derived of them; of more steps than two those of the names ``alpha_3`` and so on as well.
 NUMBERS = (
     "alpha_1",
     "alpha_2",
     "scale_1",
     "scale_2",
+    "weight_decay_1",
+    "weight_decay_2",
     "noise_std",
     "width",
+    "dim",
     "aspect_ratio",
+    "samples",
+    "samples_1",
+    "samples_2",
     "samples_per_dim",
     "samples_per_dim_1",
     "samples_per_dim_2",
+    "output_scale",
+    "readout_sum",
     "n_steps",
 )
-TEXTS = ("activation", "target", "batch", "readout", "steps")
+TEXTS = (
+    "activation",
+    "target",
+    "batch",
+    "readout",
+    "init",
+    "loss",
+    "initialisation",
+    "steps",
+)

@@ -41,4 +41,4 @@ def same(key, now, before):
 
 
 def without_numbers(text):
-    return re.sub(r" +", " ", re.sub(r"-?\d[\d.e+-]*", "#", str(text)))
+    return re.sub(r"\s+", " ", re.sub(r"-?\d[\d.e+-]*", "#", str(text)))

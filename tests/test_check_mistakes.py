@@ -139,7 +139,7 @@ def test_a_readout_too_small_by_sqrt_n_comes_first(problem):
     note = only_note(problem, sample.weights[-1], readout / root)
     assert note.startswith("the readout has standard deviation 0.0")
     assert "multiply by sqrt(N)" in note
-    assert note.endswith("the weights are as predicted for the readout so multiplied")
+    assert "the weights are as predicted for the readout so multiplied. See" in note
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=NAMES)
@@ -333,7 +333,7 @@ def test_of_several_matrices_the_worst_is_named():
     turned = [w.T for w in weights[:2]] + weights[3:]
     note = only_note(ONE, turned, [readouts[0], readouts[1], readouts[3]])
     assert note.startswith("matrix 0: ")
-    assert note.endswith("(there is a note on matrix 1 too)")
+    assert "(there is a note on matrix 1 too). See" in note
 
 
 def test_command_line_and_json_say_the_same(tmp_path, capsys):

@@ -108,10 +108,10 @@ def test_bad_schedules_end_in_one_line(files, capsys, arguments, message):
     assert said.count("\n") == 1
 
 
-def test_study(tmp_path, monkeypatch, capsys):
+def test_path(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     arguments = [
-        *("study", "--activation", "erf(z + 1/2)", "--target", "tanh(z)", "--width", "120"),
+        *("path", "--activation", "erf(z + 1/2)", "--target", "tanh(z)", "--width", "120"),
         *("--samples", "360", *STEPS, "--batches", "0,0,1", "--readout", "rademacher"),
         *("--networks", "8", "--test-samples", "500", "--workers", "1", "--store", "kept.sqlite"),
     ]

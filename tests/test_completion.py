@@ -91,7 +91,7 @@ COMPLETE = {
     "rmt hermite 'relu(z)' --plot we": {"weights.npy"},
     "rmt completion ": set(SHELLS),
     "rmt-validation ": {
-        "run", "report", "list", "show", "study", "check", "export", "demo", "completion",
+        "run", "report", "list", "show", "study", "path", "check", "export", "demo", "completion",
     },
     "rmt-validation run --suite ": set(SUITES),
     "rmt-validation run --section wid": {"widths"},

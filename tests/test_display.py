@@ -20,7 +20,7 @@ from matplotlib.mathtext import MathTextParser
 import rmt
 import validation
 from rmt import Problem, Step
-from rmt.display import Formula, InNotebooks, Shown, Table, as_html, as_text
+from rmt.display import Formula, InNotebooks, Shown, Table, as_html, as_text, with_error
 from rmt.hermite import general_term
 from rmt.spectra import (
     ConjugateKernel,
@@ -73,6 +73,13 @@ def finite_size():
 def path_comparison():
     path = validation.predicted_path(PATHS)
     return validation.compare_path(path, validation.run_paths(PATHS))
+
+
+@cache
+def small_study():
+    """Of two points, of which one cannot be."""
+    options = {"networks": 2, "level": "resummed", "n_test": 50, "workers": 1}
+    return validation.study(SMALL, {"noise_std": [0, -1]}, **options)
 
 
 MADE = {
@@ -152,6 +159,9 @@ MADE = {
     "PathPlan": lambda: PATHS,
     "PathSamples": lambda: validation.run_paths(PATHS),
     "PathComparison": path_comparison,
+    "Study": small_study,
+    "ErrorCurve": lambda: small_study().errors["test_error"],
+    "StudyFailure": lambda: small_study().failures[0],
     "Cache": lambda: rmt.Cache(Path("nowhere")),
     "PathRow": lambda: path_comparison().rows[0],
     "Convention": lambda: validation.own.convention("torch", 60, 40),
@@ -281,17 +291,20 @@ def test_long_tables_say_what_they_leave_out():
 
 
 def test_errors_are_shown_where_they_reach_the_digits():
-    assert "error estimates" not in str(made("Prediction"))
+    assert "in brackets: error estimates" not in str(made("Prediction"))
     deformed = made("Prediction, deformed")
-    value = max(spike.error.singular_value for spike in deformed.outliers)
-    assert f"error estimates: singular values up to {value:.1g}, overlaps" in str(deformed)
     [spike] = deformed.outliers
+    assert f" {with_error(spike.singular_value, spike.error.singular_value)} " in str(deformed)
+    assert "in brackets: error estimates of the level's equations" in str(deformed)
     names = ("singular_value", "left_overlap", "right_overlap")
     exact = replace(spike.error, **dict.fromkeys(names, 0.0), target_overlaps=(0.0,))
     sharp = replace(deformed, spikes=(replace(spike, error=exact),))
     assert "error estimates" not in str(sharp)
+    assert f" {spike.singular_value:.5g} " in str(sharp)
     blurred = replace(spike, error=replace(exact, target_overlaps=(2e-3,)))
-    assert "overlaps up to 0.002" in replace(deformed, spikes=(blurred,))._repr_html_()
+    last = with_error(spike.target_overlap, 2e-3)
+    assert last.endswith("(2)")
+    assert f">{last}<" in replace(deformed, spikes=(blurred,))._repr_html_()
 
 
 def test_a_law_is_not_solved_for_in_order_to_be_shown():

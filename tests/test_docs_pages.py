@@ -1,11 +1,14 @@
 """The pages of the documentation, and what its extensions make for them, without Sphinx."""
 
+import json
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from pages import places
 
 import rmt
 from validation import Criteria, SampleStore, run_campaign
@@ -17,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS))  # where the folder `extensions` is
 
-from extensions import content, imports, kept, links, report  # noqa: E402
+from extensions import content, imports, kept, links, offline_search, report  # noqa: E402
 
 
 @pytest.mark.parametrize("page", content.RUN)
@@ -49,14 +52,54 @@ def test_each_outcome_has_an_entry():
     assert entries == [status.name for status in rmt.Status]
 
 
+# --- first pages ----------------------------------------------------------------------------------
+
+
+def test_the_first_page_is_the_first_screen_of_the_readme():
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    start, end = re.findall(r"^:(?:start-after|end-before): (.*)$", index, re.MULTILINE)
+    assert readme.count(start) == readme.count(end) == 1
+    screen = readme.partition(start)[2].partition(end)[0]
+    assert "docs/figures/demo.png" in screen
+    assert "rmt.predict(" in screen
+    assert index.index("```{include} ../README.md") < index.index("```{toctree}")
+    assert index.count("```{toctree}") == index.count(":hidden:")
+
+
+def test_the_reference_begins_with_fifteen_names():
+    page = (DOCS / "api.md").read_text(encoding="utf-8").partition("```{toctree}")[0]
+    names = re.findall(r"^\| \[`([\w.]+)`\]\(_generated/api/([\w.]+)\.rst\)", page, re.MULTILINE)
+    assert len(names) == 15
+    for name, file in names:
+        module, _, last = name.rpartition(".")
+        assert file == name
+        assert last in import_module(module).__all__
+
+
+def test_words_of_a_page_for_the_search():
+    text = (
+        '<nav id="menu">menu</nav><article role="main"><section id="one"><h1>One'
+        '<a class="headerlink" href="#one">#</a></h1><p>a &lt; b<br>\n<code>c</code>.</p>'
+        '<script>x < y</script><svg><text id="no">no</text></svg><p>unclosed'
+        "<ul><li>d</ul></section></article><p>foot"
+    )
+    expected = '<div role="main"><div id="one">Onea &lt; b c.unclosedd</div></div>'
+    assert offline_search.words(text) == expected
+
+
+def test_the_search_reads_pages_as_a_script(tmp_path):
+    (tmp_path / "howto").mkdir()
+    (tmp_path / "howto" / "a.html").write_text('<p role="main">\u03b1 "b"</p>', encoding="utf-8")
+    text = offline_search.script(tmp_path, ["howto/a"])
+    texts = json.loads(text.removeprefix("window.searchTexts = ").removesuffix(";\n"))
+    assert texts == {"howto/a.html": '<div role="main">\u03b1 "b"</div>'}
+    code = (DOCS / "_static" / offline_search.SCRIPT).read_text(encoding="utf-8")
+    assert f'"_static/{offline_search.TEXTS}"' in code
+    assert "window.searchTexts" in code
+
+
 # --- links ----------------------------------------------------------------------------------------
-
-
-def places(page):
-    """The anchors of a Markdown page's headings, as the site and code hosts make them."""
-    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    titles = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize(

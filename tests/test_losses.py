@@ -108,7 +108,7 @@ def test_misclassified_counts_what_a_normal_margin_says():
     weights = np.exp(-(x**2) / 2.0)
     weights /= weights.sum()
     for mean in (0.0, 0.5, 1.5, 3.0):
-        found, error = wrong_signs(x + mean, np.ones_like(x), weights)
+        found, error = wrong_signs(x + mean, weights)
         exact = 0.5 * math.erfc(mean / math.sqrt(2.0))
         assert abs(found - exact) <= error + 1e-9
         assert error < 2e-3
@@ -296,6 +296,20 @@ def test_error_estimates_hold_against_a_finer_walk(problem):
         off = np.abs(one.spikes.strengths - other.spikes.strengths[: one.spikes.strengths.size])
         errors = one.spikes.strength_errors + other.spikes.strength_errors[: off.size]
         assert np.all(off[:count] <= errors[:count])
+
+
+def test_signs_that_are_not_resolved_are_misclassified_all_the_same():
+    """On fresh samples the square loss needs the mean of a label alone; one that it is not does."""
+    shares = []
+    for loss in ("squared", "huber(60)"):
+        problem = rmt.Problem(
+            *("erf(z + 1/2)", rmt.Bernoulli("sigmoid(3*z + 1)"), 1000, 1000, 2000),
+            *([(3, 0.3)] * 2, "independent", "rademacher"),
+            loss=loss,
+        )
+        path = rmt.training_path(problem, rtol=1e-3)
+        shares.append([path.training_misclassified[1:], path.test_misclassified[1:]])
+    np.testing.assert_allclose(shares[0], shares[1], atol=2e-3)
 
 
 def test_cells_with_a_kink_are_of_third_order():

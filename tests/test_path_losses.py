@@ -24,7 +24,7 @@ from validation import (
     simulate,
 )
 from validation.simulation.draws import fresh_batch
-from validation.simulation.path_plan import PathObservation, has_signs
+from validation.simulation.path_plan import PathObservation
 from validation.store.recipe import recipe
 
 SIGNS = SignOf("z1 + z2/2", noise_std=0.5, flip=0.1)
@@ -151,7 +151,7 @@ def test_an_untrained_network_without_output_classifies_nothing():
     ],
 )
 def test_which_labels_are_signs(changes, expected):
-    assert has_signs(problem_with(**changes)) is expected
+    assert problem_with(**changes).has_signs is expected
 
 
 # --- overlaps with the untrained network's own output ---------------------------------------------

@@ -43,7 +43,24 @@ def test_snippet_runs(code, tmp_path, monkeypatch):
 
 
 def test_there_are_snippets():
-    assert len(SNIPPETS) == 10
+    assert len(SNIPPETS) == 9
+
+
+def test_the_first_screen_shows_what_the_snippet_prints(capsys):
+    """The table alone: notes are below it."""
+    [shown] = re.findall(r"```\n(activation .*?)```", README, re.DOTALL)
+    exec(compile(SNIPPETS[0], "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{shown}in brackets: ")
+    # The numbers of panel e of the figure beside it.
+    assert re.findall(r" (20\.\d+|3\.53|2\.47)\(", shown) == ["20.08", "3.53", "2.47"]
+
+
+def test_the_words_of_the_first_screen_are_said_before_the_snippet():
+    before = README.partition("```python")[0]
+    for word in ("overlap", "reused batch", "information exponent"):
+        assert f"*{word}*" in before
+        assert before.count(f"*{word}*") == 1
 
 
 def test_hermite_page_is_what_the_code_gives():

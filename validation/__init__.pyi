@@ -66,5 +66,11 @@ from validation.simulation.simulate import (
 )
 from validation.simulation.weights import run_samples as run_samples
 from validation.store.store import SampleStore as SampleStore
+from validation.studies.result import (
+    ErrorCurve as ErrorCurve,
+    Study as Study,
+    StudyFailure as StudyFailure,
+)
+from validation.studies.study import study as study
 from validation.weights.check import check as check
 from validation.weights.weight_check import WeightCheck as WeightCheck

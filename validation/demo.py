@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rmt.display import paragraph
 from rmt.status import InvalidInputError
 from validation.catalogue import CASES, Case
 from validation.comparison.compare import DEFORMED_MARGIN, compare
@@ -17,7 +18,6 @@ from validation.drawing import Panel, comparison_figure, save_figure
 from validation.folders import write_files
 from validation.simulation.bar import bar_of
 from validation.simulation.weights import run_samples
-from validation.words import paragraph
 
 if TYPE_CHECKING:
     from rmt.prediction import Prediction

@@ -1,16 +1,13 @@
-"""Problems in words, for pages and terminals; paragraphs as wide as tables."""
+"""Problems in words, for pages and terminals."""
 
 from __future__ import annotations
 
 import re
-import textwrap
 
 from rmt.expressions.table import without_numbers
 from rmt.problem import Problem
 
-__all__ = ["in_words", "network_of", "paragraph", "shortened", "sizes"]
-
-_TEXT_WIDTH = 100
+__all__ = ["in_words", "network_of", "shortened", "sizes"]
 
 
 def shortened(formula: str) -> str:
@@ -104,11 +101,6 @@ def network_of(problem: Problem) -> tuple[str, str]:
         f"sigma(z) = {shortened(problem.activation.text)}",
         f"f({variables}) = {shortened(problem.target.text)}",
     )
-
-
-def paragraph(text: str) -> str:
-    """Text in lines as wide as the tables that it explains."""
-    return textwrap.fill(text, _TEXT_WIDTH)
 
 
 def _batches(problem: Problem) -> str:

@@ -19,9 +19,10 @@ FOLDER = Path(__file__).parent.parent
 # Pages whose Python snippets are run in order, each page in one namespace; figure k of page P is
 # shown by it as _generated/figures/P-k.png, and an HTML file F that they write is P-F of the site.
 RUN = (
-    "start.md",
     "levels.md",
+    "notes.md",
     "failures.md",
+    "howto/paper_figure.md",
     "howto/own_activation.md",
     "howto/own_weights.md",
     "howto/explore.md",

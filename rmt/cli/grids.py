@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
     from rmt.grids import Sweep
 
-__all__ = ["explore", "phase_diagram", "sweep"]
+__all__ = ["AXES", "OVER", "explore", "phase_diagram", "read_axis", "read_numbers", "sweep"]
 
 
 def _read_values(text: str) -> Any:
     if ":" not in text:
-        return [float(value) for value in text.split(",")]
+        return [None if value.strip() == "none" else float(value) for value in text.split(",")]
     first, last, count, *spacing = text.split(":")
     ends = float(first), float(last)
     if spacing not in ([], ["log"]) or not 1 <= int(count) <= 100_000:
@@ -52,10 +52,11 @@ def _read_values(text: str) -> Any:
     return (np.geomspace if spacing else np.linspace)(*ends, int(count))
 
 
-_values = reader(_read_values, "values are FIRST:LAST:COUNT[:log] or numbers between commas;")
+read_numbers = reader(_read_values, "values are FIRST:LAST:COUNT[:log] or numbers between commas;")
 
 
-def _axis(text: str) -> tuple[str, Any]:
+def read_axis(text: str) -> tuple[str, Any]:
+    """``NAME=VALUES`` as a name and its values."""
     name, equals, values = text.partition("=")
     if not equals or not values:
         raise argparse.ArgumentTypeError(
@@ -63,8 +64,8 @@ def _axis(text: str) -> tuple[str, Any]:
         )
     name = name.strip()
     if name not in TEXTS:
-        return name, _values(values)
-    separator = ";" if name in ("activation", "target", "steps") else ","
+        return name, read_numbers(values)
+    separator = ";" if name in ("activation", "target", "loss", "steps") else ","
     return name, [value.strip() for value in values.split(separator)]
 
 
@@ -73,6 +74,12 @@ def _read_grid(text: str) -> tuple[int, int]:
     return first, second
 
 
+OVER = (
+    "FIRST:LAST:COUNT (with :log, evenly spaced in the logarithm), or values between commas; "
+    "between semicolons where they are functions or losses, or schedules such as "
+    "steps='2,0.3;2,0.3 2,0.3'"
+)
+AXES = f"Parameters: {', '.join(NUMBERS + TEXTS)}; of more than two steps alpha_3 and so on."
 _MEANS = [
     option("--workers", "K", "processes", integer, default=1),
     flag("--progress", "show a bar on standard error, with the time that is left"),
@@ -89,10 +96,8 @@ _NOTES = [
         option(
             "--over",
             "NAME=VALUES",
-            "an axis of the grid: FIRST:LAST:COUNT (with :log, evenly spaced in the "
-            "logarithm), or values between commas; between semicolons where they are "
-            "functions, or schedules such as steps='2,0.3;2,0.3 2,0.3'. Repeat for more",
-            _axis,
+            f"an axis of the grid: {OVER}. Repeat for more",
+            read_axis,
             required=True,
             action="append",
         ),
@@ -105,9 +110,7 @@ _NOTES = [
         option("--csv", "FILE", "also write one row for each spike of each point"),
     ],
     notes=_NOTES,
-    details=[
-        f"Parameters: {', '.join(NUMBERS + TEXTS)}; of more than two steps alpha_3 and so on."
-    ],
+    details=[AXES],
 )
 def sweep(options: argparse.Namespace) -> Outcome:
     r"""Predict the outliers on a grid of parameters.
@@ -185,7 +188,7 @@ def phase_diagram(options: argparse.Namespace) -> Outcome:
             "NAME=VALUES",
             "a slider and its values, as for rmt sweep; n_steps=1,2 are the numbers of steps. "
             "Repeat for more (default: batch, samples, width, N/d and exponents)",
-            _axis,
+            read_axis,
             action="append",
         ),
         option("--output", "FILE", "the page", default="rmt-explore.html"),

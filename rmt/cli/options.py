@@ -10,11 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from rmt.budget import MAX_SECONDS
-from rmt.cli.laws import read_law
 from rmt.cli.program import Argument, Either, choice, command, flag, option
 from rmt.expressions.catalogue import ALIASES, CATALOGUE, MAX_HERMITE_DEGREE
+from rmt.problem.law_texts import read_law
 from rmt.status import InvalidInputError
-from rmt.vocabulary import BULKS, FORMS, METHODS, Batch, Initialisation, ReadoutLaw
+from rmt.vocabulary import BULKS, FORMS, METHODS, Batch, Initialisation, Method, ReadoutLaw
 
 if TYPE_CHECKING:
     from rmt.problem import Problem, Step
@@ -246,11 +246,14 @@ def max_seconds(each: str = "", default: float = MAX_SECONDS) -> Argument:
 
 
 def level(
-    default_rtol: float, each: str = "", default_seconds: float = MAX_SECONDS
+    default_rtol: float,
+    each: str = "",
+    default_seconds: float = MAX_SECONDS,
+    method: Method = "resummed",
 ) -> list[Argument]:
     """The options that say how a `Problem` is solved."""
     return [
-        choice("--method", "LEVEL", "level of theory", METHODS, "resummed"),
+        choice("--method", "LEVEL", "level of theory", METHODS, method),
         choice(
             "--forms",
             "FORMS",

@@ -280,12 +280,12 @@ def _written(found: object, options: argparse.Namespace) -> object:
     return found
 
 
-def save_figure(found: Any, options: argparse.Namespace) -> None:
-    """Draw a result and write the figure, where a file for it is given."""
+def save_figure(found: Any, options: argparse.Namespace, **how: Any) -> None:
+    """Draw a result, as its `plot` has options for, and write it where a file is given."""
     path = getattr(options, "plot", None)
     if path is None:
         return
     try:
-        found.plot().figure.savefig(path, dpi=150)
+        found.plot(**how).figure.savefig(path, dpi=150)
     except (OSError, ValueError, ImportError) as error:
         raise InvalidInputError(f"--plot {path}: {error}") from error

@@ -20,7 +20,6 @@ from rmt.grids import Sweep
 from rmt.grids.grid import actual_value
 from rmt.problem import Problem
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
-from rmt.vocabulary import TEXTS
 
 __all__ = ["page_data"]
 
@@ -112,13 +111,13 @@ def _axes(sweep: Sweep) -> list[dict[str, Any]]:
     for names in sweep.dims:
         columns = [sweep.axes[name] for name in names]
         values = [", ".join(map(_value, row)) for row in zip(*columns, strict=True)]
-        [numbers] = columns if len(columns) == 1 and names[0] not in TEXTS else [None]
+        [numbers] = columns if len(columns) == 1 and columns[0].dtype != object else [None]
         axes.append(
             {
                 "names": list(names),
                 "label": ", ".join(map(_label, names)),
                 "values": values,
-                # Where the curves have their points; of texts at 0, 1, 2, ..
+                # Where the curves have their points; of texts, and with None, at 0, 1, 2, ..
                 "at": None if numbers is None else _rounded(numbers),
                 "log": numbers is not None and _spread(numbers),
                 "start": _start(sweep.problem, names, columns),
@@ -131,7 +130,8 @@ def _start(problem: Problem, names: Sequence[str], columns: Sequence[Any]) -> in
     """The value that is the problem's own, or closest to it; the last batch, which is reused."""
     own = actual_value(problem, names[0])
     values = list(columns[0])
-    if names[0] in TEXTS:
+    if columns[0].dtype == object:
+        own = None if isinstance(own, float) and np.isnan(own) else own
         return values.index(own) if own in values else 0
     return int(np.argmin(np.abs(np.asarray(values, float) - own)))
 
@@ -146,18 +146,27 @@ def _spread(numbers: Array) -> bool:
 
 
 def _value(value: Any) -> str:
+    if value is None:
+        return "none"
     return value if isinstance(value, str) else f"{value:.6g}"
 
 
 _LABELS = {
     "alpha": "exponent of step {}",
     "scale": "scale of step {}",
+    "weight_decay": "weight decay of step {}",
+    "samples": "samples of batch {}",
     "samples_per_dim": "samples of batch {} per dimension",
 }
 _WHOLE = {
     "samples_per_dim": "samples per dimension n/d",
     "aspect_ratio": "aspect ratio N/d",
     "width": "width N",
+    "dim": "input dimension d",
+    "samples": "samples n",
+    "output_scale": "output scale",
+    "readout_sum": "sum of the readout",
+    "init": "initial rows",
     "noise_std": "label noise",
 }
 

@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.arrays import Array
+from rmt.arguments import is_sequence
 from rmt.frames import rows_of
 from rmt.functions import ScalarFunction
-from rmt.problem import Problem, Step
+from rmt.problem import Bernoulli, Channel, Loss, Poisson, Problem, SignOf, Step
+from rmt.problem.law_texts import is_law, law_text, read_law
 from rmt.status import InvalidInputError
 from rmt.vocabulary import TEXTS
 
@@ -22,7 +23,12 @@ __all__ = ["Grid", "Over", "actual_value", "grid", "parameters", "problem_at", "
 
 Over: TypeAlias = Mapping[str | tuple[str, ...], Any]
 
-_OF_ALL = ("noise_std", "width", "aspect_ratio", "samples_per_dim")
+_OF_STEPS = ("alpha", "scale", "weight_decay")
+_OF_BATCHES = ("samples", "samples_per_dim")
+# Numbers that may be None; an axis with one is no line, and has ticks with labels.
+_OR_NONE = ("output_scale", "readout_sum")
+_OF_ALL = ("noise_std", "width", "dim", "aspect_ratio", *_OF_BATCHES, *_OR_NONE)
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,8 @@ class Grid:
     dims : tuple of tuples of str
         The names that vary along each dimension of the grid; several where axes are zipped.
     axes : dict of str to array of shape (n,)
-        The values of each name: floats, or texts (dtype object).
+        The values of each name: floats, or texts (dtype object); floats and None in an axis of
+        numbers that may be None.
     """
 
     dims: tuple[tuple[str, ...], ...]
@@ -66,11 +73,12 @@ def parameters(problem: Problem) -> tuple[str, ...]:
     --------
     >>> p = Problem("tanh(z + 1)", "z", 300, 200, 500, [(1, 0.25)])
     >>> parameters(p)[:4], parameters(p.with_n_steps(3))[:4]
-    (('alpha_1', 'scale_1', 'noise_std', 'width'), ('alpha_1', 'alpha_2', 'alpha_3', 'scale_1'))
+    (('alpha_1', 'scale_1', 'weight_decay_1', 'noise_std'),
+     ('alpha_1', 'alpha_2', 'alpha_3', 'scale_1'))
     """
-    of_steps = [f"{kind}_{s + 1}" for kind in ("alpha", "scale") for s in range(problem.n_steps)]
+    of_steps = [f"{kind}_{s + 1}" for kind in _OF_STEPS for s in range(problem.n_steps)]
     batches = len(problem.samples) if problem.n_steps > 1 else 0
-    of_batches = [f"samples_per_dim_{b + 1}" for b in range(batches)]
+    of_batches = [f"{kind}_{b + 1}" for kind in _OF_BATCHES for b in range(batches)]
     return (*of_steps, *_OF_ALL, *of_batches, "n_steps", *TEXTS)
 
 
@@ -132,18 +140,37 @@ def grid(problem: Problem, over: Over) -> Grid:
                 f"got {sizes}"
             )
         dims.append(names)
-    of_one = [name for name in axes if name.startswith("samples_per_dim_")]
-    if "samples_per_dim" in axes and of_one:
-        raise InvalidInputError(
-            f"over: samples_per_dim sets all batches; give either it or {' and '.join(of_one)}"
-        )
+    _check_sizes(list(axes))
     return Grid(tuple(dims), axes)
 
 
-def _numbers(name: str, values: Any) -> Array:
+def _check_sizes(names: Sequence[str]) -> None:
+    """Raise where two of the names say the same."""
+    if "dim" in names and "aspect_ratio" in names:
+        raise InvalidInputError(
+            "over: at a given width dim and aspect_ratio are the same; give either of them"
+        )
+    of_samples = [one for one in names if one.startswith("samples") and one not in _OF_BATCHES]
+    of_all = [name for name in _OF_BATCHES if name in names]
+    if of_all and len(of_all) + len(of_samples) > 1:
+        other = of_all[1] if len(of_all) > 1 else " and ".join(of_samples)
+        raise InvalidInputError(f"over: {of_all[0]} sets all batches; give either it or {other}")
+    batches = [one.rpartition("_")[2] for one in of_samples]
+    if len(set(batches)) < len(batches):
+        raise InvalidInputError(f"over: of {' and '.join(of_samples)} give one for each batch")
+
+
+def _numbers(name: str, values: Any) -> NDArray[Any]:
+    several = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
+    has_none = several and any(value is None for value in values)
+    if has_none and name in _OR_NONE:
+        given = [value for value in values if value is not None]
+        if given:  # which must be numbers
+            _numbers(name, given)
+        return _texts_of([None if value is None else float(value) for value in values])
     try:
         array = np.asarray(values)
-        if array.dtype.kind not in "fiuO":
+        if array.dtype.kind not in "fiuO" or has_none:
             raise ValueError
         numbers = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -162,20 +189,73 @@ def _texts(name: str, values: Any) -> NDArray[Any]:
     if not few or len(values) == 0:
         kind = "schedules" if name == "steps" else "texts"
         raise InvalidInputError(f"over: {name} takes a list of {kind}, got {values!r}")
-    texts = np.empty(len(values), dtype=object)
-    for i, value in enumerate(values):
-        if name == "steps":
-            texts[i] = schedule_text(value)
-            continue
-        functions = name in ("activation", "target")
-        if functions and not isinstance(value, str):
-            value = ScalarFunction.parse(value).text
-        if not isinstance(value, str):
-            kind = "a text or a function" if functions else "a text"
-            raise InvalidInputError(f"over: each {name} must be {kind}, got {type(value).__name__}")
-        texts[i] = str(value)
-    texts.flags.writeable = False
-    return texts
+    return _texts_of([_text(name, value) for value in values])
+
+
+def _texts_of(values: Sequence[Any]) -> NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    array.flags.writeable = False
+    return array
+
+
+def _text(name: str, value: Any) -> str:
+    """A value of an axis of texts; the problem that it is for reads it, and may refuse it."""
+    if name == "steps":
+        return schedule_text(value)
+    if isinstance(value, str):
+        return batches_text(value) if name == "batch" else str(value)
+    expected = "a text"
+    if name in ("activation", "target"):
+        if isinstance(value, Bernoulli | Channel | Poisson | SignOf) and name == "target":
+            return law_text(value)
+        try:
+            return ScalarFunction.parse(value).text
+        except InvalidInputError:
+            expected = "a text or a function"
+    if name == "loss":
+        expected = "a text or a Loss"
+        if isinstance(value, Loss):
+            return value.text
+    if name == "batch":
+        expected = "a text or the number of the batch of each step"
+        if is_sequence(value):
+            return batches_text(value)
+    raise InvalidInputError(f"over: each {name} must be {expected}, got {type(value).__name__}")
+
+
+def batches_text(schedule: Any) -> str:
+    """Which batch each step uses, as letters; a word stays as it is.
+
+    Examples
+    --------
+    >>> batches_text((0, 0, 1)), batches_text("0, 0, 1"), batches_text("reused")
+    ('AAB', 'AAB', 'reused')
+    """
+    if isinstance(schedule, str) and "," not in schedule:
+        return schedule
+    parts = schedule.split(",") if isinstance(schedule, str) else schedule
+    try:
+        numbers = [int(part) for part in parts]
+        if min(numbers) < 0 or any(a != b for a, b in zip(numbers, map(float, parts), strict=True)):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise InvalidInputError(
+            "over: each batch must be one of the words reused and independent, or the number of "
+            f"the batch that each step uses, such as (0, 0, 1); got {schedule!r}"
+        ) from None
+    if max(numbers) < len(_LETTERS):
+        return "".join(_LETTERS[b] for b in numbers)
+    return ",".join(map(str, numbers))
+
+
+def _batches(text: str) -> str | tuple[int, ...]:
+    """What a `Problem` takes."""
+    if "," in text:
+        return tuple(int(part) for part in text.split(","))
+    if text and set(text) <= set(_LETTERS):
+        return tuple(_LETTERS.index(letter) for letter in text)
+    return text
 
 
 def schedule_text(schedule: Any) -> str:
@@ -214,10 +294,14 @@ def schedule_text(schedule: Any) -> str:
 
 
 def _with_schedule(problem: Problem, values: Mapping[str, Any]) -> Problem:
-    """The problem with the steps that ``steps`` and ``n_steps`` name."""
+    """The problem with the steps and batches that ``steps``, ``batch`` and ``n_steps`` name."""
+    changes: dict[str, Any] = {}
     if "steps" in values:
-        steps = [Step(*map(float, pair.split(","))) for pair in values["steps"].split()]
-        problem = problem.replace(steps=steps)
+        changes["steps"] = [Step(*map(float, p.split(","))) for p in values["steps"].split()]
+    if "batch" in values:
+        changes["batch"] = _batches(values["batch"])
+    if changes:
+        problem = problem.replace(**changes)
     if "n_steps" in values:
         n = values["n_steps"]
         problem = problem.with_n_steps(int(n) if n == n // 1 else n)
@@ -227,9 +311,10 @@ def _with_schedule(problem: Problem, values: Mapping[str, Any]) -> Problem:
 def problem_at(problem: Problem, values: Mapping[str, Any]) -> Problem:
     """A problem with some parameters changed.
 
-    A width is rounded to an integer. What it leaves open keeps its ratio: ``d`` follows ``N`` at
-    the same (or the given) ``N/d``, and ``n`` follows ``d`` at the same (or the given) ``n/d``,
-    each rounded to the nearest integer. Steps and their number are set first.
+    Sizes are rounded to integers. ``dim`` and ``samples`` are the fields of these names, and leave
+    the others as they are. What is left open by a ``width`` or a ratio keeps its ratio: ``d``
+    follows ``N`` at the same (or the given) ``N/d``, and ``n`` follows ``d`` at the same (or the
+    given) ``n/d``. Steps, their number and their batches are set first.
 
     Raises
     ------
@@ -242,42 +327,69 @@ def problem_at(problem: Problem, values: Mapping[str, Any]) -> Problem:
     >>> big = problem_at(p, {"width": 999.6, "alpha_2": 0.45})
     >>> big.width, big.dim, big.samples, big.steps[1].exponent
     (1000, 667, (1668, 1668), 0.45)
+    >>> other = problem_at(p, {"dim": 400, "loss": "huber(1)"})
+    >>> other.width, other.dim, other.samples, other.loss.text
+    (300, 400, (500, 500), 'huber(1)')
     """
-    texts = (name for name in TEXTS if name in values and name != "steps")
-    changes: dict[str, Any] = {name: values[name] for name in texts}
     problem = _with_schedule(problem, values)
     for name in values:
         kind, _, number = name.rpartition("_")
-        most = len(problem.samples) if kind == "samples_per_dim" else problem.n_steps
+        of_batches = kind in _OF_BATCHES
+        most = len(problem.samples) if of_batches else problem.n_steps
         if number.isdigit() and int(number) > most:
-            what = "batches" if kind == "samples_per_dim" else "steps"
+            what = "batches" if of_batches else "steps"
             raise InvalidInputError(f"{name} is given for a problem with {most} {what}")
-    if "noise_std" in values:
-        changes["noise_std"] = values["noise_std"]
+    changes = {name: values[name] for name in _AS_THEY_ARE if name in values}
+    if is_law(str(changes.get("target", ""))):
+        changes["target"] = read_law(changes["target"])
     changes["steps"] = [
         Step(
             values.get(f"scale_{s}", step.scale),
             values.get(f"alpha_{s}", step.exponent),
-            step.weight_decay,
+            values.get(f"weight_decay_{s}", step.weight_decay),
         )
         for s, step in enumerate(problem.steps, 1)
     ]
+    width, dim = _width_and_dim(problem, values)
+    samples = _samples(problem, values, dim)
+    return problem.replace(width=width, dim=dim, samples=samples, **changes)
+
+
+# Texts and numbers that a `Problem` takes under their own names.
+_AS_THEY_ARE = (
+    *("activation", "target", "readout", "init", "loss", "initialisation"),
+    *("noise_std", *_OR_NONE),
+)
+
+
+def _width_and_dim(problem: Problem, values: Mapping[str, Any]) -> tuple[int, int]:
     width, dim = problem.width, problem.dim
     if "width" in values:
         width = round(_positive("width", values["width"]))
+    if "dim" in values:
+        return width, round(_positive("dim", values["dim"]))
     if "width" in values or "aspect_ratio" in values:
         aspect_ratio = Fraction(problem.width, problem.dim)
         if "aspect_ratio" in values:
             aspect_ratio = _positive("aspect_ratio", values["aspect_ratio"])
         dim = max(1, round(width / aspect_ratio))
+    return width, dim
+
+
+def _samples(problem: Problem, values: Mapping[str, Any], dim: int) -> list[int]:
+    """Of each batch."""
+    keeps_ratio = "width" in values or "aspect_ratio" in values
     samples = []
-    for s, n in enumerate(problem.samples, 1):
-        ratio = Fraction(n, problem.dim)
-        for name in ("samples_per_dim", f"samples_per_dim_{s}"):
+    for b, n in enumerate(problem.samples, 1):
+        count = max(1, round(Fraction(n, problem.dim) * dim)) if keeps_ratio else n
+        for name in ("samples_per_dim", f"samples_per_dim_{b}"):
             if name in values:
-                ratio = _positive(name, values[name])
-        samples.append(max(1, round(ratio * dim)))
-    return problem.replace(width=width, dim=dim, samples=samples, **changes)
+                count = max(1, round(_positive(name, values[name]) * dim))
+        for name in ("samples", f"samples_{b}"):
+            if name in values:
+                count = round(_positive(name, values[name]))
+        samples.append(count)
+    return samples
 
 
 def _positive(name: str, value: float) -> Fraction:
@@ -295,7 +407,9 @@ def actual_value(problem: Problem, name: str) -> Any:
     >>> [actual_value(p, name) for name in ("width", "aspect_ratio", "samples_per_dim_2")]
     [300.0, 1.5, 4.0]
     """
-    if name in ("activation", "target"):
+    if name == "target" and problem.labels is not None:
+        return law_text(problem.labels)
+    if name in ("activation", "target", "loss"):
         return getattr(problem, name).text
     if name == "readout":
         return problem.readout if isinstance(problem.readout, str) else "given"
@@ -303,14 +417,17 @@ def actual_value(problem: Problem, name: str) -> Any:
         return problem.batch_text
     if name == "steps":
         return schedule_text(problem.steps)
-    if name == "n_steps":
-        return float(problem.n_steps)
-    if name in ("noise_std", "width", "aspect_ratio"):
-        return float(getattr(problem, name))
-    kind, _, step = name.rpartition("_")
-    s = int(step) - 1 if step.isdigit() else 0
-    if s >= (problem.n_steps if kind in ("alpha", "scale") else len(problem.samples)):
+    if name in ("init", "initialisation"):
+        return getattr(problem, name)
+    if name in ("n_steps", "noise_std", "width", "dim", "aspect_ratio", *_OR_NONE):
+        value = getattr(problem, name)
+        return math.nan if value is None else float(value)
+    kind, _, number = name.rpartition("_")
+    at = int(number) - 1 if number.isdigit() else 0
+    kind = kind if number.isdigit() else name
+    if at >= (problem.n_steps if kind in _OF_STEPS else len(problem.samples)):
         return math.nan  # where the number of steps varies
-    if kind in ("alpha", "scale"):
-        return float(problem.steps[s].exponent if kind == "alpha" else problem.steps[s].scale)
-    return problem.samples[s] / problem.dim
+    if kind in _OF_STEPS:
+        field = {"alpha": "exponent"}.get(kind, kind)
+        return float(getattr(problem.steps[at], field))
+    return float(problem.samples[at]) / (problem.dim if kind == "samples_per_dim" else 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from rmt.arrays import Array, Bools, Integers
 from rmt.budget import MAX_SECONDS, checked_seconds
 from rmt.display import Formula, InPapers, Part, Table, cut, draw, shortened, with_error
-from rmt.frames import frame_of, plain, plain_fields, rows_of, telling
+from rmt.frames import frame_of, plain, plain_fields, rows_of, telling, write_csv
 from rmt.grids.driver import Executors, Failure, Means, Progress, solved
 from rmt.grids.grid import Grid, Over, actual_value, grid, parameters
 from rmt.grids.points import OF_SPIKES, PREDICTED, Level, Point, family, predicted
@@ -223,14 +222,7 @@ class Sweep(InJson, InPapers):
         InvalidInputError
             When the file cannot be written.
         """
-        rows = self.rows()
-        try:
-            with open(path, "w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
-        except OSError as error:
-            raise InvalidInputError(f"the file {path} cannot be written: {error}") from error
+        write_csv(self.rows(), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and nested lists, ready for JSON; None for what is not finite."""
@@ -269,7 +261,7 @@ class Sweep(InJson, InPapers):
                 rows.append(point)
                 continue
             index, values = point
-            cells = [_cell(value) for value in values.values()]
+            cells = [cell(value) for value in values.values()]
             count = int(self.n_outliers[index])
             cells.append("-" if count < 0 else f"{count}{'?' * bool(self.undecided[index])}")
             for k in range(shown):
@@ -293,7 +285,7 @@ class Sweep(InJson, InPapers):
         about = f"activation {p.activation.text}, {'labels' if p.labels else 'target'} "
         lines = [part for part in self._parts() if not isinstance(part, Table)]
         shown = min(int(max(self.n_outliers.max(), 0)), _SHOWN)
-        header = [*(_symbol(name) for name in self.axes), "outliers"]
+        header = [*(symbol(name) for name in self.axes), "outliers"]
         for k in range(shown):
             text = "squared overlap, right singular vector and target"
             header.append(Formula(f"singular value of outlier {k}", (f"s_{k}",)))
@@ -302,7 +294,7 @@ class Sweep(InJson, InPapers):
         rows = []
         for index, values in zip(np.ndindex(self.shape), self._grid.points(), strict=True):
             count = int(self.n_outliers[index])
-            cells = [_cell(value) for value in values.values()]
+            cells = [cell(value) for value in values.values()]
             cells.append("--" if count < 0 else f"{count}{'?' * bool(self.undecided[index])}")
             for k in range(shown):
                 at = (*index, k)
@@ -314,7 +306,7 @@ class Sweep(InJson, InPapers):
                 else:
                     cells += ["", ""]
             rows.append(cells)
-        align = ["l" if name in TEXTS else "r" for name in self.axes]
+        align = ["l" if axis.dtype == object else "r" for axis in self.axes.values()]
         table = Table("".join(align) + "r" * (len(header) - len(align)), header, rows)
         return [f"{about}{p.label_text}, N = {p.width}, d = {p.dim}", *lines, table]
 
@@ -346,20 +338,22 @@ def sweep(
         The grid is the tensor product of these axes; the first is the first dimension of every
         result. Names:
 
-        * ``alpha_1, alpha_2, .., scale_1, scale_2, ..``: exponent and scale of a step;
+        * ``alpha_1, alpha_2, .., scale_1, .., weight_decay_1, ..``: of a step its exponent, scale
+          and weight decay;
         * ``n_steps``: the first so many steps, or more where all are equal
           (`Problem.with_n_steps`); ``steps``: a list of schedules, each as `Problem` takes it, or
           a text ``"2,0.3 2,0.4"``;
-        * ``noise_std``;
-        * ``width``: ``N``, rounded, at fixed ``N/d`` and ``n/d``;
+        * ``noise_std, output_scale, readout_sum``: numbers, the last two or None;
+        * ``width``: ``N``, at fixed ``N/d`` and ``n/d``; ``dim``: ``d``, at fixed ``N`` and ``n``;
         * ``aspect_ratio``: ``N/d``, at fixed ``N`` and ``n/d``;
-        * ``samples_per_dim``: ``n/d`` of all batches (``samples_per_dim_1`` and
-          ``samples_per_dim_2``: of one), at fixed ``d``;
-        * ``activation, target, batch, readout``: lists of texts.
+        * ``samples``: ``n`` of all batches, and ``samples_per_dim``: ``n/d``, at fixed ``d``
+          (``samples_1, samples_per_dim_1, ..``: of one batch);
+        * ``activation, target, batch, readout, loss, init, initialisation``: lists of texts, of
+          functions, laws of labels, losses or schedules of batches.
 
-        ``d`` and ``n`` are rounded to integers: `Sweep.actual` tells the values that result. A
-        tuple of names with a tuple of arrays of one length makes a single axis along which they
-        vary together.
+        ``N``, ``d`` and ``n`` are rounded to integers: `Sweep.actual` tells the values that
+        result. A tuple of names with a tuple of arrays of one length makes a single axis along
+        which they vary together.
     method : {"resummed", ...}
         As for `rmt.predict`.
     rtol : float
@@ -513,12 +507,17 @@ _SYMBOLS = {
     "scale": "c",
     "noise_std": r"\mathrm{std}(\varepsilon)",
     "width": "N",
+    "dim": "d",
+    "samples": "n",
+    "weight_decay": r"\lambda",
+    "output_scale": "s",
+    "readout_sum": r"\sum_i a_i",
     "aspect_ratio": "N/d",
     "samples_per_dim": "n/d",
 }
 
 
-def _symbol(name: str) -> str | Formula:
+def symbol(name: str) -> str | Formula:
     """The header of an axis."""
     kind, _, number = name.rpartition("_")
     words = name.replace("_", " ")
@@ -531,5 +530,5 @@ def _symbol(name: str) -> str | Formula:
     return words
 
 
-def _cell(value: Any) -> str:
-    return cut(value, 28) if isinstance(value, str) else f"{value:.6g}"
+def cell(value: Any) -> str:
+    return cut(value, 28) if isinstance(value, str) else "none" if value is None else f"{value:.6g}"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rmt.grids import Sweep
     from rmt.grids.phase_diagram import PhaseDiagram
 
-__all__ = ["draw_phase_diagram", "draw_sweep"]
+__all__ = ["coordinates", "draw_phase_diagram", "draw_sweep", "set_axis"]
 
 FAILED_COLOUR = "0.75"
 _MOST_SHADES = 8  # counts from the last one on share its colour
@@ -59,7 +59,7 @@ def draw_sweep(sweep: Sweep) -> Figure:
 
 def _draw_curves(sweep: Sweep) -> Figure:
     figure, (above, below) = panels((6.4, 6.0), 2, 1, sharex=True)
-    x, ticks = _coordinates(sweep, 0)
+    x, ticks = coordinates(sweep, 0)
     low, high = sweep.bulk_edges.T
     order = np.argsort(x)
     above.fill_between(
@@ -101,7 +101,7 @@ def _draw_curves(sweep: Sweep) -> Figure:
     below.set_ylabel("squared overlap with the target")
     most = np.nanmax(np.where(is_outlier[..., None], overlaps, 0.0), initial=0.0)
     below.set_ylim(-0.02, max(0.1, 1.1 * most))
-    _set_axis(below, "x", sweep, 0, x, ticks)
+    set_axis(below, "x", sweep, 0, x, ticks)
     for panel in (above, below):
         if panel.get_legend_handles_labels()[1]:
             place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
@@ -117,15 +117,15 @@ def _draw_maps(sweep: Sweep) -> Figure:
     position = np.where(sweep.is_outlier, sweep.singular_value, -np.inf).max(axis=-1, initial=-1.0)
     position[position < 0] = np.nan
     best = np.where(sweep.n_outliers < 0, np.nan, overlap.max(axis=-1, initial=0.0))
-    x, x_ticks = _coordinates(sweep, 0)
-    y, y_ticks = _coordinates(sweep, 1)
+    x, x_ticks = coordinates(sweep, 0)
+    y, y_ticks = coordinates(sweep, 1)
     plane = _Plane(x, y, (_edges(x), _edges(y)))
     _draw_counts(left, plane, sweep.n_outliers, sweep.undecided, "number of outliers")
     _draw_positions(middle, plane, position, "largest outlier (singular value)")
     _draw_overlaps(right, plane, best, "largest squared overlap with the target")
     for panel in (left, middle, right):
-        _set_axis(panel, "x", sweep, 0, x, x_ticks)
-    _set_axis(left, "y", sweep, 1, y, y_ticks)
+        set_axis(panel, "x", sweep, 0, x, x_ticks)
+    set_axis(left, "y", sweep, 1, y, y_ticks)
     return figure  # type: ignore[no-any-return]
 
 
@@ -301,15 +301,17 @@ def _even_edges(centres: Array) -> Array:
 
 
 def _is_logarithmic(x: Array) -> bool:
-    """Whether values span decades and are spaced more evenly on a logarithmic axis."""
+    """Whether values are spaced more evenly on a logarithmic axis, and span decades or are even."""
     c = np.sort(x)
-    if c.size < 3 or not 0 < 20 * c[0] < c[-1]:
+    if c.size < 3 or not 0 < 8 * c[0] <= c[-1]:
         return False
     steps, ratios = np.diff(c), np.diff(np.log(c))
+    if 20 * c[0] >= c[-1]:  # 1, 2, 4, 8
+        return bool(np.ptp(ratios) < 0.05 * ratios.mean())
     return bool(ratios.std() / ratios.mean() < steps.std() / steps.mean())
 
 
-def _coordinates(sweep: Sweep, dim: int) -> tuple[Array, list[str] | None]:
+def coordinates(sweep: Sweep, dim: int) -> tuple[Array, list[str] | None]:
     """Positions along a dimension, and names of the positions where they are no numbers."""
     names = sweep.dims[dim]
     if len(names) == 1 and sweep.axes[names[0]].dtype != object:
@@ -319,9 +321,10 @@ def _coordinates(sweep: Sweep, dim: int) -> tuple[Array, list[str] | None]:
     return np.arange(len(labels), dtype=np.float64), labels
 
 
-def _set_axis(
+def set_axis(
     ax: Axes, which: str, sweep: Sweep, dim: int, x: Array, ticks: list[str] | None
 ) -> None:
+    """Label and ticks of an axis (``x`` or ``y``) that a dimension of a sweep is drawn along."""
     names = sweep.dims[dim]
     label = "\n".join(NAMES.get(name, name) for name in names)
     getattr(ax, f"set_{which}label")(label)
@@ -331,6 +334,8 @@ def _set_axis(
         getattr(ax, f"set_{which}ticks")(
             x[::step], ticks[::step], fontsize="small", **(slanted if which == "x" else {})
         )
+    elif names == ("n_steps",) and x.size <= 12:  # which are whole numbers
+        getattr(ax, f"set_{which}ticks")(x)
     elif _is_logarithmic(x):
         getattr(ax, f"set_{which}scale")("log")
         plain_log_ticks(getattr(ax, f"{which}axis"), float(x.min()), float(x.max()), x)
@@ -341,6 +346,8 @@ def _most(sweep: Sweep) -> int:
 
 
 def _tick(value: Any) -> str:
+    if value is None:
+        return "none"
     return cut(value if isinstance(value, str) else f"{value:.4g}", 18)
 
 

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from numpy.typing import ArrayLike
 
-from rmt.display import Formula, InNotebooks, InPapers, Part, Table, draw, equation, with_error
+from rmt.display import (
+    Formula,
+    InNotebooks,
+    InPapers,
+    Part,
+    Table,
+    draw,
+    equation,
+    paragraph,
+    with_error,
+)
 from rmt.expressions.table import without_numbers
 from rmt.frames import frame_of, plain, plain_fields, telling
 from rmt.json_form import InJson
@@ -31,6 +41,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Method", "Prediction", "Spike", "SpikeError"]
 
+# Said wherever errors are shown.
+_OF_ERRORS = (
+    "error estimates of the level's equations; networks of finite width may be further off. See "
+    "docs/levels.md#how-far-networks-are"
+)
+_IN_BRACKETS = paragraph(f"in brackets: {_OF_ERRORS}")
 # What a spike and its errors have under the same names.
 _NUMBERS = (
     *("strength", "singular_value", "left_overlap", "right_overlap"),
@@ -140,7 +156,18 @@ class Spike(InNotebooks):
             numbers.append(("overlap with the initial output", own, off))
         rows = [[name, f"{value:.6g}", f"{error:.1g}"] for name, value, error in numbers]
         where = "outlier" if self.is_outlier else "in the bulk"
-        return [f"spike, {where}", Table("lrr", ["", "value", "error estimate"], rows)]
+        table = Table("lrr", ["", "value", "error estimate"], rows)
+        return [f"spike, {where}", table, paragraph(_OF_ERRORS)]
+
+    def _shown(self) -> list[str]:
+        """Singular value and overlaps, with the errors that reach the digits shown."""
+        error, value = self.error, f"{self.singular_value:.5g}"
+        if not error.singular_value <= 5e-5 * self.singular_value:
+            value = with_error(self.singular_value, error.singular_value)
+        overlaps = (self.left_overlap, self.right_overlap, *self.target_overlaps)
+        errors = (error.left_overlap, error.right_overlap, *error.target_overlaps)
+        pairs = zip(overlaps, errors, strict=True)
+        return [value, *(with_error(*pair, decimals=4) for pair in pairs)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists; None for what is not finite."""
@@ -354,14 +381,14 @@ class Prediction(InJson, InPapers):
         for k, spike in enumerate(self.spikes):
             cells = [f"{k}", f"{spike.strength:.5g}"]
             if spike.is_outlier:
-                overlaps = (spike.left_overlap, spike.right_overlap, *spike.target_overlaps)
-                cells += [f"{spike.singular_value:.5g}", *(f"{value:.4f}" for value in overlaps)]
+                cells += spike._shown()
             else:
                 cells += ["in the bulk"] + [""] * (2 + r)
             rows.append(cells)
         parts.append(Table("r" * len(header), header, rows))
-        parts += self._large_errors()
-        return [*parts, *(f"note: {note}" for note in self.notes)]
+        if _has_brackets(rows):
+            parts.append(_IN_BRACKETS)
+        return [*parts, *(paragraph(f"note: {note}") for note in self.notes)]
 
     def _for_paper(self) -> list[Part]:
         """Symbols of docs/notation.md, and errors in brackets; strengths have no unit."""
@@ -398,23 +425,13 @@ class Prediction(InJson, InPapers):
             else:
                 cells += ["in the bulk"] + [""] * (len(header) - 3)
             rows.append(cells)
+        if _has_brackets(rows) and _IN_BRACKETS not in lines:
+            lines.append(_IN_BRACKETS)
         return [*lines, Table("r" * len(header), header, rows)]
 
-    def _large_errors(self) -> list[str]:
-        """A line on the errors, where they reach the digits that are shown."""
-        values = [(s.singular_value, s.error.singular_value) for s in self.outliers]
-        overlaps = [
-            error
-            for s in self.outliers
-            for error in (s.error.left_overlap, s.error.right_overlap, *s.error.target_overlaps)
-        ]
-        shown = all(error <= 5e-5 * value for value, error in values)
-        if shown and max(overlaps, default=0.0) <= 5e-5:
-            return []
-        return [
-            f"error estimates: singular values up to {max(error for _, error in values):.1g}, "
-            f"overlaps up to {max(overlaps):.1g}"
-        ]
+
+def _has_brackets(rows: list[list[str]]) -> bool:
+    return any(cell.endswith(")") for row in rows for cell in row)
 
 
 def target_overlaps(problem: Problem) -> list[Formula]:

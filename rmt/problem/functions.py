@@ -15,7 +15,7 @@ from rmt.problem.labels import Law
 from rmt.problem.losses import LabelKind, Loss
 from rmt.status import InvalidInputError
 
-__all__ = ["check_activation", "check_labels", "check_target"]
+__all__ = ["check_activation", "check_labels", "check_target", "has_signs"]
 
 
 @cached(256)
@@ -120,3 +120,11 @@ def _diverges(function: Callable[[Any], Any], kinks: Sequence[float]) -> bool:
             if values[0] > 0 and not values[0] ** 2 * near < 0.5 * values[1] ** 2 * far:
                 return True
     return False
+
+
+@cached(256)
+def has_signs(target: ScalarFunction) -> bool:
+    """Whether its values are +1 and -1."""
+    r = target.n_variables
+    axis = np.linspace(-4.0, 4.0, {1: 201, 2: 21, 3: 9}[r]) + 0.0123  # where signs do not vanish
+    return bool(np.all(np.abs(target(*np.meshgrid(*[axis] * r))) == 1.0))

@@ -25,7 +25,7 @@ from rmt.problem.arguments import (
     checked_readout,
     checked_readout_sum,
 )
-from rmt.problem.functions import check_activation, check_labels, check_target
+from rmt.problem.functions import check_activation, check_labels, check_target, has_signs
 from rmt.problem.labels import Bernoulli, Channel, Law, Poisson, SignOf, label_law_from
 from rmt.problem.losses import Loss
 from rmt.status import InvalidInputError
@@ -312,6 +312,20 @@ class Problem(InNotebooks):
     def label_text(self) -> str:
         """The law of the labels, or the target, as one writes it."""
         return self.target.text if self.labels is None else self.labels.text
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether all labels are +1 or -1, so that a network may misclassify them.
+
+        Examples
+        --------
+        >>> sizes = 40, 40, 80, [(2, 0.3)]
+        >>> [Problem("tanh(z)", target, *sizes).has_signs for target in ("sign(z)", "z")]
+        [True, False]
+        """
+        if self.labels is not None:
+            return self.labels.kind == "signs"
+        return self.noise_std == 0 and has_signs(self.target)
 
     @property
     def aspect_ratio(self) -> float:

@@ -9,6 +9,7 @@ from rmt.cli.completion import completion_of
 from rmt.cli.program import Program, run_program
 from validation.cli.campaigns import demo, export, report, run
 from validation.cli.checking import check
+from validation.cli.following import path
 from validation.cli.showing import list_, show
 from validation.cli.studying import study
 
@@ -25,7 +26,7 @@ PROGRAM = Program(
     f"{_SCRIPT} and python -m validation are the same command.",
     speaker="{program} {command}",
     interrupted="nothing written",
-    commands=(run, report, list_, show, study, check, export, demo, completion_of(_SCRIPT)),
+    commands=(run, report, list_, show, study, path, check, export, demo, completion_of(_SCRIPT)),
 )
 
 

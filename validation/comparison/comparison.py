@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rmt.display import InPapers, Part, Table, as_text
+from rmt.display import InPapers, Part, Table, as_text, paragraph
 from rmt.problem import Problem
 from validation.comparison.bulk_distance import BulkDistance
 from validation.comparison.rows import DERIVED, BeyondBulk, ComparisonRow, paper_table, row_at
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, Verdicts
 from validation.json_form import InJson, fields
-from validation.words import paragraph, sizes
+from validation.words import sizes
 
 __all__ = ["Comparison"]
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.display import InPapers, Part, Table, as_text
+from rmt.display import InPapers, Part, Table, as_text, paragraph
 from rmt.features import FeatureSpikes, feature_spikes
 from rmt.features.polynomial import hermite_name
 from rmt.problem import Problem
@@ -26,7 +26,6 @@ from validation.comparison.rows import (
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, worst
 from validation.json_form import InJson, fields
 from validation.simulation.feature_plan import FeaturePlan, FeatureSamples
-from validation.words import paragraph
 
 __all__ = ["FeatureComparison", "compare_features", "predicted_features"]
 

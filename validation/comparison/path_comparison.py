@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.display import InPapers, Part, Table, as_text
+from rmt.display import InPapers, Part, Table, as_text, paragraph
 from rmt.predict import training_path
 from rmt.prediction import TrainingPath
 from rmt.problem import Problem
@@ -33,7 +33,7 @@ from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, w
 from validation.json_form import InJson, fields
 from validation.simulation.draws import sample_readout
 from validation.simulation.path_plan import PathPlan, PathSamples
-from validation.words import paragraph, sizes
+from validation.words import sizes
 
 __all__ = [
     "PathComparison",

@@ -175,8 +175,9 @@ def network_of(
         output_scale=fit.output_scale,
     )
     unseen = (
-        f"the second layer, {layers.second}, is a trainable parameter; whether it has moved is "
-        "seen with the initial model only, from_torch(model, initial)"
+        f"the second layer, {layers.second}, is a trainable parameter, and whether it has moved is "
+        "not seen of the trained model. from_torch(model, initial) decides. See "
+        "docs/howto/own_network.md#what-is-needed"
     )
     return OwnNetwork(
         weights=convention.weights(V),

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.display import Part, Shown, Table
+from rmt.display import Part, Shown, Table, paragraph
 from rmt.functions import FunctionLike, ScalarFunction
 from rmt.problem import Loss, Problem
 from rmt.problem.labels import Law
 from rmt.status import InvalidInputError
 from validation.own.conventions import Convention, turned
-from validation.words import paragraph
 
 __all__ = ["OwnNetwork"]
 

@@ -15,7 +15,7 @@ from validation.simulation.planned import PlanOf
 from validation.simulation.samples import stacked, standard_error
 from validation.words import sizes
 
-__all__ = ["PathObservation", "PathPlan", "PathSamples", "has_signs", "n_batches"]
+__all__ = ["PathObservation", "PathPlan", "PathSamples", "n_batches"]
 
 # What was not observed from the start, of problems that there were not from the start.
 _LATER = ("batch_loss", "test_loss", "batch_misclassified", "test_misclassified")
@@ -30,23 +30,6 @@ def n_batches(problem: Problem) -> int:
     2
     """
     return max(problem.schedule) + 1
-
-
-def has_signs(problem: Problem) -> bool:
-    """Whether all labels are +1 or -1, so that a network may misclassify them.
-
-    Examples
-    --------
-    >>> sizes = 40, 40, 80, [(2, 0.3)]
-    >>> has_signs(Problem("tanh(z)", "sign(z)", *sizes)), has_signs(Problem("tanh(z)", "z", *sizes))
-    (True, False)
-    """
-    if problem.labels is not None:
-        return problem.labels.kind == "signs"
-    r = problem.n_directions
-    axis = np.linspace(-4.0, 4.0, {1: 201, 2: 21, 3: 9}[r]) + 0.0123  # where signs do not vanish
-    values = problem.target(*np.meshgrid(*[axis] * r))
-    return problem.noise_std == 0 and bool(np.all(np.abs(values) == 1.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

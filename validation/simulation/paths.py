@@ -25,7 +25,6 @@ from validation.simulation.path_plan import (
     PathObservation,
     PathPlan,
     PathSamples,
-    has_signs,
     n_batches,
 )
 from validation.simulation.simulate import Sample, simulate_planned
@@ -157,7 +156,7 @@ def observe_path(plan: PathPlan, sample: Sample) -> PathObservation:
 def _losses(plan: PathPlan, outputs: list[list[Array]], data: list[DataSet]) -> dict[str, Array]:
     """Losses and shares of misclassified samples, of the batches and of the test samples."""
     problem = plan.problem
-    signs = has_signs(problem)
+    signs = problem.has_signs
     found = np.empty((2, len(outputs), len(data)))
     for stage, row in enumerate(outputs):
         for k, (h, one) in enumerate(zip(row, data, strict=True)):

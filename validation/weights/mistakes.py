@@ -21,7 +21,6 @@ from rmt.predict import predict
 from rmt.prediction import Prediction
 from rmt.problem import Problem, Step
 from rmt.status import RmtError
-from validation.simulation.path_plan import has_signs
 from validation.weights.fit import Seen, seen_of, untrained_edge
 from validation.weights.readings import Reading
 
@@ -203,7 +202,7 @@ def _of_settings(problem: Problem) -> Iterator[tuple[Problem, str]]:
         vanishing = problem.replace(output_scale=None, readout_sum=None)
         yield vanishing, "as with the output scale N**-1/2, at which the untrained output vanishes"
     own = problem.loss.text
-    losses = ["squared", "logistic", "squared_hinge"] if has_signs(problem) else ["squared"]
+    losses = ["squared", "logistic", "squared_hinge"] if problem.has_signs else ["squared"]
     for loss in losses:
         if loss != own:
             other = problem.replace(loss=loss)

@@ -1,4 +1,7 @@
-"""What is odd about a user's weights, in plain words, the likely mistake first."""
+"""What is odd about a user's weights, in plain words, the likely mistake first.
+
+Each note ends with the page that says what to do about it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy.stats import chi2
 
-from rmt.notes import of_readout_scale
+from rmt.notes import of_readout_scale, without_page
 from rmt.problem.supported import two_steps
 from validation.comparison.compare import PredictedOutliers
 from validation.weights.fit import bulk_ratio, fluctuation, kept, seen_of
@@ -17,6 +20,9 @@ from validation.weights.mistakes import likely_mistake, readout_advice
 from validation.weights.readings import Reading
 
 __all__ = ["odd_weights"]
+
+_MISTAKES = ". See docs/howto/own_weights.md#when-it-differs"
+_BULK = ". See docs/howto/own_weights.md#where-the-bulk-ends"
 
 # What is wrong with one matrix, after its name; None if it is not this.
 _Judge: TypeAlias = Callable[[Reading], str | None]
@@ -60,12 +66,13 @@ def odd_weights(readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
         _other_directions,
         _backwards,
     )
-    notes = (
+    found = (
         _readout(readings)
         or _judged(shown, readings)
         or likely_mistake(readings, agrees)
         or _judged((_bulk_scale,), readings)
     )
+    notes = [f"{note}{_MISTAKES}" for note in found]
     prediction = readings[0].prediction
     if not readings[0].knows_bulk:
         what = "more than two steps, or giant ones, leave"
@@ -73,19 +80,21 @@ def odd_weights(readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
             what = "the steps of such a network leave"
         notes.append(
             f"no level predicts what {what} of the bulk: outliers are counted beyond the "
-            "spectrum's own edge, and the bulk is not compared"
+            "spectrum's own edge, and the bulk is not compared. Rely on singular values and "
+            f"overlaps, and on no count{_BULK}"
         )
     elif prediction.method != "deformed":
         notes.append(
             f"the bulk of the level {prediction.method} is that before training; training widens "
-            "it, and the test at its edge may count what belongs to the wider bulk: see the level "
-            "deformed"
+            "it, and the test at its edge may count what belongs to the wider bulk. "
+            f'method="deformed" knows that bulk: its count decides{_BULK}'
         )
     if any(reading.is_soft for reading in readings):
         notes.append(
             "the predicted bulk has no sharp edge, so the Tracy-Widom test is made at the "
             "spectrum's own edge where that lies further out (without spectra: at the predicted "
-            "edge, and what is found next to it may belong to the bulk)"
+            "edge, and what is found next to it may belong to the bulk). Tell outliers next to it "
+            f"by their overlaps with the target, not by their count{_BULK}"
         )
     told = of_readout_scale(prediction.problem)
     return (*notes, *(note for note in prediction.notes if note not in told))
@@ -115,7 +124,7 @@ def _readout(readings: Sequence[Reading]) -> list[str]:
         if g is not None and found:
             advice = readout_advice(reading, g) if "multiply" in found[0] else ""
             which = f" ({reading.name})" if len(readings) > 1 else ""
-            return [f"{found[0]}{advice}{which}"]
+            return [f"{without_page(found[0])}{advice}{which}"]
     return []
 
 

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from rmt.display import Part, Shown, Table, as_text
+from rmt.display import Part, Shown, Table, as_text, paragraph
 from rmt.problem import Problem
 from validation.comparison.bulk_distance import BulkDistance
 from validation.comparison.rows import row_at
 from validation.comparison.verdict import DEFAULT_CRITERIA, Criteria, Verdict, classify, worst
 from validation.json_form import InJson, fields
-from validation.words import paragraph, sizes
+from validation.words import sizes
 
 __all__ = ["CheckRow", "FoundOutlier", "Noise", "OutlierCount", "WeightCheck"]
 

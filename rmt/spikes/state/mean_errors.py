@@ -8,32 +8,23 @@ import numpy as np
 import scipy
 
 from rmt.arrays import Array
-from rmt.problem import Problem
 
-__all__ = ["has_signs", "wrong_signs"]
+__all__ = ["wrong_signs"]
 
 
 WIDTH = 0.25  # of the smoothing, in standard deviations of the output
 TINY = 1e-300
 
 
-def has_signs(problem: Problem) -> bool:
-    """Whether labels are +1 and -1, so that the sign of the output is a prediction."""
-    if problem.labels is not None:
-        return problem.labels.kind == "signs"
-    if problem.noise_std or problem.target.n_variables > 1:
-        return False
-    return bool(np.all(np.abs(problem.target(np.linspace(-6.0, 6.0, 101) + 0.0123)) == 1.0))
-
-
-def wrong_signs(output: Array, label: Array, weights: Array) -> tuple[float, float]:
+def wrong_signs(margin: Array, weights: Array) -> tuple[float, float]:
     """``P(y h < 0)`` and an estimate of its error; nan for an output that is nothing.
+
+    Of margins ``y h`` and their probabilities.
 
     A sum over nodes of what jumps converges like their distance. Smoothed by a normal law of width
     ``delta`` it converges fast, and ``delta`` is extrapolated to zero: the error is of its sixth
     power where ``y h`` has a smooth density at zero.
     """
-    margin = output * label
     size = float(np.sqrt(weights @ margin**2))
     if not size > TINY:
         return math.nan, math.nan

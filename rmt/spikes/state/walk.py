@@ -41,7 +41,7 @@ from rmt.arrays import Array, Indices
 from rmt.budget import check_time
 from rmt.problem import Problem
 from rmt.spikes.state.averages import Averages, PastStep, at_samples
-from rmt.spikes.state.mean_errors import has_signs, wrong_signs
+from rmt.spikes.state.mean_errors import wrong_signs
 from rmt.spikes.state.rows import Rows, principal
 from rmt.spikes.state.samples import (
     DROPPED_SIZE,
@@ -240,7 +240,7 @@ class _Segment:
         # is linear in them.
         linear = problem.loss.text in LINEAR
         nodes = nodes_of(problem, fine, labels=not (fresh and linear) or kept, law=kept)
-        self._signs = has_signs(problem)
+        self._signs = problem.has_signs
         # Axes that are too small for nodes keep their part of the kernel.
         with_nodes, beside = list(range(r)), np.sqrt(w @ rows.mean[:, r:] ** 2)
         for k, size in enumerate(self._sizes.instead_of(beside), r):
@@ -321,7 +321,9 @@ class _Segment:
             mean = float(nodes.weights @ loss.value(output, nodes.label))
         wrong = math.nan, math.nan
         if self._signs:
-            wrong = wrong_signs(output, nodes.label, nodes.weights)
+            # Where labels are not resolved, a node's is the mean of its signs.
+            shares = nodes.weights * (1.0 + np.array([[1.0], [-1.0]]) * nodes.label) / 2.0
+            wrong = wrong_signs(np.stack([output, -output]).ravel(), shares.ravel())
         return np.array([square, mean, *wrong])
 
     def take(self, s: int, closing: bool, to_the_end: bool) -> AfterStep:

@@ -1,4 +1,8 @@
-"""Laws of labels as texts: ``"bernoulli: sigmoid(3*z + 1)"``. Nothing evaluates them."""
+"""Laws of labels as texts: ``"bernoulli: sigmoid(3*z + 1)"``. Nothing evaluates them.
+
+A command line and the axes of a sweep are made of such texts. The laws themselves, which take long
+to load, are imported when there is one to be made.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,41 @@ from rmt.status import InvalidInputError
 if TYPE_CHECKING:
     from rmt.problem.labels import Law
 
-__all__ = ["LAWS", "read_law"]
+__all__ = ["LAWS", "is_law", "law_text", "read_law"]
 
 LAWS = ("bernoulli", "sign_of", "poisson", "channel")
 """The names that a text may begin with."""
 _NUMBERS = ("noise_std", "flip")
+
+
+def is_law(text: str) -> bool:
+    """Whether a text is meant as a law: no function has a colon in it.
+
+    Examples
+    --------
+    >>> is_law("poisson: exp(z/2)"), is_law("exp(z/2)")
+    (True, False)
+    """
+    return ":" in text
+
+
+def law_text(law: Law) -> str:
+    """The text that `read_law` makes a law of.
+
+    Examples
+    --------
+    >>> from rmt.problem.labels import Channel, SignOf
+    >>> law_text(SignOf("z", flip=0.1)), law_text(Channel(["z", "0"], ["3/4", "1/4"]))
+    ('sign_of: z; flip=0.1', 'channel: z @ 3/4; 0 @ 1/4')
+    """
+    data = law.to_dict()
+    name = data.pop("law")
+    if name == "channel":
+        pairs = zip(data["nodes"], data["weights"], strict=True)
+        return f"channel: {'; '.join(f'{label} @ {p}' for label, p in pairs)}"
+    function, *numbers = data.values()
+    more = [f"; {key}={value!r}" for key, value in zip([*data][1:], numbers, strict=True) if value]
+    return f"{name}: {function}{''.join(more)}"
 
 
 def read_law(text: str) -> Law:

@@ -1,0 +1,1 @@
+"""One call for a figure: predictions on a grid, and networks at its points."""
