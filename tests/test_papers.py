@@ -53,20 +53,19 @@ def test_two_steps():
 
 
 def test_nonlinear_features():
-    result = checked("papers/nonlinear_features", 3, 4)
     module = example("papers/nonlinear_features")
+    result = checked("papers/nonlinear_features", 3, module.SHOWN)
     sizes = {e.order: e.exponent for e in rmt.feature_exponents(module.problem_with(0.3))}
     assert set(sizes) == {1, 2}  # between 1/4 and 1/3
-    assert [len(found.outliers) for found in result.spikes] == [1, 1, 2, 2]
-    for alpha, seen in result.samples.items():
+    assert [len(found.outliers) for found in result.spikes] == [1, 1, 2, 2, 2]
+    for found, (alpha, seen) in zip(result.spikes, result.samples.items(), strict=True):
+        for k, spike in enumerate(found.outliers):
+            agree(seen.singular_values[:, k], spike.singular_value, 0.06 * spike.singular_value)
         for kind in ("test", "training"):
             before, after = getattr(seen, f"{kind}_error")[:, :, 0, 0].T
             theory = getattr(result.errors, f"{kind}_error")
             expected = np.interp(alpha, result.exponents, theory[1] / theory[0])
             agree(after / before, expected, 0.03)
-    for k, spike in enumerate(rmt.feature_spikes(module.problem_with(0.4), 3000).outliers):
-        networks = result.samples[0.4].singular_values[:, k]
-        agree(networks, spike.singular_value, 0.06 * spike.singular_value)
     assert result.errors.test_error[1, 0] > 1 > result.errors.test_error[1, -1]
 
 

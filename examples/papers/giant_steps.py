@@ -102,7 +102,7 @@ def gradient_cosines(problem: rmt.Problem, index: int, n_neurons: int) -> NDArra
 def draw(result: Giant) -> Figure:
     """The plane of both cosines for each target."""
     figure, axes = plt.subplots(
-        1, 2, figsize=(9.0, 4.9), layout="constrained", sharex=True, sharey=True
+        1, 2, figsize=(9.0, 3.8), layout="constrained", sharex=True, sharey=True
     )
     for ax, target in zip(axes, TARGETS, strict=True):
         _draw_plane(ax, result, target)
@@ -128,8 +128,8 @@ def _draw_plane(ax: Axes, result: Giant, target: str) -> None:
         theory = point.gradient_alignment(SIGNS)
         ax.plot(*theory.T, "o", ms=8, mfc=colour, mec="black", zorder=3, label=f"step {point.step}")
     ax.set_aspect("equal")
-    ax.set_xlim(-0.75, 0.75)
-    ax.set_ylim(-0.75, 0.75)
+    ax.set_xlim(-0.65, 0.65)
+    ax.set_ylim(-0.45, 0.45)
     ax.set_title(target, fontsize="medium")
     ax.set_xlabel("cosine of the gradient with $z_1$")
 
