@@ -15,10 +15,10 @@ from rmt.problem import Problem, Step
 from rmt.problem.labels import Bernoulli, Channel, Poisson, SignOf
 from rmt.problem.losses import Loss
 from rmt.spectra.outliers.rectangular import rectangular_outliers
-from rmt.spikes import residual_law
 from rmt.spikes.constants import constants
 from rmt.spikes.mean_update import solve_family
 from rmt.spikes.residual_kinks import switches
+from rmt.spikes.residual_samples import samples_of
 from rmt.spikes.resummed import family_key, resummed_family, resummed_strengths
 from rmt.status import Status
 from tests.test_resummed import gauss_hermite, spikes_of_operator, trapezoid
@@ -561,7 +561,7 @@ def test_labels_that_many_samples_share_are_atoms():
     }
     for labels, atoms in cases.items():
         case = problem(labels, "huber(1/2)", "reused")
-        samples = residual_law._samples(case, constants(case), 20, 6.0, 1, 1e-9)
+        samples = samples_of(case, constants(case), 20, 6.0, 1, 1e-9)
         assert samples.atoms.tolist() == atoms
         total = samples.weights.sum() + samples.moments[0, :, 0].sum()
         assert total == pytest.approx(1.0, abs=1e-9)
