@@ -24,7 +24,7 @@ from benchmarks.common import Effort, Row
 
 # In the order of the page; benchmarks/bench_<name>.py each.
 NAMES = (
-    *("predict", "levels", "deformed", "sweep", "ridge", "simulation", "campaign"),
+    *("predict", "levels", "deformed", "losses", "sweep", "ridge", "simulation", "campaign"),
     *("precision", "hermite", "spectra", "peers", "dyson", "processes"),
 )
 
