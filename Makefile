@@ -28,6 +28,8 @@ INSTALL := -m pip install --quiet --disable-pip-version-check $(VERSIONS)
 # The tests of a file stay in one process, which makes what they share once.
 PYTEST_OPTIONS := -m pytest -n auto --maxprocesses=2 --dist loadfile
 PYTEST := $(BIN)/python $(PYTEST_OPTIONS)
+# With other versions or kernels: without the tests of documents, figures and processes.
+ELSEWHERE := -m "not slow and not once"
 
 # What `python -c` must accept for an interpreter to be usable.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -94,7 +96,7 @@ test-slow: $(STAMP)
 # Other kernels of NumPy and BLAS add in another order, and round otherwise. Without these features
 # nothing changes.
 test-portable: $(STAMP)
-	@NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR" OPENBLAS_CORETYPE=Haswell $(PYTEST) $(ARGS)
+	@NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR" OPENBLAS_CORETYPE=Haswell $(PYTEST) $(ELSEWHERE) $(ARGS)
 # The lowest versions have an environment of their own, made with the newest Python that all of them
 # have wheels for.
 $(LOWEST)/.installed: pyproject.toml tools/lowest_versions.py $(STAMP)
@@ -125,7 +127,7 @@ constraints: $(STAMP)
 	@rm -rf "$(VENV)/newest"
 
 test-lowest: $(LOWEST)/.installed
-	@$(LOWEST)/bin/python $(PYTEST_OPTIONS) $(ARGS)
+	@$(LOWEST)/bin/python $(PYTEST_OPTIONS) $(ELSEWHERE) $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff format --check .

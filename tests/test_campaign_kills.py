@@ -21,6 +21,8 @@ from validation.campaign import run_campaign
 from validation.simulation.plan import Plan
 from validation.store.store import SampleStore
 
+pytestmark = pytest.mark.once
+
 PROBLEM = Problem("tanh(z + 1)", "z", 60, 50, 150, [Step(4, 0.3), Step(4, 0.4)])
 # Processes that have imported everything already, so that a kill comes while samples are computed.
 CONTEXT = multiprocessing.get_context("forkserver")

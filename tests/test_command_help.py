@@ -22,6 +22,8 @@ from validation.simulation.plan import Plan
 from validation.simulation.simulate import simulate
 from validation.suites import SUITES, Entry, Section, Suite
 
+pytestmark = pytest.mark.once
+
 
 def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     [commands] = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]

@@ -18,6 +18,8 @@ from validation.catalogue import ALL_CASES
 from validation.cli import main as validation
 from validation.suites import SUITES
 
+pytestmark = pytest.mark.once
+
 COMMANDS = {"rmt": rmt, "rmt-validation": validation}
 
 # What a shell does when the key Tab is pressed: `complete -p` says which function to call.

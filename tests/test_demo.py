@@ -18,6 +18,8 @@ from validation.demo import Demo, run_demo
 from validation.drawing import comparison_figure
 from validation.folders import prepare_folder
 
+pytestmark = pytest.mark.once
+
 
 def small_case(name: str, target: str, **changes) -> Case:
     steps = [Step(4, 0.3), Step(4, 0.4)]

@@ -16,6 +16,8 @@ from validation.report.data import report_data
 from validation.report.evidence import gather
 from validation.suites import suite
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS))  # where the folder `extensions` is

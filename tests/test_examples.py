@@ -6,6 +6,8 @@ from gallery import FOLDER, checked, example
 
 import rmt
 
+pytestmark = pytest.mark.once
+
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 

@@ -22,6 +22,8 @@ from rmt.cli import main
 from rmt.explorer.axes import axes_by_steps
 from rmt.explorer.data import page_data
 
+pytestmark = pytest.mark.once
+
 SCRIPT = Path(rmt.__file__).parent / "explorer" / "page.js"
 NODE = shutil.which("node")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
+
+pytestmark = pytest.mark.once
 
 PATH = Path(__file__).parent.parent / "docs" / "getting_started.ipynb"
 

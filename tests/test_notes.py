@@ -20,6 +20,8 @@ from rmt.spikes.resummed import resummed_strengths
 from validation import check, simulate
 from validation.cli.main import PROGRAM
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 PLAIN = rmt.Problem("tanh(z)", "z + sin(2*z)", 300, 300, 600, [rmt.Step(3, 0.3)])
 TWICE = PLAIN.replace(activation="tanh(z + 7/10)", steps=[rmt.Step(4, 0.3), rmt.Step(4, 0.4)])

@@ -9,6 +9,8 @@ from gallery import FOLDER, checked, example
 
 import rmt
 
+pytestmark = pytest.mark.once
+
 
 def agree(networks, theory, more):
     """Means over the first axis are at the theory within noise and an allowance for the size."""

@@ -15,6 +15,8 @@ from validation.catalogue import case
 from validation.cli.main import PROGRAM, main as validate
 from validation.suites import suite
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -17,6 +17,8 @@ import yaml
 
 import rmt
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 

@@ -28,6 +28,8 @@ from validation.simulation.plan import Plan
 from validation.store.store import SampleStore
 from validation.suites import Entry, Section, Suite
 
+pytestmark = pytest.mark.once
+
 N = 80
 VOID = {"meta", "link", "br", "img", "hr", "input", "col"}
 

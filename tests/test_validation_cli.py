@@ -21,6 +21,8 @@ from validation.simulation.simulate import simulate
 from validation.store.store import SampleStore
 from validation.suites import SUITES, Entry, Section, Suite
 
+pytestmark = pytest.mark.once
+
 
 def _entry(name: str, target: str) -> Entry:
     problem = Problem(

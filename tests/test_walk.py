@@ -160,7 +160,15 @@ def test_errors_along_the_path_of_networks(schedule):
     assert abs(wrong - predicted[2]) > 5 * abs(seen[:, 2].mean() - predicted[2])
 
 
-@pytest.mark.parametrize("schedule", [(0, 0), (0, 0, 1), (0, 0, 0), (0, 1, 0)])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        (0, 0),
+        (0, 0, 1),
+        pytest.param((0, 0, 0), marks=pytest.mark.slow),
+        pytest.param((0, 1, 0), marks=pytest.mark.slow),
+    ],
+)
 def test_giant_steps_of_networks_that_use_a_batch_again(schedule):
     """At the exponent 1/2: the strong outlier, its overlap, training errors, after each step."""
     problem = Problem(
@@ -185,7 +193,7 @@ def test_giant_steps_of_networks_that_use_a_batch_again(schedule):
     assert np.all(np.abs(seen.mean(axis=0) - theory) <= allowed)
 
 
-@pytest.mark.parametrize("resolution", [0.75, 1.0, 1.35, 1.8])
+@pytest.mark.parametrize("resolution", [0.75, 1.0, pytest.param(1.35, marks=pytest.mark.slow), 1.8])
 def test_a_direction_that_finds_little_room_for_nodes_is_not_lost(resolution):
     """The error after two steps is that before a third, however fine the rule beside it is."""
     problem = Problem(
@@ -341,7 +349,11 @@ def test_what_is_not_finite_is_no_answer():
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(0.4, id="one solve in time"), pytest.param(20.0, id="all in time")]
+    "seconds",
+    [
+        pytest.param(0.4, id="one solve in time"),
+        pytest.param(20.0, id="all in time", marks=pytest.mark.slow),
+    ],
 )
 def test_a_path_that_ends_early_is_a_prediction_all_the_same(seconds):
     problem = Problem(
