@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 import rmt
 from rmt import Problem
@@ -75,6 +76,50 @@ def test_a_direction_reached_at_order_k_of_the_shift(target, order, alpha):
     if order == 3:
         assert (slopes[1] > 0.02) == (alpha > 3 / 8)
         assert (slopes[1] < -0.02) == (alpha < 3 / 8)
+
+
+# --- the limit of small steps ---------------------------------------------------------------------
+
+
+def population_flow(activation, target, time):
+    """Test error of gradient flow at ``N -> infinity`` and ``n >> d``: rows are ``b Z + m z``.
+
+    With signs as readouts, ``d(m, b)/dt = g E[(y - h) sigma'(b Z + m z) (z, Z)]``.
+    """
+    x, weights = np.polynomial.hermite_e.hermegauss(60)
+    weights = weights / weights.sum()
+    z, own = x[:, None, None], x[:, None]  # shapes (z, 1, 1), (own, 1) of (z, own, g)
+    g = np.array([-1.0, 1.0])
+    both = weights[:, None] * weights
+    y = target(x)
+
+    def output(m, b):
+        return np.einsum("zog,o,g->z", activation(b * own + m * z), weights, g / 2)
+
+    def slope(_, state):
+        m, b = state[:2], state[2:]
+        force = both[:, :, None] * (y - output(m, b))[:, None, None]
+        force = force * activation.derivative(b * own + m * z) * g
+        return np.concatenate([(force * z).sum(axis=(0, 1)), (force * own).sum(axis=(0, 1))])
+
+    end = solve_ivp(slope, (0.0, time), [0.0, 0.0, 1.0, 1.0], rtol=1e-9, atol=1e-11).y[:, -1]
+    return weights @ (y - output(end[:2], end[2:])) ** 2
+
+
+def test_small_steps_are_the_gradient_flow():
+    """10, 20 and 40 steps of the same time in all: their errors are of first order."""
+    found, target = [], "tanh(z) + (cos(2*z) - exp(-2))/2"
+    for n_steps in (10, 20, 40):
+        problem = Problem(
+            "tanh(z + 7/10)", target, 1000, 1000, 4000, [(3.0 / n_steps, 0.5)] * n_steps,
+            readout="rademacher",
+        )  # fmt: skip
+        found.append(rmt.training_path(problem, rtol=1e-4)[-1].test_error)
+    flow = population_flow(problem.activation, problem.target, 3.0)
+    first = 2 * found[2] - found[1], 2 * found[1] - found[0]
+    assert 0.4 < (found[2] - flow) / (found[1] - flow) < 0.6
+    assert (4 * first[0] - first[1]) / 3 == pytest.approx(flow, rel=1e-5)
+    assert flow < 0.5 * np.mean(problem.target(np.random.default_rng(0).normal(size=4000)) ** 2)
 
 
 # --- problems of one and two steps stay what they were --------------------------------------------
