@@ -15,7 +15,6 @@ import numpy as np
 import scipy
 
 from rmt.arrays import Array
-from rmt.budget import OutOfTime
 from rmt.problem import Problem
 from rmt.problem.supported import two_steps
 from rmt.spectra.laws.law import SpectralLaw
@@ -290,9 +289,9 @@ def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths
             fine, coarse = (
                 _between(*_squared_lengths(problem, one), g) for one in (RESOLUTION, COARSER)
             )
-    except OutOfTime as end:
-        raise ConvergenceError(end.status.value, end.status, spikes) from end
-    except (OverflowError, np.linalg.LinAlgError) as error:
+    except ConvergenceError as end:
+        raise ConvergenceError(str(end), end.status, spikes) from end
+    except np.linalg.LinAlgError as error:
         raise ConvergenceError(str(error), Status.NOT_FINITE, spikes) from error
     fine, coarse = np.sqrt(fine), np.sqrt(coarse)
     if not np.isfinite([fine, coarse]).all():

@@ -65,7 +65,7 @@ def walked(problem: Problem, rtol: float, to_the_end: bool = True) -> list[WalkP
             error_errors[-1] = ended.error_errors[-1]
             status = found.status if ended.status.ok else ended.status
             found = replace(found, error_errors=error_errors, status=status)
-    except (OverflowError, np.linalg.LinAlgError) as error:
+    except np.linalg.LinAlgError as error:
         raise ConvergenceError(str(error), Status.NOT_FINITE) from error
     r = problem.n_directions
     errors = [*(one.before for one in states), at_the_end]

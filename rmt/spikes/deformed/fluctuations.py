@@ -35,6 +35,7 @@ from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.spikes.state.samples import Resolution
 from rmt.spikes.state.walk import AfterStep, SegmentEnd, walk
+from rmt.status import ConvergenceError, Status
 
 __all__ = ["BatchFluctuations", "Fluctuations", "Inputs", "fluctuations", "resolution_of"]
 
@@ -175,7 +176,10 @@ def fluctuations(
     batches: list[BatchFluctuations] = []
     inputs: list[Inputs] = []
     fine = resolution_of(problem, resolution)
-    steps = list(walk(problem, g, w, fine, to_the_end=False, kept=True))
+    try:
+        steps = list(walk(problem, g, w, fine, to_the_end=False, kept=True))
+    except np.linalg.LinAlgError as error:  # own parts without a law: rules that are too coarse
+        raise ConvergenceError(Status.NOT_CONVERGED.value, Status.NOT_CONVERGED) from error
     segments = [one.segment for one in steps if one.segment is not None]
     for number, segment in enumerate(segments):
         gains, whole = _gains(segment, linked)

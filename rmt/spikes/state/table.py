@@ -100,7 +100,7 @@ class SmoothedTable:
         """Four arrays of the shape of ``mean``."""
         low, high = float(mean.min()), float(mean.max())
         if not math.isfinite(high - low + self._spread):
-            raise OverflowError("the pre-activations of a step overflow")
+            raise _overflow("the pre-activations of a step overflow")
         if low < self._low or high > self._high:
             count = (max(high, self._high) - min(low, self._low)) / self._step
             if count + 12 >= mean.size:
@@ -126,7 +126,7 @@ class SmoothedTable:
         grid = np.asarray(start + self._step * np.arange(count), dtype=float)
         values = self._exact(grid)
         if not np.isfinite(values).all():
-            raise OverflowError("the activation overflows at the pre-activations of a step")
+            raise _overflow("the activation overflows at the pre-activations of a step")
         self._local = _Local(start, self._step, values)
 
     def _exact(self, x: Array) -> Array:
@@ -183,6 +183,10 @@ class SmoothedTable:
         return total
 
 
+def _overflow(what: str) -> ConvergenceError:
+    return ConvergenceError(f"{Status.NOT_FINITE.value} Here {what}.", Status.NOT_FINITE)
+
+
 def _affordable(count: float) -> int:
     if not count < MOST_NODES:
         raise ConvergenceError(
@@ -215,7 +219,7 @@ class SlopeTable:
             grid = start + self._step * np.arange(int((self._high - self._low) / self._step) + 10)
             values = np.asarray(self._sigma.derivative(grid), dtype=float)
             if not np.isfinite(values).all():
-                raise OverflowError("the activation overflows at the pre-activations of a step")
+                raise _overflow("the activation overflows at the pre-activations of a step")
             self._local = _Local(start, self._step, values[None])
         assert self._local is not None
         return self._local.at(x)[0]
