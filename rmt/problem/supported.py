@@ -131,7 +131,7 @@ TABLE = (
     Entry(
         *("resummed", (None,), _FRESH, True, "derived and checked"),
         words="giant steps on fresh batches",
-        evidence="test_examples.py::test_giant_steps",
+        evidence="test_papers.py::test_six_giant_steps_at_the_published_size",
         limits=_GIANT_LIMITS,
     ),
     Entry(
