@@ -147,3 +147,10 @@ def test_axes_in_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "huber(1)" in printed
     assert "none" in printed
+
+
+def test_sampled_functions_are_shown_by_a_name():
+    problem = rmt.Problem("tanh(z)", "z", 100, 100, 200, [(2, 0.3)])
+    found = rmt.sweep(problem, {"activation": [lambda z: np.maximum(z, 0) - z / 4, "relu(z)"]})
+    assert "table(" not in str(found) + found.to_latex()
+    assert "table_" in str(found)

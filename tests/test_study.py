@@ -208,7 +208,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "compare": ({"compare": ["batch"]}, "compare: expected parameters with their values"),
     "twice": ({"compare": {"samples_per_dim": [1]}}, "samples_per_dim is that of over"),
     "one network": ({"networks": 1}, "networks must be 0, or an integer of at least 2, got 1"),
-    "level": ({"level": "best"}, "method must be one of scaling, resummed, deformed; got 'best'"),
+    "level": ({"level": "best"}, "level must be one of scaling, resummed, deformed; got 'best'"),
     "seed": ({"seed": -1}, "seed must be a non-negative integer"),
     "dtype": ({"dtype": "float16"}, "dtype must be float64 or float32"),
     "workers": ({"workers": 0}, "workers must be an integer of at least 1"),

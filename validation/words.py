@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
-from rmt.expressions.table import without_numbers
+from rmt.expressions.table import in_short
 from rmt.problem import Problem
 
-__all__ = ["in_words", "network_of", "shortened", "sizes"]
-
-
-def shortened(formula: str) -> str:
-    """The text of a function with long decimals cut to six digits.
-
-    Examples
-    --------
-    >>> shortened("-2.188432594458360450861340*z + 3*tanh(2*z)")
-    '-2.18843*z + 3*tanh(2*z)'
-    """
-    formula = without_numbers(formula)
-    return re.sub(r"\d+\.\d{8,}", lambda number: f"{float(number[0]):.6g}", formula)
+__all__ = ["in_words", "network_of", "sizes"]
 
 
 def sizes(problem: Problem) -> str:
@@ -67,7 +53,7 @@ def in_words(problem: Problem) -> str:
     else:
         readout += " readout"
     if problem.loss.text != "squared":
-        more.append(f"loss {shortened(problem.loss.text)}")
+        more.append(f"loss {in_short(problem.loss.text)}")
     if problem.output_scale is not None:
         more.append(f"output scale {problem.output_scale:g}")
     rows = f"initial rows {init}"
@@ -94,12 +80,12 @@ def network_of(problem: Problem) -> tuple[str, str]:
     """
     r = problem.n_directions
     if problem.labels is not None:
-        law = f"y given z: {shortened(problem.labels.text)}"
-        return f"sigma(z) = {shortened(problem.activation.text)}", law
+        law = f"y given z: {in_short(problem.labels.text)}"
+        return f"sigma(z) = {in_short(problem.activation.text)}", law
     variables = "z" if r == 1 else ", ".join(f"z{j + 1}" for j in range(r))
     return (
-        f"sigma(z) = {shortened(problem.activation.text)}",
-        f"f({variables}) = {shortened(problem.target.text)}",
+        f"sigma(z) = {in_short(problem.activation.text)}",
+        f"f({variables}) = {in_short(problem.target.text)}",
     )
 
 

@@ -8,7 +8,6 @@ Numbers have five digits, more than can be seen.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from rmt.arrays import Array
 from rmt.display import cut
+from rmt.expressions.table import in_short
 from rmt.grids import Sweep
 from rmt.grids.grid import actual_value
 from rmt.problem import Problem
@@ -56,18 +56,14 @@ def page_data(sweeps: Sequence[Sweep]) -> dict[str, Any]:
     """
     problem = sweeps[-1].problem
     kind = "target" if problem.labels is None else "labels"
-    activation, labels = map(_short, (problem.activation.text, problem.label_text))
+    texts = problem.activation.text, problem.label_text
+    activation, labels = (cut(in_short(one), 80) for one in texts)
     return {
         "title": f"activation {activation}, {kind} {labels}",
         "method": sweeps[0].method,
         "rtol": sweeps[0].rtol,
         "grids": [_grid(one) for one in sweeps],
     }
-
-
-def _short(text: str) -> str:
-    """A function to be read: six decimals, of a line at most."""
-    return cut(re.sub(r"\d+\.\d{7,}", lambda number: f"{float(number[0]):.6f}", text), 80)
 
 
 class _Numbered:

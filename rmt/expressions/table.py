@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from numpy.polynomial import chebyshev
 from rmt.arrays import Array
 from rmt.lazy import mpmath
 
-__all__ = ["Table", "why_no_table", "without_numbers"]
+__all__ = ["Table", "in_short", "why_no_table", "without_numbers"]
 
 MAX_PANELS = 2_000
 MAX_COEFFICIENTS = 64  # of one panel
@@ -256,6 +257,17 @@ class Table:
                 )
             )
         return tuple(found)
+
+
+def in_short(text: str) -> str:
+    """The text of a function to be read: tables by name, long decimals cut to six digits.
+
+    Examples
+    --------
+    >>> in_short("-2.188432594458360450861340*z + 3*tanh(2*z)")
+    '-2.18843*z + 3*tanh(2*z)'
+    """
+    return re.sub(r"\d+\.\d{8,}", lambda x: f"{float(x[0]):.6g}", without_numbers(text))
 
 
 def without_numbers(text: str) -> str:

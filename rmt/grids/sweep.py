@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from rmt.arrays import Array, Bools, Integers
 from rmt.budget import MAX_SECONDS, checked_seconds
 from rmt.display import Formula, InPapers, Part, Table, cut, draw, shortened, with_error
+from rmt.expressions.table import in_short
 from rmt.frames import frame_of, plain, plain_fields, rows_of, telling, write_csv
 from rmt.grids.driver import Executors, Failure, Means, Progress, solved
 from rmt.grids.grid import Grid, Over, actual_value, grid, parameters
@@ -282,7 +283,7 @@ class Sweep(InJson, InPapers):
     def _for_paper(self) -> list[Part]:
         """All points, with errors in brackets."""
         p = self.problem
-        about = f"activation {p.activation.text}, {'labels' if p.labels else 'target'} "
+        about = f"activation {in_short(p.activation.text)}, {'labels' if p.labels else 'target'} "
         lines = [part for part in self._parts() if not isinstance(part, Table)]
         shown = min(int(max(self.n_outliers.max(), 0)), _SHOWN)
         header = [*(symbol(name) for name in self.axes), "outliers"]
@@ -308,7 +309,7 @@ class Sweep(InJson, InPapers):
             rows.append(cells)
         align = ["l" if axis.dtype == object else "r" for axis in self.axes.values()]
         table = Table("".join(align) + "r" * (len(header) - len(align)), header, rows)
-        return [f"{about}{p.label_text}, N = {p.width}, d = {p.dim}", *lines, table]
+        return [f"{about}{in_short(p.label_text)}, N = {p.width}, d = {p.dim}", *lines, table]
 
 
 def sweep(
@@ -531,4 +532,10 @@ def symbol(name: str) -> str | Formula:
 
 
 def cell(value: Any) -> str:
-    return cut(value, 28) if isinstance(value, str) else "none" if value is None else f"{value:.6g}"
+    return (
+        cut(in_short(value), 28)
+        if isinstance(value, str)
+        else "none"
+        if value is None
+        else f"{value:.6g}"
+    )

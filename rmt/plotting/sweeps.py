@@ -11,6 +11,7 @@ import numpy as np
 
 from rmt.arrays import Array, Bools, Integers
 from rmt.display import cut
+from rmt.expressions.table import in_short
 from rmt.plotting.style import (
     BULK_COLOUR,
     DIRECTION_STYLES,
@@ -348,7 +349,7 @@ def _most(sweep: Sweep) -> int:
 def _tick(value: Any) -> str:
     if value is None:
         return "none"
-    return cut(value if isinstance(value, str) else f"{value:.4g}", 18)
+    return cut(in_short(value) if isinstance(value, str) else f"{value:.4g}", 18)
 
 
 def _count(width: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -21,7 +20,7 @@ from rmt.display import (
     paragraph,
     with_error,
 )
-from rmt.expressions.table import without_numbers
+from rmt.expressions.table import in_short
 from rmt.frames import frame_of, plain, plain_fields, telling
 from rmt.json_form import InJson
 from rmt.lazy import from_above
@@ -363,12 +362,10 @@ class Prediction(InJson, InPapers):
         functions: tuple[Any, ...] = equation(r"\sigma", problem.activation)
         if problem.labels is None:
             functions = (*functions, r",\quad ", *equation("f", problem.target))
+        kind = "target" if problem.labels is None else "labels"
+        labels = f"{kind} {in_short(problem.label_text)}"
         parts: list[Part] = [
-            Formula(
-                f"activation {_short(problem.activation.text)}, "
-                f"{'target' if problem.labels is None else 'labels'} {_short(problem.label_text)}",
-                functions,
-            ),
+            Formula(f"activation {in_short(problem.activation.text)}, {labels}", functions),
             f"N = {problem.width}, d = {problem.dim}, n = {samples}; eta = {steps}{batch}; "
             f"{readout} readout, noise {problem.noise_std:g}{_beside(problem)}",
             f"bulk of singular values {bulk}, {len(self.outliers)} outlier"
@@ -447,15 +444,9 @@ def _overlap(of: str, other: str) -> str:
     return rf"\langle\hat {of}_k, {other}\rangle^2"
 
 
-def _short(text: str) -> str:
-    """The text of a function with long decimals cut to six digits, for display."""
-    text = without_numbers(text)
-    return re.sub(r"\d+\.\d{8,}", lambda number: f"{float(number[0]):.6g}", text)
-
-
 def _beside(problem: Problem) -> str:
     """What is not as in the first problems."""
-    found = [] if problem.loss.text == "squared" else [f"loss {_short(problem.loss.text)}"]
+    found = [] if problem.loss.text == "squared" else [f"loss {in_short(problem.loss.text)}"]
     if problem.output_scale is not None:
         found.append(f"output scale {problem.output_scale:g}")
     if problem.initialisation != "independent":

@@ -504,9 +504,10 @@ class Problem(InNotebooks):
         shown = [one.name for one in fields(self) if one.init]
         shown = [k for k in shown if k not in _LATER or k in self.to_dict()]
         shown += ["labels"] if self.labels is not None else []
-        return (
-            f"Problem({', '.join(f'{k}={getattr(self, k)!r}' for k in (*shown, 'content_hash'))})"
-        )
+        values = {k: getattr(self, k) for k in (*shown, "content_hash")}
+        if not isinstance(self.readout, str):
+            values["readout"] = f"<{self.width} numbers>"
+        return f"Problem({', '.join(f'{k}={value!r}' for k, value in values.items())})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Problem) and self.content_hash == other.content_hash

@@ -55,10 +55,21 @@ def draw_study(study: Study, overlaps: Overlaps) -> Figure:
         set_axis(ax, "x", study.theory, 0, x, ticks)
         if ticks is not None:
             ax.set_xlim(-0.6, x.size - 0.4)
+        elif np.isfinite(x).sum() > 1:  # the same everywhere, whatever failed
+            ax.set_xlim(*_margins(x[np.isfinite(x)], ax.get_xscale()))
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
     _legend(figure, study, curves, overlaps)
     return figure  # type: ignore[no-any-return]
+
+
+def _margins(x: Array, scale: str) -> tuple[float, float]:
+    """The ends of an axis that has all of ``x``, and a little more."""
+    ends: Array = np.array([x.min(), x.max()])
+    ends = np.log(ends) if scale == "log" else ends
+    ends = ends + 0.05 * np.diff(ends) * [-1.0, 1.0]
+    low, high = np.exp(ends) if scale == "log" else ends
+    return float(low), float(high)
 
 
 @dataclass(frozen=True, slots=True)

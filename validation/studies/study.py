@@ -23,7 +23,7 @@ from rmt.grids.grid import Grid, Over, grid
 from rmt.grids.sweep import Sweep, sweep
 from rmt.problem import Problem
 from rmt.status import ConvergenceError, InvalidInputError
-from rmt.vocabulary import RTOL, Bulk, Forms, Method
+from rmt.vocabulary import METHODS, RTOL, Bulk, Forms, Method
 from validation.campaign import run_campaign
 from validation.division import memory_there
 from validation.executors import worker_processes
@@ -166,6 +166,8 @@ def study(
         planned["n_test"] = integer("n_test", n_test, 2)
     if workers is not None:
         integer("workers", workers, 1)
+    if level not in METHODS:
+        raise InvalidInputError(f"level must be one of {', '.join(METHODS)}; got {level!r}")
     axes = _axes(problem, over, compare, simulate_at)
     asked: dict[str, Any] = {"forms": forms, "bulk": bulk, "max_seconds": max_seconds}
     paths: list[PathErrors | Failure] = []

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rmt.display import Cell, Formula, Part, Table, paragraph, shortened, with_error
+from rmt.expressions.table import in_short
 from rmt.grids.sweep import cell, symbol
 from rmt.prediction.prediction import target_overlaps
 from validation.comparison.path_rows import PathRow
 from validation.comparison.verdict import Verdict
 from validation.studies.result import Study
 from validation.studies.rows import Mean, points_of, verdicts_of
-from validation.words import shortened as in_short, sizes
+from validation.words import sizes
 
 __all__ = ["paper_parts", "shown_parts"]
 
