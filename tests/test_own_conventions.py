@@ -300,3 +300,11 @@ def test_the_page_has_the_table():
         rate = eta.replace(r"\,\epsilon", "").replace(r"\epsilon", "1")
         said = [SYMBOLS[cell] for cell in (R, s, v, m, k, S, rate)]
         assert found == pytest.approx(said, rel=1e-14), name
+
+
+def test_functions_of_torch_name_the_module_to_take():
+    def soft_margin_loss(output, label):
+        raise NotImplementedError
+
+    with pytest.raises(InvalidInputError, match=r"got soft_margin_loss; take torch.nn.SoftMargin"):
+        own.loss_of(soft_margin_loss)

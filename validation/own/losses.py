@@ -71,9 +71,11 @@ def loss_of(loss: Any, samples: int | None = None) -> tuple[Loss, float]:
     name = type(loss).__name__
     if not type(loss).__module__.startswith("torch.nn.modules") or name not in _LOSSES:
         known = ", ".join(_LOSSES)
+        called = str(getattr(loss, "__name__", name))
+        twin = [one for one in _LOSSES if one.lower() == called.replace("_", "").lower()]
+        hint = f"; take torch.nn.{twin[0]}()" if twin else _instead(called)
         raise InvalidInputError(
-            f"loss must be a text in h and y, or one of torch.nn: {known}; got "
-            f"{name}{_instead(name)}"
+            f"loss must be a text in h and y, or one of torch.nn: {known}; got {called}{hint}"
         )
     for weight in ("weight", "pos_weight"):
         if getattr(loss, weight, None) is not None:
