@@ -27,6 +27,7 @@ ZERO, ONE = np.zeros(1), np.ones(1)
 NEGLIGIBLE = 1e-6  # share of E[1 + y^2 / E y^2] that rare nodes may add up to for all to be dropped
 DROPPED_SIZE = 1.5e-3  # of the rows along a direction
 MOST_NODES = 1_500_000  # a bound on time and memory
+SAME = 1e-9  # relative: shares of nodes that are mirror images
 MOST_POINTS = 64  # of the directions that are small
 # For the law of what is at a sample, not for means alone: nodes per unit of a target direction,
 # nodes of the first direction beside it, and of small label noise, and what is negligible.
@@ -374,8 +375,13 @@ def _gauss_hermite(order: int) -> tuple[Array, Array]:
 
 
 def likely(weights: Array, label: Array, negligible: float) -> Indices:
-    """The nodes without the least ones: of these a few may carry a large label."""
+    """The nodes without the least ones: of these a few may carry a large label.
+
+    Of nodes that count the same, which a symmetry makes, none is dropped without the others, or
+    rounding would decide which.
+    """
     share = weights * (1.0 + label**2 / max(float(weights @ label**2), 1e-300))
-    order = np.argsort(share, kind="stable")
-    dropped = np.searchsorted(np.cumsum(share[order]), negligible * share.sum())
-    return np.asarray(np.sort(order[dropped:]))
+    ranked = np.sort(share)
+    dropped = np.searchsorted(np.cumsum(ranked), negligible * share.sum())
+    least = ranked[min(int(dropped), share.size - 1)]
+    return np.flatnonzero(share >= (1.0 - SAME) * least)
