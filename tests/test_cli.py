@@ -236,6 +236,12 @@ BAD = {
     ),
     "antisymmetric": ([*GOOD, "--width", "9", "--antisymmetric"], "takes neurons in pairs"),
     "misspelt option": ([*GOOD, "--bath", "reused"], "did you mean --batch?"),
+    "functions between commas": (
+        ["sweep", *GOOD[1:], "--over", "activation=relu(z),min(z, 1)"],
+        "between functions come semicolons, activation='relu(z); min(z, 1)'",
+    ),
+    "letter of a paper": ([*GOOD, "--n", "300"], "--n 300; did you mean --samples?"),
+    "abbreviation": ([*GOOD, "--nois", "0.3"], "--nois 0.3; did you mean --noise?"),
 }
 
 

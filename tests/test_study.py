@@ -538,5 +538,5 @@ def test_bad_words_in_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--compare: the parameter batch is given twice" in capsys.readouterr().err
     assert main([*WORDS, "--compare", "noise_std=-1,0"]) == 1
     said = capsys.readouterr()
-    assert "4 parts are missing; the first: no converged prediction at samples_per_dim" in said.err
+    assert "4 missing; the first: no converged prediction at samples_per_dim" in said.err
     assert "no converged prediction" in said.out

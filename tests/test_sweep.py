@@ -406,7 +406,7 @@ def test_command_axes(capsys):  # type: ignore[no-untyped-def]
     assert axes["activation"] == ["relu(z)", "leaky_relu(z, 1/5)"]
     assert axes["batch"] == ["reused", "independent"]
     assert run(["--over", "scale_2=1"]) == 0
-    assert capsys.readouterr().out.startswith("1 points (resummed), all converged")
+    assert capsys.readouterr().out.startswith("1 point (resummed), all converged")
 
 
 def test_command_over_steps(capsys):  # type: ignore[no-untyped-def]

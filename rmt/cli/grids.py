@@ -66,7 +66,28 @@ def read_axis(text: str) -> tuple[str, Any]:
     if name not in TEXTS:
         return name, read_numbers(values)
     separator = ";" if name in ("activation", "target", "loss", "steps") else ","
-    return name, [value.strip() for value in values.split(separator)]
+    found = [value.strip() for value in values.split(separator)]
+    if name in ("activation", "target", "loss"):
+        for one in found:
+            several = _between_commas(one)
+            if len(several) > 1 and ":" not in one:
+                right = "; ".join(several)
+                raise argparse.ArgumentTypeError(
+                    f"between functions come semicolons, {name}='{right}'; got {text!r}"
+                )
+    return name, found
+
+
+def _between_commas(text: str) -> list[str]:
+    """The parts of a text, but for commas within brackets."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "([") - (character in ")]")
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
 
 
 def _read_grid(text: str) -> tuple[int, int]:

@@ -48,11 +48,26 @@ class _Help(argparse.HelpFormatter):
         return "\n\n".join(paragraphs)
 
 
+# What papers call them.
+_LETTERS = {
+    "--n": "--samples",
+    "--d": "--dim",
+    "--N": "--width",
+    "--sigma": "--activation",
+    "--f": "--target",
+    "--eta": "--step",
+    "--lr": "--step",
+}
+
+
 class CommandParser(argparse.ArgumentParser):
-    """Bad arguments: one line on standard error and exit code 2. The usage is short."""
+    """Bad arguments: one line on standard error and exit code 2. The usage is short.
+
+    Options are not abbreviated: ``--n`` would be ``--noise`` to a machine, and samples to a reader.
+    """
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(formatter_class=_Help, **settings)
+        super().__init__(formatter_class=_Help, allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where to look, in one line."""
@@ -70,8 +85,11 @@ class CommandParser(argparse.ArgumentParser):
         if unknown:
             name = unknown[0].partition("=")[0]
             known = {option.lstrip("-"): option for option in self._option_string_actions}
+            meant = _LETTERS.get(name) or self._begun(name)
             alike = get_close_matches(name.lstrip("-"), known, 1, cutoff=0.75)
-            if alike:
+            if meant in self._option_string_actions:
+                hint = f"; did you mean {meant}?"
+            elif alike:
                 hint = f"; did you mean {known[alike[0]]}?"
             elif self._subparsers is not None and name.startswith("-"):
                 hint = "; options of a command come after its name"
@@ -81,17 +99,22 @@ class CommandParser(argparse.ArgumentParser):
         return options, unknown
 
     def _unknown_options(self, words: Sequence[str]) -> list[str]:
-        """Words ``--name`` that begin no option, each with the value that follows it."""
+        """Words ``--name`` that are no option, each with the value that follows it."""
         found: list[str] = []
         for word, following in zip(words, [*words[1:], "--"], strict=False):
             name, equals, _ = word.partition("=")
             is_option = word.startswith("--") and " " not in name
             if word == "--" or (self._subparsers is not None and not is_option):
                 break  # what follows is read as it stands, or by a command
-            if is_option and not any(o.startswith(name) for o in self._option_string_actions):
+            if is_option and name not in self._option_string_actions:
                 has_value = not equals and not following.startswith("-")
                 found += [word, following] if has_value else [word]
         return found
+
+    def _begun(self, name: str) -> str | None:
+        """The one option that begins so."""
+        found = [one for one in self._option_string_actions if one.startswith(name)]
+        return found[0] if len(found) == 1 else None
 
     def format_help(self) -> str:
         """The help; its usage names what must be given, and leaves the rest to the list below."""

@@ -274,7 +274,8 @@ class Sweep(InJson, InPapers):
             rows.append([*cells, "" if status.ok else status.name])
             if not status.ok:
                 messages.setdefault(f"{status.name}: {self.message[index]}")
-        title = f"{' x '.join(map(str, self.shape))} points ({self.method}), {outcome(self)}"
+        size = "1 point" if self.ok.size == 1 else f"{' x '.join(map(str, self.shape))} points"
+        title = f"{size} ({self.method}), {outcome(self)}"
         parts: list[Part] = [title, Table("r" * len(header) + "l", [*header, ""], rows)]
         if np.any(self.undecided & (self.n_outliers >= 0)):
             parts.append("?: undecided within the error estimate")

@@ -124,5 +124,5 @@ def study(options: argparse.Namespace) -> Outcome:
     save_figure(found, options, overlaps=options.overlaps)
     options.plot = None  # it is written
     missing = found.failures
-    said = f"{len(missing)} parts are missing; the first: {missing[0]}" if missing else None
+    said = f"{len(missing)} missing; the first: {missing[0]}" if missing else None
     return Outcome(found, said)
