@@ -154,3 +154,18 @@ def test_sampled_functions_are_shown_by_a_name():
     found = rmt.sweep(problem, {"activation": [lambda z: np.maximum(z, 0) - z / 4, "relu(z)"]})
     assert "table(" not in str(found) + found.to_latex()
     assert "table_" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("batch", "reuse", "over: each batch must be one of reused, independent; got 'reuse'"),
+        ("readout", "gauss", "over: each readout must be one of gaussian, rademacher, uniform"),
+        ("init", "ball", "over: each init must be one of sphere, gaussian; got 'ball'"),
+    ],
+)
+def test_words_that_no_problem_takes_are_refused_at_once(name, value, message):
+    problem = rmt.Problem("tanh(z)", "z", 100, 100, 200, [(2, 0.3)])
+    good = {"batch": "reused", "readout": "uniform", "init": "sphere"}[name]
+    with pytest.raises(InvalidInputError, match=message):
+        grid(problem, {name: [good, value]})

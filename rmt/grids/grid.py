@@ -6,18 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rmt.arguments import is_sequence
+from rmt.arguments import checked_choice, is_sequence
 from rmt.frames import rows_of
 from rmt.functions import ScalarFunction
 from rmt.problem import Bernoulli, Channel, Loss, Poisson, Problem, SignOf, Step
 from rmt.problem.law_texts import is_law, law_text, read_law
 from rmt.status import InvalidInputError
-from rmt.vocabulary import TEXTS
+from rmt.vocabulary import TEXTS, Batch, Init, Initialisation, ReadoutLaw
 
 __all__ = ["Grid", "Over", "actual_value", "grid", "parameters", "problem_at", "schedule_text"]
 
@@ -192,6 +192,15 @@ def _texts(name: str, values: Any) -> NDArray[Any]:
     return _texts_of([_text(name, value) for value in values])
 
 
+# What a problem refuses whatever else it is: said before anything is computed.
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "batch": get_args(Batch),
+    "readout": get_args(ReadoutLaw),
+    "init": get_args(Init),
+    "initialisation": get_args(Initialisation),
+}
+
+
 def _texts_of(values: Sequence[Any]) -> NDArray[Any]:
     array = np.empty(len(values), dtype=object)
     array[:] = values
@@ -204,7 +213,10 @@ def _text(name: str, value: Any) -> str:
     if name == "steps":
         return schedule_text(value)
     if isinstance(value, str):
-        return batches_text(value) if name == "batch" else str(value)
+        text = batches_text(value) if name == "batch" else str(value)
+        if name in _CHOICES and not (name == "batch" and _batches(text) != text):
+            checked_choice(f"over: each {name}", text, _CHOICES[name])
+        return text
     expected = "a text"
     if name in ("activation", "target"):
         if isinstance(value, Bernoulli | Channel | Poisson | SignOf) and name == "target":
