@@ -34,7 +34,7 @@ from rmt.spikes.on_rows import RowsOutliers, on_plain_rows, outliers_on_rows, wi
 from rmt.spikes.path import walked
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.scaling.strengths import scaling_strengths
-from rmt.status import ConvergenceError, InvalidInputError
+from rmt.status import IN_BEST, ConvergenceError, InvalidInputError
 from rmt.vocabulary import BULKS, METHODS, RTOL, Bulk
 
 __all__ = [
@@ -359,12 +359,7 @@ def _error(
     for function in (prediction.problem.activation, prediction.problem.target):
         for known in (table.known_to for table in function.tables if table.known_to < math.inf):
             what = f"{what.rstrip('.')}. {function.short} is known for |z| <= {known:.4g} only"
-    return ConvergenceError(
-        f"{what.rstrip('.')}. The prediction so far is the attribute `best` of this error, and is "
-        "what throw=False returns.",
-        prediction.status,
-        prediction,
-    )
+    return ConvergenceError(f"{what.rstrip('.')}.{IN_BEST}", prediction.status, prediction)
 
 
 def on_bulk(problem: Problem, factors: SpikeStrengths, bulk: Bulk | None = None) -> Prediction:

@@ -45,6 +45,12 @@ class Status(Enum):
         return self is Status.CONVERGED
 
 
+IN_BEST = (
+    " The prediction so far is the attribute `best` of this error, and is what throw=False returns."
+)
+"""The end of a message in Python; not in a shell."""
+
+
 class RmtError(Exception):
     """Base class of every error that this package raises on purpose.
 

@@ -16,7 +16,7 @@ from inspect import getdoc
 from typing import Any
 
 from rmt.cli.parser import EXIT_CODES, CommandParser, add_version, one_line
-from rmt.status import InvalidInputError, RmtError
+from rmt.status import IN_BEST, InvalidInputError, RmtError
 
 __all__ = [
     "Argument",
@@ -246,7 +246,7 @@ def run_program(program: Program, arguments: Sequence[str] | None = None) -> int
         print(_written(outcome.found, options))
         sys.stdout.flush()
     except (RmtError, ImportError) as error:
-        parts = [str(error), *getattr(error, "__notes__", [])]
+        parts = [str(error).removesuffix(IN_BEST), *getattr(error, "__notes__", [])]
         code = 2 if isinstance(error, InvalidInputError | ImportError) else 1
         return _failed(code, f"error: {'; '.join(map(one_line, parts))}", options)
     except BrokenPipeError:  # whoever read the output has seen enough

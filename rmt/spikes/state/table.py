@@ -190,8 +190,8 @@ def _overflow(what: str) -> ConvergenceError:
 def _affordable(count: float) -> int:
     if not count < MOST_NODES:
         raise ConvergenceError(
-            f"{Status.NOT_CONVERGED.value} The rows have grown so long that an activation of their "
-            "size is not resolved: take smaller steps.",
+            "Not converged: the rows have grown so long that an activation of their size is not "
+            "resolved; take smaller steps.",
             Status.NOT_CONVERGED,
         )
     return math.ceil(count)
