@@ -169,3 +169,14 @@ def test_words_that_no_problem_takes_are_refused_at_once(name, value, message):
     good = {"batch": "reused", "readout": "uniform", "init": "sphere"}[name]
     with pytest.raises(InvalidInputError, match=message):
         grid(problem, {name: [good, value]})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("n", "samples"), ("noise", "noise_std"), ("lr", "scale_1")]
+)
+def test_names_of_papers_and_slips_are_answered(name, meant):
+    problem = rmt.Problem("tanh(z)", "z", 100, 100, 200, [(2, 0.3)])
+    with pytest.raises(
+        InvalidInputError, match=rf"parameter '{name}' \(did you mean {meant}\?\); "
+    ):
+        grid(problem, {name: [1, 2]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any, TypeAlias, get_args
 
@@ -117,7 +118,8 @@ def grid(problem: Problem, over: Over) -> Grid:
             if name not in allowed:
                 step = " of a problem with one step" if len(problem.steps) == 1 else ""
                 raise InvalidInputError(
-                    f"over: unknown parameter {name!r}; the parameters{step} are {_listed(allowed)}"
+                    f"over: unknown parameter {name!r}{_meant(name, allowed)}; the parameters"
+                    f"{step} are {_listed(allowed)}"
                 )
             if name in axes or names.count(name) > 1:
                 raise InvalidInputError(f"over: the parameter {name} is given twice")
@@ -142,6 +144,19 @@ def grid(problem: Problem, over: Over) -> Grid:
         dims.append(names)
     _check_sizes(list(axes))
     return Grid(tuple(dims), axes)
+
+
+# What papers call them.
+_SYMBOLS = {"n": "samples", "d": "dim", "N": "width", "lr": "scale_1", "eta": "scale_1"}
+
+
+def _meant(name: Any, allowed: Sequence[str]) -> str:
+    """A question, where one of the names is like it."""
+    given = str(name)
+    begun = [one for one in allowed if one.startswith(given)]
+    found = [_SYMBOLS[given]] if given in _SYMBOLS else begun
+    found = found or get_close_matches(given, allowed, 1, cutoff=0.75)
+    return f" (did you mean {found[0]}?)" if len(found) == 1 else ""
 
 
 def _check_sizes(names: Sequence[str]) -> None:
