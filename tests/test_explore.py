@@ -425,6 +425,6 @@ def test_command(tmp_path, monkeypatch, capsys):
 def test_command_tells_gaps(tmp_path, capsys):
     words = "explore --activation relu(z) --over n_steps=2 --over noise_std=0,0.5 --max-seconds"
     assert main([*words.split(), "0.001", "--output", str(tmp_path / "page.html")]) == 1
-    assert "2 of 2 frames are gaps" in capsys.readouterr().err
+    assert "2 of 2 frames are gaps; the first: Out of time" in capsys.readouterr().err
     assert main([*words.split(), "inf", "--over", "noise_std=1", "--output", "page.html"]) == 2
     assert "noise_std is given twice" in capsys.readouterr().err

@@ -250,7 +250,8 @@ def explore(options: argparse.Namespace) -> Outcome:
     if options.open:
         webbrowser.open(path.resolve().as_uri())
     failed = found.n_failed
-    said = f"{failed} of {found.n_frames} frames are gaps; the page says why" if failed else None
+    why = [str(one.message[~one.ok].flat[0]) for one in found.sweeps if not one.ok.all()]
+    said = f"{failed} of {found.n_frames} frames are gaps; the first: {why[0]}" if why else None
     return Outcome(f"{found}\n{path}: open it in a browser", said)
 
 
