@@ -18,7 +18,7 @@ from rmt.budget import MAX_SECONDS, checked_seconds, time_limit
 from rmt.cache import remembered
 from rmt.prediction import Method, Prediction, Spike, SpikeError, TrainingPath
 from rmt.problem import Problem
-from rmt.problem.supported import check_supported, has_prediction, two_steps
+from rmt.problem.supported import check_supported, has_prediction
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spectra.outliers.rectangular import rectangular_outliers
@@ -30,9 +30,10 @@ from rmt.spikes.deformed.outliers import (
     deformed_outliers,
 )
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
-from rmt.spikes.on_rows import RowsOutliers, on_plain_rows, outliers_on_rows, with_row_lengths
+from rmt.spikes.on_rows import RowsOutliers, on_plain_rows, outliers_on_rows
 from rmt.spikes.path import walked
 from rmt.spikes.resummed import resummed_strengths
+from rmt.spikes.row_lengths import with_row_lengths
 from rmt.spikes.scaling.strengths import scaling_strengths
 from rmt.status import IN_BEST, ConvergenceError, InvalidInputError
 from rmt.vocabulary import BULKS, METHODS, RTOL, Bulk
@@ -62,26 +63,28 @@ def predict(
 ) -> Prediction:
     r"""Outliers of the weights after the last step, and what they have learned of the target.
 
-    The mean update is a matrix of finite rank with singular values ``theta_k``, right directions of
-    squared alignment ``o_k^2`` with the target. With ``gamma = N/d``, on the Marchenko-Pastur bulk
-    of the initial weights each ``theta_k > gamma^{1/4}`` makes one outlier, of singular value and
-    squared overlap with the target
+    The mean update is a matrix of finite rank with singular values ``theta_k``, left functions
+    ``u_k`` of the readout ``g`` and right directions of alignment ``o_k`` with the target. Beside
+    it a row of readout ``g`` has a part of its own, whose length training has made ``b(g)``. With
+    ``gamma = N/d`` each eigenvalue ``q`` of ``b^2 + sum_k theta_k^2 u_k u_k^T``, of unit
+    eigenvector ``x``, makes one outlier of singular value and squared overlap with the target
 
     .. math::
-       s_k = \frac{\sqrt{(1 + \theta_k^2)(\gamma + \theta_k^2)}}{\theta_k}, \qquad
-       o_k^2 \left(1 - \frac{\gamma + \theta_k^2}{\theta_k^2 (\theta_k^2 + 1)}\right).
+       s^2 = \psi(q) = q \Big(1 + \gamma\, E_g \frac{b^2}{q - b^2}\Big), \qquad
+       \frac{\psi'(q)}{q} \Big(\sum_k \theta_k \langle u_k, x\rangle o_k\Big)^2
 
-    Training changes the lengths of the rows beside the mean update, too: what that does to weak
-    outliers is told by ``bulk="rows"``.
+    if ``q`` exceeds all ``b^2`` and ``psi'(q) > 0``. On the initial weights ``b = 1``,
+    ``q = 1 + theta_k^2``, that is ``theta_k > gamma^{1/4}`` and
+    ``s_k = ((1 + theta_k^2) (gamma + theta_k^2))^{1/2} / theta_k``.
 
     Parameters
     ----------
     problem : Problem
     method : {"resummed", "scaling", "deformed"}
         Level of theory. ``scaling``: the leading terms of large ``N``, evaluated at the width (see
-        `rmt.scaling` for exponents and constants). ``resummed``: finite width, all orders in the
-        first step, on the Marchenko-Pastur bulk or on that of rows. ``deformed``: on the bulk that
-        the rest of the gradients leaves at this width.
+        `rmt.scaling` for exponents and constants), on the bulk of the initial weights.
+        ``resummed``: finite width, all orders in the first step, on the bulk of rows of their new
+        lengths. ``deformed``: on the bulk that the rest of the gradients leaves at this width.
     rtol : float
         Relative tolerance on the strengths and absolute tolerance on the squared alignments of
         outliers, from 1e-10 to 1e-2. It is relaxed for spikes below the threshold
@@ -99,11 +102,10 @@ def predict(
         that reaches it ends as one that has not converged, with the status ``OUT_OF_TIME`` and the
         best prediction so far. Nearly all predictions take less than a second.
     bulk : {"rows", "marchenko-pastur"}, optional
-        At the level ``resummed`` only: what the strengths come out of. ``rows``: initial weights
-        whose rows have the lengths ``b(g)`` that training has given them; it is the default for
-        more than two steps and for a step of exponent 1/2, which know them, and for two others
-        takes about as long as the prediction again. ``marchenko-pastur``: the initial
-        weights, the default for one or two steps.
+        At the level ``resummed`` only: what the strengths come out of. ``rows``, the default:
+        initial weights whose rows have the lengths ``b(g)`` that training has given them.
+        ``marchenko-pastur``: the initial weights, which is what the limit of large widths has;
+        after one or two steps it takes a third to all of the time.
 
     Returns
     -------
@@ -138,7 +140,7 @@ def predict(
     ...     prediction = rmt.predict(problem, method)
     ...     print(method, [round(spike.singular_value, 2) for spike in prediction.outliers])
     scaling [22.97, 2.55]
-    resummed [19.85, 2.39]
+    resummed [19.86, 2.47]
     deformed [19.86, 2.51]
     """
     check_arguments(problem, method, rtol, forms, bulk)
@@ -193,7 +195,7 @@ def training_path(
     forms : {"linked", "exact", "simple"}, optional
         As in `predict`.
     bulk : {"rows", "marchenko-pastur"}, optional
-        As in `predict`; the default is that of the whole problem, at all its points.
+        As in `predict`.
 
     Returns
     -------
@@ -236,8 +238,6 @@ def training_path(
     check_arguments(problem, method, rtol, forms, bulk)
     if method == "deformed" and forms is None:
         forms = _default_forms(problem)
-    if method == "resummed" and bulk is None:
-        bulk = _default_bulk(problem)
     for n in range(1, problem.n_steps + 1):
         check_supported(problem.with_n_steps(n), method, forms)
         if method != "resummed":  # whose walk has the errors and the alignments of rows
@@ -337,7 +337,7 @@ def _at_level(
         return _deformed(problem, found, forms)
     with time_limit(seconds):
         if method == "resummed":
-            return on_bulk(problem, resummed_strengths(problem, rtol), bulk)
+            return on_bulk(problem, resummed_strengths(problem, rtol), bulk, rtol)
         factors = scaling_strengths(problem)
     prediction = on_marchenko_pastur(problem, method, factors)
     return replace(prediction, notes=(*notes.of_scaling(problem), *prediction.notes))
@@ -362,13 +362,17 @@ def _error(
     return ConvergenceError(f"{what.rstrip('.')}.{IN_BEST}", prediction.status, prediction)
 
 
-def on_bulk(problem: Problem, factors: SpikeStrengths, bulk: Bulk | None = None) -> Prediction:
+def on_bulk(
+    problem: Problem, factors: SpikeStrengths, bulk: Bulk | None = None, rtol: float = RTOL
+) -> Prediction:
     """The prediction of spikes of the level ``resummed``, on the bulk of this name or the default.
+
+    What is not known of the lengths of rows is found to what goes with ``rtol``.
 
     Raises
     ------
     ConvergenceError
-        The lengths of the rows were asked for and not found.
+        The lengths of the rows were not found.
     """
     in_pairs = problem.initialisation == "antisymmetric"
     if in_pairs and bulk == "rows":
@@ -378,8 +382,8 @@ def on_bulk(problem: Problem, factors: SpikeStrengths, bulk: Bulk | None = None)
         )
     if in_pairs:
         return _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
-    if (bulk or _default_bulk(problem)) == "rows":
-        factors = with_row_lengths(problem, factors)
+    if bulk != "marchenko-pastur":
+        (factors,) = with_row_lengths([problem], [factors], rtol)
         if factors.row_lengths is not None:
             return _on_rows(problem, outliers_on_rows(problem, factors))
     if any(step.weight_decay for step in problem.steps):
@@ -391,10 +395,6 @@ def _default_forms(problem: Problem) -> Forms:
     """Those closest to simulation, or the simple ones where these are not worked out."""
     known = has_prediction(problem, "deformed", DEFAULT_FORMS)
     return DEFAULT_FORMS if known or not has_prediction(problem, "deformed") else "simple"
-
-
-def _default_bulk(problem: Problem) -> Bulk:
-    return "marchenko-pastur" if two_steps(problem) else "rows"
 
 
 def _on_rows(problem: Problem, found: RowsOutliers) -> Prediction:

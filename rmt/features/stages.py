@@ -11,8 +11,8 @@ from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.problem.supported import check_two_steps
 from rmt.spikes.mean_update import SpikeStrengths, no_spikes
-from rmt.spikes.on_rows import with_row_lengths
 from rmt.spikes.resummed import resummed_strengths
+from rmt.spikes.row_lengths import with_row_lengths
 from rmt.vocabulary import RTOL
 
 __all__ = ["Stage", "last_stage", "row_lengths", "stage_names", "stages"]
@@ -108,6 +108,6 @@ def row_lengths(problem: Problem, spikes: SpikeStrengths) -> Array:
     g = spikes.readout_nodes
     if not spikes.strengths.size or not np.isfinite(g).all():
         return np.ones(g.size)
-    lengths = with_row_lengths(problem, spikes).row_lengths
+    lengths = with_row_lengths([problem], [spikes])[0].row_lengths
     assert lengths is not None
     return lengths

@@ -25,6 +25,7 @@ from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.path import strengths_along_walk
 from rmt.spikes.resummed import family_key, resummed_family
+from rmt.spikes.row_lengths import with_row_lengths
 from rmt.status import ConvergenceError, Status
 from rmt.vocabulary import Bulk, Forms
 
@@ -161,9 +162,13 @@ def _predicted(level: Level, problems: Sequence[Problem]) -> list[Point | Failur
         return [next(rest) if one is None else one for one in refused]
     if not two_steps(problems[0]):
         return _on_the_way(level, problems)
+    spikes = _resummed(level, problems)
+    if level.bulk != "marchenko-pastur" and len(problems) > 1:
+        together = attempted(_with_lengths, level, problems, spikes)
+        spikes = spikes if isinstance(together, Failure) else together  # and each fails alone
     return [
         attempted(_on_bulk, level, problem, found)
-        for problem, found in zip(problems, _resummed(level, problems), strict=True)
+        for problem, found in zip(problems, spikes, strict=True)
     ]
 
 
@@ -196,7 +201,14 @@ def _walk(level: Level, problem: Problem) -> list[SpikeStrengths]:
 
 def _on_bulk(level: Level, problem: Problem, found: SpikeStrengths) -> Point:
     with time_limit(level.max_seconds):  # for the lengths of rows
-        return Point.of(on_bulk(problem, found, level.bulk))
+        return Point.of(on_bulk(problem, found, level.bulk, level.rtol))
+
+
+def _with_lengths(
+    level: Level, problems: Sequence[Problem], spikes: Sequence[SpikeStrengths]
+) -> list[SpikeStrengths]:
+    with time_limit(level.max_seconds):
+        return with_row_lengths(problems, spikes, level.rtol)
 
 
 def _resummed(level: Level, problems: Sequence[Problem]) -> list[SpikeStrengths]:

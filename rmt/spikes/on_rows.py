@@ -12,31 +12,24 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy
 
 from rmt.arrays import Array
 from rmt.problem import Problem
-from rmt.problem.supported import two_steps
 from rmt.spectra.laws.law import SpectralLaw
 from rmt.spectra.laws.population import Population
 from rmt.spectra.laws.silverstein import GeneralisedMarchenkoPastur
 from rmt.spectra.outliers.unequal_rows import unequal_row_outliers
-from rmt.spikes.constants import constants
 from rmt.spikes.deformed.rare import exceeded_by
 from rmt.spikes.mean_update import SpikeStrengths
-from rmt.spikes.readout_rule import law_of_readout, readout_rule
+from rmt.spikes.readout_rule import law_of_readout
 from rmt.spikes.refinement import SAFETY
-from rmt.spikes.state.walk import shrunk, walk
-from rmt.status import ConvergenceError, Status
+from rmt.spikes.row_lengths import interpolated_lengths
+from rmt.spikes.state.walk import shrunk
 
-__all__ = ["RowsOutliers", "on_plain_rows", "outliers_on_rows", "with_row_lengths"]
+__all__ = ["RowsOutliers", "on_plain_rows", "outliers_on_rows"]
 
 
-RESOLUTION, COARSER = 1.0, 0.75  # of the walk that tells lengths, and what shows their errors
-READOUTS = {False: 14.0, True: 20.0}  # nodes of it, for smooth activations, and with kinks
-READOUT_SCALE = 0.3
 CUT_LOWER = 2.0  # times as many neurons that are cut off there
-LEAST = 1e-3  # of a squared length: interpolation does not know that it is positive
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +90,7 @@ def outliers_on_rows(problem: Problem, spikes: SpikeStrengths) -> RowsOutliers:
     Examples
     --------
     >>> from rmt.spikes.resummed import resummed_strengths
+    >>> from rmt.spikes.row_lengths import with_row_lengths
     >>> problem = Problem(
     ...     "tanh(z + 7/10)",
     ...     "sin(2*z)",
@@ -106,7 +100,7 @@ def outliers_on_rows(problem: Problem, spikes: SpikeStrengths) -> RowsOutliers:
     ...     [(4, 0.3), (4, 0.4)],
     ...     readout="rademacher",
     ... )
-    >>> spikes = with_row_lengths(problem, resummed_strengths(problem))
+    >>> (spikes,) = with_row_lengths([problem], [resummed_strengths(problem)])
     >>> outliers_on_rows(problem, spikes).singular_value.round(3).tolist()
     [19.856, 2.466]
     """
@@ -252,62 +246,4 @@ def _population(problem: Problem, spikes: SpikeStrengths) -> tuple[Array, Array]
     values, weights = law_of_readout(problem.readout)
     if values.size <= g.size:
         return square, spikes.readout_weights
-    return _between(g, square, values), weights
-
-
-def _between(g: Array, square: Array, new: Array) -> Array:
-    """Squared lengths at other readouts.
-
-    They are nearly quadratic in ``g``, for which a cubic spline is exact; so they go on beyond the
-    nodes.
-    """
-    if np.array_equal(g, new):
-        return square
-    spline = scipy.interpolate.make_interp_spline(g, square, k=min(3, g.size - 1))
-    inside = np.clip(new, g[0], g[-1])
-    beyond = np.where(inside == new, 1.0, new / np.where(inside == 0.0, 1.0, inside))
-    return np.asarray(np.maximum(1.0 + (spline(inside) - 1.0) * beyond**2, LEAST * square.min()))
-
-
-def with_row_lengths(problem: Problem, spikes: SpikeStrengths) -> SpikeStrengths:
-    """Spikes after one or two steps with the lengths of the rows on their nodes.
-
-    Spikes that have them, as after any other steps, are returned as they are.
-
-    Raises
-    ------
-    ConvergenceError
-        The lengths were not found; ``best`` holds the spikes.
-    """
-    if spikes.row_lengths is not None or not two_steps(problem):
-        return spikes
-    g = spikes.readout_nodes
-    if not np.isfinite(g).all():
-        return spikes
-    try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            fine, coarse = (
-                _between(*_squared_lengths(problem, one), g) for one in (RESOLUTION, COARSER)
-            )
-    except ConvergenceError as end:
-        raise ConvergenceError(str(end), end.status, spikes) from end
-    except np.linalg.LinAlgError as error:
-        raise ConvergenceError(str(error), Status.NOT_FINITE, spikes) from error
-    fine, coarse = np.sqrt(fine), np.sqrt(coarse)
-    if not np.isfinite([fine, coarse]).all():
-        raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE, spikes)
-    return replace(
-        spikes, row_lengths=fine, coarser=replace(spikes, row_lengths=coarse, coarser=None)
-    )
-
-
-def _squared_lengths(problem: Problem, resolution: float) -> tuple[Array, Array]:
-    """Nodes of the readout, and ``b^2`` there after the last step; of one, in closed form."""
-    kinked = bool(problem.activation.kinks)
-    order = 2 * max(1, round(READOUTS[kinked] * resolution / 2.0))
-    g, w = readout_rule(problem.readout, order, READOUT_SCALE, kinked)
-    if len(problem.steps) == 1:
-        c, t = constants(problem), problem.learning_rates[0] / math.sqrt(problem.width) * g
-        return g, np.asarray((1.0 + t * (c.mu2 * c.Ey)) ** 2 + (t * c.tau) ** 2)
-    *_, last = walk(problem, g, w, resolution, to_the_end=False)
-    return g, last.own
+    return interpolated_lengths(g, square, values), weights

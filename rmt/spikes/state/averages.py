@@ -10,7 +10,7 @@ sample. The last of them is smoothed, in closed form or from a table.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -98,6 +98,16 @@ def at_samples(
     rows, count = origin.shape
     uses = sorted(memory.residuals)
     n = len(uses)
+    if (
+        rows > 1
+        and not past
+        and (covariance == covariance[0]).all()
+        and (origin == origin[0]).all()
+    ):
+        one = at_samples(  # before training all rows are alike
+            sigma, covariance[:1], past, origin[:1], memory, shrunk, resolution
+        )
+        return Averages(*(_repeated(getattr(one, f.name), rows) for f in fields(Averages)))
     found = np.empty((3 + n + n + 1, rows, count))
     slopes = SlopeTable(sigma, resolution)
     for q in range(rows):
@@ -118,6 +128,11 @@ def at_samples(
             )
     value, slope, square = found[:3]
     return Averages(value, slope, square, products=found[3 : 3 + n], moments=found[3 + n :])
+
+
+def _repeated(one: Array, rows: int) -> Array:
+    """The same for so many rows, which are the last axis but one."""
+    return np.broadcast_to(one, (*one.shape[:-2], rows, one.shape[-1]))
 
 
 def own_nodes(sigma: ScalarFunction, uses: int, resolution: float) -> int:

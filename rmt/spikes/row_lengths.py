@@ -1,0 +1,162 @@
+"""Lengths of the rows' own parts after one or two steps, which expectations of spikes do not tell.
+
+After one step ``b^2`` has a closed form. After two it is read off the walk, on a few nodes of the
+readout. The second step's samples and slopes depend on the first step alone: with
+``a = eta_2 / kept`` (``kept`` of weight decay) and its ``phi_2``,
+
+    b^2 / kept^2 = A + a B + a^2 (C + phi_2 D),
+
+so that two or three walks tell the lengths of a whole family that shares the first step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import scipy
+
+from rmt.arrays import Array
+from rmt.problem import Problem
+from rmt.problem.supported import two_steps
+from rmt.spikes.constants import constants
+from rmt.spikes.mean_update import SpikeStrengths
+from rmt.spikes.readout_rule import readout_rule
+from rmt.spikes.state.walk import shrunk, walk
+from rmt.status import ConvergenceError, Status
+from rmt.vocabulary import RTOL
+
+__all__ = ["interpolated_lengths", "with_row_lengths"]
+
+
+COARSER = 0.75  # of the walk's resolution: what shows the errors of lengths
+DIGIT = 0.3  # by how much a tolerance of one digit more refines the walk
+READOUTS = {False: 14.0, True: 20.0}  # nodes of it, for smooth activations, and with kinks
+READOUT_SCALE = 0.3
+LEAST = 1e-3  # of a squared length: interpolation does not know that it is positive
+
+
+def with_row_lengths(
+    problems: Sequence[Problem], spikes: Sequence[SpikeStrengths], rtol: float = RTOL
+) -> list[SpikeStrengths]:
+    """Spikes after one or two steps with the lengths of the rows on their nodes.
+
+    Spikes that have them, as after any other steps, are returned as they are.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        Of one family (`rmt.spikes.resummed.family_key`).
+    spikes : sequence of SpikeStrengths
+        Of each.
+    rtol : float
+        What the spikes were asked for with. At 1e-4 lengths are to about 1e-3, and finer below.
+
+    Raises
+    ------
+    ConvergenceError
+        The lengths were not found; ``best`` holds the spikes.
+    """
+    in_pairs = bool(problems) and problems[0].initialisation == "antisymmetric"
+    if not problems or in_pairs or not two_steps(problems[0]):
+        return list(spikes)
+    missing = [
+        k
+        for k, one in enumerate(spikes)
+        if one.row_lengths is None and np.isfinite(one.readout_nodes).all()
+    ]
+    found = list(spikes)
+    if not missing:
+        return found
+    asked = [problems[k] for k in missing]
+    resolution = 1.0 + DIGIT * max(-np.log10(rtol) - 4.0, 0.0)
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            fine, coarse = (_squared_lengths(asked, one * resolution) for one in (1.0, COARSER))
+    except ConvergenceError as end:
+        raise ConvergenceError(str(end), end.status, found) from end
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(str(error), Status.NOT_FINITE, found) from error
+    for k, one, other in zip(missing, fine, coarse, strict=True):
+        found[k] = _with(spikes[k], one, other)
+    return found
+
+
+def _with(
+    spikes: SpikeStrengths, fine: tuple[Array, Array], coarse: tuple[Array, Array]
+) -> SpikeStrengths:
+    g = spikes.readout_nodes
+    lengths, coarser = (np.sqrt(interpolated_lengths(*one, g)) for one in (fine, coarse))
+    if not np.isfinite([lengths, coarser]).all():
+        raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE, spikes)
+    return replace(
+        spikes, row_lengths=lengths, coarser=replace(spikes, row_lengths=coarser, coarser=None)
+    )
+
+
+def _squared_lengths(problems: Sequence[Problem], resolution: float) -> list[tuple[Array, Array]]:
+    """Of each, nodes of the readout and ``b^2`` there after the last step."""
+    problem = problems[0]
+    kinked = bool(problem.activation.kinks)
+    order = 2 * max(1, round(READOUTS[kinked] * resolution / 2.0))
+    g, w = readout_rule(problem.readout, order, READOUT_SCALE, kinked)
+    if len(problem.steps) == 1:
+        return [(g, _after_one_step(one, g)) for one in problems]
+    told = _telling(problems)
+    if len(problems) <= len(told):
+        return [(g, _walked(one, g, w, resolution)[1]) for one in problems]
+    before, squares = zip(*(_walked(one, g, w, resolution) for one in told), strict=True)
+    left = [shrunk(one, 2) ** 2 for one in told]
+    powers = np.array([_powers(one) for one in told])[:, : len(told)]
+    start = before[0] / shrunk(problem, 1) ** 2
+    known = np.array([square / kept for square, kept in zip(squares, left, strict=True)])
+    coefficients = np.linalg.solve(powers, known - start)
+    return [
+        (g, shrunk(one, 2) ** 2 * (start + np.array(_powers(one)[: len(told)]) @ coefficients))
+        for one in problems
+    ]
+
+
+def _after_one_step(problem: Problem, g: Array) -> Array:
+    c, t = constants(problem), problem.learning_rates[0] / np.sqrt(problem.width) * g
+    return np.asarray((shrunk(problem, 1) + t * (c.mu2 * c.Ey)) ** 2 + (t * c.tau) ** 2)
+
+
+def _walked(problem: Problem, g: Array, w: Array, resolution: float) -> tuple[Array, Array]:
+    """``b^2`` after the first and the second step."""
+    first, second = walk(problem, g, w, resolution, to_the_end=False)
+    return first.own, second.own
+
+
+def _telling(problems: Sequence[Problem]) -> list[Problem]:
+    """Problems whose lengths tell those of a family: its largest second step, half of it, and
+    another number of samples where that is the second step's own.
+    """
+    largest = max(problems, key=lambda one: _powers(one)[0])
+    first, second = largest.steps
+    half = largest.replace(steps=[first, replace(second, scale=second.scale / 2.0)])
+    if largest.batch == "reused":
+        return [largest, half]
+    samples = largest.samples[0], 2 * largest.samples[1]
+    return [largest, half, largest.replace(samples=samples)]
+
+
+def _powers(problem: Problem) -> tuple[float, float, float]:
+    """``a, a^2, a^2 phi_2`` of the second step."""
+    a = problem.learning_rates[1] / shrunk(problem, 2)
+    return a, a**2, a**2 * problem.dim / problem.samples[problem.schedule[1]]
+
+
+def interpolated_lengths(g: Array, square: Array, new: Array) -> Array:
+    """Squared lengths at other readouts.
+
+    They are nearly quadratic in ``g``, for which a cubic spline is exact; so they go on beyond the
+    nodes.
+    """
+    if np.array_equal(g, new):
+        return square
+    spline = scipy.interpolate.make_interp_spline(g, square, k=min(3, g.size - 1))
+    inside = np.clip(new, g[0], g[-1])
+    beyond = np.where(inside == new, 1.0, new / np.where(inside == 0.0, 1.0, inside))
+    return np.asarray(np.maximum(1.0 + (spline(inside) - 1.0) * beyond**2, LEAST * square.min()))
