@@ -41,7 +41,7 @@ def made(**changes: Any) -> Problem:
 
 
 def found(**changes: Any) -> Prediction:
-    return predict(made(**changes), rtol=RTOL)
+    return predict(made(**changes), rtol=RTOL, bulk="marchenko-pastur")
 
 
 def numbers(prediction: Prediction) -> np.ndarray:
@@ -80,7 +80,7 @@ def test_one_step_on_a_linear_target(gamma: float, noise: float) -> None:
         steps=step,
         noise_std=noise,
     )
-    (spike,) = predict(problem).spikes
+    (spike,) = predict(problem, bulk="marchenko-pastur").spikes
     B = 1 + dim / samples * (1 + noise**2)
     theta = 3.0 * width**0.25 * 0.5 * math.sqrt(B)
     assert spike.strength == pytest.approx(theta, rel=1e-12)
@@ -97,7 +97,7 @@ def test_one_step_on_a_linear_target(gamma: float, noise: float) -> None:
 def test_one_step_of_two_directions() -> None:
     """f = 3 z1 + 4 z2 + z1 z2: b = (3, 4), Ey2 = 26, whatever else it contains."""
     problem = made(target="3*z1 + 4*z2 + z1*z2", steps=Step(1, 0.4), activation="z + 1")
-    (spike,) = predict(problem).spikes
+    (spike,) = predict(problem, bulk="marchenko-pastur").spikes
     B = 25 + 500 / 900 * 26
     assert spike.strength == pytest.approx(400**0.4 * math.sqrt(B), rel=1e-12)
     assert spike.target_alignments == pytest.approx((9 / B, 16 / B), rel=1e-12)
@@ -126,7 +126,7 @@ def test_second_step_of_a_linear_network() -> None:
     v2 = phi2 * psi2 + 1 - 2 * k + k**2 * B
     theta = math.sqrt(eta1**2 * B + 2 * eta1 * eta2 * beta1_v + eta2**2 * v2)
     alignment = (eta1 + eta2 * (1 - k)) / theta
-    (spike,) = predict(problem).spikes
+    (spike,) = predict(problem, bulk="marchenko-pastur").spikes
     assert spike.strength == pytest.approx(theta, rel=1e-9)
     assert spike.target_alignments[0] == pytest.approx(alignment**2, rel=1e-8)
 
@@ -179,10 +179,10 @@ def test_notes_on_outliers_that_fluctuations_move() -> None:
         readout="rademacher",
         noise_std=0.2,
     )
-    (note,) = predict(moved).notes
+    (note,) = predict(moved, bulk="marchenko-pastur").notes
     assert "spike 1 is further out" in note
     assert 'method="deformed"' in note
-    many = predict(moved.replace(samples=40_000))
+    many = predict(moved.replace(samples=40_000), bulk="marchenko-pastur")
     assert not any("further out" in note for note in many.notes)
 
 
@@ -429,8 +429,8 @@ def test_errors_propagate(batch: str) -> None:
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_loose_answers_are_within_their_error(batch: str) -> None:
-    tight = predict(made(batch=batch), rtol=1e-7)
-    loose = predict(made(batch=batch), rtol=1e-2)
+    tight = predict(made(batch=batch), rtol=1e-7, bulk="marchenko-pastur")
+    loose = predict(made(batch=batch), rtol=1e-2, bulk="marchenko-pastur")
     for one, other in zip(loose.spikes, tight.spikes, strict=False):
         assert abs(one.strength - other.strength) <= one.error.strength + other.error.strength
         slack = one.error.target_overlap + other.error.target_overlap

@@ -20,10 +20,11 @@ from rmt.spectra.dyson import GaussianField, IndexType, Pencil, Term
 from rmt.spectra.outliers.unequal_rows import unequal_row_outliers
 from rmt.spectra.pencil_outliers import pencil_outliers
 from rmt.spikes.mean_update import SpikeStrengths
-from rmt.spikes.on_rows import outliers_on_rows, with_row_lengths
+from rmt.spikes.on_rows import outliers_on_rows
 from rmt.spikes.path import walked
 from rmt.spikes.readout_rule import law_of_readout, readout_rule
 from rmt.spikes.resummed import resummed_strengths
+from rmt.spikes.row_lengths import with_row_lengths
 from rmt.spikes.state.walk import walk
 from rmt.status import ConvergenceError, Status
 from tests.two_step_lengths import after_two_steps
@@ -167,7 +168,7 @@ def test_errors_bound_the_distance_to_a_finer_solution(problem: Problem) -> None
 
 def test_errors_of_lengths_reach_the_outliers() -> None:
     """Lengths alone are off: what follows from them moves by less than the estimate."""
-    spikes = with_row_lengths(SINE, resummed_strengths(SINE))
+    (spikes,) = with_row_lengths([SINE], [resummed_strengths(SINE)])
     assert spikes.row_lengths is not None
     off = replace(spikes, row_lengths=1.01 * spikes.row_lengths)
     exact = outliers_on_rows(SINE, spikes)
@@ -217,7 +218,7 @@ def test_nearer_to_networks_than_marchenko_pastur(
 def test_lengths_after_one_and_two_steps() -> None:
     """In closed form after one; after two on fresh batches by the law of the pre-activation."""
     one = SINE.replace(steps=[(4, 0.3)], samples=2000, readout="uniform")
-    found = with_row_lengths(one, resummed_strengths(one))
+    (found,) = with_row_lengths([one], [resummed_strengths(one)])
     assert found.row_lengths is not None
     z, w = np.polynomial.hermite_e.hermegauss(120)
     w = w / w.sum()
@@ -229,7 +230,7 @@ def test_lengths_after_one_and_two_steps() -> None:
     assert found.row_lengths == pytest.approx(expected, rel=1e-9)
     # Two steps of which the second does next to nothing.
     two = SINE.replace(steps=[(4, 0.3), (1e-6, 0.0)], readout="uniform")
-    lengths = with_row_lengths(two, resummed_strengths(two))
+    (lengths,) = with_row_lengths([two], [resummed_strengths(two)])
     assert lengths.row_lengths is not None
     t = 4 * 1000**0.3 / math.sqrt(1000) * lengths.readout_nodes
     expected = np.sqrt(1 + t**2 * 0.5 * (w @ y**2) * variance)
@@ -268,13 +269,69 @@ def test_lengths_after_two_steps_by_the_walk(
     assert apart.max() < 2 * np.abs(fine - other).max() + 2e-3 * np.abs(last.own[near] - 1).max()
 
 
+def test_lengths_after_a_step_with_weight_decay_by_the_walk() -> None:
+    problem = SINE.replace(
+        steps=[rmt.Step(4, 0.3, weight_decay=0.01)],
+        samples=2000,
+        target="z + He2(z)/2",
+        readout="uniform",
+    )
+    (found,) = with_row_lengths([problem], [resummed_strengths(problem)])
+    g, w = found.readout_nodes, found.readout_weights
+    *_, last = walk(problem, g, w, 1.5, to_the_end=False)
+    assert found.row_lengths is not None
+    assert found.row_lengths**2 == pytest.approx(last.own, rel=1e-5)
+    assert not found.row_lengths**2 == pytest.approx(np.ones(g.size), rel=0.1)
+
+
+@pytest.mark.parametrize("batch", ["independent", "reused"])
+def test_lengths_of_a_family_are_those_of_its_members(batch: str) -> None:
+    """Two or three walks tell the lengths after every second step of whatever size."""
+    first = rmt.Step(3, 0.3, weight_decay=0.01)
+    seconds = [(1, 0.1), (2, 0.3), rmt.Step(3, 0.4, weight_decay=0.02), (4, 0.4), (0.5, 0.45)]
+    counts = [900, 500, 1500, 3000, 700]
+    family = [
+        SINE.replace(
+            steps=[first, second],
+            batch=batch,
+            samples=900 if batch == "reused" else (900, n),
+            target="sin(2*z) + He2(z)/2",
+            readout="gaussian",
+        )
+        for second, n in zip(seconds, counts, strict=True)
+    ]
+    spikes = [resummed_strengths(one, 1e-3) for one in family]
+    together = with_row_lengths(family, spikes, 1e-3)
+    for one, known, found in zip(family, spikes, together, strict=True):
+        (alone,) = with_row_lengths([one], [known], 1e-3)
+        assert found.row_lengths is not None
+        assert found.row_lengths == pytest.approx(alone.row_lengths, rel=1e-9)
+        assert found.coarser is not None
+        assert alone.coarser is not None
+        assert found.coarser.row_lengths == pytest.approx(alone.coarser.row_lengths, rel=1e-9)
+    apart = np.ptp([one.row_lengths[[0, -1]] for one in together], axis=0)
+    assert np.all(apart > 0.1)
+
+
+def test_lengths_are_finer_where_strengths_are() -> None:
+    problem = SINE.replace(target="z + z**2/2", activation="gelu(z)", readout="gaussian")
+    spikes = resummed_strengths(problem)
+    off, near = [], np.abs(spikes.readout_nodes) < 3.0
+    for rtol in (1e-3, 1e-6):
+        (found,) = with_row_lengths([problem], [spikes], rtol)
+        assert found.coarser is not None
+        off.append(np.abs(found.row_lengths - found.coarser.row_lengths)[near].max())
+    assert off[1] < off[0] / 3.0
+
+
 def test_default_of_each_problem() -> None:
     two, three = rmt.predict(SINE), rmt.predict(THREE)
-    assert two.to_dict()["bulk"]["law"] == "Marchenko-Pastur"
-    assert three.to_dict()["bulk"]["law"] == "rows"
-    assert "bulk of rows" in str(three)
-    assert "bulk of rows" not in str(two)
+    one = rmt.predict(SINE.with_n_steps(1))
+    assert all(found.to_dict()["bulk"]["law"] == "rows" for found in (one, two, three))
+    assert all("bulk of rows" in str(found) for found in (one, two, three))
     plain = rmt.predict(THREE, bulk="marchenko-pastur")
+    assert plain.to_dict()["bulk"]["law"] == "Marchenko-Pastur"
+    assert "bulk of rows" not in str(plain)
     expected = rectangular_outliers(plain.factors.strengths, THREE.aspect_ratio)
     assert [one.singular_value for one in plain.spikes] == pytest.approx(
         expected.singular_value[: len(plain.spikes)]

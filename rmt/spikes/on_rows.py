@@ -246,4 +246,4 @@ def _population(problem: Problem, spikes: SpikeStrengths) -> tuple[Array, Array]
     values, weights = law_of_readout(problem.readout)
     if values.size <= g.size:
         return square, spikes.readout_weights
-    return interpolated_lengths(g, square, values), weights
+    return interpolated_lengths(problem, g, square, values), weights

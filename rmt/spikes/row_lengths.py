@@ -79,15 +79,18 @@ def with_row_lengths(
     except np.linalg.LinAlgError as error:
         raise ConvergenceError(str(error), Status.NOT_FINITE, found) from error
     for k, one, other in zip(missing, fine, coarse, strict=True):
-        found[k] = _with(spikes[k], one, other)
+        found[k] = _with(problems[k], spikes[k], one, other)
     return found
 
 
 def _with(
-    spikes: SpikeStrengths, fine: tuple[Array, Array], coarse: tuple[Array, Array]
+    problem: Problem,
+    spikes: SpikeStrengths,
+    fine: tuple[Array, Array],
+    coarse: tuple[Array, Array],
 ) -> SpikeStrengths:
     g = spikes.readout_nodes
-    lengths, coarser = (np.sqrt(interpolated_lengths(*one, g)) for one in (fine, coarse))
+    lengths, coarser = (np.sqrt(interpolated_lengths(problem, *one, g)) for one in (fine, coarse))
     if not np.isfinite([lengths, coarser]).all():
         raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE, spikes)
     return replace(
@@ -148,15 +151,17 @@ def _powers(problem: Problem) -> tuple[float, float, float]:
     return a, a**2, a**2 * problem.dim / problem.samples[problem.schedule[1]]
 
 
-def interpolated_lengths(g: Array, square: Array, new: Array) -> Array:
+def interpolated_lengths(problem: Problem, g: Array, square: Array, new: Array) -> Array:
     """Squared lengths at other readouts.
 
     They are nearly quadratic in ``g``, for which a cubic spline is exact; so they go on beyond the
-    nodes.
+    nodes, away from what weight decay leaves of a row of readout 0.
     """
     if np.array_equal(g, new):
         return square
     spline = scipy.interpolate.make_interp_spline(g, square, k=min(3, g.size - 1))
     inside = np.clip(new, g[0], g[-1])
     beyond = np.where(inside == new, 1.0, new / np.where(inside == 0.0, 1.0, inside))
-    return np.asarray(np.maximum(1.0 + (spline(inside) - 1.0) * beyond**2, LEAST * square.min()))
+    start = shrunk(problem, problem.n_steps) ** 2
+    found = start + (spline(inside) - start) * beyond**2
+    return np.asarray(np.maximum(found, LEAST * square.min()))
