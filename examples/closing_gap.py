@@ -4,7 +4,7 @@ How the gap to simulation closes with the width
 
 The three levels of theory against simulated networks of width 64 to 256: relative error of the
 second outlier, which lies next to the bulk. The scaling level misses powers of the first step's
-shift, the resummed level the widening of the bulk, the deformed level is the closest. Lines are
+shift, the resummed level what the bulk owes to the data beyond the lengths of rows. Lines are
 power laws :math:`C N^{-p}` fitted by maximum likelihood, drawn where the exponent is known to
 within 0.3: a run of seconds does not bound that of the deformed level. Larger runs:
 `finite_size.md` in the documentation.

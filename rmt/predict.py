@@ -383,12 +383,23 @@ def on_bulk(
     if in_pairs:
         return _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
     if bulk != "marchenko-pastur":
-        (factors,) = with_row_lengths([problem], [factors], rtol)
+        factors = _with_lengths(problem, factors, rtol)
         if factors.row_lengths is not None:
             return _on_rows(problem, outliers_on_rows(problem, factors))
     if any(step.weight_decay for step in problem.steps):
         return _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
     return on_marchenko_pastur(problem, "resummed", factors)
+
+
+def _with_lengths(problem: Problem, factors: SpikeStrengths, rtol: float) -> SpikeStrengths:
+    """Spikes that were not found have none if that is no more to be had."""
+    try:
+        (found,) = with_row_lengths([problem], [factors], rtol)
+    except ConvergenceError as end:
+        if not factors.status.ok:
+            return factors
+        raise ConvergenceError(str(end), end.status, factors) from end
+    return found
 
 
 def _default_forms(problem: Problem) -> Forms:

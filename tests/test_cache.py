@@ -81,7 +81,7 @@ def test_whatever_a_prediction_depends_on_is_another_entry(
         (TWO.replace(width=301), {}),
         (TWO.replace(noise_std=0.1), {}),
         (TWO, {"rtol": 1e-3}),
-        (TWO, {"bulk": "rows"}),
+        (TWO, {"bulk": "marchenko-pastur"}),
         (TWO, {"method": "scaling"}),
         (TWO, {"method": "deformed"}),
         (TWO, {"method": "deformed", "forms": "simple"}),

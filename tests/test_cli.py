@@ -28,11 +28,11 @@ GOOD = [*BASE, "--step", "4,0.3", "--step", "4,0.4"]
 
 
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(GOOD) == 0
+    assert main([*GOOD, "--bulk", "marchenko-pastur"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
     problem = Problem("tanh(z + 7/10)", "z", 300, 300, 600, [Step(4, 0.3), Step(4, 0.4)])
-    for spike in predict(problem).outliers:
+    for spike in predict(problem, bulk="marchenko-pastur").outliers:
         assert f"{spike.singular_value:.5g}" in captured.out
         assert f"{spike.target_overlap:.4f}" in captured.out
     assert "N = 300, d = 300, n = 600" in captured.out

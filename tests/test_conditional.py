@@ -83,7 +83,7 @@ def test_json_round_trip(conditional):
 
 def test_the_bulk_is_compared_too(conditional):
     assert conditional.bulk.n_spectra == 2
-    assert conditional.bulk.predicted == conditional.bulk.marchenko_pastur
+    assert conditional.bulk.predicted < 0.7 * conditional.bulk.marchenko_pastur
 
 
 def test_two_samples_are_needed(samples):

@@ -126,7 +126,7 @@ MADE = {
     "Sweep": lambda: rmt.sweep(SMALL, {"alpha_1": np.linspace(0.1, 0.6, 30)}),
     "PhaseDiagram": lambda: rmt.phase_diagram(TWO.replace(target="z"), 2, 3),
     "MarchenkoPastur": lambda: MarchenkoPastur(2.0),
-    "MarchenkoPasturBulk": lambda: rmt.predict(SMALL).bulk,
+    "MarchenkoPasturBulk": lambda: rmt.predict(SMALL, "scaling").bulk,
     "GeneralisedMarchenkoPastur": lambda: GeneralisedMarchenkoPastur([1.0, 8.0], 0.1),
     "ConjugateKernel": lambda: ConjugateKernel("relu(z)", (0.5, 0.25)),
     "SingularValueLaw": lambda: MarchenkoPastur(0.5).singular_values(),

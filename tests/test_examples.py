@@ -185,9 +185,12 @@ def test_output_of_order_one():
 def test_closing_gap():
     module, result = example("closing_gap"), checked("closing_gap", (40, 20, 10))
     gaps = {m: np.abs(result.curve(m, module.OBSERVABLE).gaps) for m in result.methods}
-    assert (gaps["scaling"] > gaps["resummed"]).all()
-    assert (gaps["resummed"] > gaps["deformed"]).all()
-    assert gaps["resummed"][-1] < 0.7 * gaps["resummed"][0]
+    assert (gaps["scaling"] > 4.0 * gaps["resummed"]).all()
+    assert (gaps["scaling"] > 4.0 * gaps["deformed"]).all()
+    # The networks are the same, so this is what the levels differ by.
+    one, other = (result.curve(m, module.OBSERVABLE).gaps for m in ("resummed", "deformed"))
+    apart = np.abs(np.array(one) - np.array(other))
+    assert 0.0 < apart[-1] < 0.8 * apart[0]
 
 
 def test_deformed_bulk():

@@ -79,10 +79,14 @@ def test_numbers_are_those_of_predict(explorer, steps, at):
         for name, values in grid["outliers"].items():
             assert values[k] == pytest.approx(getattr(spike, name), rel=2e-3, abs=2e-3)
         assert grid["overlaps"][k] == pytest.approx(spike.target_overlaps, abs=2e-3)
-    assert grid["edges"][point] == pytest.approx(prediction.bulk.edges[0], rel=1e-4)
+    known = prediction.bulk_edge_error + 1e-4
+    assert grid["edges"][point] == pytest.approx(prediction.bulk.edges[0], abs=known)
+    # Of rows of their own lengths the page has the edges, beside the bulk before training.
+    assert not grid["untrained"][point]
     law = grid["laws"][grid["law"][point]]
+    initial = rmt.MarchenkoPasturBulk(problem.aspect_ratio)
     inside = law["x"][40:-40]
-    assert law["y"][40:-40] == pytest.approx(prediction.bulk.pdf(np.array(inside)), rel=1e-3)
+    assert law["y"][40:-40] == pytest.approx(initial.pdf(np.array(inside)), rel=1e-3)
     mass = np.trapezoid(law["y"], law["x"])
     assert mass == pytest.approx(1, abs=2e-3)
 
@@ -96,7 +100,8 @@ def test_sliders_begin_at_the_problem(explorer):
 def test_a_bulk_of_which_only_the_edges_are_known_has_no_density():
     decaying = PROBLEM.replace(target="z1", steps=[rmt.Step(4, 0.3, 0.02)])
     [grid] = page_data([rmt.sweep(decaying, {"noise_std": [0.0, 0.5]}, rtol=1e-3)])["grids"]
-    assert grid["laws"] == [None]
+    assert grid["untrained"] == [0, 0]
+    assert len(grid["laws"]) == 1  # that before training
     assert grid["edges"][0][1] < 2
     assert len(grid["axes"][0]["values"]) == len(grid["count"]) == 2
 
@@ -418,7 +423,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert data["title"].startswith("activation tanh(z + 7/10), target ")
     assert grid["count"] == [1, 1, 3, 3]
     third = [sum(grid["overlaps"][k]) for k in (4, 7)]
-    assert third[0] < 0.01 < 0.06 < third[1]  # learned on the reused batch alone
+    assert third[0] < 0.01 < 0.05 < third[1]  # learned on the reused batch alone
     assert [axis["start"] for axis in grid["axes"]] == [1, 1]
 
 

@@ -179,7 +179,7 @@ def test_one_step_at_an_output_of_order_one(scale, total):
     square = 1.5 + scale**2 * (mu0**2 * total**2 + 0.5 - mu0**2)  # E y = 0
     theta_square = eta**2 * mu1**2 * (1 + c1**2 + phi * square) + 2 * eta * mu1 * c1
     value, right = expected_map(theta_square, gamma)
-    [spike] = rmt.predict(problem).outliers
+    [spike] = rmt.predict(problem, bulk="marchenko-pastur").outliers
     assert spike.singular_value == pytest.approx(value, rel=1e-4)
     along = eta**2 * mu1**2 / theta_square
     assert spike.target_overlap == pytest.approx(right * along, rel=2e-4)
@@ -233,7 +233,7 @@ def test_one_step_with_weight_decay():
     b_square = 1 / (2 * math.pi)  # E[z sign z / 2]^2
     theta_square = eta**2 * mu1**2 * (b_square + phi / 4) / left**2
     value, right = expected_map(theta_square, gamma)
-    [spike] = rmt.predict(problem).outliers
+    [spike] = rmt.predict(problem, bulk="marchenko-pastur").outliers
     assert spike.singular_value == pytest.approx(left * value, rel=1e-4)
     along = b_square / (b_square + phi / 4)
     assert spike.target_overlap == pytest.approx(right * along, rel=2e-4)

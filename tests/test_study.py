@@ -102,7 +102,7 @@ def test_other_levels_and_the_theory_alone() -> None:
 
 def test_directions_and_ranks_that_differ_between_points() -> None:
     """Of one direction and one outlier at one point, two and two at the other."""
-    problem = PROBLEM.replace(activation="tanh(z + 7/10)", steps=[(2, 0.2), (6, 0.4)], samples=480)
+    problem = PROBLEM.replace(activation="tanh(z + 7/10)", steps=[(2, 0.2), (4, 0.4)], samples=480)
     made = small({"target": ["z", "z1 + z1*z2"]}, None, problem=problem, triplets=3)
     assert made.theory.n_outliers.tolist() == [1, 2]
     assert made.n_together == 2

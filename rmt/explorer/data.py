@@ -94,6 +94,10 @@ def _grid(sweep: Sweep) -> dict[str, Any]:
             laws(_law_key(p, edges))
             for p, edges in zip(problems, sweep.bulk_edges.reshape(-1, 2), strict=True)
         ],
+        "untrained": [
+            int(_is_untrained(p, edges))
+            for p, edges in zip(problems, sweep.bulk_edges.reshape(-1, 2), strict=True)
+        ],
         "outliers": {name: _rounded(getattr(sweep, name)[kept]) for name in _OF_OUTLIERS},
         "overlaps": _rounded(sweep.target_overlaps[kept]),
         "code": _code(problems),
@@ -175,11 +179,18 @@ def _label(name: str) -> str:
 
 
 def _law_key(problem: Problem | None, edges: Array) -> Hashable:
-    """What the density of the bulk depends on; None for a law of which a sweep keeps the edges."""
-    if problem is None or not np.isfinite(edges).all():
+    """What the density of the bulk before training depends on; None where no bulk is known."""
+    if problem is None or not np.isfinite(edges).all() or problem.initialisation != "independent":
         return None
+    return problem.aspect_ratio
+
+
+def _is_untrained(problem: Problem | None, edges: Array) -> bool:
+    """Whether that is the predicted bulk; of any other a sweep keeps the edges."""
+    if problem is None or not np.isfinite(edges).all():
+        return False
     [known] = MarchenkoPasturBulk(problem.aspect_ratio).edges
-    return problem.aspect_ratio if np.allclose(known, edges, rtol=1e-9, atol=1e-12) else None
+    return bool(np.allclose(known, edges, rtol=1e-9, atol=1e-12))
 
 
 def _density(aspect_ratio: Any) -> dict[str, Any] | None:

@@ -48,6 +48,7 @@ function frameOf(grid, point) {
     undecided: grid.undecided[point] === 1,
     edges: grid.edges[point],
     law: grid.laws[grid.law[point]],
+    untrained: Boolean(grid.untrained[point]),
     message: grid.messages[grid.message[point]],
     code: grid.code.map((one) => one.texts[one.at ? one.at[point] : 0]).filter((text) => text),
   };
@@ -106,13 +107,19 @@ function spectrum(grid, frame, width) {
   }
   parts.push(words(width - 8, height - 2, "singular value; beyond the bulk the axis is logarithmic",
     'text-anchor="end" class="faint"'));
-  if (frame.law) {
-    const points = frame.law.x.map((s, i) => [x(s), y(finite(frame.law.y[i]) ? frame.law.y[i] : Infinity)]);
-    parts.push(path([[points[0][0], base], ...points, [points.at(-1)[0], base]], 'class="bulk"'));
-  } else if (frame.edges.every(finite)) {
+  if (frame.edges.every(finite) && !(frame.law && frame.untrained)) {
     const [low, high] = frame.edges.map(x);
     parts.push(`<rect x="${low}" y="${y(0.4 * grid.highest)}" width="${high - low}" height="${base - y(0.4 * grid.highest)}" class="band"/>`);
     parts.push(words((low + high) / 2, base - 10, "bulk", 'text-anchor="middle"'));
+  }
+  if (frame.law) {
+    const points = frame.law.x.map((s, i) => [x(s), y(finite(frame.law.y[i]) ? frame.law.y[i] : Infinity)]);
+    const look = frame.untrained ? "bulk" : "before";
+    parts.push(path([[points[0][0], base], ...points, [points.at(-1)[0], base]], `class="${look}"`));
+    if (!frame.untrained) {
+      const top = points.reduce((a, b) => (b[1] < a[1] ? b : a));
+      parts.push(words(top[0] + 6, top[1] + 12, "before training", 'class="faint"'));
+    }
   }
   let before = Infinity, level = 0;
   frame.outliers.forEach((one, k) => {

@@ -108,9 +108,9 @@ class Sweep(InJson, InPapers):
     >>> found.dims, found.shape, found.strength.shape
     ((('alpha_2',), ('scale_2',)), (2, 3), (2, 3, 5))
     >>> found.n_outliers.tolist()
-    [[1, 1, 1], [1, 2, 2]]
+    [[1, 1, 1], [1, 2, 3]]
     >>> rmt.Sweep.from_json(found.to_json()).n_outliers.tolist()
-    [[1, 1, 1], [1, 2, 2]]
+    [[1, 1, 1], [1, 2, 3]]
     """
 
     problem: Problem
@@ -404,7 +404,7 @@ def sweep(
     >>> found.n_outliers
     array([1, 2, 3])
     >>> found.singular_value[:, 0].round(2)
-    array([10.49, 13.39, 20.8 ])
+    array([10.49, 13.4 , 20.82])
     """
     level = Level(method, rtol, forms, max_seconds, bulk)
     return swept(problem, over, level, Means(executor, progress, throw))

@@ -184,8 +184,8 @@ class TrainingPath(InPapers):
     activation erf(z), target z; independent batches (resummed)
     step  training error  test error  singular values  overlaps with target
        0          1.0000      1.0000
-       1          0.6111      0.6111           9.733                0.6595
-       2          0.3270      0.4214           14.188                0.8413
+       1          0.6111      0.6111          9.7357                0.6593
+       2          0.3271      0.4215          14.184                0.8415
     >>> path.target_overlaps.shape
     (3, 1, 1)
     >>> rmt.TrainingPath.from_json(path.to_json()).test_error.round(4).tolist()

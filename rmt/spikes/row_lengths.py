@@ -11,11 +11,11 @@ so that two or three walks tell the lengths of a whole family that shares the fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import scipy
 
 from rmt.arrays import Array
 from rmt.problem import Problem
@@ -34,6 +34,7 @@ COARSER = 0.75  # of the walk's resolution: what shows the errors of lengths
 DIGIT = 0.3  # by how much a tolerance of one digit more refines the walk
 READOUTS = {False: 14.0, True: 20.0}  # nodes of it, for smooth activations, and with kinks
 READOUT_SCALE = 0.3
+NEAREST = 8  # nodes that tell lengths between them
 LEAST = 1e-3  # of a squared length: interpolation does not know that it is positive
 
 
@@ -56,7 +57,7 @@ def with_row_lengths(
     Raises
     ------
     ConvergenceError
-        The lengths were not found; ``best`` holds the spikes.
+        The lengths were not found.
     """
     in_pairs = bool(problems) and problems[0].initialisation == "antisymmetric"
     if not problems or in_pairs or not two_steps(problems[0]):
@@ -69,43 +70,40 @@ def with_row_lengths(
     found = list(spikes)
     if not missing:
         return found
+    if len(problems[0].steps) == 1:
+        for k in missing:
+            square = _after_one_step(problems[k], found[k].readout_nodes)
+            found[k] = _with(found[k], square, square)
+        return found
     asked = [problems[k] for k in missing]
-    resolution = 1.0 + DIGIT * max(-np.log10(rtol) - 4.0, 0.0)
+    resolution = 1.0 + DIGIT * max(-math.log10(rtol) - 4.0, 0.0)
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             fine, coarse = (_squared_lengths(asked, one * resolution) for one in (1.0, COARSER))
-    except ConvergenceError as end:
-        raise ConvergenceError(str(end), end.status, found) from end
     except np.linalg.LinAlgError as error:
-        raise ConvergenceError(str(error), Status.NOT_FINITE, found) from error
-    for k, one, other in zip(missing, fine, coarse, strict=True):
-        found[k] = _with(problems[k], spikes[k], one, other)
+        raise ConvergenceError(str(error), Status.NOT_FINITE, None) from error
+    for k, *solved in zip(missing, fine, coarse, strict=True):
+        g = spikes[k].readout_nodes
+        found[k] = _with(spikes[k], *(interpolated_lengths(problems[k], *one, g) for one in solved))
     return found
 
 
-def _with(
-    problem: Problem,
-    spikes: SpikeStrengths,
-    fine: tuple[Array, Array],
-    coarse: tuple[Array, Array],
-) -> SpikeStrengths:
-    g = spikes.readout_nodes
-    lengths, coarser = (np.sqrt(interpolated_lengths(problem, *one, g)) for one in (fine, coarse))
+def _with(spikes: SpikeStrengths, fine: Array, coarse: Array) -> SpikeStrengths:
+    """Spikes on rows of these squared lengths, and what another rule has for them."""
+    lengths, coarser = np.sqrt(fine), np.sqrt(coarse)
     if not np.isfinite([lengths, coarser]).all():
-        raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE, spikes)
+        raise ConvergenceError(Status.NOT_FINITE.value, Status.NOT_FINITE, None)
     return replace(
         spikes, row_lengths=lengths, coarser=replace(spikes, row_lengths=coarser, coarser=None)
     )
 
 
 def _squared_lengths(problems: Sequence[Problem], resolution: float) -> list[tuple[Array, Array]]:
-    """Of each, nodes of the readout and ``b^2`` there after the last step."""
+    """Of each, nodes of the readout and ``b^2`` there after the second step."""
     problem = problems[0]
     kinked = bool(problem.activation.kinks)
     order = 2 * max(1, round(READOUTS[kinked] * resolution / 2.0))
     g, w = readout_rule(problem.readout, order, READOUT_SCALE, kinked)
-    if len(problem.steps) == 1:
-        return [(g, _after_one_step(one, g)) for one in problems]
     told = _telling(problems)
     if len(problems) <= len(told):
         return [(g, _walked(one, g, w, resolution)[1]) for one in problems]
@@ -122,7 +120,7 @@ def _squared_lengths(problems: Sequence[Problem], resolution: float) -> list[tup
 
 
 def _after_one_step(problem: Problem, g: Array) -> Array:
-    c, t = constants(problem), problem.learning_rates[0] / np.sqrt(problem.width) * g
+    c, t = constants(problem), problem.learning_rates[0] / math.sqrt(problem.width) * g
     return np.asarray((shrunk(problem, 1) + t * (c.mu2 * c.Ey)) ** 2 + (t * c.tau) ** 2)
 
 
@@ -154,14 +152,28 @@ def _powers(problem: Problem) -> tuple[float, float, float]:
 def interpolated_lengths(problem: Problem, g: Array, square: Array, new: Array) -> Array:
     """Squared lengths at other readouts.
 
-    They are nearly quadratic in ``g``, for which a cubic spline is exact; so they go on beyond the
-    nodes, away from what weight decay leaves of a row of readout 0.
+    They are nearly quadratic in ``g``, for which polynomials through a few nodes are exact;
+    so they go on beyond the nodes, away from what weight decay leaves of a row of readout 0.
     """
     if np.array_equal(g, new):
         return square
-    spline = scipy.interpolate.make_interp_spline(g, square, k=min(3, g.size - 1))
     inside = np.clip(new, g[0], g[-1])
     beyond = np.where(inside == new, 1.0, new / np.where(inside == 0.0, 1.0, inside))
     start = shrunk(problem, problem.n_steps) ** 2
-    found = start + (spline(inside) - start) * beyond**2
+    found = start + (_local(g, square, inside) - start) * beyond**2
     return np.asarray(np.maximum(found, LEAST * square.min()))
+
+
+def _local(g: Array, values: Array, x: Array) -> Array:
+    """Interpolation on the nearest nodes, or all of few."""
+    count = min(NEAREST, g.size)
+    first = np.clip(np.searchsorted(g, x) - count // 2, 0, g.size - count)
+    nodes = [g[first + i] for i in range(count)]
+    total = np.zeros(x.shape)
+    for i in range(count):
+        cardinal = values[first + i]
+        for j in range(count):
+            if j != i:
+                cardinal = cardinal * (x - nodes[j]) / (nodes[i] - nodes[j])
+        total += cardinal
+    return total

@@ -61,8 +61,8 @@ class PredictedOutliers:
     ...     "tanh(z)", "z", width=100, dim=100, samples=800, steps=[rmt.Step(12, 0.3)]
     ... )
     >>> outliers = PredictedOutliers.of(rmt.predict(problem))
-    >>> outliers.singular_values.shape, outliers.overlaps.shape, outliers.edge
-    ((1,), (1, 1), 2.0)
+    >>> outliers.singular_values.shape, outliers.overlaps.shape, round(outliers.edge, 2)
+    ((1,), (1, 1), 2.4)
     """
 
     numbers: Array

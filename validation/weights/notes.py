@@ -13,7 +13,9 @@ import numpy as np
 from scipy.stats import chi2
 
 from rmt.notes import of_readout_scale, without_page
+from rmt.prediction import Prediction
 from rmt.problem.supported import two_steps
+from rmt.spectra.laws.marchenko_pastur import MarchenkoPasturBulk
 from validation.comparison.compare import PredictedOutliers
 from validation.weights.fit import bulk_ratio, fluctuation, kept, seen_of
 from validation.weights.mistakes import likely_mistake, readout_advice
@@ -180,7 +182,15 @@ def _bulk_scale(reading: Reading) -> str | None:
 
 def _is_predicted(reading: Reading) -> bool:
     """Whether the bulk is: at other levels, and where few neurons make much of it, it is wider."""
-    return reading.prediction.method == "deformed" and not reading.is_soft
+    return _knows_size(reading.prediction) and not reading.is_soft
+
+
+def _knows_size(prediction: Prediction) -> bool:
+    """Whether the predicted bulk has the mean square that training leaves, as that of rows has."""
+    if prediction.method != "resummed":
+        return prediction.method == "deformed"
+    of_rows = not isinstance(prediction.bulk, MarchenkoPasturBulk)
+    return of_rows and prediction.problem.initialisation != "antisymmetric"
 
 
 def _largest_widening(reading: Reading) -> float:
@@ -193,7 +203,7 @@ def _largest_widening(reading: Reading) -> float:
 def _bulk_ratio(reading: Reading) -> float:
     prediction = reading.prediction
     square = prediction.bulk.moment(2)
-    if prediction.method != "deformed":
+    if not _knows_size(prediction):
         square *= 1 + fluctuation(prediction.problem)
     return bulk_ratio(reading, len(prediction.outliers), square)
 

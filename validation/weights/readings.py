@@ -126,7 +126,10 @@ def read_weights(
     own_edge = _is_soft(prediction) or not _knows_bulk(prediction)
     if own_edge and values is not None and size >= FEWEST_VALUES:
         edge = max(edge, bulk_edge(values).position)
-    count = min(len(prediction.outliers) + _MORE_TRIPLETS, size)
+    count = len(prediction.outliers) + _MORE_TRIPLETS
+    if prediction.method == "resummed":  # whose bulk is not that of data: the values tell its end
+        count = max(count, FEWEST_VALUES)
+    count = min(count, size)
     while True:
         triplets = leading_triplets(matrix, count)
         # A law of singular values has a square-root edge as that of their squares has, with the

@@ -340,7 +340,7 @@ class _Segment:
         if memory.residuals and not self._kept:
             test = self._errors_at(Memory(memory.ratio), s)
         left, kept = shrunk(problem, s), shrunk(problem, s + 1)
-        amplitude = problem.learning_rates[s] / kept * self._g / np.sqrt(problem.width)
+        amplitude = problem.learning_rates[s] / kept * self._g / math.sqrt(problem.width)
         weighted = amplitude[:, None] * residual * nodes.weights
         tbar = amplitude[:, None] * residual * seen.slope
 
