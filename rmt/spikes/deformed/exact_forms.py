@@ -218,25 +218,25 @@ class _Sources:
         self, own: OnBatch, kernel: Array, change: Array, among: Array, turn: Array
     ) -> tuple[Array, Array, Array, Array]:
         """Forms of the own parts with all of these, and with each other, and their slopes."""
-        values = np.array([own.v, own.multiplier])
-        slopes = np.array([own.v_slope, own.multiplier_slope])
-        met = self._met(kernel, values)
-        moved = self._met(change, values) + self._met(kernel, slopes)
+        values, slopes = (own.v, own.multiplier), (own.v_slope, own.multiplier_slope)
+        met = self._met(kernel, *values)
+        moved = self._met(change, *values) + self._met(kernel, *slopes)
         cross, cross_slope = self._with_fixed(met), self._with_fixed(moved)
         if self._m.size:
             made, turned = self._combined(among), self._combined(turn)
             cross_slope = np.hstack([cross_slope, cross_slope @ made.T + cross @ turned.T])
             cross = np.hstack([cross, cross @ made.T])
-        twice, back = (np.einsum("scp,sdp->cd", one, values) for one in (met, moved))
-        return cross, cross_slope, twice, back + np.einsum("scp,sdp->cd", met, slopes)
+        both, turned = np.hstack(values), np.hstack(slopes)
+        return cross, cross_slope, met @ both.T, moved @ both.T + met @ turned.T
 
-    def _met(self, kernel: Array, functions: Array) -> Array:
-        """The pair of functions at every node after the matrix there."""
-        (vv, vl, ll), (v, multiplier) = kernel * self._weights, functions
-        return np.array([v * vv + multiplier * vl, v * vl + multiplier * ll])
+    def _met(self, kernel: Array, v: Array, multiplier: Array) -> Array:
+        """Pairs of functions after the matrix at every node, shape (C, 2 P)."""
+        vv, vl, ll = kernel * self._weights
+        return np.hstack([v * vv + multiplier * vl, v * vl + multiplier * ll])
 
     def _with_fixed(self, met: Array) -> Array:
-        return np.hstack([met[0] @ self._on_v.T, met[1] @ self._on_lambda.T])
+        on_v, on_lambda = np.hsplit(met, 2)
+        return np.hstack([on_v @ self._on_v.T, on_lambda @ self._on_lambda.T])
 
     def _of_fixed(self, kernel: Array) -> Array:
         on_v, on_lambda = self._on_v, self._on_lambda

@@ -1,10 +1,10 @@
 """What earlier steps have scattered along the directions of the mean update, met by later ones.
 
-The own part ``o`` of a row, all of it that is not the mean update, goes through a segment of steps
-as ``o -> o (1 + A) + noise``, ``A = (1/n) sum_b X_b^T D_{L'_b} X_b``, ``L' = L / own`` the segment's
-answer. In a direction that its samples do not know ``A`` is its mean plus what is independent
-of ``o``: linked fluctuations say that (`fluctuations`). Along the directions ``e_k`` of the mean
-update, the target's first, the samples' weights depend on ``s_k``, and
+The own part ``o`` of a row, all of it that is not the mean update, goes through a segment of
+steps as ``o -> o (1 + A) + noise``, ``A = (1/n) sum_b X_b^T D_{L'_b} X_b``, ``L' = L / own`` the
+segment's answer. In a direction that its samples do not know ``A`` is its mean plus what is
+independent of ``o``: linked fluctuations say that (`fluctuations`). Along the directions ``e_k`` of
+the mean update, the target's first, the samples' weights depend on ``s_k``, and
 
     o e_k -> sum_l o e_l (1 + Gamma)_lk + noise,       Gamma_lk(a) = sum_b E[L'_b s_l s_k].
 
@@ -43,7 +43,7 @@ import numpy as np
 
 from rmt.arrays import Array
 from rmt.spikes.deformed.above import Solution
-from rmt.spikes.deformed.equation import BatchTerms, Equation
+from rmt.spikes.deformed.equation import Equation
 from rmt.spikes.deformed.fluctuations import Fluctuations
 
 __all__ = ["AtSolution", "OnBatch", "OwnParts", "Samples"]
@@ -152,17 +152,13 @@ class OwnParts:
             initial = np.einsum("ljq,jkq->lkq", initial, through)
             initial += own * (_over(gamma, later) - one * _over(mean, later))
             made |= {b: _over(one, later) for b in members}
-        self._made = [
-            np.array(
-                [
-                    f * source.get(b, 0.0 * initial[0])
-                    for f, source in zip(functions, sources, strict=True)
-                ]
-            )
-            for b in range(len(samples))
-        ]
+        nothing = np.zeros((count, rows))
+        self._batches: list[_OfBatch | None] = []
+        for b, batch in enumerate(samples):
+            f_made = [f * one.get(b, nothing) for f, one in zip(functions, sources, strict=True)]
+            used = any(one.any() for one in f_made)
+            self._batches.append(_OfBatch(equation, np.array(f_made), batch, b) if used else None)
         self._initial = np.array([f * start for f, start in zip(functions, starts, strict=True)])
-        self._used = [bool(one.size and one.any()) for one in self._made]
 
     def __len__(self) -> int:
         return len(self.partners)
@@ -177,93 +173,91 @@ class OwnParts:
         start = self._initial
 
         def directions(rho: Array) -> Array:
-            return -np.einsum("sq,ckq->csk", equation.left * (scale * rho), start)
+            met = (equation.left * (scale * rho)) @ start.reshape(-1, rows).T
+            return np.asarray(-met.reshape(-1, *start.shape[:2]).swapaxes(0, 1))
 
-        def started(rho: Array) -> Array:
-            return np.einsum("ckq,dkq->cd", start * (scale * rho), start)
+        def common(rho: Array) -> Array:
+            first, second = (one.reshape(len(self), -1) for one in (start * (scale * rho), start))
+            return np.asarray(first @ second.T)
 
-        common, common_slope = started(rho), started(rho_slope)
+        value, slope = common(rho), common(rho_slope)
         batches = []
-        for made, used, terms, samples in zip(
-            self._made, self._used, equation.batches, self._samples, strict=True
-        ):
-            if not used:
+        for one, samples in zip(self._batches, self._samples, strict=True):
+            if one is None:
                 nothing = np.zeros((len(self), samples.weights.size))
                 batches.append(OnBatch(nothing, nothing, nothing, nothing))
                 continue
-            one = _OfBatch(self._equation, made, terms, samples, len(batches))
             batches.append(one.sources(rho, rho_slope, inner, inner_slope))
-            value, slope = one.common(rho, rho_slope, inner, inner_slope)
-            common, common_slope = common + value, common_slope + slope
-        return AtSolution(directions(rho), directions(rho_slope), batches, common, common_slope)
+            more, steeper = one.common(rho, rho_slope, inner, inner_slope)
+            value, slope = value + more, slope + steeper
+        return AtSolution(directions(rho), directions(rho_slope), batches, value, slope)
 
 
 class _OfBatch:
     """The vectors ``D_F Y_bl`` of one batch, ``F`` of shape (C, K, Q)."""
 
-    def __init__(
-        self, equation: Equation, made: Array, terms: BatchTerms, samples: Samples, number: int
-    ) -> None:
-        self._made, self._terms, self._samples = made, terms, samples
-        self._equation, self._dual = equation, equation.multipliers[number]
+    def __init__(self, equation: Equation, made: Array, samples: Samples, number: int) -> None:
+        terms = equation.batches[number]
+        self._equation, self._made, self._samples = equation, made, samples
+        self._ratio, self._slots = terms.sample_ratio, np.append(0, equation.multipliers[number])
         self._scale = equation.aspect_ratio * equation.weights
-        # h_ml, on the first two axes.
+        # h_ml, and F l_m, on one axis.
         h = samples.right[:, None] * samples.along
         h = h - ((h * samples.weights) @ samples.projected.T) @ samples.projected
         self._h = h.reshape(-1, samples.weights.size)
         self._gram = terms.sample_ratio * (self._h * samples.weights) @ self._h.T
-        # F l_m on the same two.
         self._with = (made[:, None] * terms.left[:, None]).reshape(len(made), -1, made.shape[2])
         copies = samples.weights.size // terms.weights.size
         self._variance = np.tile(terms.variance, (1, copies))
+        # E[V s s'], shape (K, K, Q), with F.
+        weighted = samples.along * samples.weights
+        products = weighted[:, None] * samples.along
+        squares = terms.sample_ratio * products @ self._variance.T
+        self._squares = np.einsum("klq,clq->ckq", squares, made, optimize=True)
 
     def _met(self, rho: Array) -> Array:
         """``W``, shape (C, slots, M K)."""
-        return np.einsum("sq,cjq->csj", self._equation.left * (self._scale * rho), self._with)
+        scaled = (self._equation.left * (self._scale * rho)).T
+        return np.asarray((self._with @ scaled).swapaxes(1, 2))
 
     def sources(self, rho: Array, rho_slope: Array, inner: Array, inner_slope: Array) -> OnBatch:
-        samples, phi = self._samples, self._terms.sample_ratio
+        """Those that they are on the samples."""
+        across, across_slope = inner[self._slots], inner_slope[self._slots]
         met, met_slope = self._met(rho), self._met(rho_slope)
-        found = []
-        on = np.append(0, self._dual)
-        for values in (
-            np.einsum("csj,st->ctj", met, inner[:, on]),
-            np.einsum("csj,st->ctj", met_slope, inner[:, on])
-            + np.einsum("csj,st->ctj", met, inner_slope[:, on]),
-        ):
-            multiplier = -phi * values[:, 0] @ self._h
-            v = np.zeros_like(multiplier)
-            for m, r_m in enumerate(samples.right):
-                v -= phi * r_m * (values[:, 1 + m] @ self._h)
-            found.append((v, multiplier))
-        for (v, _), one in zip(found, (rho, rho_slope), strict=True):
-            for k, s_k in enumerate(samples.along):
-                v -= phi * ((self._made[:, k] * (self._scale * one)) @ self._variance) * s_k
-        (v, multiplier), (v_slope, multiplier_slope) = found
+        v, multiplier = self._on_samples(across @ met, rho)
+        v_slope, multiplier_slope = self._on_samples(
+            across @ met_slope + across_slope @ met, rho_slope
+        )
         return OnBatch(v, multiplier, v_slope, multiplier_slope)
+
+    def _on_samples(self, met: Array, rho: Array) -> tuple[Array, Array]:
+        samples, ratio = self._samples, self._ratio
+        v = np.zeros((len(met), samples.weights.size))
+        for m, r_m in enumerate(samples.right):
+            v -= ratio * r_m * (met[:, 1 + m] @ self._h)
+        for k, s_k in enumerate(samples.along):
+            v -= ratio * s_k * ((self._made[:, k] * (self._scale * rho)) @ self._variance)
+        return v, -ratio * (met[:, 0] @ self._h)
 
     def common(
         self, rho: Array, rho_slope: Array, inner: Array, inner_slope: Array
     ) -> tuple[Array, Array]:
         """What two of them have besides the sources, and by ``z``."""
-        samples, phi, gram = self._samples, self._terms.sample_ratio, self._gram
         met, met_slope = self._met(rho), self._met(rho_slope)
-        weighted = samples.along * samples.weights
-        squares = np.einsum("kp,lp,qp->klq", weighted, samples.along, self._variance)
+        across = inner @ met
+        turned = self._product(met_slope @ self._gram, across)
+        slope = self._alike(rho_slope) + turned + turned.T
+        slope += self._product(met @ self._gram, inner_slope @ met)
+        return self._alike(rho) + self._product(met @ self._gram, across), slope
 
-        def alike(rho: Array) -> Array:
-            one = self._scale * rho
-            both = np.einsum("ciq,djq,ij->cd", self._with * one, self._with, gram, optimize=True)
-            made = np.einsum("klq,dlq->dkq", squares, self._made, optimize=True)
-            both += phi * np.einsum("ckq,dkq->cd", self._made * one, made, optimize=True)
-            return np.asarray(both)
+    def _alike(self, rho: Array) -> Array:
+        weights = self._scale * rho
+        with_gram = np.swapaxes(np.swapaxes(self._with, 1, 2) @ self._gram, 1, 2)
+        first = self._product(self._with * weights, with_gram)
+        return first + self._product(self._made * weights, self._squares)
 
-        def between(first: Array, inner: Array, second: Array) -> Array:
-            return np.einsum("csi,st,dtj,ij->cd", first, inner, second, gram, optimize=True)
-
-        turned = between(met_slope, inner, met)
-        slope = alike(rho_slope) + turned + turned.T + between(met, inner_slope, met)
-        return alike(rho) + between(met, inner, met), slope
+    def _product(self, first: Array, second: Array) -> Array:
+        return np.asarray(first.reshape(len(first), -1) @ second.reshape(len(second), -1).T)
 
 
 def _over(values: Array, factor: Array) -> Array:
