@@ -40,6 +40,7 @@ _MOST_WIDENING = 0.15  # relative: as far above the edge as the bulk's dependenc
 _ROUGH = 1e-7  # of samples: what error estimates of predictions reach
 _SMALL = 0.2  # of the first step, for which the leading terms are good to a few percent
 _HEAVY = 50.0  # the size of the rarest labels that count, in standard deviations
+_LEANING = 0.01  # squared overlap with the target beyond that with all spikes
 _SOFT = 0.01  # relative error of an edge from which on it is a soft one
 _RECOGNISED = 0.2  # relative distance at which the readout's scale is taken for 1/sqrt(N)
 
@@ -203,6 +204,20 @@ def of_deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> list
                 f"gradients around their mean, and {'has' if one else 'have'} strength 0",
                 "Networks have the like: a count of learned directions leaves them out, "
                 "spike.strength > 0",
+                "outliers-of-strength-0",
+            )
+        )
+    shared = slice(found.spikes.strengths.size)
+    beyond = found.target_overlap.sum(axis=1) - found.right_overlap
+    scattered = beyond[shared] > _LEANING
+    if np.any(scattered):
+        named = _spikes_named(scattered)
+        notes.append(
+            _note(
+                f"{named} along the target by more than along all that the mean update knows: "
+                "fluctuations of the gradients make that outlier, and the strength beside it is "
+                "that of a spike which may be elsewhere or inside",
+                "Tell outliers by their overlaps, not by their number",
                 "outliers-of-strength-0",
             )
         )
