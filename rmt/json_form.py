@@ -25,7 +25,7 @@ __all__ = ["FORMAT", "THEORY", "InJson", "read", "written"]
 FORMAT = 1
 """Of the texts. A change that texts of before cannot be read with raises it."""
 
-THEORY = 1
+THEORY = 2
 """Version of the theory: raised where a prediction changes by more than its error estimates."""
 
 # What is made again, with the module that defines it. Of a dataclass its fields are written; of

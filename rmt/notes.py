@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmt.arrays import Array, Bools
+from rmt.moments.hermite_quadrature import double_coefficients
 from rmt.moments.sampled import sampling_error
 from rmt.problem import Problem
 from rmt.problem.supported import has_prediction
@@ -21,6 +22,7 @@ from rmt.spikes.constants import constants
 from rmt.spikes.deformed.outliers import DeformedOutliers
 from rmt.spikes.mean_update import SpikeStrengths
 from rmt.spikes.on_rows import RowsOutliers
+from rmt.spikes.readout_rule import readout_rule
 from rmt.vocabulary import Forms
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "of_readout_scale",
     "of_rows",
     "of_scaling",
+    "of_scattered",
     "of_strengths",
     "without_page",
 ]
@@ -40,6 +43,8 @@ _MOST_WIDENING = 0.15  # relative: as far above the edge as the bulk's dependenc
 _ROUGH = 1e-7  # of samples: what error estimates of predictions reach
 _SMALL = 0.2  # of the first step, for which the leading terms are good to a few percent
 _HEAVY = 50.0  # the size of the rarest labels that count, in standard deviations
+_NODES = 24  # of the readout
+_LEANING = 0.01  # squared overlap with the target beyond that with all spikes
 _SOFT = 0.01  # relative error of an edge from which on it is a soft one
 _RECOGNISED = 0.2  # relative distance at which the readout's scale is taken for 1/sqrt(N)
 
@@ -118,6 +123,38 @@ def of_rows(problem: Problem, found: RowsOutliers) -> list[str]:
             )
         )
     return notes
+
+
+def of_scattered(problem: Problem) -> list[str]:
+    """On an outlier along the target that no spike makes, at levels without fluctuations.
+
+    With many samples each step multiplies rows by ``1 + eta a mu_2 E[y z^2]`` along the target, and
+    by ``1 + eta a mu_2 E[y]`` elsewhere; one longer column makes an outlier where its squared
+    length is above ``1 + sqrt(d / N)``, in units of the others'.
+    """
+    c = constants(problem)
+    plain = problem.labels is None and problem.loss.text == "squared"
+    if not plain or problem.n_directions > 1 or np.any(c.b):
+        return []
+    second = math.sqrt(2.0) * double_coefficients(problem.target, 2).orthonormal[2]
+    g, w = readout_rule(problem.readout, _NODES, 1.0, False)
+    along, beside = np.ones_like(g), np.ones_like(g)
+    for eta in problem.learning_rates:
+        t = eta * c.mu2 * g / math.sqrt(problem.width)
+        along, beside = along * (1.0 + t * (c.Ey + second)) ** 2, beside * (1.0 + t * c.Ey) ** 2
+    longer = float(w @ along) / float(w @ beside)
+    asked = 1.0 + 1.0 / math.sqrt(problem.aspect_ratio)
+    if longer <= asked:
+        return []
+    return [
+        _note(
+            "there may be an outlier along the target that no spike makes, and that this level "
+            "does not know: fluctuations of the gradients lengthen the rows there, with many "
+            f"samples to about {longer:.2g} of the square, and {asked:.2g} makes one",
+            f"{_nearer(problem)} decides",
+            "outliers-of-strength-0",
+        )
+    ]
 
 
 def of_scaling(problem: Problem) -> list[str]:
@@ -203,6 +240,20 @@ def of_deformed(problem: Problem, found: DeformedOutliers, forms: Forms) -> list
                 f"gradients around their mean, and {'has' if one else 'have'} strength 0",
                 "Networks have the like: a count of learned directions leaves them out, "
                 "spike.strength > 0",
+                "outliers-of-strength-0",
+            )
+        )
+    shared = slice(found.spikes.strengths.size)
+    beyond = found.target_overlap.sum(axis=1) - found.right_overlap
+    scattered = beyond[shared] > _LEANING
+    if np.any(scattered):
+        named = _spikes_named(scattered)
+        notes.append(
+            _note(
+                f"{named} along the target by more than along all that the mean update knows: "
+                "fluctuations of the gradients make that outlier, and the strength beside it is "
+                "that of a spike which may be elsewhere or inside",
+                "Tell outliers by their overlaps, not by their number",
                 "outliers-of-strength-0",
             )
         )

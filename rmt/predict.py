@@ -414,7 +414,11 @@ def _on_rows(problem: Problem, found: RowsOutliers) -> Prediction:
         method="resummed",
         spikes=_spikes_of(found, min(problem.width, problem.dim), found.inside_error),
         bulk=found.bulk,
-        notes=(*notes.of_rows(problem, found), *notes.of_problem(problem)),
+        notes=(
+            *notes.of_rows(problem, found),
+            *notes.of_scattered(problem),
+            *notes.of_problem(problem),
+        ),
         status=found.spikes.status,
         factors=found.spikes,
         bulk_edge_error=found.edge_error,
@@ -429,7 +433,11 @@ def on_marchenko_pastur(problem: Problem, method: Method, factors: SpikeStrength
         # An N x d matrix has no more singular values.
         spikes=_spikes(factors, problem.aspect_ratio, min(problem.width, problem.dim)),
         bulk=MarchenkoPasturBulk(problem.aspect_ratio),
-        notes=(*notes.of_strengths(problem, factors), *notes.of_problem(problem)),
+        notes=(
+            *notes.of_strengths(problem, factors),
+            *notes.of_scattered(problem),
+            *notes.of_problem(problem),
+        ),
         status=factors.status,
         factors=factors,
     )

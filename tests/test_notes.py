@@ -214,6 +214,40 @@ def test_outliers_of_the_fluctuations_are_left_out_of_counts(found):
     assert "spike.strength > 0" in note
 
 
+def test_an_outlier_along_the_target_beside_the_mean_update(found):
+    clear = {"singular_value": found.edge + np.array([5.0, 1.0]), "edge_error": 0.0}
+    right = np.array([[0.9], [0.1]])
+    along = np.array([[0.3], [0.6]])
+    changes = clear | {"right_overlap": right[:, 0], "target_overlap": along}
+    note = note_on("outliers-of-strength-0", deformed_notes(found, **changes))
+    assert note.startswith("spike 1 is along the target by more than")
+    assert deformed_notes(found, **(changes | {"target_overlap": right})) == []
+
+
+@pytest.mark.parametrize(
+    ("activation", "scale", "said"),
+    [("relu(z)", 4.0, True), ("relu(z)", 1.0, False), ("tanh(z)", 4.0, False)],
+)
+def test_an_outlier_that_this_level_does_not_know(activation, scale, said):
+    """As the level ``deformed`` has it; an odd activation has no ``mu_2``."""
+    problem = rmt.Problem(
+        activation,
+        "He2(z)/sqrt(2)",
+        width=500,
+        dim=500,
+        samples=4000,
+        steps=[rmt.Step(scale, 0.3)] * 2,
+        batch="independent",
+        readout="rademacher",
+    )
+    notes = list(rmt.predict(problem).notes)
+    assert any("an outlier along the target that no spike makes" in note for note in notes) == said
+    found = deformed_outliers(problem)
+    assert (found.target_overlap.sum(axis=1) > found.right_overlap + 0.1).any() == said
+    if said:
+        assert 'method="deformed" decides' in note_on("outliers-of-strength-0", notes)
+
+
 def test_counts_on_the_bulk_of_rows():
     problem = TWICE.replace(target="sin(2*z)", readout="rademacher")
     rows = outliers_on_rows(problem, on_plain_rows(problem, resummed_strengths(problem, 1e-3)))

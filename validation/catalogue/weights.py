@@ -6,8 +6,8 @@ from rmt.problem import Problem, Step
 from validation.catalogue.case import IE1, IE2, IE3, Case, both_batches, by_name
 
 __all__ = [
-    "BATCHES", "CASES", "COUNTS", "ONE_STEP", "PLANE", "PLANE_EXPONENTS", "STAIRCASES",
-    "TRANSITION", "WIDTHS",
+    "BATCHES", "CASES", "COUNTS", "ONE_STEP", "PLANE", "PLANE_EXPONENTS", "SCATTERED",
+    "STAIRCASES", "TRANSITION", "WIDTHS",
 ]  # fmt: skip
 
 
@@ -87,6 +87,19 @@ STAIRCASES: dict[str, Case] = by_name(
         ),
     ),
 )
+
+# --- an outlier that no mean update makes, but what the steps scatter along the target ------------
+
+SCATTERED: dict[str, Case] = by_name(
+    Case(
+        "scattered-ie2",
+        "two fresh steps of a ReLU network with many samples, information exponent 2",
+        Problem(
+            "relu(z)", "He2(z)/sqrt(2)", 1000, 1000, 8000, [Step(4.5, 0.3)] * 2, "independent",
+            "rademacher",
+        ),
+    ),
+)  # fmt: skip
 
 # --- the number of outliers over the plane of the two steps' exponents ----------------------------
 

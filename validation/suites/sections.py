@@ -66,6 +66,12 @@ _TEXTS: dict[str, tuple[str, SectionKind, str]] = {
         "The second step learns the directions that are linear once those of the first step are "
         "known: z2 from z1 z2 beside z1. A third index, behind z2 z3, needs the reused batch.",
     ),
+    "scattered": (
+        "An outlier that no mean update makes",
+        "cases",
+        "With an even target no step moves the rows along it in the mean. But rows are multiplied "
+        "by what the steps estimate of it, a spectral estimate that fresh batches multiply up.",
+    ),
     "levels": (
         "Twenty-four problems of all kinds",
         "cases",

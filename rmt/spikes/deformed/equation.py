@@ -209,9 +209,10 @@ class Equation:
         rows = self.rows = weights.size
         self._scale = aspect_ratio * weights
         size = 1 + 2 * sum(len(one.right) for one in batches)
-        self._left = np.zeros((size, rows))
-        self._left[0] = self.base = np.ones(rows) if base is None else base
+        self.left = np.zeros((size, rows))
+        self.left[0] = self.base = np.ones(rows) if base is None else base
         self.constant = np.zeros((size, size))
+        self.inputs: list[Indices] = []
         self.multipliers: list[Indices] = []
         self._samples: list[_Samples] = []
         first, second = [np.zeros(1, np.intp)], [np.zeros(1, np.intp)]
@@ -219,8 +220,9 @@ class Equation:
         for batch in batches:
             m = len(batch.right)
             own, dual = slot + np.arange(m), slot + m + np.arange(m)
-            self._left[own] = batch.left
+            self.left[own] = batch.left
             self.constant[own, dual] = self.constant[dual, own] = 1.0
+            self.inputs.append(own)
             self.multipliers.append(dual)
             self._samples.append(_Samples(batch, self._scale, unknown))
             i, j = np.triu_indices(m)
@@ -248,9 +250,9 @@ class Equation:
         hessian = self.constant - self._self_energy(x[:, : self.rows], total)
         hessian[:, 0, 0] -= z
         inner = np.linalg.inv(hessian)
-        across = inner @ self._left
+        across = inner @ self.left
         image = np.empty_like(hessian, shape=x.shape)
-        row = 1.0 + (self._left * across).sum(axis=1) + output
+        row = 1.0 + (self.left * across).sum(axis=1) + output
         image[:, : self.rows] = -1.0 / row
         image[:, self.rows :] = inner[:, self._a, self._b]
         return State(z, x, image, inner, across, energies, samples)
@@ -264,7 +266,7 @@ class Equation:
 
     def _self_energy(self, rho: Values, total: Values) -> Values:
         """Of ``M_d``: ``gamma sum_q w l l^T rho`` and the sums over samples."""
-        result = ((self._scale * rho)[:, None] * self._left) @ self._left.T
+        result = ((self._scale * rho)[:, None] * self.left) @ self.left.T
         result = result.astype(np.result_type(result, total), copy=False)
         result[:, self._a, self._b] += total
         off = self._a != self._b
@@ -295,7 +297,7 @@ class Equation:
         direct = np.empty((points, self.count, rows), dtype=sums.dtype)
         by_sums = np.empty((points, self.count, self.count - rows), dtype=sums.dtype)
         a, b = self._a, self._b
-        direct[:, :rows] = squared * self._scale * (self._left.T @ across) ** 2
+        direct[:, :rows] = squared * self._scale * (self.left.T @ across) ** 2
         direct[:, rows:] = self._scale * across[:, a] * across[:, b]
         products = across[:, a] * across[:, b] * self._twice[:, None]
         by_sums[:, :rows] = squared * products.swapaxes(1, 2)
@@ -358,7 +360,7 @@ class Equation:
 
     def _across(self, inner: Values) -> Values:
         """``l(g_q)^T inner l(g_q)``, shape (points, Q)."""
-        return np.asarray((self._left * (inner @ self._left)).sum(axis=1))
+        return np.asarray((self.left * (inner @ self.left)).sum(axis=1))
 
     def distances(self, state: State) -> Array:
         """From the resonances of ``u``, the rows and the samples, at one real point."""

@@ -48,6 +48,9 @@ from rmt.problem import Problem
 from rmt.spectra.coupled_outliers import FormsAt
 from rmt.spikes.deformed.above import Solution
 from rmt.spikes.deformed.bulk import DeformedBulk
+from rmt.spikes.deformed.equation import BatchTerms
+from rmt.spikes.deformed.fluctuations import Inputs
+from rmt.spikes.deformed.own_parts import AtSolution, OnBatch, OwnParts, Samples
 from rmt.spikes.mean_update import SpikeStrengths
 
 __all__ = ["ExactForms"]
@@ -75,13 +78,12 @@ class _Direction:
 class _OnSamples:
     """``n^{-1/2} f^T slot`` on a batch: ``f`` on its nodes; the slot ``v``, ``v'`` or ``lambda``.
 
-    With ``k`` it is made of ``-s_k``, with ``source`` of ``a_l``, with ``m`` times ``r_m``.
+    With ``source`` it is made of ``a_l``, with ``m`` times ``r_m``.
     """
 
     batch: int
     slot: str
     function: Array
-    k: int | None = None
     m: int | None = None
     source: int | None = None
 
@@ -95,44 +97,59 @@ class _Projected:
     source: int
 
 
-_Vector: TypeAlias = _OnReadout | _Direction | _OnSamples | _Projected
-_Kind = TypeVar("_Kind", _OnReadout, _Direction)
-_Forms: TypeAlias = tuple[Indices, Array, Array]  # where, values, slopes
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class _Batch:
-    """Functions on the nodes of a batch, shape (P,)."""
+class _OfOwn:
+    """``r^T D_f R_k``, by its number in the `OwnParts`."""
 
     number: int
-    weights: Array
-    along: Array  # s_k, (K, P)
-    unseen: Array  # (K, K)
-    projected: Array  # a_l, (J, P)
-    right: Array  # r_m, (M, P)
-    ratio: float
 
-    def couplings(self, multipliers: Indices) -> list[tuple[_Vector, _Vector]]:
-        """Of its inputs; the ``lambda_m`` are in these places of ``M_d``."""
-        b = self.number
-        found: list[tuple[_Vector, _Vector]] = [
-            (_OnSamples(b, "lambda", -s_k, k), _Direction(0, k)) for k, s_k in enumerate(self.along)
-        ]
-        found += [
-            (_Direction(int(place), k), _OnSamples(b, "v", -s_k * r_m, k, m))
-            for m, (place, r_m) in enumerate(zip(multipliers, self.right, strict=True))
-            for k, s_k in enumerate(self.along)
-        ]
-        found += [
-            (_OnSamples(b, "lambda", a_l, source=number), _OnSamples(b, "v'", a_l))
-            for number, a_l in enumerate(self.projected)
-        ]
-        found += [
-            (_Projected(b, m, number), _OnSamples(b, "v", a_l * r_m, m=m, source=number))
-            for m, r_m in enumerate(self.right)
-            for number, a_l in enumerate(self.projected)
-        ]
-        return found
+
+_Vector: TypeAlias = _OnReadout | _Direction | _OnSamples | _Projected | _OfOwn
+_Kind = TypeVar("_Kind", _OnReadout, _Direction, _OfOwn)
+_Forms: TypeAlias = tuple[Indices, Indices, Array, Array]  # rows, columns, values, slopes
+
+
+def _samples(inputs: Inputs, terms: BatchTerms) -> Samples:
+    """What the batch has not seen of the ``s_k``: a copy of the nodes for each such number.
+
+    Functions are at most linear in these numbers, which are independent of the nodes and of each
+    other, so that products of two of them are sums over the copies.
+    """
+    values, vectors = np.linalg.eigh(inputs.unseen)
+    kept = values > _NEGLIGIBLE * values.max(initial=0.0)
+    numbers = vectors[:, kept] * np.sqrt(values[kept])
+    size, copies = terms.weights.size, 1 + numbers.shape[1]
+    known = np.repeat(np.arange(copies) == 0, size) * 1.0
+    sources = _orthonormal(inputs.sources, terms.weights)
+    return Samples(
+        np.tile(terms.weights, copies),
+        known,
+        np.concatenate([inputs.along, np.repeat(numbers, size, axis=1)], axis=1),
+        np.tile(terms.right, (1, copies)),
+        np.tile(sources, (1, copies)) * known,
+    )
+
+
+def _couplings(b: int, samples: Samples, multipliers: Indices) -> list[tuple[_Vector, _Vector]]:
+    """Of the inputs of a batch; the ``lambda_m`` are in these places of ``M_d``."""
+    found: list[tuple[_Vector, _Vector]] = [
+        (_OnSamples(b, "lambda", -s_k), _Direction(0, k)) for k, s_k in enumerate(samples.along)
+    ]
+    found += [
+        (_Direction(int(place), k), _OnSamples(b, "v", -s_k * r_m, m))
+        for m, (place, r_m) in enumerate(zip(multipliers, samples.right, strict=True))
+        for k, s_k in enumerate(samples.along)
+    ]
+    found += [
+        (_OnSamples(b, "lambda", a_l, source=number), _OnSamples(b, "v'", a_l))
+        for number, a_l in enumerate(samples.projected)
+    ]
+    found += [
+        (_Projected(b, m, number), _OnSamples(b, "v", a_l * r_m, m=m, source=number))
+        for m, r_m in enumerate(samples.right)
+        for number, a_l in enumerate(samples.projected)
+    ]
+    return found
 
 
 class _Sources:
@@ -142,29 +159,29 @@ class _Sources:
     with ``z`` and is made of them: ``sum_m' S_mm' a_l r_m'`` on ``v``, ``S_um a_l`` on ``lambda``.
     """
 
-    def __init__(self, batch: _Batch, vectors: Sequence[_Vector]) -> None:
-        self._batch = batch
+    def __init__(self, number: int, samples: Samples, vectors: Sequence[_Vector]) -> None:
+        self._weights = samples.weights
         of_batch = [
             (i, one)
             for i, one in enumerate(vectors)
-            if isinstance(one, _OnSamples) and one.batch == batch.number
+            if isinstance(one, _OnSamples) and one.batch == number
         ]
         of_batch.sort(key=lambda pair: pair[1].slot == "lambda")
         fixed = [one for _, one in of_batch]
         moving = [
             (i, one)
             for i, one in enumerate(vectors)
-            if isinstance(one, _Projected) and one.batch == batch.number
+            if isinstance(one, _Projected) and one.batch == number
         ]
         self.at = np.array([i for i, _ in of_batch] + [i for i, _ in moving])
-        self._count, rank = len(fixed), len(batch.right)
+        self._count, rank = len(fixed), len(samples.right)
         on_v = sum(one.slot != "lambda" for one in fixed)
         functions = np.array([one.function for one in fixed])
         self._on_v, self._on_lambda = functions[:on_v], functions[on_v:]
         # <lambda, v'> -= 1
         before = np.array([one.slot == "v'" for one in fixed[:on_v]], dtype=float)
         identity = np.zeros((self._count, self._count))
-        identity[on_v:, :on_v] = (self._on_lambda * batch.weights) @ self._on_v.T * before
+        identity[on_v:, :on_v] = (self._on_lambda * samples.weights) @ self._on_v.T * before
         self._identity = identity + identity.T
         # The sources that a_l^T lambda_chi_m is made of.
         place = {(one.source, one.m): i for i, one in enumerate(fixed) if one.source is not None}
@@ -174,11 +191,6 @@ class _Sources:
         parts = [[place[one, m] for m in range(rank)] for one in sources]
         self._parts = np.array(parts, dtype=np.intp).reshape(len(moving), rank)
         self._alone = np.array([place[one, None] for one in sources], dtype=np.intp)
-        # What the batch has not seen of the s_k comes with -r_m on v, with -1 on lambda.
-        k = np.array([-1 if one.k is None else one.k for one in fixed])
-        self._noisy = np.flatnonzero(k >= 0)
-        self._unseen = batch.unseen[np.ix_(k[self._noisy], k[self._noisy])]
-        self._with = np.array([rank if fixed[i].m is None else fixed[i].m for i in self._noisy])
 
     def forms(self, kernel: Array, change: Array, among: Array, turn: Array) -> tuple[Array, Array]:
         """Values and slopes of all forms.
@@ -202,18 +214,33 @@ class _Sources:
             np.block([[slope, cross_slope.T], [cross_slope, corner + self._same * turn[both]]]),
         )
 
-    def _of_fixed(self, kernel: Array) -> Array:
-        result = self._products(kernel, self._on_v, self._on_lambda)
-        if self._unseen.any():  # independent of the nodes: a form for each pair of the s_k
-            one = np.ones((1, self._batch.weights.size))
-            noise = self._products(kernel, self._batch.right, one)
-            result[np.ix_(self._noisy, self._noisy)] += (
-                self._unseen * noise[np.ix_(self._with, self._with)]
-            )
-        return result
+    def with_own(
+        self, own: OnBatch, kernel: Array, change: Array, among: Array, turn: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        """Forms of the own parts with all of these, and with each other, and their slopes."""
+        values, slopes = (own.v, own.multiplier), (own.v_slope, own.multiplier_slope)
+        met = self._met(kernel, *values)
+        moved = self._met(change, *values) + self._met(kernel, *slopes)
+        cross, cross_slope = self._with_fixed(met), self._with_fixed(moved)
+        if self._m.size:
+            made, turned = self._combined(among), self._combined(turn)
+            cross_slope = np.hstack([cross_slope, cross_slope @ made.T + cross @ turned.T])
+            cross = np.hstack([cross, cross @ made.T])
+        both, turned = np.hstack(values), np.hstack(slopes)
+        return cross, cross_slope, met @ both.T, moved @ both.T + met @ turned.T
 
-    def _products(self, kernel: Array, on_v: Array, on_lambda: Array) -> Array:
-        vv, vl, ll = kernel * self._batch.weights
+    def _met(self, kernel: Array, v: Array, multiplier: Array) -> Array:
+        """Pairs of functions after the matrix at every node, shape (C, 2 P)."""
+        vv, vl, ll = kernel * self._weights
+        return np.hstack([v * vv + multiplier * vl, v * vl + multiplier * ll])
+
+    def _with_fixed(self, met: Array) -> Array:
+        on_v, on_lambda = np.hsplit(met, 2)
+        return np.hstack([on_v @ self._on_v.T, on_lambda @ self._on_lambda.T])
+
+    def _of_fixed(self, kernel: Array) -> Array:
+        on_v, on_lambda = self._on_v, self._on_lambda
+        vv, vl, ll = kernel * self._weights
         cross = (on_v * vl) @ on_lambda.T
         return np.block([[_weighted(on_v, vv), cross], [cross.T, _weighted(on_lambda, ll)]])
 
@@ -240,33 +267,28 @@ class ExactForms:
         self._spikes, self._above = spikes, bulk.above
         found, w = bulk.fluctuations, bulk.readout_weights
         self._weights, root = w, math.sqrt(problem.width)
-        self._batches = [
-            _Batch(
-                number,
-                terms.weights,
-                inputs.along,
-                inputs.unseen,
-                _orthonormal(inputs.sources, terms.weights),
-                terms.right,
-                terms.sample_ratio,
-            )
-            for number, (inputs, terms) in enumerate(
-                zip(found.inputs, bulk.equation.batches, strict=True)
-            )
-        ]
+        terms = bulk.equation.batches
+        samples = [_samples(*one) for one in zip(found.inputs, terms, strict=True)]
+        self._ratios = [one.sample_ratio for one in terms]
         update: list[tuple[_OnReadout, _Vector]] = [
             (_OnReadout(root * h_k), _Direction(0, k))
             for k, h_k in enumerate(found.before.T)
             if h_k.any()
         ]
-        weights = self._batches[found.last].weights
+        last = samples[found.last]
+        weights = terms[found.last].weights
         update += [
-            (_OnReadout(c_k), _OnSamples(found.last, "v", psi_k))
+            (_OnReadout(c_k), _OnSamples(found.last, "v", _on_nodes(psi_k, last)))
             for c_k, psi_k in zip(*_separable(root * found.mean, w, weights), strict=True)
         ]
         couplings: list[tuple[_Vector, _Vector]] = [*update]
-        for batch, multipliers in zip(self._batches, bulk.equation.multipliers, strict=True):
-            couplings += batch.couplings(multipliers)
+        for b, multipliers in enumerate(bulk.equation.multipliers):
+            couplings += _couplings(b, samples[b], multipliers)
+        self._own = OwnParts(found, bulk.equation, samples)
+        couplings += [
+            (_OfOwn(number), _Direction(*partner))
+            for number, partner in enumerate(self._own.partners)
+        ]
         self.couplings = len(couplings)
         self._update = np.array([x.function for x, _ in update])
         left = [_OnReadout(u_k) for u_k in spikes.left_functions]
@@ -274,7 +296,11 @@ class ExactForms:
         xs, ys = ([pair[side] for pair in couplings] for side in (0, 1))
         self._vectors: list[_Vector] = [*xs, *ys, *left, *target]
         self._ends = np.cumsum([len(xs), len(ys), len(left)])
-        self._sources = [_Sources(batch, self._vectors) for batch in self._batches]
+        self._sources = [_Sources(b, one, self._vectors) for b, one in enumerate(samples)]
+        self._copies = [
+            one.weights.size // nodes.weights.size
+            for one, nodes in zip(samples, terms, strict=True)
+        ]
 
     def overlaps(self, z: Array, amplitudes: Array) -> tuple[Array, Array, Array]:
         """Squared left, right and target overlaps, shapes (J,), (J,), (J, r).
@@ -292,13 +318,16 @@ class ExactForms:
         """All forms at ``z``."""
         solution = self._above(z)
         values, slopes = np.zeros((2, len(self._vectors), len(self._vectors)))
-        parts = [self._on_readout(solution), self._directions(solution)]
-        parts += [
-            self._on_samples(solution, batch, sources)
-            for batch, sources in zip(self._batches, self._sources, strict=True)
-        ]
-        for at, value, slope in parts:
-            values[np.ix_(at, at)], slopes[np.ix_(at, at)] = value, slope
+        own = self._own.at(solution) if len(self._own) else None
+        parts = [self._on_readout(solution), *self._directions(solution, own)]
+        for b in range(len(self._sources)):
+            parts += self._on_samples(solution, b, own)
+        for rows, columns, value, slope in parts:
+            values[np.ix_(rows, columns)] += value
+            slopes[np.ix_(rows, columns)] += slope
+            if rows is not columns:
+                values[np.ix_(columns, rows)] += value.T
+                slopes[np.ix_(columns, rows)] += slope.T
         return FormsAt(values, slopes, solution.relative_error)
 
     def _of(self, kind: type[_Kind]) -> tuple[Indices, list[_Kind]]:
@@ -310,25 +339,45 @@ class ExactForms:
         at, vectors = self._of(_OnReadout)
         f, rows = np.array([one.function for one in vectors]), self._weights.size
         value, slope = solution.state.x[0, :rows], solution.slope[:rows]
-        return at, (f * self._weights * value) @ f.T, (f * self._weights * slope) @ f.T
+        return at, at, (f * self._weights * value) @ f.T, (f * self._weights * slope) @ f.T
 
-    def _directions(self, solution: Solution) -> _Forms:
+    def _directions(self, solution: Solution, own: AtSolution | None) -> list[_Forms]:
         """``X'`` does not act on the directions ``e_k``: its self-energy is left out there."""
         equation = self._above.equation
-        inner, change = equation.without_inputs(solution.state, solution.along)
+        (inner,), (change,) = equation.without_inputs(solution.state, solution.along)
         at, vectors = self._of(_Direction)
         slots, k = np.array([[one.slot, one.k] for one in vectors]).T
         same, between = k[:, None] == k, np.ix_(slots, slots)
-        return at, inner[0][between] * same, change[0][between] * same
+        found: list[_Forms] = [(at, at, inner[between] * same, change[between] * same)]
+        if own is None:
+            return found
+        # Sources on all slots, by what they make there.
+        sources, turned = own.directions, own.directions_slope
+        met = np.einsum("csk,st->ctk", sources, inner)
+        moved = np.einsum("csk,st->ctk", turned, inner) + np.einsum("csk,st->ctk", sources, change)
+        here = self._of(_OfOwn)[0]
+        found.append((here, at, met[:, slots, k], moved[:, slots, k]))
+        twice = np.einsum("csk,dsk->cd", met, sources) + own.common
+        slope = np.einsum("csk,dsk->cd", moved, sources) + np.einsum("csk,dsk->cd", met, turned)
+        found.append((here, here, twice, slope + own.common_slope))
+        return found
 
-    def _on_samples(self, solution: Solution, batch: _Batch, sources: _Sources) -> _Forms:
+    def _on_samples(self, solution: Solution, b: int, own: AtSolution | None) -> list[_Forms]:
         """All as sources on the pair ``(v, lambda)``."""
-        state, along, b = solution.state, solution.along, batch.number
+        state, along, sources = solution.state, solution.along, self._sources[b]
         slots = np.append(0, self._above.equation.multipliers[b])
         between = np.ix_(slots, slots)
-        kernel, change = (one.samples[b][:, 0] for one in (state, along))
-        among, turn = (batch.ratio * one.inner[0][between] for one in (state, along))
-        return sources.at, *sources.forms(kernel, change, among, turn)
+        kernel, change = (np.tile(one.samples[b][:, 0], self._copies[b]) for one in (state, along))
+        among, turn = (self._ratios[b] * one.inner[0][between] for one in (state, along))
+        at = sources.at
+        found: list[_Forms] = [(at, at, *sources.forms(kernel, change, among, turn))]
+        if own is not None:
+            here = self._of(_OfOwn)[0]
+            cross, cross_slope, twice, slope = sources.with_own(
+                own.batches[b], kernel, change, among, turn
+            )
+            found += [(here, at, cross, cross_slope), (here, here, twice, slope)]
+        return found
 
 
 def _weighted(functions: Array, weights: Array) -> Array:
@@ -357,3 +406,9 @@ def _separable(update: Array, w: Array, weights: Array) -> tuple[Array, Array]:
     kept = s > _NEGLIGIBLE * max(float(s[0]), 1e-300)
     root = np.sqrt(s[kept, None])
     return u[:, kept].T * root / rows, vt[kept] * root / columns
+
+
+def _on_nodes(functions: Array, samples: Samples) -> Array:
+    """A function on the nodes of a batch as one that knows nothing of its copies."""
+    copies = samples.weights.size // functions.size
+    return np.tile(functions, copies) * samples.known

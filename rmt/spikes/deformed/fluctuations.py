@@ -58,12 +58,22 @@ class BatchFluctuations:
         ``V(a_q; p) >= 0``.
     sample_ratio : float
         ``phi_b = d / n_b``.
+    segment : int
+        In which it is used.
+    own : array, shape (Q,)
+        Covariance of the own part before that segment with the initial row: the answer of the
+        segment to its own parts is ``L / own``, up to ``later``.
+    later : array, shape (Q,)
+        What the segments after it, and weight decay, have multiplied it with.
     """
 
     weights: Array
     linear: Array
     variance: Array
     sample_ratio: float
+    segment: int
+    own: Array
+    later: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +116,8 @@ class Fluctuations:
         Its batch.
     state : AfterStep
         The mean update after it, from the same averages.
+    linked : bool
+        Whether steps act on the fluctuations of those before.
     """
 
     base: Array
@@ -115,6 +127,7 @@ class Fluctuations:
     mean: Array
     last: int
     state: AfterStep
+    linked: bool
 
     def interpolated(self, matrix: Array) -> Fluctuations:
         """On other nodes of the readout: ``matrix`` takes functions of the nodes there."""
@@ -123,6 +136,8 @@ class Fluctuations:
                 one,
                 linear=matrix @ one.linear,
                 variance=np.maximum(matrix @ one.variance, 0.0),
+                own=matrix @ one.own,
+                later=matrix @ one.later,
             )
             for one in self.batches
         )
@@ -183,7 +198,7 @@ def fluctuations(
     segments = [one.segment for one in steps if one.segment is not None]
     for number, segment in enumerate(segments):
         gains, whole = _gains(segment, linked)
-        new = _batches(problem, segment, gains, start / segment.start)
+        new = _batches(segment, gains, number, start)
         if linked:
             base = whole * base
             base -= sum((one.linear @ one.weights for one in new), start=np.zeros_like(g))
@@ -209,6 +224,7 @@ def fluctuations(
     left = steps[-1].shrunk
     batches = [_multiplied(one, np.full_like(g, left)) for one in batches]
     last = segments[-1]
+    inputs = [_padded(one, len(last.nodes.coordinates)) for one in inputs]
     memory = last.memories[problem.schedule[-1]]
     return Fluctuations(
         left * base,
@@ -218,6 +234,7 @@ def fluctuations(
         mean=left * memory.means[last.answers.shape[1] - 1],
         last=problem.schedule[-1],
         state=steps[-1],
+        linked=linked,
     )
 
 
@@ -231,6 +248,7 @@ def _carried(
     own: bool,
 ) -> Inputs:
     """In the directions of the next segment; ``own`` if the batch is one of this segment."""
+    inputs = _padded(inputs, len(segment.nodes.coordinates))
     r, weighted = problem.n_directions, (w[:, None] * axes).T
     turn = weighted / np.maximum((weighted * axes.T).sum(axis=1), TINY)[:, None]
     turn = np.concatenate([turn @ segment.last, turn @ segment.made], axis=1)
@@ -246,6 +264,14 @@ def _carried(
     unseen = np.eye(len(inputs.unseen) + made)
     unseen[: len(inputs.unseen), : len(inputs.unseen)] = inputs.unseen
     return Inputs(turn @ np.concatenate([inputs.along, along]), turn @ unseen @ turn.T, sources)
+
+
+def _padded(inputs: Inputs, count: int) -> Inputs:
+    """With directions that a later segment has made on its way: the batch has seen none of them."""
+    old = len(inputs.along)
+    along, unseen = np.zeros((count, inputs.along.shape[1])), np.eye(count)
+    along[:old], unseen[:old, :old] = inputs.along, inputs.unseen
+    return replace(inputs, along=along, unseen=unseen)
 
 
 def resolution_of(problem: Problem, resolution: float) -> Resolution:
@@ -264,10 +290,10 @@ def _gains(segment: SegmentEnd, linked: bool) -> tuple[Array, Array]:
 
 
 def _batches(
-    problem: Problem, segment: SegmentEnd, gains: Array, from_start: Array
+    segment: SegmentEnd, gains: Array, number: int, start: Array
 ) -> list[BatchFluctuations]:
-    """Of the batches of a segment; ``from_start`` is ``Cov(Z', w) / Var(Z')``."""
-    result = []
+    """Of the batches of a segment, with its number; ``start`` is ``Cov(Z', w)``."""
+    from_start, result = start / segment.start, []
     for memory in segment.memories.values():
         linear = from_start[:, None] * sum(
             gains[:, t, None] * one for t, one in memory.linear.items()
@@ -277,10 +303,20 @@ def _batches(
             for (t, s), one in memory.covariances.items()
         )
         variance = np.maximum(variance - linear**2, 0.0)
-        result.append(BatchFluctuations(segment.nodes.weights, linear, variance, memory.ratio))
+        result.append(
+            BatchFluctuations(
+                segment.nodes.weights,
+                linear,
+                variance,
+                memory.ratio,
+                number,
+                own=start,
+                later=np.ones_like(start),
+            )
+        )
     return result
 
 
 def _multiplied(batch: BatchFluctuations, factor: Array) -> BatchFluctuations:
     linear, variance = factor[:, None] * batch.linear, factor[:, None] ** 2 * batch.variance
-    return replace(batch, linear=linear, variance=variance)
+    return replace(batch, linear=linear, variance=variance, later=factor * batch.later)
