@@ -87,8 +87,8 @@ def odd_weights(readings: Sequence[Reading], agrees: bool) -> tuple[str, ...]:
         )
     elif prediction.method != "deformed":
         notes.append(
-            f"the bulk of the level {prediction.method} is that before training; training widens "
-            "it, and the test at its edge may count what belongs to the wider bulk. "
+            f"the bulk of the level {prediction.method} is {_bulk_of(prediction)}; what it owes "
+            "to the data widens it, and the test at its edge may count what belongs to that. "
             f'method="deformed" knows that bulk: its count decides{_BULK}'
         )
     if any(reading.is_soft for reading in readings):
@@ -178,6 +178,10 @@ def _bulk_scale(reading: Reading) -> str | None:
     if abs(math.log(ratio)) <= allowed:
         return None
     return f"{_bulk_text(ratio)}: another scale, other learning rates or another problem"
+
+
+def _bulk_of(prediction: Prediction) -> str:
+    return "that of longer rows" if _knows_size(prediction) else "that before training"
 
 
 def _is_predicted(reading: Reading) -> bool:
