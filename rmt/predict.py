@@ -352,7 +352,7 @@ def _error(
         f"{prediction.status.value} Requested: rtol = {rtol:.1e}; relative errors of the "
         f"outliers' strengths: {errors or 'none found'}."
         if failure is None
-        else f"The strengths are found, their outliers on the deformed bulk are not: {failure}"
+        else f"The strengths are found, their outliers are not: {failure}"
         if prediction.spikes
         else f"{failure}"
     )
@@ -382,24 +382,16 @@ def on_bulk(
         )
     if in_pairs:
         return _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
-    if bulk != "marchenko-pastur":
-        factors = _with_lengths(problem, factors, rtol)
+    if bulk != "marchenko-pastur" and (factors.status.ok or factors.row_lengths is not None):
+        try:  # of spikes that were not found lengths are not worth their time
+            (factors,) = with_row_lengths([problem], [factors], rtol)
+        except ConvergenceError as end:
+            raise ConvergenceError(str(end), end.status, factors) from end
         if factors.row_lengths is not None:
             return _on_rows(problem, outliers_on_rows(problem, factors))
     if any(step.weight_decay for step in problem.steps):
         return _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
     return on_marchenko_pastur(problem, "resummed", factors)
-
-
-def _with_lengths(problem: Problem, factors: SpikeStrengths, rtol: float) -> SpikeStrengths:
-    """Spikes that were not found have none if that is no more to be had."""
-    try:
-        (found,) = with_row_lengths([problem], [factors], rtol)
-    except ConvergenceError as end:
-        if not factors.status.ok:
-            return factors
-        raise ConvergenceError(str(end), end.status, factors) from end
-    return found
 
 
 def _default_forms(problem: Problem) -> Forms:

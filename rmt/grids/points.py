@@ -207,8 +207,15 @@ def _on_bulk(level: Level, problem: Problem, found: SpikeStrengths) -> Point:
 def _with_lengths(
     level: Level, problems: Sequence[Problem], spikes: Sequence[SpikeStrengths]
 ) -> list[SpikeStrengths]:
+    found = list(spikes)
+    known = [k for k, one in enumerate(spikes) if one.status.ok]
     with time_limit(level.max_seconds):
-        return with_row_lengths(problems, spikes, level.rtol)
+        lengths = with_row_lengths(
+            [problems[k] for k in known], [spikes[k] for k in known], level.rtol
+        )
+    for k, one in zip(known, lengths, strict=True):
+        found[k] = one
+    return found
 
 
 def _resummed(level: Level, problems: Sequence[Problem]) -> list[SpikeStrengths]:
