@@ -25,7 +25,7 @@ from rmt.display import Part
 from rmt.spectra.laws.law import Atom, SpectralLaw
 from rmt.spectra.laws.panels import DensityTable, build_table
 from rmt.spikes.deformed.edge import Edge, carried, lower_edge, on_arc
-from rmt.spikes.deformed.equation import Equation, State
+from rmt.spikes.deformed.equation import Equation
 from rmt.spikes.deformed.fewer_nodes import on_fewer_nodes
 from rmt.status import ConvergenceError, Status
 
@@ -46,8 +46,9 @@ STEPS = 16  # of Newton's method
 SLOW = 0.3  # a step that leaves more of the defect needs a new Jacobian
 RENEWALS = 4  # of it
 VERTICAL = 0.1  # of its distance from the axis, relative to the interval: where points go down
-LEVELS = 16  # from the ellipse to the axis
-LOWERING = 4.0  # of the imaginary part, from one level to the next
+LEVELS = 60  # from there to the axis
+OCTAVES = 2.0  # of the imaginary part, from one level to the next if the axis is too far
+FEWEST = 0.05  # of them, below which a point is given up
 TOP = 1.05  # times the edge: where the ellipse begins
 MANY = 60_000  # nodes of samples times unknowns, above which fewer of them pay
 
@@ -183,9 +184,7 @@ class _Ellipse:
         """Values at angles and heights."""
         zeta = angle + 1j * (height - HEIGHT)
         first = np.searchsorted(self._angle, angle) - TOGETHER // 2
-        first, back = np.unique(
-            np.clip(first, 0, self._angle.size - TOGETHER), return_inverse=True
-        )
+        first, back = np.unique(np.clip(first, 0, self._angle.size - TOGETHER), return_inverse=True)
         near = first[:, None] + np.arange(TOGETHER)
         # Newton's divided differences with every point twice.
         nodes = np.repeat(self._angle[near], 2, axis=1)
@@ -209,18 +208,23 @@ class _Axis:
 
     def __init__(self, equation: Equation, edge: Edge, low: float) -> None:
         self._equation, self._low, self._width = equation, low, edge.z - low
-        hard = equation.powers_at_hard_edge
-        self._powers = hard if low == 0.0 else np.zeros_like(hard)
-        z = TOP * edge.z
-        top, settled = equation.solve(np.array([z]), edge.start(z)[None])
+        # Of z, next to a hard edge; otherwise M on u times z is smooth, which zeros of W are not.
+        self._powers = equation.powers_at_hard_edge / 2.0
+        if low > 0.0:
+            self._powers = np.where(np.arange(equation.count) == equation.rows, -1.0, 0.0)
+        above = TOP * edge.z
+        top, settled = equation.solve(np.array([above]), edge.start(above)[None])
         if not settled[0]:
-            raise ConvergenceError(f"no solution was found at z = {z:.6g}", Status.NOT_CONVERGED)
+            raise ConvergenceError(
+                f"no solution was found at z = {above:.6g}", Status.NOT_CONVERGED
+            )
         angle, point, found = _spread(SHOWN), on_arc(equation, top), []
         for one in self._at(angle, HEIGHT)[::-1].tolist():
             point = carried(equation, point, one)
             found.append(point)
         found = found[::-1]
-        x, slopes = (np.concatenate(one) for one in zip(*[(p.x, p.slope) for p in found]))
+        x = np.concatenate([one.x for one in found])
+        slopes = np.concatenate([one.slope for one in found])
         self._ellipse = self._known(angle, x, slopes)
         self._rough = equation
         if equation.count * sum(one.weights.size for one in equation.batches) > MANY:
@@ -248,19 +252,18 @@ class _Axis:
         return np.asarray(points + 1j * ABOVE_AXIS * points)
 
     def _scale(self, angle: Array, height: float | Array) -> ComplexArray:
-        """What makes unknowns smooth and no zeros at a hard edge."""
-        return np.asarray(np.sin((angle + 1j * height) / 2.0)[:, None] ** self._powers)
+        """What unknowns are divided by to be smooth."""
+        return np.asarray(self._at(angle, height)[:, None] ** self._powers)
 
     def _unscaled(self, angle: Array, height: float | Array, y: ComplexArray) -> ComplexArray:
         return np.asarray(y * self._scale(angle, height))
 
     def _known(self, angle: Array, x: ComplexArray, slopes: ComplexArray) -> _Ellipse:
         """From unknowns and their derivatives by ``z``."""
-        zeta = angle + 1j * HEIGHT
-        scale = self._scale(angle, HEIGHT)
-        by_zeta = slopes * (self._width / 2.0 * np.sin(zeta))[:, None]
-        by_zeta -= x * self._powers / (2.0 * np.tan(zeta / 2.0))[:, None]
-        return _Ellipse(angle, x / scale, by_zeta / scale, (-1.0) ** self._powers)
+        z, scale = self._at(angle, HEIGHT), self._scale(angle, HEIGHT)
+        by_z = (slopes - x * self._powers / z[:, None]) / scale
+        by_zeta = self._width / 2.0 * np.sin(angle + 1j * HEIGHT)
+        return _Ellipse(angle, x / scale, by_z * by_zeta[:, None], (-1.0) ** (2.0 * self._powers))
 
     def _learn(self, angle: Array, x: ComplexArray) -> None:
         """What solutions are beside what the ellipse says of them."""
@@ -275,7 +278,7 @@ class _Axis:
     def _nearest_inverses(self, angle: Array) -> ComplexArray:
         near = np.abs(angle[:, None] - self._knots).argmin(axis=1)
         result = self._inverses[near]
-        if self._powers.any():
+        if self._low == 0.0:
             scale = self._scale(angle, 0.0) / self._scale(self._knots[near], 0.0)
             result *= scale[:, :, None] / scale[:, None, :]
         return np.asarray(result)
@@ -283,29 +286,31 @@ class _Axis:
     def _lowered(
         self, equation: Equation, angle: Array
     ) -> tuple[ComplexArray, Bools, ComplexArray]:
-        """Straight down to the axis, at once where Newton's method does not mind."""
+        """Straight down to the axis, in steps that are halved where they lead nowhere."""
         end = self._beside(angle)
         here = end.real + 1j * VERTICAL * self._width * np.sin(angle)
         zeta = 2.0 * np.arcsin(np.sqrt((here - self._low) / self._width))
         x = self._unscaled(zeta.real, zeta.imag, self._ellipse(zeta.real, zeta.imag))
-        result, solved = x.copy(), np.zeros(angle.size, dtype=bool)
-        inverses = np.zeros((angle.size, equation.count, equation.count), dtype=complex)
-        left = np.arange(angle.size)
+        x, good, inverse, _ = _settled(equation, here, x, RTOL)
+        slope = _slopes(equation, here, x, inverse)
+        solved, octaves = np.zeros(angle.size, dtype=bool), np.full(angle.size, math.inf)
+        left = np.flatnonzero(good)
         for _ in range(LEVELS):
             if not left.size:
                 break
-            above, good, inverse, _ = _settled(equation, here[left], x[left], RTOL)
-            left, above, inverse = left[good], above[good], inverse[good]
-            slope = equation.derivative(equation.evaluate(here[left], above), inverse)
-            guess = above + slope * (end - here)[left, None]
-            below, good, inverse, _ = _settled(equation, end[left], guess, RTOL)
-            done = left[good]
-            result[done], solved[done], inverses[done] = below[good], True, inverse[good]
-            left, above, slope = left[~good], above[~good], slope[~good]
-            lower = end.real + 1j * np.maximum(here.imag / LOWERING, end.imag)
-            x[left] = above + slope * (lower - here)[left, None]
-            here = lower
-        return result, solved, inverses
+            lower = np.maximum(here[left].imag * 0.5 ** octaves[left], end[left].imag)
+            there = end[left].real + 1j * lower
+            guess = x[left] + slope[left] * (there - here[left])[:, None]
+            new, good, by, _ = _settled(equation, there, guess, RTOL)
+            moved, lost = left[good], left[~good]
+            if moved.size:
+                x[moved], here[moved], inverse[moved] = new[good], there[good], by[good]
+                slope[moved] = _slopes(equation, there[good], new[good], by[good])
+                solved[moved] = here[moved].imag <= end[moved].imag
+                octaves[moved] = math.inf
+            octaves[lost] = np.minimum(octaves[lost] / 2.0, OCTAVES)
+            left = left[~solved[left] & (octaves[left] > FEWEST)]
+        return x, solved, inverse
 
     def _finished(self, angle: Array, x: ComplexArray) -> tuple[ComplexArray, Bools]:
         """Solutions on all nodes from those on fewer."""
@@ -324,9 +329,7 @@ class _Axis:
             y += _Spline(self._angle, self._beyond)(angle)
             inverse = self._nearest_inverses(angle)
         rtol = RTOL if rough is self._equation else ROUGH
-        x, solved, inverse, new = _settled(
-            rough, z, self._unscaled(angle, 0.0, y), rtol, inverse
-        )
+        x, solved, inverse, new = _settled(rough, z, self._unscaled(angle, 0.0, y), rtol, inverse)
         again = np.flatnonzero(~solved)
         if again.size:
             x[again], solved[again], inverse[again] = self._lowered(rough, angle[again])
