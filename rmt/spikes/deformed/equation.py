@@ -235,6 +235,12 @@ class Equation:
         diagonal = {int(a): rows + k for k, a in enumerate(self._a) if a == self._b[k]}
         self._diagonals = np.array([[diagonal[int(k)] for k in one] for one in (self._a, self._b)])
 
+    @property
+    def powers_at_hard_edge(self) -> Indices:
+        """Powers of ``sqrt(z)`` that unknowns are next to zero if the bulk begins there; (n,)."""
+        inner = (self._a > 0).astype(np.intp) + (self._b > 0) - 1
+        return np.concatenate([np.ones(self.rows, np.intp), inner])
+
     def evaluate(self, z: Values, x: Values) -> State:
         """The equation at points."""
         energies, samples, sums = [], [], []

@@ -42,7 +42,7 @@ def on_fewer_nodes(equation: Equation, states: Sequence[State]) -> Equation:
 
     Notes
     -----
-    docs/deformed.md. Features times ``M`` at four points of an arc over the bulk leave 40 to 80 of
+    docs/deformed.md. Features times ``M`` at a few points of an arc over the bulk leave 40 to 80 of
     3000 nodes, on which solutions next to the axis are known to 1e-3 at worst, 1e-5 mostly.
     """
     terms, seen = [], [one.samples for one in states]
