@@ -157,6 +157,17 @@ def of_scattered(problem: Problem) -> list[str]:
     ]
 
 
+def without_lengths(problem: Problem) -> str:
+    """On rows so long, or functions so rough, that their lengths are not found in time."""
+    return _note(
+        "outliers come out of the initial weights: the lengths that training gives the rows were "
+        "not found",
+        f'Smaller steps have them; bulk="rows" takes longer and says why not, and '
+        f"{_nearer(problem)} tells how far outliers next to the bulk are moved",
+        "without-lengths-of-rows",
+    )
+
+
 def of_scaling(problem: Problem) -> list[str]:
     """On the powers of the first step that the leading terms leave out."""
     size = problem.learning_rates[0] / math.sqrt(problem.width)

@@ -103,7 +103,9 @@ def predict(
         best prediction so far. Nearly all predictions take less than a second.
     bulk : {"rows", "marchenko-pastur"}, optional
         At the level ``resummed`` only: what the strengths come out of. ``rows``, the default:
-        initial weights whose rows have the lengths ``b(g)`` that training has given them.
+        initial weights whose rows have the lengths ``b(g)`` that training has given them. Where
+        these are not found in a few seconds, as of rows that have become very long, the initial
+        weights take their place and a note says so; asked for by name, that is an error.
         ``marchenko-pastur``: the initial weights, which is what the limit of large widths has;
         after one or two steps it takes a third to all of the time.
 
@@ -372,7 +374,7 @@ def on_bulk(
     Raises
     ------
     ConvergenceError
-        The lengths of the rows were not found.
+        The lengths of the rows were asked for by name and not found.
     """
     in_pairs = problem.initialisation == "antisymmetric"
     if in_pairs and bulk == "rows":
@@ -382,16 +384,22 @@ def on_bulk(
         )
     if in_pairs:
         return _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
+    not_found = []
+    # Of spikes that were not found lengths are not worth their time.
     if bulk != "marchenko-pastur" and (factors.status.ok or factors.row_lengths is not None):
-        try:  # of spikes that were not found lengths are not worth their time
-            (factors,) = with_row_lengths([problem], [factors], rtol)
+        try:
+            (factors,) = with_row_lengths([problem], [factors], rtol, at_any_cost=bulk == "rows")
         except ConvergenceError as end:
-            raise ConvergenceError(str(end), end.status, factors) from end
+            if bulk == "rows":
+                raise ConvergenceError(str(end), end.status, factors) from end
+            not_found = [notes.without_lengths(problem)]
         if factors.row_lengths is not None:
             return _on_rows(problem, outliers_on_rows(problem, factors))
     if any(step.weight_decay for step in problem.steps):
-        return _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
-    return on_marchenko_pastur(problem, "resummed", factors)
+        found = _on_rows(problem, outliers_on_rows(problem, on_plain_rows(problem, factors)))
+    else:
+        found = on_marchenko_pastur(problem, "resummed", factors)
+    return replace(found, notes=(*not_found, *found.notes))
 
 
 def _default_forms(problem: Problem) -> Forms:

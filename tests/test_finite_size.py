@@ -350,18 +350,19 @@ def test_the_gap_closes_faster_the_higher_the_level():
         for gap, better, best in zip(scaling.gaps, resummed.gaps, deformed.gaps, strict=True)
     )
 
-    # The second, next to the bulk: a gap at each level, smaller at each width, and faster to close
-    # beyond the noise of either exponent.
+    # The second, next to the bulk: most of the gap is the bulk's, which two of the levels have.
     scaling, resummed, deformed = curves("singular value 1")
     assert all(
-        abs(gap) > 4 * abs(better) > 8 * abs(best)
+        abs(gap) > 10 * max(abs(better), abs(best))
+        for gap, better, best in zip(scaling.gaps, resummed.gaps, deformed.gaps, strict=True)
+    )
+    assert scaling.fit.high < deformed.fit.low
+
+    # The bulk: that before training, rows of their new lengths, and all of it.
+    scaling, resummed, deformed = curves("bulk distance")
+    assert all(
+        best < better / 2 < gap / 4
         for gap, better, best in zip(scaling.gaps, resummed.gaps, deformed.gaps, strict=True)
     )
     assert scaling.fit.high < resummed.fit.low
     assert resummed.fit.high < deformed.fit.low
-
-    # The bulk, which two of the levels take to be that before training.
-    scaling, resummed, deformed = curves("bulk distance")
-    assert scaling.gaps == resummed.gaps
-    assert all(best < gap / 5 for gap, best in zip(scaling.gaps, deformed.gaps, strict=True))
-    assert scaling.fit.high < deformed.fit.low

@@ -432,6 +432,32 @@ def test_bad_arguments() -> None:
         rmt.sweep(SINE, {"scale_2": [1.0]}, "deformed", bulk="rows")
 
 
+def test_rows_that_are_too_long_leave_the_initial_bulk() -> None:
+    """By default with a note, as in a family; asked for by name an error with the strengths."""
+    steep = Problem(
+        "tanh(6*z)", "z1*z2 + z1", 400, 300, 900, [(20, 0.45), (20, 0.45)], readout="rademacher"
+    )
+    found = rmt.predict(steep, rtol=1e-3)
+    plain = rmt.predict(steep, rtol=1e-3, bulk="marchenko-pastur")
+    assert found.spikes == plain.spikes
+    assert "lengths that training gives the rows were not found" in found.notes[0]
+    assert not any("were not found" in note for note in plain.notes)
+    family = rmt.sweep(steep, {"scale_2": [10.0, 20.0]}, rtol=1e-3)
+    assert family.ok.all()
+    assert family.bulk_edges[:, 1] == pytest.approx(plain.bulk.upper_edge)
+    with pytest.raises(ConvergenceError, match="take smaller steps") as caught:
+        rmt.predict(steep, rtol=1e-3, bulk="rows")
+    assert caught.value.best.spikes[0].strength == pytest.approx(plain.spikes[0].strength)
+
+
+def test_lengths_that_take_too_much_work_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rmt.spikes.row_lengths.MOST_WORK", 1e4)
+    found = rmt.predict(SINE)
+    assert found.to_dict()["bulk"]["law"] == "Marchenko-Pastur"
+    assert "were not found" in found.notes[0]
+    assert rmt.predict(SINE, bulk="rows").to_dict()["bulk"]["law"] == "rows"
+
+
 def test_out_of_time_is_no_answer() -> None:
     """The strengths are found in time, the lengths are not."""
     slow = SINE.replace(batch="reused", readout="gaussian", width=900)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -165,7 +165,10 @@ def _predicted(level: Level, problems: Sequence[Problem]) -> list[Point | Failur
     spikes = _resummed(level, problems)
     if level.bulk != "marchenko-pastur" and len(problems) > 1:
         together = attempted(_with_lengths, level, problems, spikes)
-        spikes = spikes if isinstance(together, Failure) else together  # and each fails alone
+        if not isinstance(together, Failure):
+            spikes = together
+        elif level.bulk is None:  # none of them has lengths, and then the initial bulk
+            level = replace(level, bulk="marchenko-pastur")
     return [
         attempted(_on_bulk, level, problem, found)
         for problem, found in zip(problems, spikes, strict=True)
@@ -211,7 +214,10 @@ def _with_lengths(
     known = [k for k, one in enumerate(spikes) if one.status.ok]
     with time_limit(level.max_seconds):
         lengths = with_row_lengths(
-            [problems[k] for k in known], [spikes[k] for k in known], level.rtol
+            [problems[k] for k in known],
+            [spikes[k] for k in known],
+            level.rtol,
+            at_any_cost=level.bulk == "rows",
         )
     for k, one in zip(known, lengths, strict=True):
         found[k] = one

@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from rmt.arrays import Array
+from rmt.budget import TooCostly, work_limit
 from rmt.problem import Problem
 from rmt.problem.supported import two_steps
 from rmt.spikes.constants import constants
@@ -30,6 +31,7 @@ from rmt.vocabulary import RTOL
 __all__ = ["interpolated_lengths", "with_row_lengths"]
 
 
+MOST_WORK = 4e9  # as counted by `rmt.budget`: a few seconds
 COARSER = 0.75  # of the walk's resolution: what shows the errors of lengths
 DIGIT = 0.3  # by how much a tolerance of one digit more refines the walk
 READOUTS = {False: 14.0, True: 20.0}  # nodes of it, for smooth activations, and with kinks
@@ -39,7 +41,10 @@ LEAST = 1e-3  # of a squared length: interpolation does not know that it is posi
 
 
 def with_row_lengths(
-    problems: Sequence[Problem], spikes: Sequence[SpikeStrengths], rtol: float = RTOL
+    problems: Sequence[Problem],
+    spikes: Sequence[SpikeStrengths],
+    rtol: float = RTOL,
+    at_any_cost: bool = True,
 ) -> list[SpikeStrengths]:
     """Spikes after one or two steps with the lengths of the rows on their nodes.
 
@@ -53,6 +58,8 @@ def with_row_lengths(
         Of each.
     rtol : float
         What the spikes were asked for with. At 1e-4 lengths are to about 1e-3, and finer below.
+    at_any_cost : bool
+        Or not if that takes more than a few seconds.
 
     Raises
     ------
@@ -77,9 +84,13 @@ def with_row_lengths(
         return found
     asked = [problems[k] for k in missing]
     resolution = 1.0 + DIGIT * max(-math.log10(rtol) - 4.0, 0.0)
+    limit = math.inf if at_any_cost else MOST_WORK
     try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        with work_limit(limit), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             fine, coarse = (_squared_lengths(asked, one * resolution) for one in (1.0, COARSER))
+    except TooCostly as end:
+        message = f"{Status.NOT_CONVERGED.value} The lengths of rows take too much work."
+        raise ConvergenceError(message, Status.NOT_CONVERGED) from end
     except np.linalg.LinAlgError as error:
         raise ConvergenceError(str(error), Status.NOT_FINITE, None) from error
     for k, *solved in zip(missing, fine, coarse, strict=True):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.budget import check_time
+from rmt.budget import count_work
 from rmt.functions import ScalarFunction
 from rmt.spikes.state.own_numbers import first_number, innovation
 from rmt.spikes.state.samples import Memory
@@ -24,6 +24,7 @@ from rmt.spikes.state.table import SlopeTable, SmoothedTable
 __all__ = ["Averages", "PastStep", "at_samples"]
 
 
+WORK = 60.0  # of a sample's numbers, in array operations
 CHUNK = 1 << 16  # entries of a temporary array
 
 
@@ -120,8 +121,8 @@ def at_samples(
             continue
         size = max(1, CHUNK // own_nodes(sigma, n, resolution))
         for start in range(0, count, size):
-            check_time()
             part = slice(start, min(start + size, count))
+            count_work(WORK * own_nodes(sigma, n, resolution) * (part.stop - start))
             found[:, q, part] = _with_memory(
                 *(sigma, slopes, table, root, past, origin[q, part], memory, q, part, resolution),
                 shrunk,

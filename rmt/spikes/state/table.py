@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from rmt.arrays import Array
-from rmt.budget import check_time
+from rmt.budget import check_time, count_work
 from rmt.caching import cached
 from rmt.functions import ScalarFunction
 from rmt.moments.piecewise_polynomial import MOST_DEGREE, smoothed_polynomials
@@ -27,6 +27,7 @@ LEAST_STEP = 0.002
 MOST_FINE = 1.25  # a resolution at which tables and their averages are accurate to about 1e-8
 MOST_POINTS = 200_000
 MOST_NODES = 4000  # of the last own number
+WORK = 25.0  # of an activation and its derivative at a point, in array operations
 BLOCK = 1 << 18  # entries of a temporary array
 
 
@@ -138,8 +139,8 @@ class SmoothedTable:
         wide = self._resolution * max(1.0, self._spread / spacings(self._sigma)[0] / 8.0)
         block = max(1, BLOCK // math.ceil(128.0 * min(wide, MOST_NODES)))
         for start in range(0, x.size, block):
-            check_time()
             part = slice(start, start + block)
+            count_work(WORK * 32.0 * min(wide, MOST_NODES) * min(block, x.size - start))
             found[:, part] = (self._between_kinks if self._sigma.kinks else self._evenly)(x[part])
         return found
 
