@@ -18,6 +18,7 @@ __all__ = [
     "checked_choice",
     "checked_real",
     "checked_size",
+    "checked_type",
     "integer",
     "is_sequence",
     "none_or_several",
@@ -96,6 +97,23 @@ def checked_size(name: str, value: Any) -> int:
     if int(value) > LARGEST_SIZE:
         raise InvalidInputError(f"{name} must be at most {LARGEST_SIZE:.0e}, got {value!r}")
     return int(value)
+
+
+def checked_type(name: str, value: Any, kind: type, made_by: str) -> None:
+    """Raise unless a value is of a kind that some function makes.
+
+    Examples
+    --------
+    >>> checked_type("samples", 3, list, "run_samples")
+    Traceback (most recent call last):
+        ...
+    rmt.status.InvalidInputError: samples must be of type list, as run_samples makes it; got int
+    """
+    if not isinstance(value, kind):
+        raise InvalidInputError(
+            f"{name} must be of type {kind.__name__}, as {made_by} makes it; "
+            f"got {type(value).__name__}"
+        )
 
 
 def checked_real(name: str, value: Any) -> float:

@@ -176,6 +176,7 @@ def training_path(
     method: Method = "resummed",
     forms: Forms | None = None,
     bulk: Bulk | None = None,
+    throw: bool = True,
 ) -> TrainingPath:
     r"""The network after every step: predictions, training and test errors, alignments of its rows.
 
@@ -198,6 +199,8 @@ def training_path(
         As in `predict`.
     bulk : {"rows", "marchenko-pastur"}, optional
         As in `predict`.
+    throw : bool
+        Whether a path that did not converge raises, or is returned with its `status`.
 
     Returns
     -------
@@ -246,7 +249,12 @@ def training_path(
             check_supported(problem.with_n_steps(n), "resummed", None)
     seconds = checked_seconds(max_seconds)
     asked: dict[str, Any] = {"method": method, "forms": forms, "bulk": bulk, "rtol": float(rtol)}
-    return remembered("path", problem, lambda: _path(problem, seconds, **asked), **asked)
+    try:
+        return remembered("path", problem, lambda: _path(problem, seconds, **asked), **asked)
+    except ConvergenceError as error:
+        if throw or not isinstance(error.best, TrainingPath):
+            raise
+        return error.best
 
 
 def _path(

@@ -326,3 +326,8 @@ def test_compare_names_bad_arguments():
         compare(prediction(), made_samples(), edge_margin=-0.1)
     with pytest.raises(InvalidInputError, match="no row for spike 7"):
         compare(prediction(), made_samples()).row(7)
+
+
+def test_what_are_no_samples_is_said():
+    with pytest.raises(InvalidInputError, match=r"samples must be of type Samples, .*run_samples"):
+        compare(prediction(), 3)

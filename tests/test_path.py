@@ -122,6 +122,18 @@ def test_time_is_bounded():
     with pytest.raises(rmt.ConvergenceError) as caught:
         rmt.training_path(STAIRCASE, 1e-4, max_seconds=0.01)
     assert caught.value.status is rmt.Status.OUT_OF_TIME
+    with pytest.raises(rmt.ConvergenceError):  # of nothing there is nothing to return
+        rmt.training_path(STAIRCASE, 1e-4, max_seconds=0.01, throw=False)
+
+
+def test_a_path_that_did_not_converge_can_be_returned():
+    loose = TWO.replace(readout="rademacher", target="z")
+    with pytest.raises(rmt.ConvergenceError) as caught:
+        rmt.training_path(loose, 1e-9)
+    found = rmt.training_path(loose, 1e-9, throw=False)
+    assert found.status is caught.value.status
+    assert not found.status.ok
+    assert len(found) == len(loose.steps) + 1
 
 
 def test_what_is_left_of_the_time_is_for_the_predictions(path, monkeypatch):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rmt.arguments import not_negative
+from rmt.arguments import checked_type, not_negative
 from rmt.arrays import Array
 from rmt.problem import Problem
 from rmt.problem.supported import supported, two_steps
@@ -128,10 +128,10 @@ def compare(
         hold whole spectra, the bulk is compared too.
     edge_margin : float
         Where outliers are counted, relative to the upper edge of the predicted bulk. At finite
-        width the rest of the gradients widens the bulk, which the resummed level leaves out
-        (docs/theory.md, section 4): by up to 40 percent at ``N = 1000`` with samples for each
-        dimension, and by more with fewer, hence the default of 0.5. The deformed level predicts the
-        wider bulk, and 0.1 will do for it, as in the demo and the reports.
+        width the rest of the gradients widens the bulk (docs/theory.md, section 4), of which the
+        resummed level has the lengths of rows alone: by up to 40 percent at ``N = 1000`` with
+        samples for each dimension, and by more with fewer, hence the default of 0.5. The deformed
+        level predicts the wider bulk, and 0.1 will do for it, as in the demo and the reports.
 
     Returns
     -------
@@ -159,6 +159,7 @@ def compare(
     >>> [row.label for row in comparison.rows], comparison.agrees()
     (['singular value', 'squared overlap with e_1'], True)
     """
+    checked_type("samples", samples, Samples, "validation.run_samples")
     if prediction.problem != samples.problem:
         raise InvalidInputError(
             "prediction and samples must be of the same problem, got content hashes "

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from rmt.arguments import checked_type
 from rmt.arrays import Array, Integers
 from rmt.predict import predict
 from rmt.prediction import Method
@@ -95,6 +96,7 @@ def compare_conditional(
     >>> conditional.row(0).standard_error < plain.row(0).standard_error
     True
     """
+    checked_type("samples", samples, Samples, "validation.run_samples")
     problem = samples.problem
     given = not isinstance(problem.readout, str)
     values = bulk_values(samples)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rmt.arguments import checked_type
 from rmt.arrays import Array
 from rmt.display import InPapers, Part, Table, as_text, paragraph
 from rmt.features import FeatureSpikes, feature_spikes
@@ -217,6 +218,9 @@ def compare_features(
     >>> [row.label for row in compared.rows][:2]
     ['test error, untrained, m = 200, lambda = 0.01', 'test error, step 1, m = 200, ...]
     """
+    checked_type("spikes", spikes, FeatureSpikes, "rmt.feature_spikes")
+    checked_type("errors", errors, RidgeErrors, "rmt.ridge")
+    checked_type("samples", samples, FeatureSamples, "validation.run_features")
     plan = samples.plan
     if not plan.problem == spikes.problem == errors.problem:
         raise InvalidInputError("predictions and samples must be of the same problem")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rmt.arguments import checked_type
 from rmt.arrays import Array
 from rmt.display import InPapers, Part, Table, as_text, paragraph
 from rmt.predict import training_path
@@ -278,6 +279,8 @@ def compare_path(
     ['training error', 'test error', 'singular value 0', 'squared overlap 0 with e_1',
     'number of outliers']
     """
+    checked_type("path", path, TrainingPath, "rmt.training_path")
+    checked_type("samples", samples, PathSamples, "validation.run_paths")
     if path.problem != samples.problem:
         raise InvalidInputError(
             "path and samples must be of the same problem, got content hashes "
