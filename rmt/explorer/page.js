@@ -118,7 +118,7 @@ function spectrum(grid, frame, width) {
     parts.push(path([[points[0][0], base], ...points, [points.at(-1)[0], base]], `class="${look}"`));
     if (!frame.untrained) {
       const top = points.reduce((a, b) => (b[1] < a[1] ? b : a));
-      parts.push(words(top[0] + 6, top[1] + 12, "before training", 'class="faint"'));
+      parts.push(words(top[0] + 6, top[1] + 48, "before training", 'class="faint"'));
     }
   }
   let before = Infinity, level = 0;
