@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -86,17 +87,34 @@ def with_row_lengths(
     resolution = 1.0 + DIGIT * max(-math.log10(rtol) - 4.0, 0.0)
     limit = math.inf if at_any_cost else MOST_WORK
     try:
-        with work_limit(limit), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            fine, coarse = (_squared_lengths(asked, one * resolution) for one in (1.0, COARSER))
+        fine, coarse = _at_two_resolutions(asked, resolution, limit)
+    except ConvergenceError as end:
+        if resolution == 1.0 or end.status is Status.OUT_OF_TIME:
+            raise
+        # Rows whose lengths are known less well are better than none.
+        fine, coarse = _at_two_resolutions(asked, 1.0, limit)
+    for k, *solved in zip(missing, fine, coarse, strict=True):
+        g = spikes[k].readout_nodes
+        found[k] = _with(spikes[k], *(interpolated_lengths(problems[k], *one, g) for one in solved))
+    return found
+
+
+_Lengths: TypeAlias = list[tuple[Array, Array]]
+
+
+def _at_two_resolutions(
+    problems: Sequence[Problem], resolution: float, most_work: float
+) -> tuple[_Lengths, _Lengths]:
+    """Lengths, and those that show their errors."""
+    try:
+        with work_limit(most_work), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            fine = _squared_lengths(problems, resolution)
+            return fine, _squared_lengths(problems, COARSER * resolution)
     except TooCostly as end:
         message = f"{Status.NOT_CONVERGED.value} The lengths of rows take too much work."
         raise ConvergenceError(message, Status.NOT_CONVERGED) from end
     except np.linalg.LinAlgError as error:
         raise ConvergenceError(str(error), Status.NOT_FINITE, None) from error
-    for k, *solved in zip(missing, fine, coarse, strict=True):
-        g = spikes[k].readout_nodes
-        found[k] = _with(spikes[k], *(interpolated_lengths(problems[k], *one, g) for one in solved))
-    return found
 
 
 def _with(spikes: SpikeStrengths, fine: Array, coarse: Array) -> SpikeStrengths:
