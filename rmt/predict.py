@@ -35,7 +35,7 @@ from rmt.spikes.path import walked
 from rmt.spikes.resummed import resummed_strengths
 from rmt.spikes.row_lengths import with_row_lengths
 from rmt.spikes.scaling.strengths import scaling_strengths
-from rmt.status import IN_BEST, ConvergenceError, InvalidInputError
+from rmt.status import IN_BEST, ConvergenceError, InvalidInputError, Status
 from rmt.vocabulary import BULKS, METHODS, RTOL, Bulk
 
 __all__ = [
@@ -104,10 +104,11 @@ def predict(
     bulk : {"rows", "marchenko-pastur"}, optional
         At the level ``resummed`` only: what the strengths come out of. ``rows``, the default:
         initial weights whose rows have the lengths ``b(g)`` that training has given them. Where
-        these are not found in a few seconds, as of rows that have become very long, the initial
-        weights take their place and a note says so; asked for by name, that is an error.
+        these are not found with the work of a few seconds, as of rows that have become very long,
+        the initial weights take their place and a note says so; asked for by name, that is an
+        error. So is a limit of time that comes first.
         ``marchenko-pastur``: the initial weights, which is what the limit of large widths has;
-        after one or two steps it takes a third to all of the time.
+        after one or two steps it takes an eighth to three quarters of the time.
 
     Returns
     -------
@@ -382,7 +383,7 @@ def on_bulk(
     Raises
     ------
     ConvergenceError
-        The lengths of the rows were asked for by name and not found.
+        The lengths of the rows were asked for by name and not found, or not in time.
     """
     in_pairs = problem.initialisation == "antisymmetric"
     if in_pairs and bulk == "rows":
@@ -398,7 +399,7 @@ def on_bulk(
         try:
             (factors,) = with_row_lengths([problem], [factors], rtol, at_any_cost=bulk == "rows")
         except ConvergenceError as end:
-            if bulk == "rows":
+            if bulk == "rows" or end.status is Status.OUT_OF_TIME:  # the bulk is no matter of haste
                 raise ConvergenceError(str(end), end.status, factors) from end
             not_found = [notes.without_lengths(problem)]
         if factors.row_lengths is not None:

@@ -13,6 +13,7 @@ from scipy.interpolate import make_interp_spline
 
 import rmt
 from rmt import InvalidInputError, Problem, rectangular_outliers
+from rmt.budget import OutOfTime
 from rmt.grids.points import Level, Point, predicted
 from rmt.predict import on_bulk
 from rmt.spectra import GeneralisedMarchenkoPastur, Population
@@ -456,6 +457,21 @@ def test_lengths_that_take_too_much_work_are_left(monkeypatch: pytest.MonkeyPatc
     assert found.to_dict()["bulk"]["law"] == "Marchenko-Pastur"
     assert "were not found" in found.notes[0]
     assert rmt.predict(SINE, bulk="rows").to_dict()["bulk"]["law"] == "rows"
+
+
+def test_the_bulk_is_no_matter_of_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lengths that are not found in time leave no other bulk, alone or in a family."""
+
+    def slow(*_: object, **__: object) -> None:
+        raise OutOfTime("too late", Status.OUT_OF_TIME)
+
+    monkeypatch.setattr("rmt.spikes.row_lengths.walk", slow)
+    with pytest.raises(ConvergenceError) as caught:
+        rmt.predict(SINE)
+    assert caught.value.status is Status.OUT_OF_TIME
+    assert caught.value.best.spikes[0].strength > 10
+    family = rmt.sweep(SINE, {"scale_2": [1.0, 2.0]}, throw=False)
+    assert list(family.status) == [Status.OUT_OF_TIME] * 2
 
 
 def test_out_of_time_is_no_answer() -> None:

@@ -167,7 +167,9 @@ def _predicted(level: Level, problems: Sequence[Problem]) -> list[Point | Failur
         together = attempted(_with_lengths, level, problems, spikes)
         if not isinstance(together, Failure):
             spikes = together
-        elif level.bulk is None:  # none of them has lengths, and then the initial bulk
+        elif level.bulk == "rows" or together.status is Status.OUT_OF_TIME:
+            return [together] * len(problems)
+        else:  # none of them has lengths, and then the initial bulk
             level = replace(level, bulk="marchenko-pastur")
     return [
         attempted(_on_bulk, level, problem, found)
